@@ -1,0 +1,2 @@
+//! Tallywatt.
+fn main() {}
