@@ -1,1 +1,26 @@
-//! Placeholder.
+//! What a reading, a tariff, a bill and a split *are*: pure functions over plain values.
+//!
+//! Nothing here reads a clock, a file, a socket, an environment variable or a random number, and nothing
+//! uses a float between a reading and a receipt; `clippy.toml` beside this crate's manifest and the test
+//! `purity` hold that. Floor 1 of the house: every other crate may depend on this one.
+//!
+//! ```
+//! use tallywatt_core::{energy::Energy, money::PricePerKwh};
+//! let price: PricePerKwh = "4.87".parse()?;
+//! let exact = price.charge(Energy::from_wh(1_250));
+//! assert_eq!(exact.to_string(), "6.0875");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod calendar;
+pub mod day_block;
+pub mod decimal;
+pub mod energy;
+pub mod hash;
+pub mod label;
+pub mod money;
+pub mod quality;
+pub mod reading;
+pub mod register;
+pub mod rejection;
+pub mod vee;

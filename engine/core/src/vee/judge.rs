@@ -1,0 +1,91 @@
+//! Validation of one reading: the checks that need nothing but the reading, the grid and today.
+
+use crate::calendar::UtcSeconds;
+use crate::day_block::DayBlock;
+use crate::reading::RawReading;
+use crate::rejection::RejectionCode;
+
+/// Parameters of the checks; part of the rule pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most power a usage point can draw or feed in, in watts. What an interval may hold follows from it.
+    pub power_max_w: i64,
+    /// Readings that start after this instant are in the future. The clock is an argument.
+    pub now: UtcSeconds,
+    /// How far a source's clock may run ahead, in seconds.
+    pub skew_s: i64,
+}
+
+impl Limits {
+    /// 100 GW, so that only values that no point could have are refused, and a clock skew of 5 minutes.
+    #[must_use]
+    pub const fn generous(now: UtcSeconds) -> Self {
+        Self { power_max_w: 100_000_000_000, now, skew_s: 300 }
+    }
+}
+
+/// Whether the reading fits the day block that holds its day: its place there and its value, or why not.
+///
+/// # Errors
+/// The first rule it breaks, in order of precedence.
+pub fn judge(reading: &RawReading, block: &DayBlock, limits: &Limits) -> Result<(usize, i32), RejectionCode> {
+    if reading.interval_minutes != block.interval_minutes() {
+        return Err(RejectionCode::IntervalSize);
+    }
+    let at = block.interval_at(reading.start).ok_or(RejectionCode::OffGrid)?;
+    if reading.energy_wh < 0 {
+        return Err(RejectionCode::Negative);
+    }
+    let ceiling_wh = limits.power_max_w.saturating_mul(i64::from(reading.interval_minutes)) / 60;
+    let value_wh = i32::try_from(reading.energy_wh).map_err(|_| RejectionCode::AboveCeiling)?;
+    if reading.energy_wh > ceiling_wh {
+        return Err(RejectionCode::AboveCeiling);
+    }
+    if reading.start > limits.now.plus(limits.skew_s) {
+        return Err(RejectionCode::Future);
+    }
+    Ok((at, value_wh))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::Zone;
+    use crate::quality::Quality;
+    use crate::reading::Source;
+    use crate::register::Register;
+
+    #[test]
+    fn each_rule_has_a_row() {
+        use RejectionCode::{AboveCeiling, Future, IntervalSize, Negative, OffGrid};
+        let local = Zone::parse("UTC").unwrap().local_day("2026-03-01".parse().unwrap());
+        let block = DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 30, Source::Automated).unwrap();
+        let limits = Limits { power_max_w: 10_000, now: local.start.plus(7_200), skew_s: 300 };
+        // minutes after midnight, interval minutes, Wh, want
+        let table = [
+            (0, 30, 0, Ok((0, 0))),
+            (60, 30, 5_000, Ok((2, 5_000))),
+            (60, 15, 1, Err(IntervalSize)),
+            (61, 30, 1, Err(OffGrid)),
+            (-30, 30, 1, Err(OffGrid)),
+            (60, 30, -1, Err(Negative)),
+            (60, 30, 5_001, Err(AboveCeiling)),
+            (60, 30, i64::MAX, Err(AboveCeiling)),
+            (120, 30, 1, Ok((4, 1))),
+            (150, 30, 1, Err(Future)),
+            (61, 15, -1, Err(IntervalSize)),
+        ];
+        for (minutes, interval_minutes, energy_wh, want) in table {
+            let reading = RawReading {
+                usage_point: "P".parse().unwrap(),
+                register: Register::IMPORT,
+                start: local.start.plus(minutes * 60),
+                interval_minutes,
+                energy_wh,
+                quality: Quality::Valid,
+                line: 1,
+            };
+            assert_eq!(judge(&reading, &block, &limits), want, "{minutes} min, {interval_minutes} min, {energy_wh} Wh");
+        }
+    }
+}
