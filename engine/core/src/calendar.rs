@@ -119,8 +119,8 @@ impl Day {
     }
 
     fn civil(self) -> civil::Date {
-        let timestamp =
-            jiff::Timestamp::from_second(i64::from(self.0) * DAY_S).expect("days 1970 to 2199 are in jiff's range");
+        let timestamp = jiff::Timestamp::from_second(i64::from(self.0) * DAY_S)
+            .expect("days 1970 to 2199 are in jiff's range");
         Offset::UTC.to_datetime(timestamp).date()
     }
 }
@@ -352,7 +352,8 @@ impl Zone {
     /// Outside years -9999 to 9999.
     #[must_use]
     pub fn wall_minute(&self, instant: UtcSeconds) -> u16 {
-        let timestamp = jiff::Timestamp::from_second(instant.0).expect("instants are within years 1970 to 2199");
+        let timestamp =
+            jiff::Timestamp::from_second(instant.0).expect("instants are within years 1970 to 2199");
         let time = self.rules.to_datetime(timestamp).time();
         u16::from(time.hour().unsigned_abs()) * 60 + u16::from(time.minute().unsigned_abs())
     }
@@ -373,9 +374,11 @@ impl Zone {
             return WallTime::Never;
         }
         let small = |value: i32| i8::try_from(value).expect("hours, minutes and seconds fit i8");
-        let time = civil::Time::constant(small(second / 3_600), small(second / 60 % 60), small(second % 60), 0);
+        let time =
+            civil::Time::constant(small(second / 3_600), small(second / 60 % 60), small(second % 60), 0);
         let wall = day.civil().to_datetime(time);
-        let at = |offset: Offset| offset.to_timestamp(wall).map(|timestamp| UtcSeconds(timestamp.as_second()));
+        let at =
+            |offset: Offset| offset.to_timestamp(wall).map(|timestamp| UtcSeconds(timestamp.as_second()));
         match self.rules.to_ambiguous_timestamp(wall).offset() {
             AmbiguousOffset::Unambiguous { offset } => at(offset).map_or(WallTime::Never, WallTime::Once),
             AmbiguousOffset::Gap { .. } => WallTime::Never,
@@ -389,8 +392,11 @@ impl Zone {
     /// The first instant of a day: the end of the gap where a clock change swallowed midnight.
     fn midnight(&self, day: Day) -> UtcSeconds {
         let wall = day.civil().to_datetime(civil::Time::midnight());
-        let timestamp =
-            self.rules.to_ambiguous_timestamp(wall).compatible().expect("days 1970 to 2199 are in jiff's range");
+        let timestamp = self
+            .rules
+            .to_ambiguous_timestamp(wall)
+            .compatible()
+            .expect("days 1970 to 2199 are in jiff's range");
         UtcSeconds(timestamp.as_second())
     }
 }
@@ -447,7 +453,8 @@ mod tests {
         }
         let berlin = Zone::parse("Europe/Berlin").unwrap();
         let march: Period = "2026-03".parse().unwrap();
-        let total: u32 = march.days().map(|day| u32::from(berlin.local_day(day).interval_count(15).unwrap())).sum();
+        let total: u32 =
+            march.days().map(|day| u32::from(berlin.local_day(day).interval_count(15).unwrap())).sum();
         assert_eq!(total, 2_972);
     }
 
@@ -455,7 +462,10 @@ mod tests {
     fn wall_clock() {
         let amsterdam = Zone::parse("Europe/Amsterdam").unwrap();
         assert_eq!(amsterdam.resolve(day("2013-03-31"), 2 * 3_600 + 900), WallTime::Never);
-        assert_eq!(amsterdam.resolve(day("2013-03-31"), 3 * 3_600), WallTime::Once(UtcSeconds(1_364_691_600)));
+        assert_eq!(
+            amsterdam.resolve(day("2013-03-31"), 3 * 3_600),
+            WallTime::Once(UtcSeconds(1_364_691_600))
+        );
         assert_eq!(
             amsterdam.resolve(day("2013-10-27"), 2 * 3_600),
             WallTime::Twice(UtcSeconds(1_382_832_000), UtcSeconds(1_382_835_600))
@@ -484,8 +494,13 @@ mod tests {
         assert_eq!(day("2026-03-01").to_string(), "2026-03-01");
         assert!(day("2026-11-22").is_weekend() && !day("2026-11-23").is_weekend());
         assert_eq!("2026-12".parse::<Period>().unwrap().day_count(), 31);
-        assert_eq!(Period::from_number("2026-12".parse::<Period>().unwrap().number()).unwrap().to_string(), "2026-12");
-        for bad in ["2026-13-01", "2026-02-30", "1969-12-31", "2200-01-01", "26-01-01", "2026-1-1", "+026-01-01", ""] {
+        assert_eq!(
+            Period::from_number("2026-12".parse::<Period>().unwrap().number()).unwrap().to_string(),
+            "2026-12"
+        );
+        for bad in
+            ["2026-13-01", "2026-02-30", "1969-12-31", "2200-01-01", "26-01-01", "2026-1-1", "+026-01-01", ""]
+        {
             assert!(bad.parse::<Day>().is_err(), "{bad}");
         }
         for bad in ["2199-12", "2026-13", "2026", "2026-1", "x026-01"] {

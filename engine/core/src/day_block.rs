@@ -340,7 +340,8 @@ mod tests {
         let local = Zone::parse("UTC").unwrap().local_day("2026-03-01".parse().unwrap());
         for (there, delivered, stands, want) in table {
             let mut block =
-                DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 60, Source::Automated).unwrap();
+                DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 60, Source::Automated)
+                    .unwrap();
             block.put(3, there.0, there.1, &mut MergeCounts::default());
             let mut counts = MergeCounts::default();
             block.put(3, delivered.0, delivered.1, &mut counts);
@@ -353,7 +354,8 @@ mod tests {
     #[test]
     fn grid() {
         let local = Zone::parse("Asia/Yekaterinburg").unwrap().local_day("2026-03-01".parse().unwrap());
-        let block = DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 30, Source::Automated).unwrap();
+        let block =
+            DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 30, Source::Automated).unwrap();
         assert_eq!((block.interval_count(), block.offset_quarters()), (48, 20));
         assert_eq!(block.interval_at(block.interval_start(47)), Some(47));
         assert_eq!(block.interval_at(block.interval_start(47).plus(60)), None);

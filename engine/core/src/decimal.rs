@@ -170,7 +170,9 @@ mod tests {
 
     #[test]
     fn nearest_is_half_to_even() {
-        for (text, want) in [("1.0930001", 1_093), ("1.1289999", 1_129), ("0.0005", 0), ("0.0015", 2), ("-0.0015", -2)] {
+        for (text, want) in
+            [("1.0930001", 1_093), ("1.1289999", 1_129), ("0.0005", 0), ("0.0015", 2), ("-0.0015", -2)]
+        {
             let got = Decimal::parse(text.as_bytes(), b'.').and_then(|number| number.nearest(3));
             assert_eq!(got, Ok((want, true)), "{text}");
         }

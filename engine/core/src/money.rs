@@ -66,7 +66,9 @@ impl Sum for Money {
     /// # Panics
     /// Past `i64` minor units: more than the money there is.
     fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
-        iter.fold(Self::ZERO, |total, part| total.checked_add(part).expect("a sum of money fits i64 minor units"))
+        iter.fold(Self::ZERO, |total, part| {
+            total.checked_add(part).expect("a sum of money fits i64 minor units")
+        })
     }
 }
 
@@ -173,7 +175,9 @@ impl Sum for ExactAmount {
     /// # Panics
     /// Past `i128`.
     fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
-        iter.fold(Self::ZERO, |total, part| total.checked_add(part).expect("a sum of exact amounts fits i128"))
+        iter.fold(Self::ZERO, |total, part| {
+            total.checked_add(part).expect("a sum of exact amounts fits i128")
+        })
     }
 }
 

@@ -138,7 +138,11 @@ impl Rejection {
         let head = &raw[..raw.len().min(RAW_SIZE_MAX)];
         let mut text = String::with_capacity(head.len());
         for character in String::from_utf8_lossy(head).chars() {
-            if character.is_control() { text.extend(character.escape_default()) } else { text.push(character) }
+            if character.is_control() {
+                text.extend(character.escape_default())
+            } else {
+                text.push(character)
+            }
         }
         Self { code, line, reading_count, raw: text }
     }

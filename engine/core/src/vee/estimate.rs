@@ -24,7 +24,8 @@ pub const LIKE_DAYS_MIN: usize = 3;
 pub fn estimate(days: &mut [DayBlock]) {
     for pair in days.windows(2) {
         let (a, b) = (pair[0].key(), pair[1].key());
-        let consecutive = a.usage_point == b.usage_point && a.register == b.register && b.day.since(a.day) == 1;
+        let consecutive =
+            a.usage_point == b.usage_point && a.register == b.register && b.day.since(a.day) == 1;
         assert!(consecutive, "estimation takes one register's consecutive days");
     }
     // Estimates are computed from what was known before any was made, so that none rests on another.
@@ -66,7 +67,9 @@ impl Line {
     /// The value on the straight line between the known neighbours of a short gap, half to even.
     fn linear(&self, at: usize) -> Option<i32> {
         let before = (0..at).rev().take(self.gap_count_max).find(|&left| self.values[left].is_some())?;
-        let after = (at + 1..self.values.len()).take(self.gap_count_max).find(|&right| self.values[right].is_some())?;
+        let after = (at + 1..self.values.len())
+            .take(self.gap_count_max)
+            .find(|&right| self.values[right].is_some())?;
         if after - before - 1 > self.gap_count_max {
             return None;
         }
@@ -109,7 +112,8 @@ mod tests {
             .map(|day| {
                 let local = zone.local_day(format!("2026-03-{:02}", day + 2).parse().unwrap());
                 let mut block =
-                    DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 60, Source::Automated).unwrap();
+                    DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 60, Source::Automated)
+                        .unwrap();
                 for hour in 0..24 {
                     let wh = 10 * (day + 1) + i32::try_from(hour).unwrap();
                     block.put(hour, wh, Quality::Valid, &mut MergeCounts::default());
@@ -127,7 +131,8 @@ mod tests {
             for &(_, hour) in cells.iter().filter(|cell| cell.0 == day) {
                 (values[hour], qualities[hour]) = (0, Quality::Missing);
             }
-            *block = DayBlock::from_parts(block.key(), block.start(), 60, block.source(), values, qualities).unwrap();
+            *block = DayBlock::from_parts(block.key(), block.start(), 60, block.source(), values, qualities)
+                .unwrap();
         }
         days
     }
@@ -137,15 +142,16 @@ mod tests {
         use Quality::{EstimatedLinear, EstimatedReferenceDay, Missing};
         // missing cells; a cell; what stands there
         let long: Vec<(usize, usize)> = (5..10).map(|hour| (2, hour)).collect();
-        let too_few: Vec<(usize, usize)> = [0, 1, 2].into_iter().flat_map(|day| (5..10).map(move |h| (day, h))).collect();
+        let too_few: Vec<(usize, usize)> =
+            [0, 1, 2].into_iter().flat_map(|day| (5..10).map(move |h| (day, h))).collect();
         let at_start = [(0, 0)];
         let table: Vec<(&[(usize, usize)], (usize, usize), (i32, Quality))> = vec![
-            (&[(1, 5)], (1, 5), (25, EstimatedLinear)),              // between 24 and 26
-            (&[(1, 5), (1, 6)], (1, 6), (26, EstimatedLinear)),      // 24 … 27
-            (&[(0, 23)], (0, 23), (26, EstimatedLinear)),            // between 32 and 20, over midnight
-            (&long, (2, 7), (37, EstimatedReferenceDay)),            // mean of 17, 27, 47, 57
-            (&at_start, (0, 0), (35, EstimatedReferenceDay)),        // no left neighbour; mean of 20, 30, 40, 50
-            (&too_few, (1, 7), (0, Missing)),                        // two like days only
+            (&[(1, 5)], (1, 5), (25, EstimatedLinear)), // between 24 and 26
+            (&[(1, 5), (1, 6)], (1, 6), (26, EstimatedLinear)), // 24 … 27
+            (&[(0, 23)], (0, 23), (26, EstimatedLinear)), // between 32 and 20, over midnight
+            (&long, (2, 7), (37, EstimatedReferenceDay)), // mean of 17, 27, 47, 57
+            (&at_start, (0, 0), (35, EstimatedReferenceDay)), // no left neighbour; mean of 20, 30, 40, 50
+            (&too_few, (1, 7), (0, Missing)),           // two like days only
         ];
         for (missing, (day, hour), want) in table {
             let mut days = without(missing);

@@ -59,7 +59,8 @@ mod tests {
     fn each_rule_has_a_row() {
         use RejectionCode::{AboveCeiling, Future, IntervalSize, Negative, OffGrid};
         let local = Zone::parse("UTC").unwrap().local_day("2026-03-01".parse().unwrap());
-        let block = DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 30, Source::Automated).unwrap();
+        let block =
+            DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 30, Source::Automated).unwrap();
         let limits = Limits { power_max_w: 10_000, now: local.start.plus(7_200), skew_s: 300 };
         // minutes after midnight, interval minutes, Wh, want
         let table = [
@@ -85,7 +86,11 @@ mod tests {
                 quality: Quality::Valid,
                 line: 1,
             };
-            assert_eq!(judge(&reading, &block, &limits), want, "{minutes} min, {interval_minutes} min, {energy_wh} Wh");
+            assert_eq!(
+                judge(&reading, &block, &limits),
+                want,
+                "{minutes} min, {interval_minutes} min, {energy_wh} Wh"
+            );
         }
     }
 }
