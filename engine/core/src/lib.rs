@@ -12,7 +12,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod account;
+pub mod agreement;
+pub mod bill;
 pub mod calendar;
+pub mod contract;
 pub mod day_block;
 pub mod decimal;
 pub mod energy;
@@ -20,7 +24,11 @@ pub mod hash;
 pub mod label;
 pub mod money;
 pub mod quality;
+pub mod rate;
 pub mod reading;
 pub mod register;
 pub mod rejection;
+pub mod split;
+pub mod tariff;
+pub mod validity;
 pub mod vee;

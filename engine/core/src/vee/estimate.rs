@@ -105,6 +105,8 @@ mod tests {
     use crate::reading::Source;
     use crate::register::Register;
 
+    type Cell = (usize, usize);
+
     /// Five working days (2026-03-02 is a Monday) of hourly values `10 * (day + 1) + hour`.
     fn week() -> Vec<DayBlock> {
         let zone = Zone::parse("UTC").unwrap();
@@ -145,7 +147,7 @@ mod tests {
         let too_few: Vec<(usize, usize)> =
             [0, 1, 2].into_iter().flat_map(|day| (5..10).map(move |h| (day, h))).collect();
         let at_start = [(0, 0)];
-        let table: Vec<(&[(usize, usize)], (usize, usize), (i32, Quality))> = vec![
+        let table: [(&[Cell], Cell, (i32, Quality)); 6] = [
             (&[(1, 5)], (1, 5), (25, EstimatedLinear)), // between 24 and 26
             (&[(1, 5), (1, 6)], (1, 6), (26, EstimatedLinear)), // 24 … 27
             (&[(0, 23)], (0, 23), (26, EstimatedLinear)), // between 32 and 20, over midnight

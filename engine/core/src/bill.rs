@@ -1,0 +1,122 @@
+//! A bill: charge lines that show their exact and their rounded amount, and everything it follows from.
+//!
+//! A bill is a pure function of readings, contracts, tariff versions and agreement; [`crate::rate`] computes it.
+
+use crate::calendar::Period;
+use crate::energy::Energy;
+use crate::hash::ContentHash;
+use crate::label::AccountId;
+use crate::money::{ExactAmount, Money, PricePerKwh};
+use crate::tariff::{Currency, Vat};
+
+/// The most charge lines in a bill.
+pub const LINE_COUNT_MAX: u32 = 4_096;
+/// The most tariff versions in a bill.
+pub const VERSION_COUNT_MAX: u32 = 64;
+
+/// What a charge line charges for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChargeKind {
+    /// Energy of one zone in one range of the tariff version, both counted from 0.
+    Energy {
+        /// Range.
+        range: u8,
+        /// Zone.
+        zone: u8,
+    },
+    /// The fixed charge for days.
+    Fixed,
+}
+
+/// One line: quantity × price, exact, and its share of the rounded total.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChargeLine {
+    /// Index into [`Bill::tariffs`].
+    pub version: u8,
+    /// For what.
+    pub kind: ChargeKind,
+    /// Watt-hours, or usage-point-days for a fixed charge.
+    pub quantity: i64,
+    /// Per kilowatt-hour, or per day.
+    pub price: PricePerKwh,
+    /// Quantity × price.
+    pub exact: ExactAmount,
+    /// In minor units.
+    pub amount: Money,
+}
+
+impl ChargeLine {
+    /// The energy charged for; zero for a fixed charge.
+    #[must_use]
+    pub const fn energy(&self) -> Energy {
+        match self.kind {
+            ChargeKind::Energy { .. } => Energy::from_wh(self.quantity),
+            ChargeKind::Fixed => Energy::ZERO,
+        }
+    }
+}
+
+/// The tax at one rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VatLine {
+    /// Rate, and whether the base contains the tax.
+    pub vat: Vat,
+    /// Sum of the lines at this rate.
+    pub base: Money,
+    /// The tax: within the base if included, on top of it if not.
+    pub amount: Money,
+}
+
+/// How complete the readings behind a bill were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Completeness {
+    /// Intervals of the billed days.
+    pub expected: u32,
+    /// Of these measured, or set by a person.
+    pub measured: u32,
+    /// Of these estimated.
+    pub estimated: u32,
+    /// Of these without a value: not billed, and said so.
+    pub missing: u32,
+}
+
+/// One account's bill for one period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bill {
+    /// Who pays.
+    pub account: AccountId,
+    /// For which month.
+    pub period: Period,
+    /// In which currency.
+    pub currency: Currency,
+    /// Content hashes of the tariff versions, in the order of their first day.
+    pub tariffs: Vec<ContentHash>,
+    /// Content hash of the agreement by which payments of it are split.
+    pub agreement: ContentHash,
+    /// Root of the period's readings.
+    pub readings: ContentHash,
+    /// Charge lines, in the order of (version, kind).
+    pub lines: Vec<ChargeLine>,
+    /// Tax, a line a rate.
+    pub vat: Vec<VatLine>,
+    /// How complete the readings were.
+    pub completeness: Completeness,
+    /// What is to be paid, tax included.
+    pub total: Money,
+    /// The agreement payee's part of the total, exact.
+    pub payee_part: ExactAmount,
+}
+
+impl Bill {
+    /// Energy billed.
+    #[must_use]
+    pub fn energy(&self) -> Energy {
+        self.lines.iter().map(ChargeLine::energy).sum()
+    }
+
+    /// Sum of the lines before rounding.
+    #[must_use]
+    pub fn exact_total(&self) -> ExactAmount {
+        self.lines.iter().map(|line| line.exact).sum()
+    }
+}
