@@ -1,3 +1,5 @@
 //! Placeholder.
 
+pub mod checkpoint;
 pub mod log;
+pub mod note;
