@@ -3,3 +3,5 @@
 pub mod checkpoint;
 pub mod log;
 pub mod note;
+pub mod policy;
+pub mod tlog_proof;
