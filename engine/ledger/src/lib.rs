@@ -2,8 +2,13 @@
 //!
 //! Floor 2 of the house. The bytes are drawn in `engine/ledger/FORMAT.md`; the page and the code name each other.
 
+pub mod checkpoint;
 pub mod codec;
 pub mod day_leaf;
 pub mod digest;
+pub mod log;
+pub mod note;
+pub mod policy;
 pub mod seal;
+pub mod tlog_proof;
 pub mod tree;
