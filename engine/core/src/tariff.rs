@@ -490,7 +490,8 @@ pub(crate) mod tests {
 
     #[test]
     fn each_mistake_is_named() {
-        let table: &[(&str, &[&[&str]], &[i64], &str)] = &[
+        type Row<'a> = (&'a str, &'a [&'a [&'a str]], &'a [i64], &'a str);
+        let table: &[Row<'_>] = &[
             ("all 00:00-24:00", &[&["4.87"]], &[], "ok"),
             ("day 07:00-23:00; night 23:00-07:00", &[&["5.6", "1.63"]], &[], "ok"),
             ("p weekday@00:00-24:00; q weekend@00:00-24:00", &[&["1", "2"]], &[], "ok"),

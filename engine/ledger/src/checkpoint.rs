@@ -75,30 +75,18 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError::Origin`], [`CheckpointError::Size`] and [`CheckpointError::EmptyRoot`].
     pub fn new(origin: &str, size: u64, root: LogHash) -> Result<Checkpoint, CheckpointError> {
-        let is_refused =
-            |character: char| character.is_whitespace() || character < ' ' || character == '+';
+        let is_refused = |character: char| character.is_whitespace() || character < ' ' || character == '+';
         if origin.is_empty() || origin.len() > ORIGIN_SIZE_MAX || origin.contains(is_refused) {
-            return Err(CheckpointError::Origin {
-                origin: shortened(origin),
-            });
+            return Err(CheckpointError::Origin { origin: shortened(origin) });
         }
         if size > LOG_SIZE_MAX {
-            return Err(CheckpointError::Size {
-                size: size.to_string(),
-            });
+            return Err(CheckpointError::Size { size: size.to_string() });
         }
         let expected = empty_root();
         if size == 0 && root != expected {
-            return Err(CheckpointError::EmptyRoot {
-                found: root,
-                expected,
-            });
+            return Err(CheckpointError::EmptyRoot { found: root, expected });
         }
-        Ok(Checkpoint {
-            origin: origin.to_owned(),
-            size,
-            root,
-        })
+        Ok(Checkpoint { origin: origin.to_owned(), size, root })
     }
 
     /// Reads the text of a note as a checkpoint.
@@ -107,26 +95,12 @@ impl Checkpoint {
     /// [`CheckpointError`] for every text that [`Checkpoint::to_text`] would not write.
     pub fn parse(text: &str) -> Result<Checkpoint, CheckpointError> {
         let mut lines = text.split('\n');
-        let parts = (
-            lines.next(),
-            lines.next(),
-            lines.next(),
-            lines.next(),
-            lines.next(),
-        );
+        let parts = (lines.next(), lines.next(), lines.next(), lines.next(), lines.next());
         let (Some(origin), Some(size), Some(root), Some(""), None) = parts else {
-            return Err(CheckpointError::LineCount {
-                found: text.matches('\n').count(),
-            });
+            return Err(CheckpointError::LineCount { found: text.matches('\n').count() });
         };
-        let leaves = parse_decimal(size).ok_or_else(|| CheckpointError::Size {
-            size: shortened(size),
-        })?;
-        Checkpoint::new(
-            origin,
-            leaves,
-            LogHash::from_base64(root).map_err(CheckpointError::Root)?,
-        )
+        let leaves = parse_decimal(size).ok_or_else(|| CheckpointError::Size { size: shortened(size) })?;
+        Checkpoint::new(origin, leaves, LogHash::from_base64(root).map_err(CheckpointError::Root)?)
     }
 
     /// The text of the checkpoint, with its last newline: what log and witnesses sign.

@@ -132,9 +132,7 @@ impl LogHash {
     /// # Errors
     /// [`LogError::HashText`] on any other text, also on one that a lenient decoder would take.
     pub fn from_base64(text: &str) -> Result<LogHash, LogError> {
-        let refused = || LogError::HashText {
-            chars: text.chars().count(),
-        };
+        let refused = || LogError::HashText { chars: text.chars().count() };
         if text.len() != 44 {
             return Err(refused());
         }
@@ -157,13 +155,7 @@ impl fmt::Display for LogHash {
 
 /// The hash of a leaf with these bytes (RFC 6962, section 2.1).
 pub fn leaf_hash(bytes: &[u8]) -> LogHash {
-    LogHash(
-        Sha256::new()
-            .chain_update([LEAF_PREFIX])
-            .chain_update(bytes)
-            .finalize()
-            .into(),
-    )
+    LogHash(Sha256::new().chain_update([LEAF_PREFIX]).chain_update(bytes).finalize().into())
 }
 
 /// The hash of a node over two subtrees (RFC 6962, section 2.1).
@@ -216,9 +208,7 @@ impl Log {
             let roots = &mut self.levels[level];
             roots.push(carried);
             match roots.as_slice() {
-                [.., left, right] if roots.len().is_multiple_of(2) => {
-                    carried = node_hash(*left, *right)
-                }
+                [.., left, right] if roots.len().is_multiple_of(2) => carried = node_hash(*left, *right),
                 _ => break,
             }
         }
@@ -241,10 +231,7 @@ impl Log {
 
     /// The leaf hash at an index from 0, if the log has it.
     pub fn leaf(&self, index: u64) -> Option<LogHash> {
-        self.levels
-            .first()?
-            .get(usize::try_from(index).ok()?)
-            .copied()
+        self.levels.first()?.get(usize::try_from(index).ok()?).copied()
     }
 
     /// The path from a leaf to the root of the first `size` leaves, the leaf's neighbour first (RFC 6962, section 2.1.1).
@@ -254,11 +241,7 @@ impl Log {
     pub fn prove_inclusion(&self, index: u64, size: u64) -> Result<Vec<LogHash>, LogError> {
         self.check_reached(size)?;
         let steps = inclusion_steps(index, size)?;
-        Ok(steps
-            .into_iter()
-            .rev()
-            .map(|step| self.range_root(step.sibling))
-            .collect())
+        Ok(steps.into_iter().rev().map(|step| self.range_root(step.sibling)).collect())
     }
 
     /// The proof that the first `old_size` leaves are a prefix of the first `new_size` (RFC 6962, section 2.1.2).
@@ -268,39 +251,22 @@ impl Log {
     /// # Errors
     /// [`LogError::SizeBeyondLog`] when the log has fewer leaves, [`LogError::OldTreeEmpty`] and
     /// [`LogError::SizesSwapped`] unless `1 <= old_size <= new_size`.
-    pub fn prove_consistency(
-        &self,
-        old_size: u64,
-        new_size: u64,
-    ) -> Result<Vec<LogHash>, LogError> {
+    pub fn prove_consistency(&self, old_size: u64, new_size: u64) -> Result<Vec<LogHash>, LogError> {
         self.check_reached(new_size)?;
         let walk = consistency_walk(old_size, new_size)?;
         let siblings = walk.steps.into_iter().rev().map(|step| step.sibling);
-        Ok(walk
-            .start
-            .into_iter()
-            .chain(siblings)
-            .map(|range| self.range_root(range))
-            .collect())
+        Ok(walk.start.into_iter().chain(siblings).map(|range| self.range_root(range)).collect())
     }
 
     fn check_reached(&self, size: u64) -> Result<(), LogError> {
         let have = self.size();
-        if size > have {
-            Err(LogError::SizeBeyondLog { size, have })
-        } else {
-            Ok(())
-        }
+        if size > have { Err(LogError::SizeBeyondLog { size, have }) } else { Ok(()) }
     }
 
     /// The root over a range that a split of some tree gives: complete, or at that tree's right edge.
     fn range_root(&self, range: Range<u64>) -> LogHash {
         let Range { mut start, end } = range;
-        assert!(
-            start <= end && end <= self.size(),
-            "range {start}..{end} of {}",
-            self.size()
-        );
+        assert!(start <= end && end <= self.size(), "range {start}..{end} of {}", self.size());
         // Complete subtrees from the left, each smaller than the one before it: one a set bit of the width.
         let mut peaks = Vec::with_capacity(PATH_COUNT_MAX + 1);
         while start < end {
@@ -308,20 +274,12 @@ impl Log {
             peaks.push(self.complete_root(level, start));
             start += 1 << level;
         }
-        peaks
-            .into_iter()
-            .rev()
-            .reduce(|right, left| node_hash(left, right))
-            .unwrap_or_else(empty_root)
+        peaks.into_iter().rev().reduce(|right, left| node_hash(left, right)).unwrap_or_else(empty_root)
     }
 
     fn complete_root(&self, level: u32, start: u64) -> LogHash {
-        assert!(
-            start.is_multiple_of(1 << level),
-            "leaf {start} does not start a subtree of level {level}"
-        );
-        let place =
-            usize::try_from(start >> level).expect("a place in a list held in memory fits usize");
+        assert!(start.is_multiple_of(1 << level), "leaf {start} does not start a subtree of level {level}");
+        let place = usize::try_from(start >> level).expect("a place in a list held in memory fits usize");
         let level = usize::try_from(level).expect("a level is below 64");
         self.levels[level][place]
     }
@@ -344,11 +302,7 @@ pub fn verify_inclusion(
 ) -> Result<(), LogError> {
     let steps = inclusion_steps(index, size)?;
     check_length(path, steps.len())?;
-    let found = steps
-        .iter()
-        .rev()
-        .zip(path)
-        .fold(leaf, |below, (step, sibling)| step.climb(below, *sibling));
+    let found = steps.iter().rev().zip(path).fold(leaf, |below, (step, sibling)| step.climb(below, *sibling));
     check_root(found, root)
 }
 
@@ -422,11 +376,7 @@ fn inclusion_steps(index: u64, size: u64) -> Result<Vec<Step>, LogError> {
     let mut steps = Vec::with_capacity(PATH_COUNT_MAX);
     let mut tree = 0..size;
     while tree.end - tree.start > 1 {
-        let side = if index < split(&tree) {
-            Side::Right
-        } else {
-            Side::Left
-        };
+        let side = if index < split(&tree) { Side::Right } else { Side::Left };
         steps.push(descend(&mut tree, side));
     }
     Ok(steps)
@@ -443,11 +393,7 @@ fn consistency_walk(old_size: u64, new_size: u64) -> Result<ConsistencyWalk, Log
     let mut steps = Vec::with_capacity(PATH_COUNT_MAX);
     let mut tree = 0..new_size;
     while tree.end != old_size {
-        let side = if old_size <= split(&tree) {
-            Side::Right
-        } else {
-            Side::Left
-        };
+        let side = if old_size <= split(&tree) { Side::Right } else { Side::Left };
         steps.push(descend(&mut tree, side));
     }
     let start = if tree.start == 0 { None } else { Some(tree) };
@@ -473,28 +419,16 @@ fn split(tree: &Range<u64>) -> u64 {
 }
 
 fn check_size(size: u64) -> Result<(), LogError> {
-    if size > LOG_SIZE_MAX {
-        Err(LogError::SizeAboveLimit { size })
-    } else {
-        Ok(())
-    }
+    if size > LOG_SIZE_MAX { Err(LogError::SizeAboveLimit { size }) } else { Ok(()) }
 }
 
 fn check_length(proof: &[LogHash], expected: usize) -> Result<(), LogError> {
     let found = proof.len();
-    if found == expected {
-        Ok(())
-    } else {
-        Err(LogError::ProofLength { found, expected })
-    }
+    if found == expected { Ok(()) } else { Err(LogError::ProofLength { found, expected }) }
 }
 
 fn check_root(found: LogHash, expected: LogHash) -> Result<(), LogError> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(LogError::RootMismatch { found, expected })
-    }
+    if found == expected { Ok(()) } else { Err(LogError::RootMismatch { found, expected }) }
 }
 
 fn as_u64(count: usize) -> u64 {

@@ -215,17 +215,12 @@ impl Note {
             return Err(NoteError::SignatureCount { count });
         }
         for (place, line) in signatures.iter().enumerate() {
-            if signatures[..place]
-                .iter()
-                .any(|other| other.name == line.name && other.key_id == line.key_id)
+            if signatures[..place].iter().any(|other| other.name == line.name && other.key_id == line.key_id)
             {
                 return Err(NoteError::SignedTwice { key: line.key() });
             }
         }
-        let note = Note {
-            text: text.to_owned(),
-            signatures,
-        };
+        let note = Note { text: text.to_owned(), signatures };
         check_size(note.encode().len())?;
         Ok(note)
     }
@@ -306,11 +301,7 @@ impl SignatureLine {
         if signature.is_empty() || signature.len() > SIGNATURE_SIZE_MAX {
             return Err(NoteError::SignatureBytes { name });
         }
-        Ok(SignatureLine {
-            name,
-            key_id,
-            signature,
-        })
+        Ok(SignatureLine { name, key_id, signature })
     }
 
     /// The name of the key.
@@ -341,9 +332,7 @@ impl SignatureLine {
             .and_then(|rest| rest.split_once(' '))
             .ok_or(NoteError::SignatureLine { line: number })?;
         check_name(name)?;
-        let refused = || NoteError::SignatureBytes {
-            name: name.to_owned(),
-        };
+        let refused = || NoteError::SignatureBytes { name: name.to_owned() };
         let bytes = STANDARD.decode(code).map_err(|_| refused())?;
         let (key_id, signature) = bytes.split_first_chunk().ok_or_else(refused)?;
         SignatureLine::new(name, KeyId(*key_id), signature.to_vec())
@@ -432,18 +421,12 @@ impl VerifierKey {
         let found = parse_key_id(id).ok_or_else(shape)?;
         let bytes = STANDARD.decode(code).map_err(|_| shape())?;
         let (algorithm, public) = bytes.split_first().ok_or_else(shape)?;
-        let kind = KeyKind::from_algorithm(*algorithm).ok_or_else(|| NoteError::KeyAlgorithm {
-            name: name.to_owned(),
-            algorithm: *algorithm,
-        })?;
+        let kind = KeyKind::from_algorithm(*algorithm)
+            .ok_or_else(|| NoteError::KeyAlgorithm { name: name.to_owned(), algorithm: *algorithm })?;
         let key = VerifierKey::new(name, kind, public.try_into().map_err(|_| shape())?)?;
         let expected = key.key_id();
         if found != expected {
-            return Err(NoteError::KeyIdMismatch {
-                name: key.name,
-                found,
-                expected,
-            });
+            return Err(NoteError::KeyIdMismatch { name: key.name, found, expected });
         }
         Ok(key)
     }
@@ -502,10 +485,8 @@ impl VerifierKey {
     pub fn verify_cosignature(&self, text: &str, line: &SignatureLine) -> Result<u64, NoteError> {
         self.check_line(KeyKind::Cosigner, line)?;
         self.check_size(line, TIME_SIZE + ED25519_SIZE)?;
-        let (time, signature) = line
-            .signature
-            .split_first_chunk()
-            .expect("the length was checked just above");
+        let (time, signature) =
+            line.signature.split_first_chunk().expect("the length was checked just above");
         let time_unix_s = u64::from_be_bytes(*time);
         let message = cosignature_message(text, time_unix_s)?;
         self.verify_bytes(message.as_bytes(), signature)?;
@@ -514,17 +495,10 @@ impl VerifierKey {
 
     fn check_line(&self, expected: KeyKind, line: &SignatureLine) -> Result<(), NoteError> {
         if self.kind != expected {
-            return Err(NoteError::WrongKind {
-                key: self.key(),
-                found: self.kind,
-                expected,
-            });
+            return Err(NoteError::WrongKind { key: self.key(), found: self.kind, expected });
         }
         if !self.is_named_by(line) {
-            return Err(NoteError::OtherKey {
-                found: line.key(),
-                expected: self.key(),
-            });
+            return Err(NoteError::OtherKey { found: line.key(), expected: self.key() });
         }
         Ok(())
     }
@@ -532,11 +506,7 @@ impl VerifierKey {
     fn check_size(&self, line: &SignatureLine, expected: usize) -> Result<(), NoteError> {
         let bytes = line.signature.len();
         if bytes != expected {
-            return Err(NoteError::SignatureSize {
-                key: self.key(),
-                bytes,
-                expected,
-            });
+            return Err(NoteError::SignatureSize { key: self.key(), bytes, expected });
         }
         Ok(())
     }
@@ -552,13 +522,7 @@ impl VerifierKey {
 impl fmt::Display for VerifierKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = [&[self.kind.algorithm()], self.public_key().as_slice()].concat();
-        write!(
-            out,
-            "{}+{}+{}",
-            self.name,
-            self.key_id(),
-            STANDARD.encode(bytes)
-        )
+        write!(out, "{}+{}+{}", self.name, self.key_id(), STANDARD.encode(bytes))
     }
 }
 
@@ -593,9 +557,7 @@ impl LogSigner {
     /// [`NoteError::TextEnd`], [`NoteError::ControlCharacter`] or [`NoteError::NoteSize`] for what is no note text.
     pub fn sign(&self, text: &str) -> Result<SignatureLine, NoteError> {
         check_text(text)?;
-        Ok(self
-            .0
-            .line(self.0.secret.sign(text.as_bytes()).to_bytes().to_vec()))
+        Ok(self.0.line(self.0.secret.sign(text.as_bytes()).to_bytes().to_vec()))
     }
 }
 
@@ -625,19 +587,10 @@ impl Cosigner {
     /// # Errors
     /// [`NoteError::Time`], and [`NoteError::TextEnd`], [`NoteError::ControlCharacter`] or [`NoteError::NoteSize`] for
     /// what is no note text.
-    pub fn sign_cosignature(
-        &self,
-        text: &str,
-        time_unix_s: u64,
-    ) -> Result<SignatureLine, NoteError> {
+    pub fn sign_cosignature(&self, text: &str, time_unix_s: u64) -> Result<SignatureLine, NoteError> {
         check_text(text)?;
-        let signature = self
-            .0
-            .secret
-            .sign(cosignature_message(text, time_unix_s)?.as_bytes());
-        Ok(self
-            .0
-            .line([time_unix_s.to_be_bytes().as_slice(), &signature.to_bytes()].concat()))
+        let signature = self.0.secret.sign(cosignature_message(text, time_unix_s)?.as_bytes());
+        Ok(self.0.line([time_unix_s.to_be_bytes().as_slice(), &signature.to_bytes()].concat()))
     }
 }
 
@@ -667,11 +620,7 @@ impl PrivateKey {
     }
 
     fn line(&self, signature: Vec<u8>) -> SignatureLine {
-        SignatureLine {
-            name: self.verifier.name.clone(),
-            key_id: self.verifier.key_id(),
-            signature,
-        }
+        SignatureLine { name: self.verifier.name.clone(), key_id: self.verifier.key_id(), signature }
     }
 }
 
@@ -694,33 +643,20 @@ fn check_text(text: &str) -> Result<(), NoteError> {
     if !text.ends_with('\n') {
         return Err(NoteError::TextEnd { bytes: text.len() });
     }
-    match text
-        .char_indices()
-        .find(|(_, character)| *character < ' ' && *character != '\n')
-    {
-        Some((offset, character)) => Err(NoteError::ControlCharacter {
-            code: u32::from(character),
-            offset,
-        }),
+    match text.char_indices().find(|(_, character)| *character < ' ' && *character != '\n') {
+        Some((offset, character)) => Err(NoteError::ControlCharacter { code: u32::from(character), offset }),
         None => Ok(()),
     }
 }
 
 fn check_size(bytes: usize) -> Result<(), NoteError> {
-    if bytes > NOTE_SIZE_MAX {
-        Err(NoteError::NoteSize { bytes })
-    } else {
-        Ok(())
-    }
+    if bytes > NOTE_SIZE_MAX { Err(NoteError::NoteSize { bytes }) } else { Ok(()) }
 }
 
 fn check_name(name: &str) -> Result<(), NoteError> {
-    let is_refused =
-        |character: char| character.is_whitespace() || character < ' ' || character == '+';
+    let is_refused = |character: char| character.is_whitespace() || character < ' ' || character == '+';
     if name.is_empty() || name.len() > KEY_NAME_SIZE_MAX || name.contains(is_refused) {
-        return Err(NoteError::KeyName {
-            name: name.chars().take(64).collect(),
-        });
+        return Err(NoteError::KeyName { name: name.chars().take(64).collect() });
     }
     Ok(())
 }

@@ -204,10 +204,7 @@ struct Member {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rule {
     Witness(VerifierKey),
-    Group {
-        threshold: usize,
-        members: Vec<usize>,
-    },
+    Group { threshold: usize, members: Vec<usize> },
 }
 
 /// A witness whose cosignature holds.
@@ -280,10 +277,9 @@ impl Policy {
         }
         let mut draft = Draft::default();
         for (line, number) in text.split_terminator('\n').zip(1..) {
-            draft.read_line(line).map_err(|cause| PolicyError::Line {
-                line: number,
-                cause: Box::new(cause),
-            })?;
+            draft
+                .read_line(line)
+                .map_err(|cause| PolicyError::Line { line: number, cause: Box::new(cause) })?;
         }
         draft.finish()
     }
@@ -315,43 +311,22 @@ impl Policy {
             if let Some(key) = self.logs.iter().find(|key| key.is_named_by(line)) {
                 if key.name() != checkpoint.origin() {
                     let origin = checkpoint.origin().to_owned();
-                    return Err(PolicyError::OtherOrigin {
-                        key: key.key(),
-                        origin,
-                    });
+                    return Err(PolicyError::OtherOrigin { key: key.key(), origin });
                 }
-                key.verify_signature(note.text(), line).map_err(|cause| {
-                    PolicyError::BadSignature {
-                        who: key.key(),
-                        cause,
-                    }
-                })?;
+                key.verify_signature(note.text(), line)
+                    .map_err(|cause| PolicyError::BadSignature { who: key.key(), cause })?;
                 logs.push(key.key());
-            } else if let Some((name, key)) =
-                self.witnesses().find(|(_, key)| key.is_named_by(line))
-            {
-                let time_unix_s = key.verify_cosignature(note.text(), line).map_err(|cause| {
-                    PolicyError::BadSignature {
-                        who: name.to_owned(),
-                        cause,
-                    }
-                })?;
-                witnesses.push(Cosigned {
-                    witness: name.to_owned(),
-                    time_unix_s,
-                });
+            } else if let Some((name, key)) = self.witnesses().find(|(_, key)| key.is_named_by(line)) {
+                let time_unix_s = key
+                    .verify_cosignature(note.text(), line)
+                    .map_err(|cause| PolicyError::BadSignature { who: name.to_owned(), cause })?;
+                witnesses.push(Cosigned { witness: name.to_owned(), time_unix_s });
             } else {
                 unknown.push(line.key());
             }
         }
         let is_quorum = self.is_quorum(&witnesses);
-        Ok(Verdict {
-            checkpoint,
-            logs,
-            witnesses,
-            unknown,
-            is_quorum,
-        })
+        Ok(Verdict { checkpoint, logs, witnesses, unknown, is_quorum })
     }
 
     fn is_quorum(&self, cosigned: &[Cosigned]) -> bool {
@@ -382,19 +357,12 @@ impl fmt::Display for Policy {
                 Rule::Witness(key) => writeln!(out, "witness {name} {key}")?,
                 Rule::Group { threshold, members } => {
                     write!(out, "group {name} {threshold}")?;
-                    members
-                        .iter()
-                        .try_for_each(|place| write!(out, " {}", self.members[*place].name))?;
+                    members.iter().try_for_each(|place| write!(out, " {}", self.members[*place].name))?;
                     writeln!(out)?;
                 }
             }
         }
-        writeln!(
-            out,
-            "quorum {}",
-            self.quorum
-                .map_or(NO_QUORUM, |place| self.members[place].name.as_str())
-        )
+        writeln!(out, "quorum {}", self.quorum.map_or(NO_QUORUM, |place| self.members[place].name.as_str()))
     }
 }
 
@@ -409,26 +377,14 @@ struct Draft {
 impl Draft {
     fn read_line(&mut self, line: &str) -> Result<(), PolicyError> {
         // Bytes above ASCII are opaque here, so only the ASCII controls are looked at.
-        if let Some(control) = line
-            .chars()
-            .find(|found| found.is_ascii_control() && *found != '\t')
-        {
-            return Err(PolicyError::ControlCharacter {
-                code: u32::from(control),
-            });
+        if let Some(control) = line.chars().find(|found| found.is_ascii_control() && *found != '\t') {
+            return Err(PolicyError::ControlCharacter { code: u32::from(control) });
         }
-        let words: Vec<&str> = line
-            .split([' ', '\t'])
-            .filter(|word| !word.is_empty())
-            .collect();
+        let words: Vec<&str> = line.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
         let Some((keyword, rest)) = words.split_first() else {
             return Ok(());
         };
-        let wrong = |keyword, expected| PolicyError::WordCount {
-            keyword,
-            expected,
-            found: rest.len(),
-        };
+        let wrong = |keyword, expected| PolicyError::WordCount { keyword, expected, found: rest.len() };
         match (*keyword, rest) {
             (comment, _) if comment.starts_with('#') => Ok(()),
             ("log", [key]) => self.define_log(VerifierKey::parse(key).map_err(PolicyError::Key)?),
@@ -443,9 +399,7 @@ impl Draft {
             ("group", _) => Err(wrong("group", "a name, a threshold and members")),
             ("quorum", [name]) => self.define_quorum(name),
             ("quorum", _) => Err(wrong("quorum", "a name")),
-            (found, _) => Err(PolicyError::Keyword {
-                found: shortened(found),
-            }),
+            (found, _) => Err(PolicyError::Keyword { found: shortened(found) }),
         }
     }
 
@@ -462,12 +416,7 @@ impl Draft {
         self.define(name, Rule::Witness(key))
     }
 
-    fn define_group(
-        &mut self,
-        name: &str,
-        threshold: &str,
-        members: &[&str],
-    ) -> Result<(), PolicyError> {
+    fn define_group(&mut self, name: &str, threshold: &str, members: &[&str]) -> Result<(), PolicyError> {
         check_count(self.members.len() - self.witness_keys().count(), "groups")?;
         let count = members.len();
         let threshold = match threshold {
@@ -476,35 +425,20 @@ impl Draft {
             number => parse_decimal(number).and_then(|number| usize::try_from(number).ok()),
         }
         .filter(|number| (1..=count).contains(number))
-        .ok_or_else(|| PolicyError::Threshold {
-            threshold: shortened(threshold),
-            members: count,
-        })?;
+        .ok_or_else(|| PolicyError::Threshold { threshold: shortened(threshold), members: count })?;
         let mut places = Vec::new();
         for member in members {
             let place = self.place(member)?;
             if places.contains(&place) || self.is_member(place) {
-                return Err(PolicyError::MemberTwice {
-                    name: (*member).to_owned(),
-                });
+                return Err(PolicyError::MemberTwice { name: (*member).to_owned() });
             }
             places.push(place);
         }
-        self.define(
-            name,
-            Rule::Group {
-                threshold,
-                members: places,
-            },
-        )
+        self.define(name, Rule::Group { threshold, members: places })
     }
 
     fn define_quorum(&mut self, name: &str) -> Result<(), PolicyError> {
-        let quorum = if name == NO_QUORUM {
-            None
-        } else {
-            Some(self.place(name)?)
-        };
+        let quorum = if name == NO_QUORUM { None } else { Some(self.place(name)?) };
         match self.quorum.replace(quorum) {
             None => Ok(()),
             Some(_) => Err(PolicyError::QuorumTwice),
@@ -516,11 +450,7 @@ impl Draft {
             return Err(PolicyError::NoLog);
         }
         let quorum = self.quorum.ok_or(PolicyError::NoQuorum)?;
-        Ok(Policy {
-            logs: self.logs,
-            members: self.members,
-            quorum,
-        })
+        Ok(Policy { logs: self.logs, members: self.members, quorum })
     }
 
     fn define(&mut self, name: &str, rule: Rule) -> Result<(), PolicyError> {
@@ -530,27 +460,18 @@ impl Draft {
             || name == NO_QUORUM
             || name.contains(is_refused)
         {
-            return Err(PolicyError::Name {
-                name: shortened(name),
-            });
+            return Err(PolicyError::Name { name: shortened(name) });
         }
         if self.place(name).is_ok() {
-            return Err(PolicyError::NameTwice {
-                name: name.to_owned(),
-            });
+            return Err(PolicyError::NameTwice { name: name.to_owned() });
         }
-        self.members.push(Member {
-            name: name.to_owned(),
-            rule,
-        });
+        self.members.push(Member { name: name.to_owned(), rule });
         Ok(())
     }
 
     fn place(&self, name: &str) -> Result<usize, PolicyError> {
         let found = self.members.iter().position(|member| member.name == name);
-        found.ok_or_else(|| PolicyError::NameUnknown {
-            name: shortened(name),
-        })
+        found.ok_or_else(|| PolicyError::NameUnknown { name: shortened(name) })
     }
 
     fn is_member(&self, place: usize) -> bool {
@@ -569,15 +490,10 @@ impl Draft {
     fn check_key(&self, key: &VerifierKey, expected: KeyKind) -> Result<(), PolicyError> {
         let found = key.kind();
         if found != expected {
-            return Err(PolicyError::WrongKind {
-                key: key.key(),
-                found,
-                expected,
-            });
+            return Err(PolicyError::WrongKind { key: key.key(), found, expected });
         }
-        let is_same = |other: &VerifierKey| {
-            other.public_key() == key.public_key() || other.key() == key.key()
-        };
+        let is_same =
+            |other: &VerifierKey| other.public_key() == key.public_key() || other.key() == key.key();
         if self.logs.iter().chain(self.witness_keys()).any(is_same) {
             return Err(PolicyError::KeyTwice { key: key.key() });
         }
@@ -586,9 +502,5 @@ impl Draft {
 }
 
 fn check_count(count: usize, what: &'static str) -> Result<(), PolicyError> {
-    if count >= DEFINITION_COUNT_MAX {
-        Err(PolicyError::TooMany { what })
-    } else {
-        Ok(())
-    }
+    if count >= DEFINITION_COUNT_MAX { Err(PolicyError::TooMany { what }) } else { Ok(()) }
 }

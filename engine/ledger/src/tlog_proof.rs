@@ -78,9 +78,7 @@ pub enum TlogProofError {
         found: String,
     },
     /// Extra data that is empty, too long or not in canonical base64.
-    #[error(
-        "extra line of {chars} characters is not the padded base64 of 1 to {EXTRA_SIZE_MAX} bytes"
-    )]
+    #[error("extra line of {chars} characters is not the padded base64 of 1 to {EXTRA_SIZE_MAX} bytes")]
     Extra {
         /// Characters behind the keyword, or bytes when a proof is put together.
         chars: usize,
@@ -159,13 +157,7 @@ impl TlogProof {
             return Err(TlogProofError::PathCount { count: path.len() });
         }
         let checkpoint = Checkpoint::parse(note.text()).map_err(TlogProofError::Checkpoint)?;
-        Ok(TlogProof {
-            extra,
-            index,
-            path,
-            note,
-            checkpoint,
-        })
+        Ok(TlogProof { extra, index, path, note, checkpoint })
     }
 
     /// Reads a proof text.
@@ -178,20 +170,13 @@ impl TlogProof {
             return Err(TlogProofError::TooLong { bytes });
         }
         // No line above the checkpoint is empty, so the first empty line is the one before it.
-        let (head, note) = text
-            .split_once("\n\n")
-            .ok_or(TlogProofError::NoCheckpoint { bytes })?;
+        let (head, note) = text.split_once("\n\n").ok_or(TlogProofError::NoCheckpoint { bytes })?;
         let mut lines = head.split('\n').peekable();
         let first = lines.next().unwrap_or_default();
         if first != FIRST_LINE {
-            return Err(TlogProofError::FirstLine {
-                found: shortened(first),
-            });
+            return Err(TlogProofError::FirstLine { found: shortened(first) });
         }
-        let extra = lines
-            .next_if(|line| line.starts_with("extra "))
-            .map(parse_extra)
-            .transpose()?;
+        let extra = lines.next_if(|line| line.starts_with("extra ")).map(parse_extra).transpose()?;
         let index = parse_index(lines.next().unwrap_or_default())?;
         let count = lines.clone().count();
         if count > PATH_COUNT_MAX {
@@ -203,12 +188,7 @@ impl TlogProof {
                 LogHash::from_base64(hash).map_err(|cause| TlogProofError::PathHash { line, cause })
             })
             .collect::<Result<_, _>>()?;
-        TlogProof::new(
-            extra,
-            index,
-            path,
-            Note::parse(note).map_err(TlogProofError::Note)?,
-        )
+        TlogProof::new(extra, index, path, Note::parse(note).map_err(TlogProofError::Note)?)
     }
 
     /// Writes the proof text.
@@ -235,16 +215,12 @@ impl TlogProof {
     /// [`TlogProofError::Policy`], [`TlogProofError::NoLog`], [`TlogProofError::NoQuorum`] and
     /// [`TlogProofError::NotIncluded`], in this order.
     pub fn verify(&self, leaf: LogHash, policy: &Policy) -> Result<Verdict, TlogProofError> {
-        let verdict = policy
-            .evaluate(&self.note)
-            .map_err(TlogProofError::Policy)?;
+        let verdict = policy.evaluate(&self.note).map_err(TlogProofError::Policy)?;
         if verdict.logs.is_empty() {
             return Err(TlogProofError::NoLog);
         }
         let Some(head) = verdict.accepted() else {
-            return Err(TlogProofError::NoQuorum {
-                found: verdict.witnesses.len(),
-            });
+            return Err(TlogProofError::NoQuorum { found: verdict.witnesses.len() });
         };
         verify_inclusion(leaf, self.index, head.size(), &self.path, head.root())
             .map_err(TlogProofError::NotIncluded)?;
@@ -279,14 +255,10 @@ impl TlogProof {
 
 fn parse_extra(line: &str) -> Result<Vec<u8>, TlogProofError> {
     let code = line.strip_prefix("extra ").unwrap_or_default();
-    STANDARD.decode(code).map_err(|_| TlogProofError::Extra {
-        chars: code.chars().count(),
-    })
+    STANDARD.decode(code).map_err(|_| TlogProofError::Extra { chars: code.chars().count() })
 }
 
 fn parse_index(line: &str) -> Result<u64, TlogProofError> {
     let index = line.strip_prefix("index ").and_then(parse_decimal);
-    index.ok_or_else(|| TlogProofError::Index {
-        found: shortened(line),
-    })
+    index.ok_or_else(|| TlogProofError::Index { found: shortened(line) })
 }

@@ -1,9 +1,6 @@
 //! The outer log against the definition in RFC 6962, against published vectors, and against every small mutation.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, which may unwrap as tests do"
-)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which may unwrap as tests do")]
 
 use std::fs;
 use std::path::Path;
@@ -13,15 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tallywatt_ledger::log::{
-    LOG_SIZE_MAX, Log, LogError, LogHash, empty_root, leaf_hash, verify_consistency,
-    verify_inclusion,
+    LOG_SIZE_MAX, Log, LogError, LogHash, empty_root, leaf_hash, verify_consistency, verify_inclusion,
 };
 
 const SIZE_MAX: u64 = 64;
-const VECTORS: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../../../shared/data/vectors/merkle"
-);
+const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/vectors/merkle");
 
 /// RFC 6962, section 2.1, word for word and slow: the oracle.
 mod definition {
@@ -57,22 +50,15 @@ mod definition {
         }
         let k = split(leaves.len());
         let (left, right) = leaves.split_at(k);
-        let (mut hashes, last) = if m < k {
-            (path(m, left), root(right))
-        } else {
-            (path(m - k, right), root(left))
-        };
+        let (mut hashes, last) =
+            if m < k { (path(m, left), root(right)) } else { (path(m - k, right), root(left)) };
         hashes.push(last);
         hashes
     }
 
     pub fn subproof(m: usize, leaves: &[LogHash], whole: bool) -> Vec<LogHash> {
         if m == leaves.len() {
-            return if whole {
-                Vec::new()
-            } else {
-                vec![root(leaves)]
-            };
+            return if whole { Vec::new() } else { vec![root(leaves)] };
         }
         let k = split(leaves.len());
         let (left, right) = leaves.split_at(k);
@@ -88,9 +74,7 @@ mod definition {
 
 fn sample() -> (Log, Vec<LogHash>) {
     let mut log = Log::new();
-    let leaves: Vec<LogHash> = (0..SIZE_MAX)
-        .map(|index| leaf_hash(&index.to_be_bytes()))
-        .collect();
+    let leaves: Vec<LogHash> = (0..SIZE_MAX).map(|index| leaf_hash(&index.to_be_bytes())).collect();
     for (index, leaf) in (0..).zip(&leaves) {
         assert_eq!(log.append(*leaf), Ok(index));
         assert_eq!(log.leaf(index), Some(*leaf));
@@ -123,10 +107,7 @@ fn mutations(proof: &[LogHash]) -> Vec<Vec<LogHash>> {
         }
     }
     for place in 0..=proof.len() {
-        for added in [
-            leaf_hash(b"added"),
-            *proof.get(place).unwrap_or(&empty_root()),
-        ] {
+        for added in [leaf_hash(b"added"), *proof.get(place).unwrap_or(&empty_root())] {
             let mut longer = proof.to_vec();
             longer.insert(place, added);
             out.push(longer);
@@ -139,11 +120,7 @@ fn mutations(proof: &[LogHash]) -> Vec<Vec<LogHash>> {
 fn roots_follow_the_definition() {
     let (log, leaves) = sample();
     for size in 0..=SIZE_MAX {
-        assert_eq!(
-            log.root_at(size),
-            Ok(definition::root(first(&leaves, size))),
-            "size {size}"
-        );
+        assert_eq!(log.root_at(size), Ok(definition::root(first(&leaves, size))), "size {size}");
     }
     assert_eq!(log.root(), definition::root(&leaves));
     assert_eq!(Log::new().root(), empty_root());
@@ -159,16 +136,8 @@ fn every_inclusion_verifies_and_every_mutation_is_refused() {
             let place = usize::try_from(index).unwrap();
             let leaf = leaves[place];
             let path = log.prove_inclusion(index, size).unwrap();
-            assert_eq!(
-                path,
-                definition::path(place, first(&leaves, size)),
-                "index {index} size {size}"
-            );
-            assert_eq!(
-                verify_inclusion(leaf, index, size, &path, root),
-                Ok(()),
-                "index {index} size {size}"
-            );
+            assert_eq!(path, definition::path(place, first(&leaves, size)), "index {index} size {size}");
+            assert_eq!(verify_inclusion(leaf, index, size, &path, root), Ok(()), "index {index} size {size}");
 
             for changed in mutations(&path) {
                 assert!(
@@ -188,11 +157,7 @@ fn every_inclusion_verifies_and_every_mutation_is_refused() {
                     continue;
                 };
                 assert!(verify_inclusion(leaf, index, other_size, &path, other_root).is_err());
-                if log
-                    .prove_inclusion(index, other_size)
-                    .map(|other| other.len())
-                    != Ok(path.len())
-                {
+                if log.prove_inclusion(index, other_size).map(|other| other.len()) != Ok(path.len()) {
                     assert!(verify_inclusion(leaf, index, other_size, &path, root).is_err());
                 }
             }
@@ -210,11 +175,8 @@ fn every_consistency_verifies_and_every_mutation_is_refused() {
         for old_size in 1..=new_size {
             let old_root = log.root_at(old_size).unwrap();
             let proof = log.prove_consistency(old_size, new_size).unwrap();
-            let oracle = definition::subproof(
-                usize::try_from(old_size).unwrap(),
-                first(&leaves, new_size),
-                true,
-            );
+            let oracle =
+                definition::subproof(usize::try_from(old_size).unwrap(), first(&leaves, new_size), true);
             assert_eq!(proof, oracle, "{old_size} to {new_size}");
             assert_eq!(
                 verify_consistency(old_size, new_size, &proof, old_root, new_root),
@@ -226,22 +188,13 @@ fn every_consistency_verifies_and_every_mutation_is_refused() {
                 let verdict = verify_consistency(old_size, new_size, &changed, old_root, new_root);
                 assert!(verdict.is_err(), "{old_size} to {new_size}: {changed:?}");
             }
-            for (old, new) in [
-                (old_root, leaf_hash(b"other")),
-                (leaf_hash(b"other"), new_root),
-            ] {
+            for (old, new) in [(old_root, leaf_hash(b"other")), (leaf_hash(b"other"), new_root)] {
                 assert!(verify_consistency(old_size, new_size, &proof, old, new).is_err());
             }
             if old_size < new_size {
-                assert!(
-                    verify_consistency(old_size, new_size, &proof, new_root, old_root).is_err()
-                );
-                assert!(
-                    verify_consistency(old_size + 1, new_size, &proof, old_root, new_root).is_err()
-                );
-                assert!(
-                    verify_consistency(old_size - 1, new_size, &proof, old_root, new_root).is_err()
-                );
+                assert!(verify_consistency(old_size, new_size, &proof, new_root, old_root).is_err());
+                assert!(verify_consistency(old_size + 1, new_size, &proof, old_root, new_root).is_err());
+                assert!(verify_consistency(old_size - 1, new_size, &proof, old_root, new_root).is_err());
             }
         }
     }
@@ -253,49 +206,18 @@ fn impossible_questions_are_refused() {
     let hash = leaf_hash(b"x");
     let above = LOG_SIZE_MAX + 1;
     let cases: [(&str, Result<(), LogError>, LogError); 12] = [
-        (
-            "root beyond",
-            log.root_at(65).map(drop),
-            LogError::SizeBeyondLog { size: 65, have: 64 },
-        ),
-        (
-            "path beyond",
-            log.prove_inclusion(0, 65).map(drop),
-            LogError::SizeBeyondLog { size: 65, have: 64 },
-        ),
-        (
-            "index at size",
-            log.prove_inclusion(9, 9).map(drop),
-            LogError::IndexOutside { index: 9, size: 9 },
-        ),
-        (
-            "empty tree",
-            log.prove_inclusion(0, 0).map(drop),
-            LogError::IndexOutside { index: 0, size: 0 },
-        ),
-        (
-            "from nothing",
-            log.prove_consistency(0, 9).map(drop),
-            LogError::OldTreeEmpty,
-        ),
+        ("root beyond", log.root_at(65).map(drop), LogError::SizeBeyondLog { size: 65, have: 64 }),
+        ("path beyond", log.prove_inclusion(0, 65).map(drop), LogError::SizeBeyondLog { size: 65, have: 64 }),
+        ("index at size", log.prove_inclusion(9, 9).map(drop), LogError::IndexOutside { index: 9, size: 9 }),
+        ("empty tree", log.prove_inclusion(0, 0).map(drop), LogError::IndexOutside { index: 0, size: 0 }),
+        ("from nothing", log.prove_consistency(0, 9).map(drop), LogError::OldTreeEmpty),
         (
             "swapped",
             log.prove_consistency(9, 8).map(drop),
-            LogError::SizesSwapped {
-                old_size: 9,
-                new_size: 8,
-            },
+            LogError::SizesSwapped { old_size: 9, new_size: 8 },
         ),
-        (
-            "beyond",
-            log.prove_consistency(1, 65).map(drop),
-            LogError::SizeBeyondLog { size: 65, have: 64 },
-        ),
-        (
-            "size limit",
-            verify_inclusion(hash, 0, above, &[], hash),
-            LogError::SizeAboveLimit { size: above },
-        ),
+        ("beyond", log.prove_consistency(1, 65).map(drop), LogError::SizeBeyondLog { size: 65, have: 64 }),
+        ("size limit", verify_inclusion(hash, 0, above, &[], hash), LogError::SizeAboveLimit { size: above }),
         (
             "size max",
             verify_inclusion(hash, 0, u64::MAX, &[], hash),
@@ -304,10 +226,7 @@ fn impossible_questions_are_refused() {
         (
             "at limit",
             verify_inclusion(hash, 0, LOG_SIZE_MAX, &[], hash),
-            LogError::ProofLength {
-                found: 0,
-                expected: 40,
-            },
+            LogError::ProofLength { found: 0, expected: 40 },
         ),
         (
             "new limit",
@@ -317,10 +236,7 @@ fn impossible_questions_are_refused() {
         (
             "longest",
             verify_consistency(LOG_SIZE_MAX - 1, LOG_SIZE_MAX, &[], hash, hash),
-            LogError::ProofLength {
-                found: 0,
-                expected: 41,
-            },
+            LogError::ProofLength { found: 0, expected: 41 },
         ),
     ];
     for (name, found, expected) in cases {
@@ -336,15 +252,8 @@ fn hash_texts_have_one_form() {
     let bare = text.trim_end_matches('=').to_owned();
     // 32 bytes leave two bits of the last letter unused: they must be zero.
     let loose = format!("{}/=", &text[..42]);
-    for wrong in [
-        "",
-        &bare,
-        &loose,
-        &format!("{text}\n"),
-        &format!("{bare}A"),
-        &text.replace('=', "-"),
-        "é",
-    ] {
+    for wrong in ["", &bare, &loose, &format!("{text}\n"), &format!("{bare}A"), &text.replace('=', "-"), "é"]
+    {
         assert!(LogHash::from_base64(wrong).is_err(), "{wrong:?}");
     }
 }
@@ -364,34 +273,22 @@ fn published_vectors_agree() {
     assert!(!names.is_empty());
     let mut accepted_count = 0;
     for name in &names {
-        let case: Value =
-            serde_json::from_slice(&fs::read(Path::new(VECTORS).join(name)).unwrap()).unwrap();
+        let case: Value = serde_json::from_slice(&fs::read(Path::new(VECTORS).join(name)).unwrap()).unwrap();
         let accepted = vector_verdict(name, &case);
         assert_eq!(accepted, !case["wantErr"].as_bool().unwrap(), "{name}");
         accepted_count += usize::from(accepted);
     }
-    assert!(
-        accepted_count > 0,
-        "no vector that should be accepted in {} files",
-        names.len()
-    );
+    assert!(accepted_count > 0, "no vector that should be accepted in {} files", names.len());
 }
 
 fn vector_verdict(name: &str, case: &Value) -> bool {
     let number = |key: &str| case[key].as_u64().unwrap();
     // Some vectors hold hashes of other lengths than 32 bytes: those never reach the tree.
     let hash = |value: &Value| -> Option<LogHash> {
-        Some(LogHash::from_bytes(
-            STANDARD.decode(value.as_str()?).unwrap().try_into().ok()?,
-        ))
+        Some(LogHash::from_bytes(STANDARD.decode(value.as_str()?).unwrap().try_into().ok()?))
     };
     let none = Vec::new();
-    let proof: Option<Vec<LogHash>> = case["proof"]
-        .as_array()
-        .unwrap_or(&none)
-        .iter()
-        .map(hash)
-        .collect();
+    let proof: Option<Vec<LogHash>> = case["proof"].as_array().unwrap_or(&none).iter().map(hash).collect();
     let verdict = || -> Option<Result<(), LogError>> {
         let proof = proof?;
         Some(if name.starts_with("inclusion__") {

@@ -1,38 +1,22 @@
 //! Notes, keys and checkpoints: golden bytes made by another implementation, and one row for every refusal.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, which may unwrap as tests do"
-)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which may unwrap as tests do")]
 
 use tallywatt_ledger::checkpoint::{Checkpoint, CheckpointError, ORIGIN_SIZE_MAX};
 use tallywatt_ledger::log::{LOG_SIZE_MAX, Log, leaf_hash};
 use tallywatt_ledger::note::{
-    COSIGNATURE_TIME_MAX, Cosigner, KeyId, KeyKind, LogSigner, NOTE_SIZE_MAX, Note, NoteError,
-    SignatureLine, VerifierKey,
+    COSIGNATURE_TIME_MAX, Cosigner, KeyId, KeyKind, LogSigner, NOTE_SIZE_MAX, Note, NoteError, SignatureLine,
+    VerifierKey,
 };
 
 /// Made with OpenSSL from the seeds below, with no code of this crate.
 const GOLDEN: &str = include_str!("golden/region-66.tlog-proof");
 const ORIGIN: &str = "tallywatt.example/region-66";
-const LOG_KEY: &str =
-    "tallywatt.example/region-66+7bcd26a9+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
+const LOG_KEY: &str = "tallywatt.example/region-66+7bcd26a9+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
 const WITNESSES: [(&str, u8, &str); 3] = [
-    (
-        "grid.example",
-        11,
-        "grid.example+9dd8eca9+BGa+fjMsekUzMr2dCn99sFX1xe8aBq2mbZizn7aBDEc6",
-    ),
-    (
-        "bank.example",
-        12,
-        "bank.example+45016a5c+BAtROtm0kkAVygkC7QeQRNOsXb7CMG8GlIwQ2o62458t",
-    ),
-    (
-        "supplier.example",
-        13,
-        "supplier.example+ed6f6011+BJGiigt0OBWTpNlGlXkgiSavyK2CyIObdkQ1m566mks6",
-    ),
+    ("grid.example", 11, "grid.example+9dd8eca9+BGa+fjMsekUzMr2dCn99sFX1xe8aBq2mbZizn7aBDEc6"),
+    ("bank.example", 12, "bank.example+45016a5c+BAtROtm0kkAVygkC7QeQRNOsXb7CMG8GlIwQ2o62458t"),
+    ("supplier.example", 13, "supplier.example+ed6f6011+BJGiigt0OBWTpNlGlXkgiSavyK2CyIObdkQ1m566mks6"),
 ];
 const TIME: u64 = 1_795_000_000;
 
@@ -43,8 +27,7 @@ fn golden_note() -> &'static str {
 fn golden_head() -> Checkpoint {
     let mut log = Log::new();
     for index in 0..13 {
-        log.append(leaf_hash(format!("block-{index}").as_bytes()))
-            .unwrap();
+        log.append(leaf_hash(format!("block-{index}").as_bytes())).unwrap();
     }
     Checkpoint::new(ORIGIN, 13, log.root()).unwrap()
 }
@@ -79,10 +62,7 @@ fn golden_note_verifies_and_no_flipped_byte_does() {
     assert_eq!(note.encode(), golden_note());
     assert_eq!(Checkpoint::parse(note.text()), Ok(golden_head()));
     let log = VerifierKey::parse(LOG_KEY).unwrap();
-    assert_eq!(
-        log.verify_signature(note.text(), &note.signatures()[0]),
-        Ok(())
-    );
+    assert_eq!(log.verify_signature(note.text(), &note.signatures()[0]), Ok(()));
     for ((line, (_, _, key)), time) in note.signatures()[1..].iter().zip(WITNESSES).zip(TIME..) {
         let key = VerifierKey::parse(key).unwrap();
         assert_eq!(key.verify_cosignature(note.text(), line), Ok(time));
@@ -90,10 +70,7 @@ fn golden_note_verifies_and_no_flipped_byte_does() {
             let verdict = key.verify_cosignature(note.text(), &flipped(line, place));
             assert!(verdict.is_err(), "{} byte {place}", line.name());
         }
-        assert!(
-            key.verify_cosignature(&note.text().replace("13", "14"), line)
-                .is_err()
-        );
+        assert!(key.verify_cosignature(&note.text().replace("13", "14"), line).is_err());
     }
     // Nothing between the first byte and the last may change and still be the same believed note.
     for place in 0..golden_note().len() {
@@ -103,15 +80,10 @@ fn golden_note_verifies_and_no_flipped_byte_does() {
             continue;
         };
         let holds = |(line, (_, _, key)): (&SignatureLine, (&str, u8, &str))| {
-            VerifierKey::parse(key)
-                .unwrap()
-                .verify_cosignature(changed.text(), line)
-                .is_ok()
+            VerifierKey::parse(key).unwrap().verify_cosignature(changed.text(), line).is_ok()
         };
         let witnesses_hold = changed.signatures()[1..].iter().zip(WITNESSES).all(holds);
-        let log_holds = log
-            .verify_signature(changed.text(), &changed.signatures()[0])
-            .is_ok();
+        let log_holds = log.verify_signature(changed.text(), &changed.signatures()[0]).is_ok();
         assert!(!(witnesses_hold && log_holds), "byte {place}");
     }
 }
@@ -120,16 +92,12 @@ fn golden_note_verifies_and_no_flipped_byte_does() {
 #[test]
 fn published_example_verifies() {
     let key =
-        VerifierKey::parse("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k")
-            .unwrap();
+        VerifierKey::parse("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k").unwrap();
     let note = Note::parse(
         "This is an example message.\n\n\u{2014} example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n",
     )
     .unwrap();
-    assert_eq!(
-        key.verify_signature(note.text(), &note.signatures()[0]),
-        Ok(())
-    );
+    assert_eq!(key.verify_signature(note.text(), &note.signatures()[0]), Ok(()));
 }
 
 #[test]
@@ -143,79 +111,31 @@ fn notes_have_one_spelling() {
         format!("t\n\n\n{line}"),
         format!("a\n\nb\n\n{line}"),
         format!("é \u{2014} x\n\n{line}"),
-        format!(
-            "t\n\n{}",
-            (0..16)
-                .map(|n| format!("\u{2014} a{n} AAAAAAE=\n"))
-                .collect::<String>()
-        ),
+        format!("t\n\n{}", (0..16).map(|n| format!("\u{2014} a{n} AAAAAAE=\n")).collect::<String>()),
     ];
     for note in taken {
         assert_eq!(Note::parse(&note).map(|parsed| parsed.encode()), Ok(note));
     }
 
-    let many: String = (0..17)
-        .map(|n| format!("\u{2014} a{n} AAAAAAE=\n"))
-        .collect();
-    let name = |text: &str| NoteError::KeyName {
-        name: text.to_owned(),
-    };
-    let bytes = || NoteError::SignatureBytes {
-        name: "a".to_owned(),
-    };
+    let many: String = (0..17).map(|n| format!("\u{2014} a{n} AAAAAAE=\n")).collect();
+    let name = |text: &str| NoteError::KeyName { name: text.to_owned() };
+    let bytes = || NoteError::SignatureBytes { name: "a".to_owned() };
     let cases: Vec<(String, NoteError)> = vec![
         (String::new(), NoteError::NoSeparator { bytes: 0 }),
         ("t\n".to_owned(), NoteError::NoSeparator { bytes: 2 }),
-        (
-            format!("t\n{line}"),
-            NoteError::NoSeparator {
-                bytes: 2 + line.len(),
-            },
-        ),
+        (format!("t\n{line}"), NoteError::NoSeparator { bytes: 2 + line.len() }),
         ("t\n\n".to_owned(), NoteError::SignatureCount { count: 0 }),
-        (
-            format!("t\n\n{many}"),
-            NoteError::SignatureCount { count: 17 },
-        ),
-        (
-            format!("t\n\n{line}{line}"),
-            NoteError::SignedTwice {
-                key: "a+00000000".to_owned(),
-            },
-        ),
-        (
-            format!("t\r\n\n{line}"),
-            NoteError::ControlCharacter {
-                code: 13,
-                offset: 1,
-            },
-        ),
-        (
-            format!("t\0\n\n{line}"),
-            NoteError::ControlCharacter { code: 0, offset: 1 },
-        ),
-        (
-            format!("t\n\n{}", line.trim_end()),
-            NoteError::SignatureLine { line: 1 },
-        ),
-        (
-            format!("t\n\n{line}x"),
-            NoteError::SignatureLine { line: 2 },
-        ),
-        (
-            "t\n\n- a AAAAAAE=\n".to_owned(),
-            NoteError::SignatureLine { line: 1 },
-        ),
-        (
-            "t\n\n\u{2014} aAAAAAAE=\n".to_owned(),
-            NoteError::SignatureLine { line: 1 },
-        ),
+        (format!("t\n\n{many}"), NoteError::SignatureCount { count: 17 }),
+        (format!("t\n\n{line}{line}"), NoteError::SignedTwice { key: "a+00000000".to_owned() }),
+        (format!("t\r\n\n{line}"), NoteError::ControlCharacter { code: 13, offset: 1 }),
+        (format!("t\0\n\n{line}"), NoteError::ControlCharacter { code: 0, offset: 1 }),
+        (format!("t\n\n{}", line.trim_end()), NoteError::SignatureLine { line: 1 }),
+        (format!("t\n\n{line}x"), NoteError::SignatureLine { line: 2 }),
+        ("t\n\n- a AAAAAAE=\n".to_owned(), NoteError::SignatureLine { line: 1 }),
+        ("t\n\n\u{2014} aAAAAAAE=\n".to_owned(), NoteError::SignatureLine { line: 1 }),
         ("t\n\n\u{2014}  AAAAAAE=\n".to_owned(), name("")),
         ("t\n\n\u{2014} a+b AAAAAAE=\n".to_owned(), name("a+b")),
-        (
-            "t\n\n\u{2014} a\u{a0}b AAAAAAE=\n".to_owned(),
-            name("a\u{a0}b"),
-        ),
+        ("t\n\n\u{2014} a\u{a0}b AAAAAAE=\n".to_owned(), name("a\u{a0}b")),
         ("t\n\n\u{2014} a\tb AAAAAAE=\n".to_owned(), name("a\tb")),
         ("t\n\n\u{2014} a  AAAAAAE=\n".to_owned(), bytes()),
         ("t\n\n\u{2014} a AAAAAAE= \n".to_owned(), bytes()),
@@ -226,18 +146,11 @@ fn notes_have_one_spelling() {
         (format!("t\n\n\u{2014} a {}\n", "A".repeat(12_000)), bytes()),
         (
             format!("{}\n\n{line}", "t".repeat(NOTE_SIZE_MAX)),
-            NoteError::NoteSize {
-                bytes: NOTE_SIZE_MAX + 2 + line.len(),
-            },
+            NoteError::NoteSize { bytes: NOTE_SIZE_MAX + 2 + line.len() },
         ),
     ];
     for (note, expected) in cases {
-        assert_eq!(
-            Note::parse(&note),
-            Err(expected),
-            "{:?}",
-            note.chars().take(80).collect::<String>()
-        );
+        assert_eq!(Note::parse(&note), Err(expected), "{:?}", note.chars().take(80).collect::<String>());
     }
 }
 
@@ -254,29 +167,13 @@ fn keys_have_one_spelling() {
     let cases = [
         (String::new(), shape(0)),
         ("bank.example+45016a5c".to_owned(), shape(21)),
-        (
-            key("", "45016a5c", code),
-            NoteError::KeyName {
-                name: String::new(),
-            },
-        ),
-        (
-            key("bank example", "45016a5c", code),
-            NoteError::KeyName {
-                name: "bank example".to_owned(),
-            },
-        ),
+        (key("", "45016a5c", code), NoteError::KeyName { name: String::new() }),
+        (key("bank example", "45016a5c", code), NoteError::KeyName { name: "bank example".to_owned() }),
         (key("bank.example", "45016A5C", code), shape(good.len())),
         (key("bank.example", "+5016a5c", code), shape(good.len())),
         (key("bank.example", "5016a5c", code), shape(good.len() - 1)),
-        (
-            key("bank.example", "45016a5c", &format!("{code}=")),
-            shape(good.len() + 1),
-        ),
-        (
-            key("bank.example", "45016a5c", &code[..40]),
-            shape(good.len() - 4),
-        ),
+        (key("bank.example", "45016a5c", &format!("{code}=")), shape(good.len() + 1)),
+        (key("bank.example", "45016a5c", &code[..40]), shape(good.len() - 4)),
         (
             key("bank.example", "45016a5d", code),
             NoteError::KeyIdMismatch {
@@ -287,17 +184,9 @@ fn keys_have_one_spelling() {
         ),
         (
             key("bank.example", "45016a5c", &code.replacen("BA", "Bg", 1)),
-            NoteError::KeyAlgorithm {
-                name: "bank.example".to_owned(),
-                algorithm: 6,
-            },
+            NoteError::KeyAlgorithm { name: "bank.example".to_owned(), algorithm: 6 },
         ),
-        (
-            key("bank.example", "45016a5c", weak),
-            NoteError::KeyPoint {
-                name: "bank.example".to_owned(),
-            },
-        ),
+        (key("bank.example", "45016a5c", weak), NoteError::KeyPoint { name: "bank.example".to_owned() }),
     ];
     for (text, expected) in cases {
         assert_eq!(VerifierKey::parse(&text), Err(expected), "{text}");
@@ -306,100 +195,53 @@ fn keys_have_one_spelling() {
 
 #[test]
 fn lines_of_another_key_kind_text_or_time_are_refused() {
-    let (bank, log) = (
-        bank(),
-        LogSigner::from_seed("bank.example", &[12; 32]).unwrap(),
-    );
+    let (bank, log) = (bank(), LogSigner::from_seed("bank.example", &[12; 32]).unwrap());
     let (cosigner_key, log_key) = (bank.verifier_key(), log.verifier_key());
     let line = bank.sign_cosignature("t\n", TIME).unwrap();
     let log_line = log.sign("t\n").unwrap();
-    let short = |signature: Vec<u8>| {
-        SignatureLine::new("bank.example", cosigner_key.key_id(), signature).unwrap()
-    };
-    let late = [
-        (COSIGNATURE_TIME_MAX + 1).to_be_bytes().as_slice(),
-        &line.signature()[8..],
-    ]
-    .concat();
+    let short =
+        |signature: Vec<u8>| SignatureLine::new("bank.example", cosigner_key.key_id(), signature).unwrap();
+    let late = [(COSIGNATURE_TIME_MAX + 1).to_be_bytes().as_slice(), &line.signature()[8..]].concat();
     let key = || cosigner_key.key();
     let cases = [
-        (
-            cosigner_key.verify_cosignature("u\n", &line),
-            NoteError::BadSignature { key: key() },
-        ),
+        (cosigner_key.verify_cosignature("u\n", &line), NoteError::BadSignature { key: key() }),
         (
             cosigner_key.verify_cosignature("t\n", &log_line),
-            NoteError::OtherKey {
-                found: log_key.key(),
-                expected: key(),
-            },
+            NoteError::OtherKey { found: log_key.key(), expected: key() },
         ),
         (
             log_key.verify_cosignature("t\n", &log_line),
-            NoteError::WrongKind {
-                key: log_key.key(),
-                found: KeyKind::Log,
-                expected: KeyKind::Cosigner,
-            },
+            NoteError::WrongKind { key: log_key.key(), found: KeyKind::Log, expected: KeyKind::Cosigner },
         ),
         (
             cosigner_key.verify_signature("t\n", &line).map(|()| 0),
-            NoteError::WrongKind {
-                key: key(),
-                found: KeyKind::Cosigner,
-                expected: KeyKind::Log,
-            },
+            NoteError::WrongKind { key: key(), found: KeyKind::Cosigner, expected: KeyKind::Log },
         ),
         (
             cosigner_key.verify_cosignature("t\n", &short(vec![0; 7])),
-            NoteError::SignatureSize {
-                key: key(),
-                bytes: 7,
-                expected: 72,
-            },
+            NoteError::SignatureSize { key: key(), bytes: 7, expected: 72 },
         ),
         (
             cosigner_key.verify_cosignature("t\n", &short(line.signature()[..71].to_vec())),
-            NoteError::SignatureSize {
-                key: key(),
-                bytes: 71,
-                expected: 72,
-            },
+            NoteError::SignatureSize { key: key(), bytes: 71, expected: 72 },
         ),
         (
             cosigner_key.verify_cosignature("t\n", &short([line.signature(), &[0]].concat())),
-            NoteError::SignatureSize {
-                key: key(),
-                bytes: 73,
-                expected: 72,
-            },
+            NoteError::SignatureSize { key: key(), bytes: 73, expected: 72 },
         ),
         (
             cosigner_key.verify_cosignature("t\n", &short(late)),
-            NoteError::Time {
-                time_unix_s: COSIGNATURE_TIME_MAX + 1,
-            },
+            NoteError::Time { time_unix_s: COSIGNATURE_TIME_MAX + 1 },
         ),
-        (
-            bank.sign_cosignature("t\n", u64::MAX).map(|_| 0),
-            NoteError::Time {
-                time_unix_s: u64::MAX,
-            },
-        ),
-        (
-            bank.sign_cosignature("t", TIME).map(|_| 0),
-            NoteError::TextEnd { bytes: 1 },
-        ),
+        (bank.sign_cosignature("t\n", u64::MAX).map(|_| 0), NoteError::Time { time_unix_s: u64::MAX }),
+        (bank.sign_cosignature("t", TIME).map(|_| 0), NoteError::TextEnd { bytes: 1 }),
         (log.sign("").map(|_| 0), NoteError::TextEnd { bytes: 0 }),
     ];
     for (found, expected) in cases {
         assert_eq!(found, Err(expected));
     }
     let latest = bank.sign_cosignature("t\n", COSIGNATURE_TIME_MAX).unwrap();
-    assert_eq!(
-        cosigner_key.verify_cosignature("t\n", &latest),
-        Ok(COSIGNATURE_TIME_MAX)
-    );
+    assert_eq!(cosigner_key.verify_cosignature("t\n", &latest), Ok(COSIGNATURE_TIME_MAX));
 }
 
 #[test]
@@ -407,10 +249,7 @@ fn debug_of_a_signer_shows_no_secret() {
     let seed = [0xAB; 32];
     let shown = format!("{:?}", Cosigner::from_seed("bank.example", &seed).unwrap());
     assert!(shown.starts_with("Cosigner(bank.example+"), "{shown}");
-    assert!(
-        !shown.to_lowercase().contains("abab") && !shown.contains("171, 171"),
-        "{shown}"
-    );
+    assert!(!shown.to_lowercase().contains("abab") && !shown.contains("171, 171"), "{shown}");
 }
 
 #[test]
@@ -423,10 +262,7 @@ fn checkpoints_have_one_text() {
         format!("o\n0\n{empty}\n"),
         format!("{}\n7\n{root}\n", "o".repeat(ORIGIN_SIZE_MAX)),
     ] {
-        assert_eq!(
-            Checkpoint::parse(&text).map(|head| head.to_text()),
-            Ok(text)
-        );
+        assert_eq!(Checkpoint::parse(&text).map(|head| head.to_text()), Ok(text));
     }
     type IsExpected = fn(&CheckpointError) -> bool;
     let count: IsExpected = |error| matches!(error, CheckpointError::LineCount { .. });
@@ -443,10 +279,7 @@ fn checkpoints_have_one_text() {
         (format!("o p\n1\n{root}\n"), origin),
         (format!("o+p\n1\n{root}\n"), origin),
         (format!("o\r\n1\n{root}\n"), origin),
-        (
-            format!("{}\n1\n{root}\n", "o".repeat(ORIGIN_SIZE_MAX + 1)),
-            origin,
-        ),
+        (format!("{}\n1\n{root}\n", "o".repeat(ORIGIN_SIZE_MAX + 1)), origin),
         (format!("o\n\n{root}\n"), size),
         (format!("o\n01\n{root}\n"), size),
         (format!("o\n+1\n{root}\n"), size),

@@ -1,17 +1,12 @@
 //! Proof texts: a golden one made by another implementation, every flipped bit of it, and one row for every refusal.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, which may unwrap as tests do"
-)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which may unwrap as tests do")]
 
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::log::{Log, LogError, leaf_hash};
 use tallywatt_ledger::note::{LogSigner, Note, VerifierKey};
 use tallywatt_ledger::policy::Policy;
-use tallywatt_ledger::tlog_proof::{
-    EXTRA_SIZE_MAX, TLOG_PROOF_SIZE_MAX, TlogProof, TlogProofError,
-};
+use tallywatt_ledger::tlog_proof::{EXTRA_SIZE_MAX, TLOG_PROOF_SIZE_MAX, TlogProof, TlogProofError};
 
 /// Made with OpenSSL and another Merkle tree, with no code of this crate: `block-9` of `block-0` to `block-12`.
 const GOLDEN: &str = include_str!("golden/region-66.tlog-proof");
@@ -24,19 +19,13 @@ const KEYS: [&str; 4] = [
 
 fn policy(threshold: usize) -> Policy {
     let [log, witnesses @ ..] = KEYS.map(|key| VerifierKey::parse(key).unwrap());
-    Policy::parties(
-        &[log],
-        &witnesses.map(|key| (key.name().to_owned(), key)),
-        threshold,
-    )
-    .unwrap()
+    Policy::parties(&[log], &witnesses.map(|key| (key.name().to_owned(), key)), threshold).unwrap()
 }
 
 fn log() -> Log {
     let mut log = Log::new();
     for index in 0..13 {
-        log.append(leaf_hash(format!("block-{index}").as_bytes()))
-            .unwrap();
+        log.append(leaf_hash(format!("block-{index}").as_bytes())).unwrap();
     }
     log
 }
@@ -51,12 +40,7 @@ fn golden_proof_verifies() {
     let verdict = proof.verify(leaf_hash(b"block-9"), &policy(3)).unwrap();
     assert_eq!(verdict.accepted(), Some(proof.checkpoint()));
     assert_eq!(verdict.witnesses.len(), 3);
-    let rebuilt = TlogProof::new(
-        Some(b"row 7".to_vec()),
-        9,
-        proof.path().to_vec(),
-        proof.note().clone(),
-    );
+    let rebuilt = TlogProof::new(Some(b"row 7".to_vec()), 9, proof.path().to_vec(), proof.note().clone());
     assert_eq!(rebuilt, Ok(proof));
 }
 
@@ -76,11 +60,7 @@ fn no_flipped_bit_verifies_but_in_what_nobody_signs() {
         assert_eq!(proof.encode(), text, "byte {place} bit {bit}");
         let verdict = proof.verify(leaf_hash(b"block-9"), &policy);
         // The standard passes over lines of unknown keys: renaming the log's line or a witness leaves too few.
-        assert_eq!(
-            verdict.is_ok(),
-            extra.contains(&place),
-            "byte {place} bit {bit}: {verdict:?}"
-        );
+        assert_eq!(verdict.is_ok(), extra.contains(&place), "byte {place} bit {bit}: {verdict:?}");
     }
 }
 
@@ -88,54 +68,30 @@ fn no_flipped_bit_verifies_but_in_what_nobody_signs() {
 fn what_is_missing_is_named() {
     let proof = TlogProof::parse(GOLDEN).unwrap();
     let leaf = leaf_hash(b"block-9");
-    let with = |index, path: &[_], note: &Note| {
-        TlogProof::new(None, index, path.to_vec(), note.clone()).unwrap()
-    };
+    let with =
+        |index, path: &[_], note: &Note| TlogProof::new(None, index, path.to_vec(), note.clone()).unwrap();
     let only = |places: &[usize]| {
-        let lines = places
-            .iter()
-            .map(|place| proof.note().signatures()[*place].clone())
-            .collect();
-        with(
-            9,
-            proof.path(),
-            &Note::new(proof.note().text(), lines).unwrap(),
-        )
+        let lines = places.iter().map(|place| proof.note().signatures()[*place].clone()).collect();
+        with(9, proof.path(), &Note::new(proof.note().text(), lines).unwrap())
     };
     assert!(only(&[0, 1, 3]).verify(leaf, &policy(2)).is_ok());
-    let outside = LogError::IndexOutside {
-        index: 13,
-        size: 13,
-    };
-    let short = LogError::ProofLength {
-        found: 3,
-        expected: 4,
-    };
+    let outside = LogError::IndexOutside { index: 13, size: 13 };
+    let short = LogError::ProofLength { found: 3, expected: 4 };
     let cases = [
         (only(&[1, 2, 3]), TlogProofError::NoLog),
         (only(&[0, 2]), TlogProofError::NoQuorum { found: 1 }),
-        (
-            with(13, proof.path(), proof.note()),
-            TlogProofError::NotIncluded(outside),
-        ),
-        (
-            with(9, &proof.path()[..3], proof.note()),
-            TlogProofError::NotIncluded(short),
-        ),
+        (with(13, proof.path(), proof.note()), TlogProofError::NotIncluded(outside)),
+        (with(9, &proof.path()[..3], proof.note()), TlogProofError::NotIncluded(short)),
     ];
     for (changed, expected) in cases {
         assert_eq!(changed.verify(leaf, &policy(2)), Err(expected));
     }
-    for (changed, other) in [
-        (with(8, proof.path(), proof.note()), leaf),
-        (proof.clone(), leaf_hash(b"block-8")),
-    ] {
+    for (changed, other) in
+        [(with(8, proof.path(), proof.note()), leaf), (proof.clone(), leaf_hash(b"block-8"))]
+    {
         let found = changed.verify(other, &policy(2));
         assert!(
-            matches!(
-                found,
-                Err(TlogProofError::NotIncluded(LogError::RootMismatch { .. }))
-            ),
+            matches!(found, Err(TlogProofError::NotIncluded(LogError::RootMismatch { .. }))),
             "{found:?}"
         );
     }
@@ -148,18 +104,11 @@ fn proofs_have_one_spelling() {
     let text = Checkpoint::new("o", 1, leaf_hash(b"x")).unwrap().to_text();
     let note = Note::new(&text, vec![signer.sign(&text).unwrap()]).unwrap();
     let shortest = TlogProof::new(None, 0, Vec::new(), note.clone()).unwrap();
-    assert_eq!(
-        shortest.encode(),
-        format!("c2sp.org/tlog-proof@v1\nindex 0\n\n{}", note.encode())
-    );
+    assert_eq!(shortest.encode(), format!("c2sp.org/tlog-proof@v1\nindex 0\n\n{}", note.encode()));
     assert_eq!(TlogProof::parse(&shortest.encode()), Ok(shortest));
-    let largest = TlogProof::new(
-        Some(vec![0xFF; EXTRA_SIZE_MAX]),
-        u64::MAX,
-        vec![leaf_hash(b"x"); 40],
-        note.clone(),
-    )
-    .unwrap();
+    let largest =
+        TlogProof::new(Some(vec![0xFF; EXTRA_SIZE_MAX]), u64::MAX, vec![leaf_hash(b"x"); 40], note.clone())
+            .unwrap();
     assert_eq!(TlogProof::parse(&largest.encode()), Ok(largest));
 
     type IsExpected = fn(&TlogProofError) -> bool;
@@ -181,11 +130,7 @@ fn proofs_have_one_spelling() {
         ("extra cm93IDc=", "extra ", extra),
         ("extra cm93IDc=", "extra  cm93IDc=", extra),
         ("extra cm93IDc=", "extra", index),
-        (
-            "extra cm93IDc=\n",
-            "extra cm93IDc=\nextra cm93IDc=\n",
-            index,
-        ),
+        ("extra cm93IDc=\n", "extra cm93IDc=\nextra cm93IDc=\n", index),
         ("index 9\n", "", index),
         ("index 9", "index 09", index),
         ("index 9", "index +9", index),
@@ -209,12 +154,7 @@ fn proofs_have_one_spelling() {
         assert!(is_expected(&found), "{to:?} gave {found:?}");
     }
     let long = "x".repeat(TLOG_PROOF_SIZE_MAX + 1);
-    assert_eq!(
-        TlogProof::parse(&long),
-        Err(TlogProofError::TooLong {
-            bytes: TLOG_PROOF_SIZE_MAX + 1
-        })
-    );
+    assert_eq!(TlogProof::parse(&long), Err(TlogProofError::TooLong { bytes: TLOG_PROOF_SIZE_MAX + 1 }));
     assert!(matches!(
         TlogProof::new(Some(Vec::new()), 0, Vec::new(), note.clone()),
         Err(TlogProofError::Extra { chars: 0 })

@@ -1,0 +1,390 @@
+//! What a party asks the chain to record: roots and deltas only, never a reading or a name of a customer.
+//!
+//! Every number in a command is a result that each other party recomputes from its own data before it attests.
+//! Bytes in `FORMAT.md` §4.
+
+use tallywatt_core::agreement::Party;
+use tallywatt_core::calendar::{Day, Period};
+use tallywatt_core::hash::ContentHash;
+use tallywatt_core::label::Label;
+use tallywatt_core::money::{ExactAmount, Money};
+use tallywatt_core::split::{Leg, LegKind, RunningSplit};
+use tallywatt_core::tariff::Currency;
+use tallywatt_core::validity::Validity;
+
+use crate::codec::{CodecError, Reader, Writer};
+use crate::digest;
+use crate::seal::{Sealed, Totals};
+use crate::tree::Root;
+
+/// Kind byte of a command's canonical bytes.
+const COMMAND_KIND: u8 = 0x40;
+/// The most settlement legs in a command: each party and kind once.
+const LEG_COUNT_MAX: u32 = 12;
+/// The most agreements one settlement may touch.
+pub const RUNNING_COUNT_MAX: u32 = 1_024;
+/// Longest key or version text in a genesis.
+const GENESIS_TEXT_MAX: usize = 512;
+
+/// The keys by which one party is known, as C2SP verifier keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartyKeys {
+    /// Signs heads as the log.
+    pub log: String,
+    /// Cosigns heads: recomputed and durable here.
+    pub witness: String,
+    /// Attests commands.
+    pub exec: String,
+}
+
+/// The first command: who the parties are, and what is fixed for ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Genesis {
+    /// The log's C2SP origin; names the network, so that nothing signed here counts elsewhere.
+    pub origin: String,
+    /// Currency of the ledger.
+    pub currency: Currency,
+    /// Version of the time-zone database all parties compute with.
+    pub tzdb: String,
+    /// Keys of grid company, bank and supplier, in that order.
+    pub parties: [PartyKeys; 3],
+}
+
+/// What kind of document is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum DocumentKind {
+    /// A tariff version.
+    Tariff = 1,
+    /// An agreement version.
+    Agreement = 2,
+}
+
+/// A document made known by its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// What it is.
+    pub kind: DocumentKind,
+    /// Its name.
+    pub id: Label,
+    /// Hash of its canonical bytes.
+    pub hash: ContentHash,
+    /// When it holds.
+    pub validity: Validity,
+}
+
+/// A batch of readings, sealed at a cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchCommit {
+    /// Batches are numbered from 1 without gaps.
+    pub sequence: u64,
+    /// Hash of the batch file, by which the parties fetch it.
+    pub file: ContentHash,
+    /// Root and totals.
+    pub sealed: Sealed,
+}
+
+/// A billing period's accepted set, estimates filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeriodCommit {
+    /// Which month.
+    pub period: Period,
+    /// Batches 1 to this one went into it.
+    pub batches: u64,
+    /// Root and totals.
+    pub sealed: Sealed,
+}
+
+/// The bills of a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BillsCommit {
+    /// Which month.
+    pub period: Period,
+    /// Root of the period's readings.
+    pub readings: Root,
+    /// Root of the contract list.
+    pub contracts: Root,
+    /// Root over the bills' content hashes, in order of account.
+    pub bills: Root,
+    /// Hash of the bill file.
+    pub file: ContentHash,
+    /// Energy billed, Wh.
+    pub energy_wh: i64,
+    /// Sum of the totals.
+    pub total: Money,
+    /// Sum of the payees' parts, exact.
+    pub payee_part: ExactAmount,
+}
+
+/// The split of a registry of payments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettlementCommit {
+    /// Settlements are numbered from 1 without gaps.
+    pub sequence: u64,
+    /// Hash of the settlement file.
+    pub file: ContentHash,
+    /// Root over the settled payments' content hashes, in order of (day, payment).
+    pub payments: Root,
+    /// Sum of the payments.
+    pub paid: Money,
+    /// Sums of the legs, by (party, kind); they add up to `paid`.
+    pub legs: Vec<Leg>,
+    /// Running splits after it, by agreement.
+    pub running: Vec<(ContentHash, RunningSplit)>,
+}
+
+/// What a party asks the chain to record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// The first block.
+    Genesis(Box<Genesis>),
+    /// A tariff or agreement.
+    Publish(Publication),
+    /// The contract list, replacing the one before.
+    Contracts(Root),
+    /// A batch of readings.
+    Batch(BatchCommit),
+    /// The close of a period.
+    Period(PeriodCommit),
+    /// The bills of a period.
+    Bills(BillsCommit),
+    /// The split of payments.
+    Settlement(SettlementCommit),
+}
+
+impl Command {
+    /// What people call it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Genesis(_) => "genesis",
+            Self::Publish(_) => "publish",
+            Self::Contracts(_) => "contracts",
+            Self::Batch(_) => "batch",
+            Self::Period(_) => "period",
+            Self::Bills(_) => "bills",
+            Self::Settlement(_) => "settlement",
+        }
+    }
+
+    /// The canonical bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::record(1, COMMAND_KIND);
+        match self {
+            Self::Genesis(genesis) => write_genesis(writer.u8(1), genesis),
+            Self::Publish(publication) => write_publication(writer.u8(2), publication),
+            Self::Contracts(root) => write_root(writer.u8(3), root),
+            Self::Batch(batch) => {
+                writer.u8(4).u64(batch.sequence).hash(&batch.file);
+                write_sealed(&mut writer, &batch.sealed);
+            }
+            Self::Period(period) => {
+                writer.u8(5).u32(period.period.number()).u64(period.batches);
+                write_sealed(&mut writer, &period.sealed);
+            }
+            Self::Bills(bills) => write_bills(writer.u8(6), bills),
+            Self::Settlement(settlement) => write_settlement(writer.u8(7), settlement),
+        }
+        writer.finish()
+    }
+
+    /// From canonical bytes.
+    ///
+    /// # Errors
+    /// [`CodecError`] names the first field that is not canonical.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let mut reader = Reader::record(bytes, 1, COMMAND_KIND)?;
+        let at = reader.at();
+        let command = match reader.u8("command")? {
+            1 => Self::Genesis(Box::new(read_genesis(&mut reader)?)),
+            2 => Self::Publish(read_publication(&mut reader)?),
+            3 => Self::Contracts(read_root(&mut reader)?),
+            4 => Self::Batch(BatchCommit {
+                sequence: reader.u64("batch sequence")?,
+                file: reader.hash("batch file")?,
+                sealed: read_sealed(&mut reader)?,
+            }),
+            5 => Self::Period(PeriodCommit {
+                period: read_period(&mut reader)?,
+                batches: reader.u64("batches")?,
+                sealed: read_sealed(&mut reader)?,
+            }),
+            6 => Self::Bills(read_bills(&mut reader)?),
+            7 => Self::Settlement(read_settlement(&mut reader)?),
+            _ => return Err(reader.refuse("command", at)),
+        };
+        reader.finish()?;
+        Ok(command)
+    }
+
+    /// What the parties attest: the hash of the canonical bytes.
+    #[must_use]
+    pub fn digest(&self) -> ContentHash {
+        digest::content_hash(&self.encode())
+    }
+}
+
+fn write_root(writer: &mut Writer, root: &Root) {
+    writer.hash(&root.hash).u64(root.count);
+}
+
+fn read_root(reader: &mut Reader<'_>) -> Result<Root, CodecError> {
+    Ok(Root { hash: reader.hash("root")?, count: reader.u64("root count")? })
+}
+
+fn write_sealed(writer: &mut Writer, sealed: &Sealed) {
+    write_root(writer, &sealed.root);
+    sealed.totals.write(writer);
+}
+
+fn read_sealed(reader: &mut Reader<'_>) -> Result<Sealed, CodecError> {
+    Ok(Sealed { root: read_root(reader)?, totals: Totals::read(reader)? })
+}
+
+fn read_period(reader: &mut Reader<'_>) -> Result<Period, CodecError> {
+    let at = reader.at();
+    Period::from_number(reader.u32("period")?).ok_or(CodecError::Value { field: "period", at })
+}
+
+fn write_genesis(writer: &mut Writer, genesis: &Genesis) {
+    writer.text(&genesis.origin).raw(&genesis.currency.bytes()).text(&genesis.tzdb);
+    for keys in &genesis.parties {
+        writer.text(&keys.log).text(&keys.witness).text(&keys.exec);
+    }
+}
+
+fn read_genesis(reader: &mut Reader<'_>) -> Result<Genesis, CodecError> {
+    let origin = short_text(reader, "origin")?;
+    let at = reader.at();
+    let currency = <[u8; 3]>::try_from(reader.raw("currency", 3)?).ok().and_then(Currency::from_bytes);
+    let currency = currency.ok_or(CodecError::Value { field: "currency", at })?;
+    let tzdb = short_text(reader, "time-zone database")?;
+    let mut keys = || {
+        Ok(PartyKeys {
+            log: short_text(reader, "log key")?,
+            witness: short_text(reader, "witness key")?,
+            exec: short_text(reader, "exec key")?,
+        })
+    };
+    Ok(Genesis { origin, currency, tzdb, parties: [keys()?, keys()?, keys()?] })
+}
+
+fn short_text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, CodecError> {
+    let at = reader.at();
+    let text = reader.text(field)?;
+    if text.len() > GENESIS_TEXT_MAX {
+        return Err(CodecError::Value { field, at });
+    }
+    Ok(text.to_owned())
+}
+
+fn write_publication(writer: &mut Writer, publication: &Publication) {
+    writer.u8(publication.kind as u8).label(&publication.id).hash(&publication.hash);
+    writer.i32(publication.validity.from().number());
+    writer.i32(publication.validity.to().map_or(-1, Day::number));
+}
+
+fn read_publication(reader: &mut Reader<'_>) -> Result<Publication, CodecError> {
+    let at = reader.at();
+    let kind = match reader.u8("document kind")? {
+        1 => DocumentKind::Tariff,
+        2 => DocumentKind::Agreement,
+        _ => return Err(reader.refuse("document kind", at)),
+    };
+    let (id, hash) = (reader.label("document id")?, reader.hash("document hash")?);
+    let at = reader.at();
+    let refuse = || CodecError::Value { field: "validity", at };
+    let from = Day::from_number(reader.i32("valid from")?).ok_or_else(refuse)?;
+    let to = match reader.i32("valid to")? {
+        -1 => None,
+        number => Some(Day::from_number(number).ok_or_else(refuse)?),
+    };
+    let validity = Validity::new(from, to).map_err(|_| refuse())?;
+    Ok(Publication { kind, id, hash, validity })
+}
+
+fn write_bills(writer: &mut Writer, bills: &BillsCommit) {
+    writer.u32(bills.period.number());
+    for root in [&bills.readings, &bills.contracts, &bills.bills] {
+        write_root(writer, root);
+    }
+    writer.hash(&bills.file).i64(bills.energy_wh).i64(bills.total.as_minor()).i128(bills.payee_part.as_e11());
+}
+
+fn read_bills(reader: &mut Reader<'_>) -> Result<BillsCommit, CodecError> {
+    Ok(BillsCommit {
+        period: read_period(reader)?,
+        readings: read_root(reader)?,
+        contracts: read_root(reader)?,
+        bills: read_root(reader)?,
+        file: reader.hash("bill file")?,
+        energy_wh: reader.i64("energy")?,
+        total: Money::from_minor(reader.i64("total")?),
+        payee_part: ExactAmount::from_e11(reader.i128("payee part")?),
+    })
+}
+
+fn write_settlement(writer: &mut Writer, settlement: &SettlementCommit) {
+    writer.u64(settlement.sequence).hash(&settlement.file);
+    write_root(writer, &settlement.payments);
+    writer.i64(settlement.paid.as_minor());
+    write_legs(writer, &settlement.legs);
+    writer.count(settlement.running.len());
+    for (agreement, running) in &settlement.running {
+        writer.hash(agreement).i128(running.due.as_e11()).i64(running.paid.as_minor());
+    }
+}
+
+fn read_settlement(reader: &mut Reader<'_>) -> Result<SettlementCommit, CodecError> {
+    let (sequence, file, payments) =
+        (reader.u64("settlement sequence")?, reader.hash("settlement file")?, read_root(reader)?);
+    let paid = Money::from_minor(reader.i64("paid")?);
+    let at = reader.at();
+    let legs = read_legs(reader)?;
+    let sum = legs.iter().try_fold(Money::ZERO, |sum, leg| sum.checked_add(leg.amount));
+    if sum != Some(paid) {
+        return Err(reader.refuse("legs", at));
+    }
+    let mut running: Vec<(ContentHash, RunningSplit)> = Vec::new();
+    for _ in 0..reader.count("running splits", RUNNING_COUNT_MAX)? {
+        let at = reader.at();
+        let agreement = reader.hash("agreement")?;
+        let due = ExactAmount::from_e11(reader.i128("due")?);
+        let paid = Money::from_minor(reader.i64("paid out")?);
+        if running.last().is_some_and(|(last, _)| *last >= agreement) {
+            return Err(reader.refuse("running splits", at));
+        }
+        running.push((agreement, RunningSplit { due, paid }));
+    }
+    Ok(SettlementCommit { sequence, file, payments, paid, legs, running })
+}
+
+/// Appends legs: a count, then (party, kind, amount) each.
+pub fn write_legs(writer: &mut Writer, legs: &[Leg]) {
+    writer.count(legs.len());
+    for leg in legs {
+        writer.u8(leg.party.code()).u8(leg.kind.code()).i64(leg.amount.as_minor());
+    }
+}
+
+/// Takes legs: sorted by (party, kind), each once, above zero.
+///
+/// # Errors
+/// [`CodecError`].
+pub fn read_legs(reader: &mut Reader<'_>) -> Result<Vec<Leg>, CodecError> {
+    let mut legs: Vec<Leg> = Vec::new();
+    for _ in 0..reader.count("legs", LEG_COUNT_MAX)? {
+        let at = reader.at();
+        let refuse = || CodecError::Value { field: "leg", at };
+        let party = Party::from_code(reader.u8("leg party")?).ok_or_else(refuse)?;
+        let kind = LegKind::from_code(reader.u8("leg kind")?).ok_or_else(refuse)?;
+        let amount = Money::from_minor(reader.i64("leg amount")?);
+        let follows = legs.last().is_none_or(|last| (last.party, last.kind) < (party, kind));
+        if amount <= Money::ZERO || !follows {
+            return Err(refuse());
+        }
+        legs.push(Leg { party, kind, amount });
+    }
+    Ok(legs)
+}
