@@ -310,6 +310,18 @@ impl Member {
         self.heads.get(&size).map(|head| head.lines.keys().copied().collect()).unwrap_or_default()
     }
 
+    /// A party's signature under the head of this size, if it is known here.
+    #[must_use]
+    pub fn cosignature(&self, size: u64, party: Party) -> Option<&Cosignature> {
+        self.heads.get(&size)?.lines.get(&party)
+    }
+
+    /// The public keys of all parties, once there is a genesis.
+    #[must_use]
+    pub const fn directory(&self) -> Option<&Directory> {
+        self.directory.as_ref()
+    }
+
     /// The head of this size as a C2SP note: this party's log signature, then every cosignature, by party.
     ///
     /// # Errors

@@ -231,8 +231,7 @@ impl Books {
             )));
         }
         let revision_of = |key: &BlockKey| self.revision(key).map_or(0, |last| last.saturating_add(1));
-        let leaves =
-            sealing::leaves_of(blocks, SealKind::Batch, &self.secret, revision_of, &self.threads);
+        let leaves = sealing::leaves_of(blocks, SealKind::Batch, &self.secret, revision_of, &self.threads);
         Ok(batch_file::encode(SealKind::Batch, self.batch_count + 1, &leaves)?)
     }
 
@@ -242,7 +241,8 @@ impl Books {
     /// [`BooksError`] if the file is missing or damaged.
     pub fn input_of(command: &Command, file: Option<&[u8]>) -> Result<Input, BooksError> {
         let given = || {
-            let missing = || BooksError::Nothing(format!("the file of the proposed {} was not given", command.name()));
+            let missing =
+                || BooksError::Nothing(format!("the file of the proposed {} was not given", command.name()));
             file.map(<[u8]>::to_vec).ok_or_else(missing)
         };
         Ok(match command {
@@ -367,12 +367,21 @@ impl Books {
         let file = batch_file::decode(bytes)?;
         let sequence = file.sequence;
         if file.kind != SealKind::Batch || sequence != self.batch_count + 1 || file.leaves.is_empty() {
-            return Err(BooksError::Conflict(format!("batch file {sequence} does not follow {}", self.batch_count)));
+            return Err(BooksError::Conflict(format!(
+                "batch file {sequence} does not follow {}",
+                self.batch_count
+            )));
         }
         let check = |(at, leaf): (usize, &DayLeaf)| {
             self.check_leaf(leaf).map_err(|what| {
                 let key = leaf.block().key();
-                BooksError::Leaf { sequence, at, usage_point: key.usage_point, day: key.day.to_string(), what }
+                BooksError::Leaf {
+                    sequence,
+                    at,
+                    usage_point: key.usage_point,
+                    day: key.day.to_string(),
+                    what,
+                }
             })
         };
         let checked: Vec<Result<(), BooksError>> =
@@ -395,7 +404,10 @@ impl Books {
         if let Some(known) = self.accepted.get(&key) {
             let mut joined = known.clone();
             let same_grid = joined.merge(leaf.block()).is_ok();
-            if !same_grid || joined.values_wh() != leaf.block().values_wh() || joined.qualities() != leaf.block().qualities() {
+            if !same_grid
+                || joined.values_wh() != leaf.block().values_wh()
+                || joined.qualities() != leaf.block().qualities()
+            {
                 return Err("it takes back readings accepted before");
             }
         }
@@ -469,7 +481,10 @@ impl Books {
         let records: Vec<Vec<u8>> = bills.iter().map(bill_bytes::encode_bill).collect();
         let file = list_file::encode(ListKind::Bills, &records);
         let sum = |add: &dyn Fn(&Bill) -> i64| {
-            bills.iter().try_fold(0_i64, |sum, bill| sum.checked_add(add(bill))).ok_or(BooksError::Overflow("bills"))
+            bills
+                .iter()
+                .try_fold(0_i64, |sum, bill| sum.checked_add(add(bill)))
+                .ok_or(BooksError::Overflow("bills"))
         };
         let payee_part: ExactAmount = bills.iter().map(|bill| bill.payee_part).sum();
         let command = Command::Bills(BillsCommit {
@@ -547,7 +562,10 @@ impl Books {
             payments: tree_over(TreeKind::Payments, &records).root(),
             paid,
             legs: sum_legs(&settled)?,
-            running: running.into_iter().filter(|(hash, split)| self.running.get(hash) != Some(split)).collect(),
+            running: running
+                .into_iter()
+                .filter(|(hash, split)| self.running.get(hash) != Some(split))
+                .collect(),
         });
         Ok(Computed { command, file: Some(file), unbilled: Vec::new() })
     }
@@ -594,8 +612,8 @@ pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
         let (id, validity) = (published.body.parts().id, published.body.parts().validity);
         return Ok(Publication { kind: DocumentKind::Tariff, id, hash: published.hash, validity });
     }
-    let agreement =
-        document::decode_agreement(bytes).map_err(|source| BooksError::Codec { what: "agreement", source })?;
+    let agreement = document::decode_agreement(bytes)
+        .map_err(|source| BooksError::Codec { what: "agreement", source })?;
     let published = document::publish_agreement(agreement);
     let (id, validity) = (published.body.id, published.body.validity);
     Ok(Publication { kind: DocumentKind::Agreement, id, hash: published.hash, validity })
@@ -607,7 +625,8 @@ fn read_contracts(bytes: &[u8]) -> Result<Vec<Contract>, BooksError> {
         document::decode_contract(record).map_err(|source| BooksError::Codec { what: "contract", source })
     };
     let contracts = records.into_iter().map(decode).collect::<Result<Vec<_>, _>>()?;
-    let ordered = contract::in_order(contracts.clone()).map_err(|error| BooksError::Conflict(error.to_string()))?;
+    let ordered =
+        contract::in_order(contracts.clone()).map_err(|error| BooksError::Conflict(error.to_string()))?;
     if ordered != contracts {
         return Err(BooksError::Conflict("the contract list is not in canonical order".into()));
     }
@@ -630,7 +649,8 @@ pub fn read_bills(bytes: &[u8]) -> Result<Vec<Bill>, BooksError> {
 /// [`BooksError`] if it is damaged.
 pub fn read_settled(bytes: &[u8]) -> Result<Vec<SettledPayment>, BooksError> {
     let decode = |record| {
-        bill_bytes::decode_settled(record).map_err(|source| BooksError::Codec { what: "settled payment", source })
+        bill_bytes::decode_settled(record)
+            .map_err(|source| BooksError::Codec { what: "settled payment", source })
     };
     list_file::decode(ListKind::Settlement, bytes)?.into_iter().map(decode).collect()
 }
