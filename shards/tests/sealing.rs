@@ -163,6 +163,13 @@ fn a_change_of_interval_length_ends_a_run() {
     assert_eq!(counts, [48, 48, 48, 24]);
     assert_eq!((&got[0], &got[3]), (&half_hours, &hours));
     assert_eq!(got[1].present_count() + got[2].present_count(), 0, "nothing is guessed over two days");
+    // Next to each other, a gap at the end of the first day has no neighbour on its own grid.
+    let local = zone.local_day("2026-03-03".parse().unwrap());
+    let key = BlockKey { day: local.day, ..key };
+    let (values, qualities) = (vec![5; 24], vec![Quality::Valid; 24]);
+    let hours = DayBlock::from_parts(key, local.start, 60, half_hours.source(), values, qualities).unwrap();
+    let open_ended = without(&half_hours, |at| at == 47);
+    assert_eq!(closed(vec![open_ended.clone(), hours.clone()], &zone, 2), [open_ended, hours]);
 }
 
 #[test]
