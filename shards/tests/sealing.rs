@@ -1,4 +1,5 @@
 //! Sealing, closing and batch files: equal for any number of threads, strict about every byte.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod town;
 
@@ -162,12 +163,19 @@ fn a_change_of_interval_length_ends_a_run() {
     assert_eq!(counts, [48, 48, 48, 24]);
     assert_eq!((&got[0], &got[3]), (&half_hours, &hours));
     assert_eq!(got[1].present_count() + got[2].present_count(), 0, "nothing is guessed over two days");
+    // Next to each other, a gap at the end of the first day has no neighbour on its own grid.
+    let local = zone.local_day("2026-03-03".parse().unwrap());
+    let key = BlockKey { day: local.day, ..key };
+    let (values, qualities) = (vec![5; 24], vec![Quality::Valid; 24]);
+    let hours = DayBlock::from_parts(key, local.start, 60, half_hours.source(), values, qualities).unwrap();
+    let open_ended = without(&half_hours, |at| at == 47);
+    assert_eq!(closed(vec![open_ended.clone(), hours.clone()], &zone, 2), [open_ended, hours]);
 }
 
 #[test]
 fn an_hourly_register_stops_at_a_day_of_half_an_hour_more() {
     let zone = Zone::parse("Australia/Lord_Howe").unwrap();
-    // The first Sunday of April is in another month; 2008-04-06 was such a day too.
+    // 2026-04-05 has 24 hours and a half there: no whole number of hours.
     let day = |date: &str| {
         let local = zone.local_day(date.parse().unwrap());
         let empty = DayBlock::empty(

@@ -1,4 +1,5 @@
 //! Crash images of the write-ahead file, and what is recovered of each.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod town;
 
