@@ -76,8 +76,7 @@ fn each_of_zip<E: From<FileRefusal>>(
 ) -> Result<(), E> {
     let broken = |error: zip::result::ZipError| FileRefusal::Archive { what: error.to_string() };
     let refused = |what: &str| FileRefusal::Archive { what: what.to_owned() };
-    let mut archive =
-        ZipArchive::new(BufReader::with_capacity(BUFFER_SIZE, reader)).map_err(broken)?;
+    let mut archive = ZipArchive::new(BufReader::with_capacity(BUFFER_SIZE, reader)).map_err(broken)?;
     if archive.len() > MEMBER_COUNT_MAX {
         let limit = u64::try_from(MEMBER_COUNT_MAX).unwrap_or(u64::MAX);
         return Err(FileRefusal::TooLarge { what: "members of an archive", limit }.into());

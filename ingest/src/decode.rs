@@ -69,7 +69,9 @@ fn whole(bytes: &mut dyn BufRead) -> Result<Vec<u8>, FileRefusal> {
     bytes.take(limit + 1).read_to_end(&mut text).map_err(FileRefusal::from_io)?;
     match text.len() {
         0 => Err(FileRefusal::Empty),
-        size if size > WHOLE_FILE_SIZE_MAX => Err(FileRefusal::TooLarge { what: "file size in bytes", limit }),
+        size if size > WHOLE_FILE_SIZE_MAX => {
+            Err(FileRefusal::TooLarge { what: "file size in bytes", limit })
+        }
         _ => Ok(text),
     }
 }

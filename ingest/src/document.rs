@@ -158,8 +158,9 @@ impl Document {
 
     fn scale(&self, text: Text<'_>, default: Option<Unit>) -> Result<Scale, ProfileError> {
         let unit = match self.unit.as_deref() {
-            Some(name) => Unit::named(name)
-                .ok_or_else(|| text.value("unit", name, "Wh, kWh, MWh, varh or kvarh"))?,
+            Some(name) => {
+                Unit::named(name).ok_or_else(|| text.value("unit", name, "Wh, kWh, MWh, varh or kvarh"))?
+            }
             None => default.ok_or(ProfileError::Missing { key: "unit" })?,
         };
         let multiplier = self.multiplier.as_deref().unwrap_or("1");
@@ -173,7 +174,11 @@ impl Document {
         let register = self.register(text)?;
         if !scale.unit.measures(register.flow) {
             let unit = self.unit.unwrap_or_default();
-            return Err(text.value("unit", &unit, "a unit of the register: Wh for active, varh for reactive"));
+            return Err(text.value(
+                "unit",
+                &unit,
+                "a unit of the register: Wh for active, varh for reactive",
+            ));
         }
         let layout = match self.layout.as_deref() {
             Some("long") => Layout::Long,
@@ -229,7 +234,9 @@ impl Document {
         match self.decimal.as_deref() {
             None | Some(".") => Ok(b'.'),
             Some(",") if self.delimiter(text)? != b',' => Ok(b','),
-            Some(other) => Err(text.value("decimal", other, "a point, or a comma where that is not the delimiter")),
+            Some(other) => {
+                Err(text.value("decimal", other, "a point, or a comma where that is not the delimiter"))
+            }
         }
     }
 

@@ -216,7 +216,9 @@ mod tests {
         for (line, want) in table {
             let mut fields = Fields::default();
             let got = fields.split(line.as_bytes(), b',').map(|row| {
-                (0..row.len()).map(|at| String::from_utf8_lossy(row.field(at)).into_owned()).collect::<Vec<_>>()
+                (0..row.len())
+                    .map(|at| String::from_utf8_lossy(row.field(at)).into_owned())
+                    .collect::<Vec<_>>()
             });
             let want = want.map(|fields| fields.iter().map(|&field| field.to_owned()).collect());
             assert_eq!(got, want, "{line:?}");

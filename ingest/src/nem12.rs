@@ -35,7 +35,8 @@ pub(crate) fn decode(
     tally: &mut Tally<'_>,
 ) -> Result<(), FileRefusal> {
     check_frame(text)?;
-    let mut reader = Reader { profile, zone, channel: Channel::none(), pending: None, last_line: 0 };
+    let mut reader =
+        Reader { profile, zone, channel: Channel::none(), pending: None, day_lost: false, last_line: 0 };
     let mut fields = Fields::default();
     for (line, record) in records(text) {
         tally.summary.line_count = line;
@@ -125,6 +126,8 @@ struct Reader<'a> {
     channel: Result<Channel, RejectionCode>,
     /// The last 300, while its 400s may still follow.
     pending: Option<Day>,
+    /// The last 300 was set aside, and its 400s with it.
+    day_lost: bool,
     last_line: u64,
 }
 
@@ -148,7 +151,10 @@ impl Reader<'_> {
             }
             b"300" => match records::read_day(&self.channel, row, line, self.zone, self.profile.rounds) {
                 Ok(day) => self.pending = Some(day),
-                Err((code, count)) => tally.reject(code, line, count, record),
+                Err((code, count)) => {
+                    self.day_lost = true;
+                    return tally.reject(code, line, count, record);
+                }
             },
             b"400" => match (&mut self.pending, Run::read(row)) {
                 (Some(day), Ok(run)) => {
@@ -157,12 +163,13 @@ impl Reader<'_> {
                     }
                 }
                 (Some(_), Err(code)) => tally.reject(code, line, 0, record),
-                // The day it belongs to was set aside with all its values.
+                (None, _) if self.day_lost => return,
                 (None, _) => tally.reject(RejectionCode::Structure, line, 0, record),
             },
             b"500" => tally.summary.ignored_count += 1,
             _ => tally.reject(RejectionCode::Structure, line, 0, record),
         }
+        self.day_lost = false;
     }
 
     /// Hands the pending day over, now that no 400 can follow.

@@ -102,12 +102,16 @@ impl FileRefusal {
     pub const fn next_step(&self) -> &'static str {
         match self {
             Self::Empty => "export the file again and check that it was copied whole",
-            Self::NotText { .. } => "set `encoding` in the profile to the file's encoding, or save the file as UTF-8",
+            Self::NotText { .. } => {
+                "set `encoding` in the profile to the file's encoding, or save the file as UTF-8"
+            }
             Self::UnknownColumn { .. } => {
                 "name the column in the profile's [columns] table, or list it under ignore"
             }
             Self::MissingColumn { .. } => "mend the column's name in the profile's [columns] table",
-            Self::Header { .. } => "check that the file matches the profile, and that its first lines are whole",
+            Self::Header { .. } => {
+                "check that the file matches the profile, and that its first lines are whole"
+            }
             Self::Truncated { .. } => "fetch the file again: its end is missing",
             Self::TooLarge { .. } => "split the file and send its parts",
             Self::Xml { .. } => "ask the sender for a well-formed file",
@@ -123,7 +127,9 @@ impl FileRefusal {
     pub(crate) fn from_io(error: io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<ExpansionLimit>()) {
             Some(limit) => Self::TooLarge { what: "expanded size in bytes", limit: limit.0 },
-            None if error.kind() == io::ErrorKind::UnexpectedEof || error.kind() == io::ErrorKind::InvalidData => {
+            None if error.kind() == io::ErrorKind::UnexpectedEof
+                || error.kind() == io::ErrorKind::InvalidData =>
+            {
                 Self::Archive { what: error.to_string() }
             }
             None => Self::Io(error),

@@ -33,7 +33,10 @@ impl Unit {
 
     /// From its name in any mix of capitals, as NEM12 files write it.
     pub(crate) fn named_loosely(name: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name)).map(|(_, unit)| unit)
+        Self::ALL
+            .into_iter()
+            .find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))
+            .map(|(_, unit)| unit)
     }
 
     /// Whether a register of this flow is counted in it.
@@ -85,7 +88,11 @@ impl Scale {
     }
 
     fn plainly(&self, number: Decimal) -> Result<(i64, bool), DecimalError> {
-        if self.rounds { number.nearest(self.unit.decimals) } else { Ok((number.scaled(self.unit.decimals)?, false)) }
+        if self.rounds {
+            number.nearest(self.unit.decimals)
+        } else {
+            Ok((number.scaled(self.unit.decimals)?, false))
+        }
     }
 
     /// The product is taken exactly and rounded once.
@@ -129,7 +136,8 @@ mod tests {
     fn numbers_become_watt_hours() {
         use RejectionCode::{FinerThanWattHour, NotANumber};
         // unit, multiplier, rounds, text, want
-        let table: &[(&str, &str, bool, &str, Result<(i64, bool), RejectionCode>)] = &[
+        type Want = Result<(i64, bool), RejectionCode>;
+        let table: &[(&str, &str, bool, &str, Want)] = &[
             ("Wh", "1", false, "188", Ok((188, false))),
             ("kWh", "1", false, "0.292", Ok((292, false))),
             ("MWh", "1", false, "0.292", Ok((292_000, false))),

@@ -287,7 +287,9 @@ mod tests {
 
     #[test]
     fn patterns() {
-        for bad in ["", "YYYY-MM", "YY-MM-DD HH", "YYYY-MM-DD mm", "YYYY-MM-DD HH:HH", "YYYY-MM-DD HH:ss", "q"] {
+        for bad in
+            ["", "YYYY-MM", "YY-MM-DD HH", "YYYY-MM-DD mm", "YYYY-MM-DD HH:HH", "YYYY-MM-DD HH:ss", "q"]
+        {
             assert_eq!(StampPattern::parse(bad, true), None, "{bad:?}");
         }
         assert!(StampPattern::parse("DD.MM.YYYY", false).is_some());

@@ -120,7 +120,8 @@ impl Run {
         if !(4..=6).contains(&row.len()) {
             return Err(RejectionCode::Structure);
         }
-        let at = |field| number(field).and_then(|at| usize::try_from(at).ok()).ok_or(RejectionCode::Structure);
+        let at =
+            |field| number(field).and_then(|at| usize::try_from(at).ok()).ok_or(RejectionCode::Structure);
         let (first, last) = (at(row.field(1))?, at(row.field(2))?);
         let flag = Flag::read(row.field(3)).filter(|&flag| flag != Flag::Varies);
         Ok(Self { first, last, flag: flag.ok_or(RejectionCode::QualityFlag)? })
@@ -186,6 +187,8 @@ impl Energy {
     fn read(field: &[u8], scale: Scale) -> Self {
         let scaled = match field {
             b"" => Err(RejectionCode::NoValue),
+            // Providers drop the zero before the point; certified market files do.
+            [b'.', ..] => scale.watt_hours(&[b"0", field].concat(), b'.'),
             _ => scale.watt_hours(field, b'.'),
         };
         let raw = if scaled.is_err() { field.to_vec() } else { Vec::new() };
@@ -234,7 +237,8 @@ impl Day {
             start = start.plus(interval_s);
         }
         if uncovered > 0 {
-            let raw = format!("{uncovered} intervals of {} that no 400 record covers", self.channel.usage_point);
+            let raw =
+                format!("{uncovered} intervals of {} that no 400 record covers", self.channel.usage_point);
             tally.reject(RejectionCode::QualityFlag, self.line, uncovered, raw.as_bytes());
         }
     }
