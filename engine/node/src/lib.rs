@@ -10,7 +10,9 @@
 
 pub mod books;
 pub mod consortium;
+pub mod intake;
 pub mod list_file;
 pub mod node;
 pub mod node_folder;
+pub mod quarantine;
 pub mod store;
