@@ -11,6 +11,7 @@ pub mod digest;
 pub mod log;
 pub mod note;
 pub mod policy;
+pub mod receipt;
 pub mod seal;
 pub mod tlog_proof;
 pub mod tree;
