@@ -3,7 +3,7 @@
 use crate::bill::Bill;
 use crate::label::Label;
 use crate::money::{ExactAmount, PricePerKwh};
-use crate::tariff::{Currency, Tariff};
+use crate::tariff::{Currency, TEXT_SIZE_MAX, Tariff};
 use crate::validity::Validity;
 
 /// The most zone rates in an agreement.
@@ -81,7 +81,7 @@ pub enum SplitRule {
 pub struct Agreement {
     /// Its name; versions share it.
     pub id: Label,
-    /// What people call it.
+    /// What people call it, at most [`TEXT_SIZE_MAX`] bytes without control characters.
     pub title: String,
     /// Currency.
     pub currency: Currency,
@@ -98,6 +98,9 @@ pub struct Agreement {
 /// Why an agreement cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AgreementError {
+    /// The title is too long, or has control characters.
+    #[error("title is longer than {TEXT_SIZE_MAX} bytes or has control characters")]
+    Title,
     /// Payee and remainder taker are one party.
     #[error("{0} is both payee and remainder taker: the shares add up to more than the payment")]
     OneParty(Party),
@@ -124,6 +127,9 @@ impl Agreement {
     /// # Errors
     /// [`AgreementError`] names the first that is wrong.
     pub fn check(self) -> Result<Self, AgreementError> {
+        if self.title.len() > TEXT_SIZE_MAX || self.title.chars().any(char::is_control) {
+            return Err(AgreementError::Title);
+        }
         if self.payee == self.remainder {
             return Err(AgreementError::OneParty(self.payee));
         }

@@ -3,11 +3,13 @@
 //! Floor 2 of the house. The bytes are drawn in `engine/ledger/FORMAT.md`; the page and the code name each other.
 
 pub mod block;
+pub mod bill_bytes;
 pub mod checkpoint;
 pub mod codec;
 pub mod command;
 pub mod day_leaf;
 pub mod digest;
+pub mod document;
 pub mod log;
 pub mod note;
 pub mod policy;

@@ -1,0 +1,551 @@
+//! Canonical bytes of what is owed and what was paid: bills and settled payments.
+//!
+//! ```text
+//! every record   version = 1 ‖ kind ‖ fields in order, little-endian
+//!
+//! bill 0x33      account[33] period[u32] currency[3] tariffs[u32] × hash[32] agreement[32] readings[32]
+//!                lines[u32] × { version[u8] kind[u8] range[u8] zone[u8]      kind 1 energy; 2 fixed: range, zone 0
+//!                               quantity[i64] price[i64] exact[i128] amount[i64] }
+//!                VAT lines[u32] × { rate[u16] included[u8] base[i64] amount[i64] }
+//!                expected[u32] measured[u32] estimated[u32] missing[u32] total[i64] payee part[i128]
+//! settled 0x34   payment[33] account[33] booked[i32] amount[i64]
+//!                allocations[u32] × { bill[32] agreement[32] amount[i64] payee part[i128] }
+//!                legs[u32] × { party[u8] kind[u8] amount[i64] }
+//! ```
+//!
+//! Quantities are Wh or days, prices 10^-8, exact amounts 10^-11, amounts minor units. A record that decodes
+//! encodes to the same bytes and adds up: what is stored twice (a product, a sum) is stored for the reader, and
+//! checked. That it also follows from its tariffs and readings only computing it again can tell.
+//! Also in `FORMAT.md`.
+
+use tallywatt_core::account::{Allocation, Payment};
+use tallywatt_core::agreement::Party;
+use tallywatt_core::bill::{
+    Bill, ChargeKind, ChargeLine, Completeness, LINE_COUNT_MAX, VERSION_COUNT_MAX, VatLine,
+};
+use tallywatt_core::calendar::Period;
+use tallywatt_core::hash::ContentHash;
+use tallywatt_core::money::{ExactAmount, Money, PricePerKwh};
+use tallywatt_core::split::{Leg, LegKind, SettledPayment};
+use tallywatt_core::tariff::{RANGE_COUNT_MAX, ZONE_COUNT_MAX};
+
+use crate::codec::{CodecError, Reader, Writer};
+use crate::document::{DOCUMENT_VERSION, read_code, read_currency, read_day, read_vat, write_vat};
+
+/// Kind byte of a bill.
+pub const BILL_KIND: u8 = 0x33;
+/// Kind byte of a settled payment.
+pub const SETTLED_KIND: u8 = 0x34;
+/// The most bills that one payment pays.
+pub const ALLOCATION_COUNT_MAX: u32 = 4_096;
+/// The most legs: three parties, four kinds.
+pub const LEG_COUNT_MAX: u32 = 12;
+
+const ENERGY: u8 = 1;
+const FIXED: u8 = 2;
+/// The whole of a VAT rate.
+const RATE_WHOLE: i128 = 10_000;
+
+/// The canonical bytes of a bill.
+///
+/// # Panics
+/// Past [`LINE_COUNT_MAX`] or [`VERSION_COUNT_MAX`]: rating gives no such bill.
+#[must_use]
+pub fn encode_bill(bill: &Bill) -> Vec<u8> {
+    assert!(fits(bill.lines.len(), LINE_COUNT_MAX), "{} lines in a bill", bill.lines.len());
+    assert!(fits(bill.tariffs.len(), VERSION_COUNT_MAX), "{} tariff versions in a bill", bill.tariffs.len());
+    let mut writer = Writer::record(DOCUMENT_VERSION, BILL_KIND);
+    writer.label(&bill.account).u32(bill.period.number()).raw(&bill.currency.bytes());
+    writer.count(bill.tariffs.len());
+    for hash in &bill.tariffs {
+        writer.hash(hash);
+    }
+    writer.hash(&bill.agreement).hash(&bill.readings);
+    writer.count(bill.lines.len());
+    for line in &bill.lines {
+        write_line(&mut writer, line);
+    }
+    writer.count(bill.vat.len());
+    for line in &bill.vat {
+        write_vat(&mut writer, line.vat);
+        writer.i64(line.base.as_minor()).i64(line.amount.as_minor());
+    }
+    let Completeness { expected, measured, estimated, missing } = bill.completeness;
+    writer.u32(expected).u32(measured).u32(estimated).u32(missing);
+    writer.i64(bill.total.as_minor()).i128(bill.payee_part.as_e11());
+    writer.finish()
+}
+
+/// The bill of these canonical bytes.
+///
+/// # Errors
+/// [`CodecError`]: a field that is not canonical, lines out of order, or numbers that do not add up.
+pub fn decode_bill(bytes: &[u8]) -> Result<Bill, CodecError> {
+    let mut reader = Reader::record(bytes, DOCUMENT_VERSION, BILL_KIND)?;
+    let account = reader.label("account")?;
+    let period_at = reader.at();
+    let period = Period::from_number(reader.u32("period")?);
+    let period = period.ok_or_else(|| reader.refuse("period", period_at))?;
+    let currency = read_currency(&mut reader)?;
+    let tariffs = read_tariffs(&mut reader)?;
+    let agreement = reader.hash("agreement")?;
+    let readings = reader.hash("readings")?;
+    let lines = read_lines(&mut reader, tariffs.len())?;
+    let vat = read_vat_lines(&mut reader, &lines)?;
+    let completeness = read_completeness(&mut reader)?;
+    let total_at = reader.at();
+    let total = Money::from_minor(reader.i64("total")?);
+    let on_top = vat.iter().filter(|line| !line.vat.is_included).map(|line| line.amount);
+    if i128::from(total.as_minor()) != sum(lines.iter().map(|line| line.amount).chain(on_top)) {
+        return Err(reader.refuse("total", total_at));
+    }
+    let payee_part = read_payee_part(&mut reader, total)?;
+    reader.finish()?;
+    Ok(Bill {
+        account,
+        period,
+        currency,
+        tariffs,
+        agreement,
+        readings,
+        lines,
+        vat,
+        completeness,
+        total,
+        payee_part,
+    })
+}
+
+/// The canonical bytes of a settled payment.
+///
+/// # Panics
+/// Past [`ALLOCATION_COUNT_MAX`] or [`LEG_COUNT_MAX`].
+#[must_use]
+pub fn encode_settled(settled: &SettledPayment) -> Vec<u8> {
+    let SettledPayment { payment, allocations, legs } = settled;
+    assert!(fits(allocations.len(), ALLOCATION_COUNT_MAX), "{} allocations of a payment", allocations.len());
+    assert!(fits(legs.len(), LEG_COUNT_MAX), "{} legs of a payment", legs.len());
+    let mut writer = Writer::record(DOCUMENT_VERSION, SETTLED_KIND);
+    writer.label(&payment.id).label(&payment.account);
+    writer.i32(payment.booked.number()).i64(payment.amount.as_minor());
+    writer.count(allocations.len());
+    for allocation in allocations {
+        writer.hash(&allocation.bill).hash(&allocation.agreement);
+        writer.i64(allocation.amount.as_minor()).i128(allocation.payee_part.as_e11());
+    }
+    writer.count(legs.len());
+    for leg in legs {
+        writer.u8(leg.party.code()).u8(leg.kind.code()).i64(leg.amount.as_minor());
+    }
+    writer.finish()
+}
+
+/// The settled payment of these canonical bytes.
+///
+/// # Errors
+/// [`CodecError`]: a field that is not canonical, legs out of order, or numbers that do not add up.
+pub fn decode_settled(bytes: &[u8]) -> Result<SettledPayment, CodecError> {
+    let mut reader = Reader::record(bytes, DOCUMENT_VERSION, SETTLED_KIND)?;
+    let (id, account) = (reader.label("payment id")?, reader.label("account")?);
+    let booked = read_day(&mut reader, "booking day")?;
+    let amount = read_above_zero(&mut reader, "payment amount")?;
+    let payment = Payment { id, account, booked, amount };
+    let allocation_count = reader.count("allocations", ALLOCATION_COUNT_MAX)?;
+    let mut allocations = Vec::new();
+    for _ in 0..allocation_count {
+        let (bill, agreement) = (reader.hash("paid bill")?, reader.hash("agreement")?);
+        let amount = read_above_zero(&mut reader, "allocated amount")?;
+        let payee_part = read_payee_part(&mut reader, amount)?;
+        allocations.push(Allocation { bill, agreement, amount, payee_part });
+    }
+    let legs_at = reader.at();
+    let legs = read_legs(&mut reader)?;
+    let settled = SettledPayment { payment, allocations, legs };
+    if !legs_add_up(&settled) {
+        return Err(reader.refuse("legs", legs_at));
+    }
+    reader.finish()?;
+    Ok(settled)
+}
+
+fn write_line(writer: &mut Writer, line: &ChargeLine) {
+    let (kind, range, zone) = match line.kind {
+        ChargeKind::Energy { range, zone } => (ENERGY, range, zone),
+        ChargeKind::Fixed => (FIXED, 0, 0),
+    };
+    writer.u8(line.version).u8(kind).u8(range).u8(zone).i64(line.quantity).i64(line.price.as_e8());
+    writer.i128(line.exact.as_e11()).i64(line.amount.as_minor());
+}
+
+fn read_tariffs(reader: &mut Reader<'_>) -> Result<Vec<ContentHash>, CodecError> {
+    let count_at = reader.at();
+    let count = reader.count("tariffs", VERSION_COUNT_MAX)?;
+    let mut tariffs = Vec::with_capacity(count);
+    for _ in 0..count {
+        let at = reader.at();
+        let hash = reader.hash("tariff")?;
+        if tariffs.contains(&hash) {
+            return Err(reader.refuse("tariff", at));
+        }
+        tariffs.push(hash);
+    }
+    if tariffs.is_empty() { Err(reader.refuse("tariffs", count_at)) } else { Ok(tariffs) }
+}
+
+/// Lines by (version, kind), each a product, each amount within one minor unit of it.
+fn read_lines(reader: &mut Reader<'_>, version_count: usize) -> Result<Vec<ChargeLine>, CodecError> {
+    let count = reader.count("lines", LINE_COUNT_MAX)?;
+    let mut lines: Vec<ChargeLine> = Vec::new();
+    for _ in 0..count {
+        let at = reader.at();
+        let line = read_line(reader)?;
+        let is_after = lines.last().is_none_or(|last| (last.version, last.kind) < (line.version, line.kind));
+        if !is_after || usize::from(line.version) >= version_count {
+            return Err(reader.refuse("line", at));
+        }
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+fn read_line(reader: &mut Reader<'_>) -> Result<ChargeLine, CodecError> {
+    let at = reader.at();
+    let version = reader.u8("line version")?;
+    let (code, range, zone) = (reader.u8("line kind")?, reader.u8("line range")?, reader.u8("line zone")?);
+    let kind = match (code, range, zone) {
+        (ENERGY, range, zone)
+            if usize::from(range) < RANGE_COUNT_MAX && usize::from(zone) < ZONE_COUNT_MAX =>
+        {
+            ChargeKind::Energy { range, zone }
+        }
+        (FIXED, 0, 0) => ChargeKind::Fixed,
+        _ => return Err(reader.refuse("line kind", at)),
+    };
+    let (quantity, price) = (reader.i64("quantity")?, PricePerKwh::from_e8(reader.i64("price")?));
+    let exact = ExactAmount::from_e11(reader.i128("exact amount")?);
+    let amount = Money::from_minor(reader.i64("line amount")?);
+    let line = ChargeLine { version, kind, quantity, price, exact, amount };
+    let product = match kind {
+        ChargeKind::Energy { .. } => Some(price.charge(line.energy())),
+        ChargeKind::Fixed => u32::try_from(quantity).ok().map(|days| price.charge_days(days)),
+    };
+    // Rounding a line moves it by less than a minor unit; a share of a rounded bill by at most one.
+    let one = Money::from_minor(1).exact().as_e11();
+    let off = amount.exact().as_e11().abs_diff(exact.as_e11());
+    if product != Some(exact) || quantity < 0 || price.as_e8() < 0 || off > one.unsigned_abs() {
+        return Err(reader.refuse("line", at));
+    }
+    Ok(line)
+}
+
+/// Tax lines by rate, over bases that add up to the lines, each tax within one minor unit.
+fn read_vat_lines(reader: &mut Reader<'_>, lines: &[ChargeLine]) -> Result<Vec<VatLine>, CodecError> {
+    let count_at = reader.at();
+    let count = reader.count("VAT lines", VERSION_COUNT_MAX)?;
+    let mut vat_lines: Vec<VatLine> = Vec::new();
+    for _ in 0..count {
+        let at = reader.at();
+        let vat = read_vat(reader)?;
+        let base = Money::from_minor(reader.i64("VAT base")?);
+        let amount = Money::from_minor(reader.i64("VAT amount")?);
+        let rate = i128::from(vat.rate_e4);
+        let whole = if vat.is_included { RATE_WHOLE + rate } else { RATE_WHOLE };
+        let off = (i128::from(amount.as_minor()) * whole).abs_diff(i128::from(base.as_minor()) * rate);
+        let is_after = vat_lines.last().is_none_or(|last| last.vat < vat);
+        if !is_after || rate > RATE_WHOLE || off >= whole.unsigned_abs() {
+            return Err(reader.refuse("VAT line", at));
+        }
+        vat_lines.push(VatLine { vat, base, amount });
+    }
+    let bases = sum(vat_lines.iter().map(|line| line.base));
+    if bases != sum(lines.iter().map(|line| line.amount)) || lines.is_empty() != vat_lines.is_empty() {
+        return Err(reader.refuse("VAT lines", count_at));
+    }
+    Ok(vat_lines)
+}
+
+fn read_completeness(reader: &mut Reader<'_>) -> Result<Completeness, CodecError> {
+    let at = reader.at();
+    let completeness = Completeness {
+        expected: reader.u32("expected intervals")?,
+        measured: reader.u32("measured intervals")?,
+        estimated: reader.u32("estimated intervals")?,
+        missing: reader.u32("missing intervals")?,
+    };
+    let Completeness { expected, measured, estimated, missing } = completeness;
+    if u64::from(measured) + u64::from(estimated) + u64::from(missing) != u64::from(expected) {
+        return Err(reader.refuse("expected intervals", at));
+    }
+    Ok(completeness)
+}
+
+/// The payee's part: from nothing to all of `whole`.
+fn read_payee_part(reader: &mut Reader<'_>, whole: Money) -> Result<ExactAmount, CodecError> {
+    let at = reader.at();
+    let part = ExactAmount::from_e11(reader.i128("payee part")?);
+    let is_within = part >= ExactAmount::ZERO && part <= whole.exact();
+    if is_within { Ok(part) } else { Err(reader.refuse("payee part", at)) }
+}
+
+fn read_above_zero(reader: &mut Reader<'_>, field: &'static str) -> Result<Money, CodecError> {
+    let at = reader.at();
+    let amount = Money::from_minor(reader.i64(field)?);
+    if amount > Money::ZERO { Ok(amount) } else { Err(reader.refuse(field, at)) }
+}
+
+fn read_legs(reader: &mut Reader<'_>) -> Result<Vec<Leg>, CodecError> {
+    let count = reader.count("legs", LEG_COUNT_MAX)?;
+    let mut legs: Vec<Leg> = Vec::new();
+    for _ in 0..count {
+        let at = reader.at();
+        let party = read_code(reader, "leg party", Party::from_code)?;
+        let kind = read_code(reader, "leg kind", LegKind::from_code)?;
+        let amount = read_above_zero(reader, "leg amount")?;
+        let is_after = legs.last().is_none_or(|last| (last.party, last.kind) < (party, kind));
+        if !is_after || !may_hold(party, kind) {
+            return Err(reader.refuse("leg", at));
+        }
+        legs.push(Leg { party, kind, amount });
+    }
+    Ok(legs)
+}
+
+/// The bank only holds what it cannot match; an advance is held by the supplier.
+fn may_hold(party: Party, kind: LegKind) -> bool {
+    match kind {
+        LegKind::Part | LegKind::Remainder => party != Party::Bank,
+        LegKind::Advance => party == Party::Supplier,
+        LegKind::Suspense => party == Party::Bank,
+    }
+}
+
+/// Parts and remainders are what was allocated; with advance or suspense they are the payment.
+fn legs_add_up(settled: &SettledPayment) -> bool {
+    let of = |kinds: [LegKind; 2]| {
+        sum(settled.legs.iter().filter(|leg| kinds.contains(&leg.kind)).map(|leg| leg.amount))
+    };
+    let allocated = sum(settled.allocations.iter().map(|allocation| allocation.amount));
+    let is_suspended = settled.legs.iter().any(|leg| leg.kind == LegKind::Suspense);
+    of([LegKind::Part, LegKind::Remainder]) == allocated
+        && allocated + of([LegKind::Advance, LegKind::Suspense])
+            == i128::from(settled.payment.amount.as_minor())
+        && (!is_suspended || settled.legs.len() == 1)
+}
+
+/// Minor units, wide enough that nothing from outside overflows.
+fn sum(amounts: impl Iterator<Item = Money>) -> i128 {
+    amounts.map(|amount| i128::from(amount.as_minor())).sum()
+}
+
+fn fits(count: usize, max: u32) -> bool {
+    u32::try_from(count).is_ok_and(|count| count <= max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::content_hash;
+    use std::fmt::Debug;
+    use tallywatt_core::money::Rounding;
+    use tallywatt_core::tariff::Vat;
+
+    fn line(version: u8, kind: ChargeKind, quantity: i64, price: &str) -> ChargeLine {
+        let price: PricePerKwh = price.parse().unwrap();
+        let exact = match kind {
+            ChargeKind::Energy { .. } => price.charge(tallywatt_core::energy::Energy::from_wh(quantity)),
+            ChargeKind::Fixed => price.charge_days(u32::try_from(quantity).unwrap()),
+        };
+        let amount = exact.round(Rounding::HalfUp).unwrap();
+        ChargeLine { version, kind, quantity, price, exact, amount }
+    }
+
+    /// Two versions, one with VAT on top and one with VAT included.
+    fn bill() -> Bill {
+        let energy = |range, zone| ChargeKind::Energy { range, zone };
+        let lines = vec![
+            line(0, energy(0, 0), 123_456, "6.43"),
+            line(0, energy(1, 1), 7_001, "4.97"),
+            line(0, ChargeKind::Fixed, 14, "1.5"),
+            line(1, energy(0, 0), 250_000, "7.125"),
+        ];
+        let base =
+            |version: u8| lines.iter().filter(|line| line.version == version).map(|line| line.amount).sum();
+        let vat = |rate_e4, is_included, base: Money| {
+            let whole = if is_included { 10_000 + i64::from(rate_e4) } else { 10_000 };
+            let amount = Money::from_minor((base.as_minor() * i64::from(rate_e4) + whole / 2) / whole);
+            VatLine { vat: Vat { rate_e4, is_included }, base, amount }
+        };
+        let vat = vec![vat(2_000, false, base(0)), vat(2_200, true, base(1))];
+        let total: Money = lines.iter().map(|line| line.amount).chain([vat[0].amount]).sum();
+        Bill {
+            account: "EKB-000001".parse().unwrap(),
+            period: "2026-03".parse().unwrap(),
+            currency: "RUB".parse().unwrap(),
+            tariffs: vec![ContentHash([1; 32]), ContentHash([2; 32])],
+            agreement: ContentHash([3; 32]),
+            readings: ContentHash([4; 32]),
+            lines,
+            vat,
+            completeness: Completeness { expected: 1_488, measured: 1_480, estimated: 6, missing: 2 },
+            total,
+            payee_part: ExactAmount::from_e11(total.exact().as_e11() / 3),
+        }
+    }
+
+    fn settled() -> SettledPayment {
+        let allocation = |tag: u8, minor| Allocation {
+            bill: ContentHash([tag; 32]),
+            agreement: ContentHash([9; 32]),
+            amount: Money::from_minor(minor),
+            payee_part: ExactAmount::from_e11(Money::from_minor(minor).exact().as_e11() / 4),
+        };
+        let leg = |party, kind, minor| Leg { party, kind, amount: Money::from_minor(minor) };
+        SettledPayment {
+            payment: Payment {
+                id: "2026-04-02/000017".parse().unwrap(),
+                account: "EKB-000001".parse().unwrap(),
+                booked: "2026-04-02".parse().unwrap(),
+                amount: Money::from_minor(10_500),
+            },
+            allocations: vec![allocation(5, 4_000), allocation(6, 6_000)],
+            legs: vec![
+                leg(Party::Grid, LegKind::Part, 2_500),
+                leg(Party::Supplier, LegKind::Remainder, 7_500),
+                leg(Party::Supplier, LegKind::Advance, 500),
+            ],
+        }
+    }
+
+    fn suspended() -> SettledPayment {
+        let payment = settled().payment;
+        let leg = Leg { party: Party::Bank, kind: LegKind::Suspense, amount: payment.amount };
+        SettledPayment { payment, allocations: Vec::new(), legs: vec![leg] }
+    }
+
+    /// Round trip; every truncation and an extra byte refused; every flipped bit refused or another value.
+    fn check<T: PartialEq + Debug>(
+        value: &T,
+        encode: impl Fn(&T) -> Vec<u8>,
+        decode: impl Fn(&[u8]) -> Result<T, CodecError>,
+    ) {
+        let bytes = encode(value);
+        assert_eq!(decode(&bytes).as_ref(), Ok(value));
+        for size in 0..bytes.len() {
+            assert!(decode(&bytes[..size]).is_err(), "cut to {size} bytes");
+        }
+        assert_eq!(decode(&[&bytes[..], &[0]].concat()), Err(CodecError::Trailing { count: 1 }));
+        for bit in 0..bytes.len() * 8 {
+            let mut bent = bytes.clone();
+            bent[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(other) = decode(&bent) {
+                assert_ne!(other, *value, "bit {bit}");
+                assert_eq!(encode(&other), bent, "bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_and_values_are_one_to_one() {
+        check(&bill(), encode_bill, decode_bill);
+        check(&settled(), encode_settled, decode_settled);
+        check(&suspended(), encode_settled, decode_settled);
+        let nothing = Bill {
+            lines: Vec::new(),
+            vat: Vec::new(),
+            total: Money::ZERO,
+            payee_part: ExactAmount::ZERO,
+            ..bill()
+        };
+        check(&nothing, encode_bill, decode_bill);
+    }
+
+    /// A changed hash here is a change of every ledger that exists: never in passing.
+    #[test]
+    fn golden_hashes() {
+        let table = [
+            (
+                "bill",
+                encode_bill(&bill()),
+                "d820535bd78fca0ca4f5ad26a1ef7afa49ce87961fae6a09e86268e9d52fe6df",
+            ),
+            (
+                "settled",
+                encode_settled(&settled()),
+                "b9bdf133cf9fe831ca3db627ef800cea1114f6c03c3eff93986578b1e3674576",
+            ),
+            (
+                "suspended",
+                encode_settled(&suspended()),
+                "e45c3e9e4034552406d1fa62299a043605bd5d311e49e6d101e921ae16bf8265",
+            ),
+        ];
+        for (name, bytes, want) in table {
+            assert_eq!(content_hash(&bytes).to_string(), want, "{name}");
+        }
+    }
+
+    /// The field that is refused, and what was done to the value before it was encoded.
+    type Bent<T> = (&'static str, fn(&mut T));
+
+    #[test]
+    fn a_bill_adds_up() {
+        let table: &[Bent<Bill>] = &[
+            ("line", |bill| bill.lines[0].exact = ExactAmount::from_e11(bill.lines[0].exact.as_e11() + 1)),
+            ("line", |bill| bill.lines[0].quantity += 1),
+            ("line", |bill| bill.lines[0].amount = Money::from_minor(bill.lines[0].amount.as_minor() + 2)),
+            ("line", |bill| bill.lines[0] = line(0, bill.lines[0].kind, -5, "6.43")),
+            ("line", |bill| bill.lines[2].quantity = 1 << 32),
+            ("line", |bill| bill.lines.swap(0, 1)),
+            ("line", |bill| bill.lines[1] = bill.lines[0]),
+            ("line", |bill| bill.lines[3].version = 2),
+            ("line kind", |bill| bill.lines[0].kind = ChargeKind::Energy { range: 8, zone: 0 }),
+            ("line kind", |bill| bill.lines[0].kind = ChargeKind::Energy { range: 0, zone: 8 }),
+            ("tariff", |bill| bill.tariffs[1] = bill.tariffs[0]),
+            ("tariffs", |bill| bill.tariffs.clear()),
+            ("VAT line", |bill| bill.vat.swap(0, 1)),
+            ("VAT line", |bill| bill.vat[0].vat.rate_e4 = 10_001),
+            ("VAT line", |bill| bill.vat[0].amount = Money::from_minor(bill.vat[0].amount.as_minor() + 2)),
+            ("VAT lines", |bill| bill.vat.truncate(1)),
+            ("expected intervals", |bill| bill.completeness.missing += 1),
+            ("expected intervals", |bill| bill.completeness.measured = u32::MAX),
+            ("total", |bill| bill.total = Money::from_minor(bill.total.as_minor() + 1)),
+            ("payee part", |bill| bill.payee_part = ExactAmount::from_e11(bill.total.exact().as_e11() + 1)),
+            ("payee part", |bill| bill.payee_part = ExactAmount::from_e11(-1)),
+        ];
+        for (want, bend) in table {
+            let mut bent = bill();
+            bend(&mut bent);
+            match decode_bill(&encode_bill(&bent)) {
+                Err(CodecError::Value { field, .. }) => assert_eq!(field, *want),
+                other => panic!("{want}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_settled_payment_adds_up() {
+        let table: &[Bent<SettledPayment>] = &[
+            ("payment amount", |settled| settled.payment.amount = Money::ZERO),
+            ("legs", |settled| settled.payment.amount = Money::from_minor(10_501)),
+            ("legs", |settled| settled.legs[0].amount = Money::from_minor(2_499)),
+            ("legs", |settled| settled.legs.truncate(2)),
+            ("legs", |settled| settled.allocations.truncate(1)),
+            ("leg", |settled| settled.legs.swap(0, 1)),
+            ("leg", |settled| settled.legs[1] = settled.legs[0]),
+            ("leg", |settled| settled.legs[0].party = Party::Bank),
+            ("leg", |settled| settled.legs[2].kind = LegKind::Suspense),
+            ("leg amount", |settled| settled.legs[2].amount = Money::from_minor(-500)),
+            ("allocated amount", |settled| settled.allocations[0].amount = Money::ZERO),
+            ("payee part", |settled| settled.allocations[0].payee_part = ExactAmount::from_e11(-1)),
+            ("payee part", |settled| settled.allocations[0].payee_part = Money::from_minor(4_001).exact()),
+        ];
+        for (want, bend) in table {
+            let mut bent = settled();
+            bend(&mut bent);
+            match decode_settled(&encode_settled(&bent)) {
+                Err(CodecError::Value { field, .. }) => assert_eq!(field, *want),
+                other => panic!("{want}: {other:?}"),
+            }
+        }
+    }
+}
