@@ -2,8 +2,8 @@
 //!
 //! Floor 2 of the house. The bytes are drawn in `engine/ledger/FORMAT.md`; the page and the code name each other.
 
-pub mod block;
 pub mod bill_bytes;
+pub mod block;
 pub mod checkpoint;
 pub mod codec;
 pub mod command;

@@ -172,10 +172,7 @@ fn wrong(expected: &'static str, word: &str) -> LineError {
     LineError::Word { expected, word: shortened(word) }
 }
 
-fn exactly<'a, const N: usize>(
-    words: &'a str,
-    expected: &'static str,
-) -> Result<[&'a str; N], LineError> {
+fn exactly<'a, const N: usize>(words: &'a str, expected: &'static str) -> Result<[&'a str; N], LineError> {
     let split: Vec<&str> = words.split(' ').take(N + 1).collect();
     split.try_into().map_err(|_| wrong(expected, words))
 }
