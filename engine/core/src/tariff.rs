@@ -488,9 +488,12 @@ pub(crate) mod tests {
         }
     }
 
+    /// Zones, prices by range and zone, bounds in Wh, what comes of them.
+    type Row<'r> = (&'r str, &'r [&'r [&'r str]], &'r [i64], &'r str);
+
     #[test]
     fn each_mistake_is_named() {
-        let table: &[(&str, &[&[&str]], &[i64], &str)] = &[
+        let table: &[Row<'_>] = &[
             ("all 00:00-24:00", &[&["4.87"]], &[], "ok"),
             ("day 07:00-23:00; night 23:00-07:00", &[&["5.6", "1.63"]], &[], "ok"),
             ("p weekday@00:00-24:00; q weekend@00:00-24:00", &[&["1", "2"]], &[], "ok"),

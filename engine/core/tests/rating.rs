@@ -1,6 +1,8 @@
 //! Rating against two oracles: a naive reference on random accounts, and bills of real households that
 //! another program computed.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which may unwrap as tests do")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -255,6 +257,9 @@ fn random_block(random: &mut Random, usage_point: Label, zone: &Zone, day: Day, 
 /// What a line is for: tariff, first day of its version, then range and zone; a fixed charge comes last.
 type LineKey = (Label, Day, Option<(usize, usize)>);
 
+/// The same while counting, in the order of a bill's lines: 0 before energy, 1 before days.
+type Counted = (Label, Day, (u8, usize, usize));
+
 /// A bill the slow way.
 #[derive(Debug, PartialEq)]
 struct NaiveBill {
@@ -269,7 +274,7 @@ struct NaiveBill {
 
 /// Every interval looked up by itself, every watt-hour put into its range by itself, every sum a decimal.
 fn naive(case: &Case) -> NaiveBill {
-    let mut quantities: BTreeMap<(Label, Day, (u8, usize, usize)), i64> = BTreeMap::new();
+    let mut quantities: BTreeMap<Counted, i64> = BTreeMap::new();
     let mut completeness = Completeness::default();
     for tariff in [label("t"), label("u")] {
         let mut used_wh = 0;
