@@ -8,6 +8,7 @@
 //!   audit           re-reads, re-hashes and recomputes everything stored
 //! ```
 
+pub mod archive;
 pub mod audit;
 pub mod books;
 pub mod compare;
@@ -17,5 +18,6 @@ pub mod ledger_folder;
 pub mod list_file;
 pub mod node;
 pub mod node_folder;
+pub mod prove;
 pub mod quarantine;
 pub mod store;
