@@ -10,9 +10,11 @@ use std::thread;
 
 use tallywatt_core::agreement::Party;
 use tallywatt_core::bill::Bill;
+use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::Money;
 use tallywatt_ledger::bill_bytes::{decode_bill, encode_bill};
-use tallywatt_ledger::block::Block;
+use tallywatt_ledger::block::{Block, Proposal};
+use tallywatt_ledger::command::Genesis;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::document::{encode_contract, encode_tariff};
 use tallywatt_ledger::note::{Cosigner, Note};
@@ -276,7 +278,7 @@ fn each_lie_fails_in_its_check() {
 fn each_ledger_that_lies_fails_in_its_check() {
     let plan = Plan::default;
     let elsewhere = "tallywatt.example/region-77";
-    let table: [(Plan, Policy, &str, &str); 11] = [
+    let table: [(Plan, Policy, &str, &str); 16] = [
         (Plan { attesters: vec![Party::Grid], ..plan() }, policy(3), "chain", "attested by 1 party"),
         (Plan { attesters: vec![], ..plan() }, policy(3), "chain", "its proposer grid did not attest"),
         (
@@ -285,11 +287,16 @@ fn each_ledger_that_lies_fails_in_its_check() {
             "chain",
             "its proposer grid did not attest",
         ),
-        (Plan { is_grid_key_shared: true, ..plan() }, policy(3), "chain", "have one exec key"),
+        (Plan { edit_genesis: share_exec_key, ..plan() }, policy(3), "chain", "have one exec key"),
+        (Plan { edit_genesis: cosigner_as_exec, ..plan() }, policy(3), "chain", "exec key of bank is a"),
+        (Plan { edit_genesis: rename_origin, ..plan() }, policy(3), "chain", "the genesis is of"),
+        (Plan { edit_proposal: first_of_another, ..plan() }, policy(3), "chain", "names a block before it"),
+        (Plan { edit_proposal: second_of_another, ..plan() }, policy(3), "chain", "of another chain"),
+        (Plan { edit_block: orphan_first, ..plan() }, policy(3), "chain", "names a block before it"),
         (Plan { origin: elsewhere, ..plan() }, policy(3), "signatures", "does not know the key"),
         (plan(), policy_of(elsewhere, 3), "signatures", "does not know the key"),
         (plan(), with_stranger(), "chain", "does not name the policy's cosigner key"),
-        (Plan { is_unlinked: true, ..plan() }, policy(3), "inclusion", "does not name block 0"),
+        (Plan { edit_block: orphan_others, ..plan() }, policy(3), "inclusion", "does not name block 0"),
         (
             Plan { agreement_from: "2026-03-02", ..plan() },
             policy(3),
@@ -305,6 +312,42 @@ fn each_ledger_that_lies_fails_in_its_check() {
         let found = failed(&report);
         assert_eq!(found.0, name, "ledger {at}: {}", found.1);
         assert!(found.1.contains(detail), "ledger {at}: {}", found.1);
+    }
+}
+
+fn share_exec_key(genesis: &mut Genesis) {
+    genesis.parties[2].exec = genesis.parties[0].exec.clone();
+}
+
+fn cosigner_as_exec(genesis: &mut Genesis) {
+    genesis.parties[1].exec = genesis.parties[1].witness.clone();
+}
+
+fn rename_origin(genesis: &mut Genesis) {
+    genesis.origin = "tallywatt.example/region-77".to_owned();
+}
+
+fn first_of_another(height: u64, proposal: &mut Proposal) {
+    if height == 0 {
+        proposal.chain = ContentHash([3; 32]);
+    }
+}
+
+fn second_of_another(height: u64, proposal: &mut Proposal) {
+    if height == 2 {
+        proposal.chain = ContentHash([3; 32]);
+    }
+}
+
+fn orphan_first(block: &mut Block) {
+    if block.height == 0 {
+        block.parent = ContentHash([3; 32]);
+    }
+}
+
+fn orphan_others(block: &mut Block) {
+    if block.height > 0 {
+        block.parent = ContentHash([3; 32]);
     }
 }
 

@@ -52,9 +52,11 @@ pub struct Plan {
     pub origin: &'static str,
     pub tzdb: String,
     pub attesters: Vec<Party>,
-    pub is_grid_key_shared: bool,
-    /// Whether each block names a block before it that never was.
-    pub is_unlinked: bool,
+    pub edit_genesis: fn(&mut Genesis),
+    /// Changes what is proposed at a height, before the parties sign it.
+    pub edit_proposal: fn(u64, &mut Proposal),
+    /// Changes a block after the parties signed what it proposes.
+    pub edit_block: fn(&mut Block),
     pub agreement_from: &'static str,
     /// The agreement that the contracts name.
     pub contract_agreement: &'static str,
@@ -68,8 +70,9 @@ impl Default for Plan {
             origin: ORIGIN,
             tzdb: tzdb_version().to_owned(),
             attesters: Party::ALL.to_vec(),
-            is_grid_key_shared: false,
-            is_unlinked: false,
+            edit_genesis: |_| {},
+            edit_proposal: |_, _| {},
+            edit_block: |_| {},
             agreement_from: "2026-01-01",
             contract_agreement: "grid-2026",
             edit_bill: |_| {},
@@ -287,20 +290,18 @@ impl Town {
     }
 
     fn commit_all(&mut self) {
-        let keys = |party: Party| {
-            let shared = if self.plan.is_grid_key_shared { Party::Grid } else { party };
-            PartyKeys {
-                log: log_signer(self.plan.origin, party).verifier_key().to_string(),
-                witness: witness(party).verifier_key().to_string(),
-                exec: exec(shared).verifier_key().to_string(),
-            }
+        let keys = |party: Party| PartyKeys {
+            log: log_signer(self.plan.origin, party).verifier_key().to_string(),
+            witness: witness(party).verifier_key().to_string(),
+            exec: exec(party).verifier_key().to_string(),
         };
-        let genesis = Genesis {
+        let mut genesis = Genesis {
             origin: self.plan.origin.to_owned(),
             currency: "RUB".parse().unwrap(),
             tzdb: self.plan.tzdb.clone(),
             parties: Party::ALL.map(keys),
         };
+        (self.plan.edit_genesis)(&mut genesis);
         self.commit(Command::Genesis(Box::new(genesis)));
         for version in self.tariffs.clone() {
             let parts = version.body.parts();
@@ -341,20 +342,18 @@ impl Town {
     fn commit(&mut self, command: Command) {
         let height = u64::try_from(self.blocks.len()).unwrap();
         let chain = self.blocks.first().map(|(genesis, _)| genesis.hash()).unwrap_or_default();
-        let parent = match self.blocks.last() {
-            Some(_) if self.plan.is_unlinked => ContentHash([1; 32]),
-            Some((block, _)) => block.hash(),
-            None => ContentHash::default(),
-        };
+        let parent = self.blocks.last().map(|(block, _)| block.hash()).unwrap_or_default();
         let parent_leaf = self.blocks.last().map_or(LogHash::from_bytes([0; 32]), |(_, leaf)| leaf.hash());
-        let proposal = Proposal { chain, proposer: Party::Grid, number: height + 1, command };
+        let mut proposal = Proposal { chain, proposer: Party::Grid, number: height + 1, command };
+        (self.plan.edit_proposal)(height, &mut proposal);
         let text = proposal.attest_text();
         let sign = |party: Party| {
             let signature = exec(party).sign(&text).unwrap().signature().try_into().unwrap();
             Attestation { party, signature }
         };
         let attestations = self.plan.attesters.iter().copied().map(sign).collect();
-        let block = Block { height, parent, time_unix_s: 1_775_000_000 + height, proposal, attestations };
+        let mut block = Block { height, parent, time_unix_s: 1_775_000_000 + height, proposal, attestations };
+        (self.plan.edit_block)(&mut block);
         let state = ContentHash([u8::try_from(height).unwrap(); 32]);
         let leaf = LogLeaf { height, block: block.hash(), parent: parent_leaf, state };
         self.log.append(leaf.hash()).unwrap();
