@@ -1,1 +1,26 @@
-//! Placeholder.
+//! Where readings become day blocks, and what becomes of those: joined, made durable, sealed, closed, archived.
+//!
+//! ```text
+//!  RawReading ─▶ AcceptedSet ─▶ IntakeRecord ─▶ WriteAhead ─▶ acknowledged
+//!                    │
+//!                    ├─ sealing::leaves_of ─▶ sealing::seal ─▶ root
+//!                    │        └─▶ batch_file (our own store)
+//!                    │        └─▶ archive    (Parquet, for others)
+//!                    └─ closing::close_period ─▶ estimated day blocks ─▶ bills
+//! ```
+//!
+//! Everything that leaves here is a function of the accepted set: not of the order readings came in, not of
+//! the number of threads, not of where a crash fell. Files hold whole records or are found out; see
+//! [`recovery`] for what is forgiven and what is not.
+
+pub mod accepted;
+pub mod archive;
+mod archive_rows;
+pub mod batch_file;
+pub mod closing;
+pub mod durable;
+pub mod intake_record;
+pub mod recovery;
+pub mod sealing;
+pub mod threads;
+pub mod write_ahead;

@@ -218,6 +218,95 @@ impl Command {
         Ok(command)
     }
 
+    /// Its figures by name, as people read and compare them.
+    #[must_use]
+    pub fn figures(&self) -> Vec<(&'static str, String)> {
+        let root = |root: &Root| format!("{} over {}", root.hash, root.count);
+        let sealed = |sealed: &Sealed| {
+            let totals = &sealed.totals;
+            vec![
+                ("readings", totals.reading_count().to_string()),
+                ("missing", totals.missing_count().to_string()),
+                ("import_wh", totals.import_wh().to_string()),
+                ("energy_wh", format!("{:?}", totals.energy_wh)),
+                ("qualities", format!("{:?}", totals.quality_counts)),
+                ("root", root(&sealed.root)),
+            ]
+        };
+        match self {
+            Self::Genesis(genesis) => {
+                let mut figures = vec![("origin", genesis.origin.clone()), ("tzdb", genesis.tzdb.clone())];
+                figures.push(("currency", genesis.currency.to_string()));
+                figures.push(("keys", format!("{:?}", genesis.parties)));
+                figures
+            }
+            Self::Publish(publication) => vec![
+                ("document", publication.id.to_string()),
+                ("validity", publication.validity.to_string()),
+                ("kind", format!("{:?}", publication.kind).to_lowercase()),
+                ("hash", publication.hash.to_string()),
+            ],
+            Self::Contracts(contracts) => {
+                vec![("contracts", contracts.count.to_string()), ("root", root(contracts))]
+            }
+            Self::Batch(batch) => {
+                let mut figures = vec![("sequence", batch.sequence.to_string())];
+                figures.extend(sealed(&batch.sealed));
+                figures.push(("file", batch.file.to_string()));
+                figures
+            }
+            Self::Period(period) => {
+                let mut figures = vec![("period", period.period.to_string())];
+                figures.extend(sealed(&period.sealed));
+                figures.push(("batches", period.batches.to_string()));
+                figures
+            }
+            Self::Bills(bills) => vec![
+                ("period", bills.period.to_string()),
+                ("bills", bills.bills.count.to_string()),
+                ("total", bills.total.to_string()),
+                ("energy_wh", bills.energy_wh.to_string()),
+                ("payee_part", bills.payee_part.to_string()),
+                ("root", root(&bills.bills)),
+                ("readings", root(&bills.readings)),
+                ("contracts", root(&bills.contracts)),
+                ("file", bills.file.to_string()),
+            ],
+            Self::Settlement(settlement) => {
+                let mut figures = vec![("sequence", settlement.sequence.to_string())];
+                figures.push(("payments", settlement.payments.count.to_string()));
+                figures.push(("paid", settlement.paid.to_string()));
+                for leg in &settlement.legs {
+                    let name = match leg.party {
+                        Party::Grid => "to grid",
+                        Party::Bank => "to bank",
+                        Party::Supplier => "to supplier",
+                    };
+                    figures.push((name, format!("{} {}", leg.amount, leg.kind.name())));
+                }
+                figures.push(("running", format!("{:?}", settlement.running)));
+                figures.push(("root", root(&settlement.payments)));
+                figures.push(("file", settlement.file.to_string()));
+                figures
+            }
+        }
+    }
+
+    /// The first figure in which another command differs, both values named; empty if they are equal.
+    #[must_use]
+    pub fn difference(&self, computed: &Self) -> String {
+        let (proposed, own) = (self.figures(), computed.figures());
+        let first = proposed.iter().zip(&own).find(|(a, b)| a != b);
+        match first {
+            Some(((name, a), (other, b))) if name == other => format!("{name}: proposed {a}, computed {b}"),
+            Some(((a, _), (b, _))) => format!("proposed {a}, computed {b}"),
+            None if self == computed => String::new(),
+            None => {
+                format!("proposed a {} of {} figures, computed {}", self.name(), proposed.len(), own.len())
+            }
+        }
+    }
+
     /// What the parties attest: the hash of the canonical bytes.
     #[must_use]
     pub fn digest(&self) -> ContentHash {

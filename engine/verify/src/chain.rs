@@ -8,8 +8,9 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::Block;
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::{BatchCommit, BillsCommit, Command, Genesis, PartyKeys, Publication};
+use tallywatt_ledger::key::{KeyKind, VerifierKey};
 use tallywatt_ledger::log::{LogHash, verify_inclusion};
-use tallywatt_ledger::note::{KeyKind, SignatureLine, VerifierKey};
+use tallywatt_ledger::note::SignatureLine;
 use tallywatt_ledger::policy::Policy;
 use tallywatt_ledger::tlog_proof::TlogProof;
 

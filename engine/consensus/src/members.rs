@@ -1,0 +1,111 @@
+//! Who the parties are, by their keys: taken from the genesis, and used to check every signature.
+
+use tallywatt_core::agreement::Party;
+use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::block::{Attestation, Proposal};
+use tallywatt_ledger::command::{Genesis, PartyKeys};
+use tallywatt_ledger::key::{Cosigner, LogSigner, VerifierKey};
+use tallywatt_ledger::note::{NoteError, SignatureLine};
+
+/// The private keys of one party. No debug output: they are secrets.
+pub struct Keys {
+    /// Signs heads as the log.
+    pub log: LogSigner,
+    /// Cosigns heads.
+    pub witness: Cosigner,
+    /// Attests proposals.
+    pub exec: LogSigner,
+}
+
+impl Keys {
+    /// Three keys from three different seeds.
+    ///
+    /// # Errors
+    /// [`NoteError`] if the origin cannot be a key name.
+    pub fn from_seeds(origin: &str, party: Party, seeds: &[[u8; 32]; 3]) -> Result<Self, NoteError> {
+        Ok(Self {
+            log: LogSigner::from_seed(origin, &seeds[0])?,
+            witness: Cosigner::from_seed(&format!("{origin}/{party}/witness"), &seeds[1])?,
+            exec: LogSigner::from_seed(&format!("{origin}/{party}/exec"), &seeds[2])?,
+        })
+    }
+
+    /// The public side, as the genesis lists it.
+    #[must_use]
+    pub fn public(&self) -> PartyKeys {
+        PartyKeys {
+            log: self.log.verifier_key().to_string(),
+            witness: self.witness.verifier_key().to_string(),
+            exec: self.exec.verifier_key().to_string(),
+        }
+    }
+}
+
+/// The public keys of all parties.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    entries: Vec<(Party, VerifierKey, VerifierKey, VerifierKey)>,
+}
+
+impl Directory {
+    /// Reads the keys a genesis lists.
+    ///
+    /// # Errors
+    /// [`NoteError`] if one is not a C2SP verifier key.
+    pub fn of(genesis: &Genesis) -> Result<Self, NoteError> {
+        let mut entries = Vec::new();
+        for (party, keys) in Party::ALL.into_iter().zip(&genesis.parties) {
+            let (log, witness) = (VerifierKey::parse(&keys.log)?, VerifierKey::parse(&keys.witness)?);
+            entries.push((party, log, witness, VerifierKey::parse(&keys.exec)?));
+        }
+        Ok(Self { entries })
+    }
+
+    fn entry(&self, party: Party) -> &(Party, VerifierKey, VerifierKey, VerifierKey) {
+        self.entries.iter().find(|entry| entry.0 == party).expect("a directory lists every party")
+    }
+
+    /// The key that signs heads for `party`.
+    #[must_use]
+    pub fn log_key(&self, party: Party) -> &VerifierKey {
+        &self.entry(party).1
+    }
+
+    /// The key that cosigns heads for `party`.
+    #[must_use]
+    pub fn witness_key(&self, party: Party) -> &VerifierKey {
+        &self.entry(party).2
+    }
+
+    /// Whether `attestation` is its party's signature under the proposal.
+    #[must_use]
+    pub fn attests(&self, proposal: &Proposal, attestation: &Attestation) -> bool {
+        let key = &self.entry(attestation.party).3;
+        let Ok(line) = SignatureLine::new(key.name(), key.key_id(), attestation.signature.to_vec()) else {
+            return false;
+        };
+        key.verify_signature(&proposal.attest_text(), &line).is_ok()
+    }
+}
+
+/// Attests a proposal: signs its text with the exec key.
+///
+/// # Panics
+/// Never: the text is well-formed and an Ed25519 signature has 64 bytes.
+#[must_use]
+pub fn attest(keys: &Keys, party: Party, proposal: &Proposal) -> Attestation {
+    let line = keys.exec.sign(&proposal.attest_text()).expect("an attest text is a well-formed note text");
+    let signature = line.signature().try_into().expect("an Ed25519 signature has 64 bytes");
+    Attestation { party, signature }
+}
+
+/// The hash a party's whole directory is known by, for people to compare.
+#[must_use]
+pub fn fingerprint(genesis: &Genesis) -> ContentHash {
+    let text: String = genesis
+        .parties
+        .iter()
+        .map(|keys| format!("{}\n{}\n{}\n", keys.log, keys.witness, keys.exec))
+        .collect();
+    tallywatt_ledger::digest::content_hash(text.as_bytes())
+}

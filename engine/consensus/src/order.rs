@@ -1,0 +1,36 @@
+//! The order of entries, as a trait: one sequence that every member reads from the start.
+//!
+//! A network of nodes puts a replicated log behind it; a single process puts a list. Either way members only
+//! see entries at dense indices, and never trust whoever ordered them: each applies every entry itself.
+
+use tallywatt_ledger::block::{Attestation, Proposal};
+
+/// A proposal that enough parties attested, to be placed in the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What.
+    pub proposal: Proposal,
+    /// Who attested it, by party.
+    pub attestations: Vec<Attestation>,
+    /// When it was ordered, UTC seconds; the same for every reader.
+    pub time_unix_s: u64,
+}
+
+/// A sequence of entries that only grows; entry `n` becomes block `n`.
+pub trait OrderedLog {
+    /// Why an entry could not be appended or read.
+    type Error: std::error::Error;
+
+    /// Appends an entry and gives its index. When it returns, the entry is ordered: it will never be at
+    /// another index, nor another entry at this one.
+    ///
+    /// # Errors
+    /// The implementation's: no leader, no quorum, a disk.
+    fn append(&mut self, entry: Entry) -> Result<u64, Self::Error>;
+
+    /// The entry at `index`; `None` past the end.
+    ///
+    /// # Errors
+    /// The implementation's.
+    fn entry(&self, index: u64) -> Result<Option<Entry>, Self::Error>;
+}

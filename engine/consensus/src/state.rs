@@ -1,0 +1,394 @@
+//! The state that the chain stands for: a table of canonical keys and values, a pure function of its blocks.
+//!
+//! Every node computes it for itself; its root goes into the node's log leaf. So a node that computes anything
+//! else signs another head, and is seen at once.
+//!
+//! | key | value |
+//! |---|---|
+//! | `genesis` | hash of the genesis block |
+//! | `number/<party>` | how many proposals of the party are in the chain |
+//! | `document/<kind>/<hash>` | name and validity of a published tariff or agreement |
+//! | `contracts` | root of the contract list |
+//! | `batches` | number of batches |
+//! | `batch/<sequence>` | the batch's file and root |
+//! | `period/<month>` | root of the closed period |
+//! | `bills/<month>` | root and sum of its bills |
+//! | `settlements` | number of settlements |
+//! | `running/<agreement>` | running split |
+//! | `paid/<party>/<kind>` | sum of all legs |
+//! | `billed`, `received` | sums over all bills and all payments |
+
+use std::collections::BTreeMap;
+
+use tallywatt_core::agreement::Party;
+use tallywatt_core::calendar::{Day, Period};
+use tallywatt_core::hash::ContentHash;
+use tallywatt_core::money::{ExactAmount, Money};
+use tallywatt_core::split::{LegKind, RunningSplit};
+use tallywatt_core::validity::Validity;
+use tallywatt_ledger::block::Proposal;
+use tallywatt_ledger::codec::{CodecError, Reader, Writer};
+use tallywatt_ledger::command::{
+    BillsCommit, Command, DocumentKind, PeriodCommit, Publication, SettlementCommit,
+};
+use tallywatt_ledger::digest::{self, Domain};
+use tallywatt_ledger::tree::{Root, Tree, TreeKind};
+
+/// One entry that a block changed: its key and new value.
+pub type Change = (Vec<u8>, Vec<u8>);
+
+/// Why a command cannot extend the chain. The block is never formed; nothing changes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// The party may not propose this kind of command.
+    #[error("{proposer} may not propose a {command}")]
+    Proposer {
+        /// Who.
+        proposer: Party,
+        /// What.
+        command: &'static str,
+    },
+    /// The proposer's number is not its next.
+    #[error("{proposer} numbers its proposal {number}, its next is {next}")]
+    Number {
+        /// Who.
+        proposer: Party,
+        /// Its number.
+        number: u64,
+        /// The next.
+        next: u64,
+    },
+    /// The proposal is for another chain, or a second genesis.
+    #[error("the proposal is for another chain")]
+    Chain,
+    /// The document is already published.
+    #[error("document {0} is already published")]
+    Published(ContentHash),
+    /// Another version of the document holds on one of its days.
+    #[error("{id} {validity} overlaps a version already published")]
+    Overlap {
+        /// The document.
+        id: String,
+        /// Its validity.
+        validity: Validity,
+    },
+    /// Batches or settlements are not contiguous.
+    #[error("{what} {got} does not follow {last}")]
+    Sequence {
+        /// Of what.
+        what: &'static str,
+        /// Its sequence.
+        got: u64,
+        /// The last in the chain.
+        last: u64,
+    },
+    /// The period is closed or billed already.
+    #[error("period {0} is already {1}")]
+    Done(Period, &'static str),
+    /// The command names a root that is not the chain's.
+    #[error("the {0} it names are not the chain's")]
+    Stale(&'static str),
+    /// Sums do not fit what was paid out before.
+    #[error("running splits do not follow from the chain's and the legs")]
+    Running,
+    /// The stored state itself is damaged.
+    #[error("state entry {0} is damaged")]
+    Damaged(String),
+}
+
+/// The table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl State {
+    /// From stored entries.
+    #[must_use]
+    pub fn from_entries(entries: impl IntoIterator<Item = Change>) -> Self {
+        Self { entries: entries.into_iter().collect() }
+    }
+
+    /// Every entry, in order of key.
+    pub fn entries(&self) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
+        self.entries.iter()
+    }
+
+    /// The root over all entries.
+    #[must_use]
+    pub fn root(&self) -> ContentHash {
+        let leaf = |(key, value): (&Vec<u8>, &Vec<u8>)| {
+            let mut writer = Writer::default();
+            writer.bytes(key).bytes(value);
+            digest::domain_hash(Domain::State, &writer.finish())
+        };
+        Tree::new(TreeKind::State, self.entries.iter().map(leaf).collect()).root().hash
+    }
+
+    /// Hash of the genesis block, once there is one.
+    #[must_use]
+    pub fn chain(&self) -> Option<ContentHash> {
+        self.hash_at(b"genesis")
+    }
+
+    /// The proposer's next number.
+    #[must_use]
+    pub fn next_number(&self, proposer: Party) -> u64 {
+        self.u64_at(&key("number", &[proposer.code()])) + 1
+    }
+
+    /// How many batches are in the chain.
+    #[must_use]
+    pub fn batch_count(&self) -> u64 {
+        self.u64_at(b"batches")
+    }
+
+    /// How many settlements are in the chain.
+    #[must_use]
+    pub fn settlement_count(&self) -> u64 {
+        self.u64_at(b"settlements")
+    }
+
+    /// The contract list's root, once there is one.
+    #[must_use]
+    pub fn contracts(&self) -> Option<Root> {
+        self.root_at(b"contracts")
+    }
+
+    /// The closed period's readings root.
+    #[must_use]
+    pub fn period(&self, period: Period) -> Option<Root> {
+        self.root_at(&key("period", &period.number().to_be_bytes()))
+    }
+
+    /// The period's bills root.
+    #[must_use]
+    pub fn bills(&self, period: Period) -> Option<Root> {
+        self.root_at(&key("bills", &period.number().to_be_bytes()))
+    }
+
+    /// The running split of an agreement.
+    #[must_use]
+    pub fn running(&self, agreement: &ContentHash) -> RunningSplit {
+        let read = |value: &Vec<u8>| -> Result<RunningSplit, CodecError> {
+            let mut reader = Reader::new(value);
+            let due = ExactAmount::from_e11(reader.i128("due")?);
+            Ok(RunningSplit { due, paid: Money::from_minor(reader.i64("paid")?) })
+        };
+        self.entries.get(&key("running", &agreement.0)).and_then(|value| read(value).ok()).unwrap_or_default()
+    }
+
+    /// Sum of the legs of a kind that a party has got.
+    #[must_use]
+    pub fn paid(&self, party: Party, kind: LegKind) -> Money {
+        self.money_at(&key("paid", &[party.code(), kind.code()]))
+    }
+
+    /// Sum of all bills.
+    #[must_use]
+    pub fn billed(&self) -> Money {
+        self.money_at(b"billed")
+    }
+
+    /// Sum of all payments.
+    #[must_use]
+    pub fn received(&self) -> Money {
+        self.money_at(b"received")
+    }
+
+    /// Applies a proposal, and gives the entries that changed. On an error nothing has changed.
+    ///
+    /// # Errors
+    /// [`Invalid`].
+    pub fn apply(&mut self, proposal: &Proposal, block: ContentHash) -> Result<Vec<Change>, Invalid> {
+        let changes = self.changes(proposal, block)?;
+        for (key, value) in &changes {
+            self.entries.insert(key.clone(), value.clone());
+        }
+        Ok(changes)
+    }
+
+    /// Whether a proposal could be applied now.
+    ///
+    /// # Errors
+    /// [`Invalid`].
+    pub fn check(&self, proposal: &Proposal) -> Result<(), Invalid> {
+        self.changes(proposal, ContentHash::default()).map(|_| ())
+    }
+
+    fn changes(&self, proposal: &Proposal, block: ContentHash) -> Result<Vec<Change>, Invalid> {
+        let Proposal { chain, proposer, number, command } = proposal;
+        if !may_propose(*proposer, command) {
+            return Err(Invalid::Proposer { proposer: *proposer, command: command.name() });
+        }
+        let next = self.next_number(*proposer);
+        if *number != next {
+            return Err(Invalid::Number { proposer: *proposer, number: *number, next });
+        }
+        let is_genesis = matches!(command, Command::Genesis(_));
+        if is_genesis != self.entries.is_empty() || *chain != self.chain().unwrap_or_default() {
+            return Err(Invalid::Chain);
+        }
+        let mut changes = vec![(key("number", &[proposer.code()]), number.to_le_bytes().to_vec())];
+        match command {
+            Command::Genesis(_) => changes.push((b"genesis".to_vec(), block.0.to_vec())),
+            Command::Publish(publication) => changes.push(self.publish(publication)?),
+            Command::Contracts(root) => changes.push((b"contracts".to_vec(), root_value(root))),
+            Command::Batch(batch) => {
+                follows("batch", batch.sequence, self.batch_count())?;
+                let mut value = Writer::default();
+                value.hash(&batch.file).raw(&root_value(&batch.sealed.root));
+                changes.push((b"batches".to_vec(), batch.sequence.to_le_bytes().to_vec()));
+                changes.push((key("batch", &batch.sequence.to_be_bytes()), value.finish()));
+            }
+            Command::Period(period) => changes.push(self.close(period)?),
+            Command::Bills(bills) => changes.extend(self.bill(bills)?),
+            Command::Settlement(settlement) => changes.extend(self.settle(settlement)?),
+        }
+        Ok(changes)
+    }
+
+    fn publish(&self, publication: &Publication) -> Result<Change, Invalid> {
+        let Publication { kind, id, hash, validity } = publication;
+        let document = key("document", &[&[*kind as u8], &hash.0[..]].concat());
+        if self.entries.contains_key(&document) {
+            return Err(Invalid::Published(*hash));
+        }
+        let same_kind = key("document", &[*kind as u8]);
+        for (known, value) in self.entries.range(same_kind.clone()..) {
+            if !known.starts_with(&same_kind) {
+                break;
+            }
+            let (known_id, known_validity) =
+                read_document(value).ok_or_else(|| Invalid::Damaged(printable(known)))?;
+            if known_id == id.padded()[..] && known_validity.overlaps(*validity) {
+                return Err(Invalid::Overlap { id: id.to_string(), validity: *validity });
+            }
+        }
+        let mut value = Writer::default();
+        value.label(id).i32(validity.from().number()).i32(validity.to().map_or(-1, Day::number));
+        Ok((document, value.finish()))
+    }
+
+    /// Whether a document of this kind is published.
+    #[must_use]
+    pub fn is_published(&self, kind: DocumentKind, hash: &ContentHash) -> bool {
+        self.entries.contains_key(&key("document", &[&[kind as u8], &hash.0[..]].concat()))
+    }
+
+    fn close(&self, period: &PeriodCommit) -> Result<Change, Invalid> {
+        if self.period(period.period).is_some() {
+            return Err(Invalid::Done(period.period, "closed"));
+        }
+        if period.batches != self.batch_count() {
+            return Err(Invalid::Stale("batches"));
+        }
+        Ok((key("period", &period.period.number().to_be_bytes()), root_value(&period.sealed.root)))
+    }
+
+    fn bill(&self, bills: &BillsCommit) -> Result<Vec<Change>, Invalid> {
+        if self.bills(bills.period).is_some() {
+            return Err(Invalid::Done(bills.period, "billed"));
+        }
+        if self.period(bills.period) != Some(bills.readings) {
+            return Err(Invalid::Stale("readings"));
+        }
+        if self.contracts() != Some(bills.contracts) {
+            return Err(Invalid::Stale("contracts"));
+        }
+        let billed = self.billed().checked_add(bills.total).ok_or(Invalid::Running)?;
+        let mut value = Writer::default();
+        value.raw(&root_value(&bills.bills)).i64(bills.total.as_minor());
+        Ok(vec![
+            (key("bills", &bills.period.number().to_be_bytes()), value.finish()),
+            (b"billed".to_vec(), billed.as_minor().to_le_bytes().to_vec()),
+        ])
+    }
+
+    fn settle(&self, settlement: &SettlementCommit) -> Result<Vec<Change>, Invalid> {
+        follows("settlement", settlement.sequence, self.settlement_count())?;
+        let mut changes = vec![(b"settlements".to_vec(), settlement.sequence.to_le_bytes().to_vec())];
+        let mut paid_out = 0_i128;
+        for (agreement, after) in &settlement.running {
+            let before = self.running(agreement);
+            if !self.is_published(DocumentKind::Agreement, agreement)
+                || after.due < before.due
+                || after.paid < before.paid
+            {
+                return Err(Invalid::Running);
+            }
+            paid_out += i128::from(after.paid.as_minor()) - i128::from(before.paid.as_minor());
+            let mut value = Writer::default();
+            value.i128(after.due.as_e11()).i64(after.paid.as_minor());
+            changes.push((key("running", &agreement.0), value.finish()));
+        }
+        let parts = settlement.legs.iter().filter(|leg| leg.kind == LegKind::Part);
+        if parts.map(|leg| i128::from(leg.amount.as_minor())).sum::<i128>() != paid_out {
+            return Err(Invalid::Running);
+        }
+        for leg in &settlement.legs {
+            let sum = self.paid(leg.party, leg.kind).checked_add(leg.amount).ok_or(Invalid::Running)?;
+            let at = key("paid", &[leg.party.code(), leg.kind.code()]);
+            changes.push((at, sum.as_minor().to_le_bytes().to_vec()));
+        }
+        let received = self.received().checked_add(settlement.paid).ok_or(Invalid::Running)?;
+        changes.push((b"received".to_vec(), received.as_minor().to_le_bytes().to_vec()));
+        Ok(changes)
+    }
+
+    fn u64_at(&self, key: &[u8]) -> u64 {
+        self.entries.get(key).and_then(|value| value.as_slice().try_into().ok()).map_or(0, u64::from_le_bytes)
+    }
+
+    fn money_at(&self, key: &[u8]) -> Money {
+        let bytes = self.entries.get(key).and_then(|value| value.as_slice().try_into().ok());
+        Money::from_minor(bytes.map_or(0, i64::from_le_bytes))
+    }
+
+    fn hash_at(&self, key: &[u8]) -> Option<ContentHash> {
+        self.entries.get(key)?.as_slice().try_into().ok().map(ContentHash)
+    }
+
+    fn root_at(&self, key: &[u8]) -> Option<Root> {
+        let mut reader = Reader::new(self.entries.get(key)?);
+        Some(Root { hash: reader.hash("root").ok()?, count: reader.u64("count").ok()? })
+    }
+}
+
+/// Who may propose what: the grid company readings, the supplier prices and bills, the bank payments.
+fn may_propose(proposer: Party, command: &Command) -> bool {
+    match command {
+        Command::Genesis(_) | Command::Batch(_) | Command::Period(_) => proposer == Party::Grid,
+        Command::Publish(_) | Command::Contracts(_) | Command::Bills(_) => proposer == Party::Supplier,
+        Command::Settlement(_) => proposer == Party::Bank,
+    }
+}
+
+fn follows(what: &'static str, got: u64, last: u64) -> Result<(), Invalid> {
+    if got == last + 1 { Ok(()) } else { Err(Invalid::Sequence { what, got, last }) }
+}
+
+fn key(table: &str, rest: &[u8]) -> Vec<u8> {
+    [table.as_bytes(), b"/", rest].concat()
+}
+
+fn printable(key: &[u8]) -> String {
+    key.escape_ascii().to_string()
+}
+
+fn root_value(root: &Root) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.hash(&root.hash).u64(root.count);
+    writer.finish()
+}
+
+fn read_document(value: &[u8]) -> Option<(Vec<u8>, Validity)> {
+    let mut reader = Reader::new(value);
+    let id = reader.label("id").ok()?;
+    let from = Day::from_number(reader.i32("from").ok()?)?;
+    let to = match reader.i32("to").ok()? {
+        -1 => None,
+        number => Some(Day::from_number(number)?),
+    };
+    Some((id.padded().to_vec(), Validity::new(from, to).ok()?))
+}

@@ -1,0 +1,261 @@
+//! Three members in memory, messages delivered in an order drawn from a seed: honest, lying, crashing.
+
+use std::collections::BTreeMap;
+
+use tallywatt_consensus::lock::SignLock;
+use tallywatt_consensus::machine::{Action, Cosignature, Event, Fault, Member, Report};
+use tallywatt_consensus::members::Keys;
+use tallywatt_consensus::order::Entry;
+use tallywatt_core::agreement::Party;
+use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::block::{Block, LogLeaf};
+use tallywatt_ledger::command::{BatchCommit, Command, Genesis};
+use tallywatt_ledger::seal::{Sealed, Totals};
+use tallywatt_ledger::tree::Root;
+
+const ORIGIN: &str = "tallywatt.test/three";
+const NOW: u64 = 1_774_000_000;
+
+fn keys(party: Party) -> Keys {
+    let seed = |use_: u8| [party.code() * 16 + use_; 32];
+    Keys::from_seeds(ORIGIN, party, &[seed(1), seed(2), seed(3)]).unwrap()
+}
+
+fn genesis() -> Command {
+    let parties = Party::ALL.map(|party| keys(party).public());
+    let currency = "RUB".parse().unwrap();
+    Command::Genesis(Box::new(Genesis { origin: ORIGIN.into(), currency, tzdb: "2026a".into(), parties }))
+}
+
+fn batch(sequence: u64, import_wh: i64) -> Command {
+    let root = Root { hash: ContentHash([7; 32]), count: 256 };
+    let totals = Totals { energy_wh: [import_wh, 0, 0, 0], ..Totals::default() };
+    let sealed = Sealed { root, totals };
+    Command::Batch(BatchCommit { sequence, file: ContentHash([8; 32]), sealed })
+}
+
+/// What a party would compute for a proposal, when it is not what was proposed.
+type Lies = BTreeMap<Party, fn(&Command) -> Result<Command, String>>;
+
+struct Net {
+    members: BTreeMap<Party, Member>,
+    order: Vec<Entry>,
+    applied: BTreeMap<Party, Vec<(Block, LogLeaf)>>,
+    locks: BTreeMap<Party, SignLock>,
+    signatures: Vec<Cosignature>,
+    reports: Vec<(Party, Report)>,
+    lies: Lies,
+    state: u64,
+}
+
+impl Net {
+    fn new(seed: u64) -> Self {
+        let member = |party| (party, Member::new(party, keys(party), ORIGIN.into(), None));
+        Self {
+            members: Party::ALL.map(member).into(),
+            order: Vec::new(),
+            applied: BTreeMap::new(),
+            locks: BTreeMap::new(),
+            signatures: Vec::new(),
+            reports: Vec::new(),
+            lies: Lies::new(),
+            state: seed,
+        }
+    }
+
+    /// Runs one command to quiet, delivering messages in an order drawn from the seed.
+    fn run(&mut self, proposer: Party, command: Command) {
+        let mut inbox: Vec<(Party, Event)> = vec![(proposer, Event::Propose(command))];
+        while !inbox.is_empty() {
+            self.state =
+                self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let at = usize::try_from(self.state >> 33).unwrap() % inbox.len();
+            let (to, event) = inbox.swap_remove(at);
+            // Heads are signed in order: a member takes a signature only for a size it has itself.
+            if let Event::Cosigned(cosignature) = &event
+                && cosignature.size > self.members[&to].size()
+            {
+                inbox.push((to, event));
+                continue;
+            }
+            let actions = self.members.get_mut(&to).unwrap().step(event).unwrap();
+            for action in actions {
+                self.perform(to, action, proposer, &mut inbox);
+            }
+        }
+    }
+
+    fn perform(&mut self, from: Party, action: Action, proposer: Party, inbox: &mut Vec<(Party, Event)>) {
+        let others = Party::ALL.into_iter().filter(|party| *party != from);
+        match action {
+            Action::Announce(proposal) => {
+                inbox.extend(others.map(|to| (to, Event::Announced(proposal.clone()))));
+            }
+            Action::Recompute(proposal) => {
+                let own =
+                    self.lies.get(&from).map_or(Ok(proposal.command.clone()), |lie| lie(&proposal.command));
+                inbox.push((from, Event::Recomputed { proposal, own }));
+            }
+            Action::SendAttestation(attestation) => inbox.push((proposer, Event::Attested(attestation))),
+            Action::SendDissent(dissent) => inbox.push((proposer, Event::Dissented(dissent))),
+            Action::Order { proposal, attestations } => {
+                let entry = Entry { proposal, attestations, time_unix_s: NOW };
+                self.order.push(entry.clone());
+                inbox.extend(Party::ALL.map(|to| (to, Event::Ordered(entry.clone()))));
+            }
+            Action::Store { block, leaf, .. } => {
+                let size = block.height + 1;
+                self.applied.entry(from).or_default().push((block, leaf));
+                inbox.push((from, Event::Stored(size)));
+            }
+            Action::StoreLock(lock) => {
+                self.locks.insert(from, lock);
+                inbox.push((from, Event::LockStored { lock, now_unix_s: NOW }));
+            }
+            Action::SendCosignature(cosignature) => {
+                self.signatures.push(cosignature.clone());
+                inbox.extend(others.map(|to| (to, Event::Cosigned(cosignature.clone()))));
+            }
+            Action::Report(report) => self.reports.push((from, report)),
+        }
+    }
+
+    fn sealed_by(&self, party: Party, size: u64) -> bool {
+        self.reports.contains(&(party, Report::Sealed(size)))
+    }
+}
+
+#[test]
+fn honest_members_seal_every_block_and_agree_whatever_the_order() {
+    let mut roots = Vec::new();
+    for seed in 0..50 {
+        let mut net = Net::new(seed);
+        net.run(Party::Grid, genesis());
+        net.run(Party::Grid, batch(1, 100));
+        net.run(Party::Grid, batch(2, 200));
+        for party in Party::ALL {
+            assert_eq!(net.members[&party].size(), 3, "seed {seed}");
+            assert!((1..=3).all(|size| net.sealed_by(party, size)), "seed {seed}");
+            assert_eq!(net.applied[&party], net.applied[&Party::Grid]);
+        }
+        roots.push((net.members[&Party::Bank].log().root(), net.members[&Party::Bank].state().root()));
+    }
+    roots.dedup();
+    assert_eq!(roots.len(), 1, "the chain is a function of the commands");
+}
+
+#[test]
+fn a_member_that_computes_something_else_is_named_at_that_block() {
+    let lie = |command: &Command| {
+        let Command::Batch(mut batch) = command.clone() else { return Ok(command.clone()) };
+        batch.sealed.totals.energy_wh[0] += 1;
+        Ok(Command::Batch(batch))
+    };
+    for (liar, other) in [(Party::Bank, Party::Supplier), (Party::Supplier, Party::Bank)] {
+        let mut net = Net::new(7);
+        net.lies.insert(liar, lie);
+        net.run(Party::Grid, genesis());
+        net.run(Party::Grid, batch(1, 100));
+        let disputed = net.reports.iter().find_map(|(_, report)| match report {
+            Report::Disputed { height, dissent, .. } => {
+                Some((*height, dissent.party, dissent.detail.clone()))
+            }
+            _ => None,
+        });
+        let detail = "import_wh: proposed 100, computed 101".to_owned();
+        assert_eq!(disputed, Some((1, liar, detail)));
+        // Two of three go on; the one that dissented signs no more, so nothing is sealed.
+        assert!(net.reports.contains(&(other, Report::Final(2))));
+        assert!(!Party::ALL.into_iter().any(|party| net.sealed_by(party, 2)));
+        assert!(net.members[&liar].frozen().is_some());
+    }
+}
+
+#[test]
+fn a_proposer_that_lies_alone_gets_nothing_into_the_chain() {
+    let mut net = Net::new(3);
+    net.run(Party::Grid, genesis());
+    for party in [Party::Bank, Party::Supplier] {
+        net.lies.insert(party, |_| Ok(batch(1, 100)));
+    }
+    net.run(Party::Grid, batch(1, 999));
+    assert!(net.reports.contains(&(Party::Grid, Report::Refused { height: 1, proposer: Party::Grid })));
+    assert!(Party::ALL.into_iter().all(|party| net.members[&party].size() == 1));
+}
+
+#[test]
+fn a_member_with_another_state_root_is_named_by_its_own_signature() {
+    let mut net = Net::new(11);
+    net.members.get_mut(&Party::Supplier).unwrap().set_fault(Fault::WrongState(1));
+    net.run(Party::Grid, genesis());
+    net.run(Party::Grid, batch(1, 100));
+    for honest in [Party::Grid, Party::Bank] {
+        let named = net.reports.iter().any(|(by, report)| {
+            *by == honest && matches!(report, Report::Diverged { height: 1, party: Party::Supplier, .. })
+        });
+        assert!(named, "{honest} names the supplier");
+        assert!(!net.sealed_by(honest, 2));
+    }
+}
+
+#[test]
+fn no_member_ever_signs_two_roots_at_one_size() {
+    for seed in 0..20 {
+        let mut net = Net::new(seed);
+        net.run(Party::Grid, genesis());
+        for sequence in 1..6 {
+            net.run(Party::Grid, batch(sequence, 1));
+        }
+        let mut signed = BTreeMap::new();
+        for cosignature in &net.signatures {
+            let before = signed.insert((cosignature.party, cosignature.size), cosignature.root);
+            assert!(before.is_none_or(|root| root == cosignature.root), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn restored_members_are_the_same_and_a_bent_block_is_refused() {
+    let mut net = Net::new(5);
+    net.run(Party::Grid, genesis());
+    net.run(Party::Grid, batch(1, 100));
+    let stored = net.applied[&Party::Bank].clone();
+    let fresh =
+        || Member::new(Party::Bank, keys(Party::Bank), ORIGIN.into(), net.locks.get(&Party::Bank).copied());
+    let mut restored = fresh();
+    for (block, leaf) in &stored {
+        restored.restore(block, leaf).unwrap();
+    }
+    assert_eq!(restored.log().root(), net.members[&Party::Bank].log().root());
+    // Its signature is missing, so it signs the same head again; a shorter chain it would not sign.
+    assert!(
+        matches!(restored.resume().unwrap()[..], [Action::StoreLock(lock)] if Some(&lock) == net.locks.get(&Party::Bank))
+    );
+    let mut shorter = fresh();
+    shorter.restore(&stored[0].0, &stored[0].1).unwrap();
+    assert!(shorter.resume().is_err());
+
+    let mut block = stored[1].0.clone();
+    block.proposal.command = batch(1, 101);
+    let mut bent = fresh();
+    bent.restore(&stored[0].0, &stored[0].1).unwrap();
+    assert!(bent.restore(&block, &stored[1].1).is_err(), "its attestations are for another command");
+    let mut leaf = stored[1].1;
+    leaf.state.0[5] ^= 1;
+    let mut bent = fresh();
+    bent.restore(&stored[0].0, &stored[0].1).unwrap();
+    assert!(bent.restore(&stored[1].0, &leaf).is_err());
+}
+
+#[test]
+fn rules_of_the_state() {
+    let mut net = Net::new(1);
+    net.run(Party::Grid, genesis());
+    let bank = net.members.get_mut(&Party::Bank).unwrap();
+    let refused =
+        |member: &mut Member, command| member.step(Event::Propose(command)).unwrap_err().to_string();
+    assert_eq!(refused(bank, batch(1, 1)), "cannot extend the chain: bank may not propose a batch");
+    let grid = net.members.get_mut(&Party::Grid).unwrap();
+    assert_eq!(refused(grid, batch(2, 1)), "cannot extend the chain: batch 2 does not follow 0");
+    assert_eq!(refused(grid, genesis()), "cannot extend the chain: the proposal is for another chain");
+}

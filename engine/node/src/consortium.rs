@@ -1,0 +1,295 @@
+//! The three nodes in one process: messages between them, and the one order they all read.
+//!
+//! What crosses a network between organisations is here a queue of events. The order is behind
+//! [`OrderedLog`]; a replicated log takes the place of [`LocalOrder`] without a change to the nodes.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+
+use tallywatt_consensus::machine::{Action, Event, Report, SEALED_COUNT};
+use tallywatt_consensus::order::{Entry, OrderedLog};
+use tallywatt_core::agreement::Party;
+use tallywatt_ledger::block::Block;
+
+use crate::books::{Computed, Input};
+use crate::node::{Node, NodeError};
+
+/// An order that lives in this process: entries are durable once the nodes have stored their blocks.
+#[derive(Debug, Default)]
+pub struct LocalOrder {
+    entries: Vec<Entry>,
+}
+
+impl OrderedLog for LocalOrder {
+    type Error = Infallible;
+
+    fn append(&mut self, entry: Entry) -> Result<u64, Infallible> {
+        self.entries.push(entry);
+        Ok(u64::try_from(self.entries.len() - 1).unwrap_or(u64::MAX))
+    }
+
+    fn entry(&self, index: u64) -> Result<Option<Entry>, Infallible> {
+        Ok(usize::try_from(index).ok().and_then(|index| self.entries.get(index)).cloned())
+    }
+}
+
+/// What became of a proposal.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What was proposed.
+    pub computed: Computed,
+    /// The height it got; `None` if it was refused.
+    pub height: Option<u64>,
+    /// Who cosigned the head over it.
+    pub cosigners: Vec<Party>,
+    /// What people must be told: disputes, divergences, frozen nodes; each once.
+    pub findings: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether all parties signed it.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.cosigners.len() == SEALED_COUNT
+    }
+
+    /// `sealed`, `final`, `ordered` or `refused`.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        match (self.height, self.cosigners.len()) {
+            (None, _) => "refused",
+            (_, SEALED_COUNT) => "sealed",
+            (_, 2) => "final",
+            _ => "ordered",
+        }
+    }
+}
+
+/// The three nodes.
+pub struct Consortium {
+    nodes: Vec<Node>,
+    order: LocalOrder,
+    clock: fn() -> u64,
+}
+
+impl Consortium {
+    /// Brings three opened nodes to one height, and signs what is left to sign.
+    ///
+    /// A node that crashed between ordering and storing is behind; it follows the longest chain by computing
+    /// every block itself, as it would have then.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    ///
+    /// # Panics
+    /// If they are not grid, bank and supplier in this order.
+    pub fn join(nodes: Vec<Node>, clock: fn() -> u64) -> Result<Self, NodeError> {
+        let parties: Vec<Party> = nodes.iter().map(Node::party).collect();
+        assert_eq!(parties, Party::ALL, "a consortium is grid, bank and supplier");
+        let mut consortium = Self { nodes, order: LocalOrder::default(), clock };
+        let longest = (0..consortium.nodes.len()).max_by_key(|at| consortium.nodes[*at].member().size());
+        let longest = longest.expect("there are three nodes");
+        let blocks = consortium.nodes[longest].store().blocks();
+        let party = consortium.nodes[longest].party();
+        let blocks = blocks.map_err(|source| NodeError::Store { party, source })?;
+        let mut findings = Vec::new();
+        for stored in blocks {
+            let entry = Entry {
+                proposal: stored.block.proposal.clone(),
+                attestations: stored.block.attestations.clone(),
+                time_unix_s: stored.block.time_unix_s,
+            };
+            let Ok(_) = consortium.order.append(entry.clone());
+            for at in 0..consortium.nodes.len() {
+                if consortium.nodes[at].member().size() == stored.block.height {
+                    consortium.follow(at, longest, &entry, &stored.block, &mut findings)?;
+                }
+            }
+        }
+        consortium.resume(&mut findings)?;
+        Ok(consortium)
+    }
+
+    /// The node of a party.
+    #[must_use]
+    pub fn node(&self, party: Party) -> &Node {
+        &self.nodes[usize::from(party.code()) - 1]
+    }
+
+    /// The node of a party, to switch a fault on.
+    pub fn node_mut(&mut self, party: Party) -> &mut Node {
+        &mut self.nodes[usize::from(party.code()) - 1]
+    }
+
+    /// The nodes, in the order of the parties.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Computes what `proposer` would propose, and changes nothing: the plan of what [`Consortium::propose`] does.
+    ///
+    /// # Errors
+    /// [`NodeError::Books`].
+    pub fn plan(&self, proposer: Party, input: Input) -> Result<Computed, NodeError> {
+        self.node(proposer).compute(input)
+    }
+
+    /// Proposes, has it recomputed by the others, orders it, stores it on all nodes, and signs.
+    ///
+    /// # Errors
+    /// [`NodeError`]: a node could not go on. What was stored stays; opening again goes on from there.
+    pub fn propose(&mut self, proposer: Party, input: Input) -> Result<Outcome, NodeError> {
+        let computed = self.plan(proposer, input)?;
+        let file = computed.file.as_deref();
+        self.node(proposer).store_file(&computed.command, file)?;
+        let before = self.node(proposer).member().size();
+        let mut findings = Vec::new();
+        self.run(vec![(proposer, Event::Propose(computed.command.clone()))], proposer, file, &mut findings)?;
+        let size = self.node(proposer).member().size();
+        for node in &mut self.nodes {
+            node.store_head()?;
+        }
+        let height = (size > before).then(|| size - 1);
+        let cosigners = if height.is_some() { self.cosigners(size) } else { Vec::new() };
+        Ok(Outcome { computed, height, cosigners, findings })
+    }
+
+    /// Who signed the head of this size, as most nodes see it.
+    #[must_use]
+    pub fn cosigners(&self, size: u64) -> Vec<Party> {
+        let seen = self.nodes.iter().map(|node| node.member().cosigners(size));
+        seen.max_by_key(Vec::len).unwrap_or_default()
+    }
+
+    /// Delivers events until nobody has anything left to do.
+    fn run(
+        &mut self,
+        events: Vec<(Party, Event)>,
+        proposer: Party,
+        file: Option<&[u8]>,
+        findings: &mut Vec<String>,
+    ) -> Result<(), NodeError> {
+        let mut queue = VecDeque::from(events);
+        // Signatures wait until every node has the block they are under.
+        let mut signatures = VecDeque::new();
+        while let Some((to, event)) = queue.pop_front().or_else(|| signatures.pop_front()) {
+            for action in self.node_mut(to).step(event)? {
+                let others = Party::ALL.into_iter().filter(|party| *party != to);
+                match action {
+                    Action::Announce(proposal) => {
+                        queue.extend(others.map(|party| (party, Event::Announced(proposal.clone()))));
+                    }
+                    Action::Recompute(proposal) => {
+                        let own = self.node(to).recompute(&proposal, file);
+                        queue.push_back((to, Event::Recomputed { proposal, own }));
+                    }
+                    Action::SendAttestation(attestation) => {
+                        queue.push_back((proposer, Event::Attested(attestation)));
+                    }
+                    Action::SendDissent(dissent) => queue.push_back((proposer, Event::Dissented(dissent))),
+                    Action::Order { proposal, attestations } => {
+                        let entry = Entry { proposal, attestations, time_unix_s: (self.clock)() };
+                        let Ok(_) = self.order.append(entry.clone());
+                        queue.extend(Party::ALL.map(|party| (party, Event::Ordered(entry.clone()))));
+                    }
+                    Action::Store { block, leaf, changes } => {
+                        self.node_mut(to).store_block(&block, &leaf, &changes, file)?;
+                        queue.push_back((to, Event::Stored(block.height + 1)));
+                    }
+                    Action::StoreLock(lock) => {
+                        let stored = self.node(to).folder().store_sign_lock(&lock);
+                        stored.map_err(|source| NodeError::Folder { party: to, source })?;
+                        queue.push_back((to, Event::LockStored { lock, now_unix_s: (self.clock)() }));
+                    }
+                    Action::SendCosignature(cosignature) => {
+                        signatures.extend(others.map(|party| (party, Event::Cosigned(cosignature.clone()))));
+                    }
+                    Action::Report(report) => findings.extend(self.finding(to, &report)),
+                }
+            }
+        }
+        findings.sort();
+        findings.dedup();
+        Ok(())
+    }
+
+    /// Lets a node that is behind compute and store one block that the longest chain has.
+    fn follow(
+        &mut self,
+        at: usize,
+        longest: usize,
+        entry: &Entry,
+        block: &Block,
+        findings: &mut Vec<String>,
+    ) -> Result<(), NodeError> {
+        let (party, from) = (self.nodes[at].party(), self.nodes[longest].party());
+        let file = self.nodes[longest].folder().read_file(&block.proposal.command);
+        let file = file.map_err(|source| NodeError::Folder { party: from, source })?;
+        let own = self.nodes[at].recompute(&entry.proposal, file.as_deref());
+        let recomputed = Event::Recomputed { proposal: entry.proposal.clone(), own };
+        for action in self.nodes[at].step(recomputed)? {
+            if let Action::SendDissent(dissent) = action {
+                findings.push(format!("block {}: {party} computes {}", block.height, dissent.detail));
+            }
+        }
+        self.run(vec![(party, Event::Ordered(entry.clone()))], party, file.as_deref(), findings)
+    }
+
+    /// Signs the newest head where a crash left that undone, and exchanges the signatures.
+    fn resume(&mut self, findings: &mut Vec<String>) -> Result<(), NodeError> {
+        for party in Party::ALL {
+            for action in self.node_mut(party).resume()? {
+                if let Action::StoreLock(lock) = action {
+                    let stored = self.node(party).folder().store_sign_lock(&lock);
+                    stored.map_err(|source| NodeError::Folder { party, source })?;
+                    let locked = Event::LockStored { lock, now_unix_s: (self.clock)() };
+                    self.run(vec![(party, locked)], party, None, findings)?;
+                }
+            }
+        }
+        let mut exchanged = Vec::new();
+        for node in &self.nodes {
+            let size = node.member().size();
+            if let Some(own) = node.member().cosignature(size, node.party()) {
+                let behind = |to: &&Node| to.member().cosignature(size, node.party()).is_none();
+                let receivers = self.nodes.iter().filter(|to| to.member().size() >= size).filter(behind);
+                exchanged.extend(receivers.map(|to| (to.party(), Event::Cosigned(own.clone()))));
+            }
+        }
+        if !exchanged.is_empty() {
+            self.run(exchanged, Party::Grid, None, findings)?;
+            for node in &mut self.nodes {
+                node.store_head()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What people must be told of a report; nothing of ordinary progress.
+    fn finding(&self, by: Party, report: &Report) -> Option<String> {
+        match report {
+            Report::Final(_) | Report::Sealed(_) => None,
+            Report::Disputed { height, command, proposer, dissent } => Some(format!(
+                "block {height} ({command} proposed by {proposer}): {} computed something else: {}",
+                dissent.party, dissent.detail
+            )),
+            Report::Refused { height, proposer } => Some(format!(
+                "block {height}: nobody else computed what {proposer} proposed: {proposer} is contradicted by both \
+                 others, nothing is recorded"
+            )),
+            Report::Diverged { height, party, root, own } => {
+                // Which of the two roots do most members hold? The other signer is the one to name.
+                let size = height + 1;
+                let holders =
+                    self.nodes.iter().filter(|node| node.member().log().root_at(size).ok() == Some(*own));
+                let named = if holders.count() * 2 > self.nodes.len() { *party } else { by };
+                Some(format!(
+                    "block {height}: {named} signed another head than the others ({root} against {own})"
+                ))
+                .filter(|_| named == *party)
+            }
+            Report::Frozen(reason) => Some(format!("{by} signs nothing any more: {reason}")),
+        }
+    }
+}

@@ -1,0 +1,627 @@
+//! Taking files in: decode, judge, assemble, make durable, acknowledge. Resumable, and idempotent by content.
+//!
+//! ```text
+//!   file ─decode─▶ buffer ─ 16,384 readings ─▶ accepted set ─▶ write-ahead record {days, set aside, cursor}
+//!                                                                    │ fdatasync
+//!                                                                    ▼ acknowledged: the cursor stands
+//! ```
+//!
+//! What a crash leaves: nothing of the chunk at hand, all of every chunk before. Running the same command again
+//! goes on behind the last durable line; the readings of a chunk that was not acknowledged are offered again.
+//!
+//! An import is known by the hash of the file's bytes, its member in an archive and the profile's text. A
+//! finished one is not read again: repeating it changes nothing.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tallywatt_core::calendar::UtcSeconds;
+use tallywatt_core::day_block::{BlockKey, DayBlock};
+use tallywatt_core::hash::ContentHash;
+use tallywatt_core::reading::RawReading;
+use tallywatt_core::rejection::{Rejection, RejectionCode};
+use tallywatt_core::vee::judge::Limits;
+use tallywatt_ingest::container::each_member;
+use tallywatt_ingest::decode::decode;
+use tallywatt_ingest::profile::Profile;
+use tallywatt_ingest::refusal::FileRefusal;
+use tallywatt_ingest::sink::ReadingSink;
+use tallywatt_ledger::codec::Writer;
+use tallywatt_ledger::day_leaf::DayLeaf;
+use tallywatt_ledger::digest::{ContentHasher, content_hash};
+use tallywatt_shards::accepted::{AcceptedSet, Outcome};
+use tallywatt_shards::durable::{self, DurableError};
+use tallywatt_shards::intake_record::{
+    FILE_NAME_SIZE_MAX, FRAME_COUNT_MAX, INTAKE_KIND, IntakeCounts, IntakeRecord, IntakeRecordError,
+    REJECTION_COUNT_MAX,
+};
+use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError};
+
+use crate::books::Books;
+use crate::quarantine::{self, Quarantined};
+
+/// Readings in a chunk: what one acknowledgement covers.
+pub const CHUNK_READING_COUNT: usize = 16_384;
+/// Things set aside in a chunk.
+const CHUNK_REJECTION_COUNT: usize = 4_096;
+const _: () = assert!(CHUNK_READING_COUNT <= FRAME_COUNT_MAX as usize);
+const _: () = assert!(CHUNK_REJECTION_COUNT <= REJECTION_COUNT_MAX as usize);
+
+/// Why an import cannot go on. What was acknowledged stays.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// The system refused.
+    #[error(transparent)]
+    Disk(#[from] DurableError),
+    /// The write-ahead file.
+    #[error(transparent)]
+    WriteAhead(#[from] WriteAheadError),
+    /// A record of it.
+    #[error("write-ahead record: {0}")]
+    Record(#[from] IntakeRecordError),
+    /// A recovered day does not fit what is sealed.
+    #[error("a recovered day of {0} does not fit the sealed readings")]
+    Recovered(String),
+}
+
+/// What became of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportReport {
+    /// What it is called.
+    pub name: String,
+    /// What became of its readings, over all runs.
+    pub counts: IntakeCounts,
+    /// Values rounded to whole watt-hours, as the profile allows; of this run.
+    pub rounded: u64,
+    /// The line it went on from, if it was begun before.
+    pub resumed_from: Option<u64>,
+    /// How it ended.
+    pub end: ImportEnd,
+    /// What was set aside, by code.
+    pub rejected: BTreeMap<RejectionCode, u64>,
+}
+
+/// How an import ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImportEnd {
+    /// The whole file is dealt with.
+    Finished,
+    /// It was finished before: nothing was read.
+    Repeated,
+    /// Interrupted after this line; the same command goes on from there.
+    Interrupted(u64),
+    /// The file is refused: why, and what to do. Nothing of it was used, unless earlier chunks say so.
+    Refused {
+        /// Why.
+        problem: String,
+        /// What to do.
+        next_step: &'static str,
+    },
+}
+
+/// How far an import is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Bytes of the file read.
+    pub bytes: u64,
+    /// Readings acknowledged.
+    pub readings: u64,
+    /// Readings set aside.
+    pub rejected: u64,
+}
+
+/// What is known of an import.
+#[derive(Debug, Clone, Default)]
+struct Import {
+    name: String,
+    cursor: u64,
+    is_finished: bool,
+    counts: IntakeCounts,
+    rejections: Vec<Rejection>,
+}
+
+/// The intake of the grid company's node.
+pub struct Intake {
+    write_ahead: WriteAhead,
+    path: PathBuf,
+    quarantine: PathBuf,
+    accepted: AcceptedSet,
+    unsealed: BTreeSet<BlockKey>,
+    imports: BTreeMap<ContentHash, Import>,
+    torn_size: usize,
+}
+
+/// What an import needs beside the file.
+pub struct ImportRun<'a> {
+    /// How to read it.
+    pub profile: &'a Profile,
+    /// The clock: readings after it are in the future.
+    pub now: UtcSeconds,
+    /// Set from outside to stop after the line at hand.
+    pub interrupt: &'a AtomicBool,
+    /// Told after every chunk.
+    pub progress: &'a mut dyn FnMut(Progress),
+    /// Take these lines only: a retry of what was set aside.
+    pub only_lines: Option<&'a BTreeSet<u64>>,
+}
+
+impl Intake {
+    /// Opens the intake below a data folder, on top of what the books have sealed.
+    ///
+    /// # Errors
+    /// [`IntakeError`].
+    pub fn open(data: &Path, books: &Books) -> Result<Self, IntakeError> {
+        let folder = data.join("intake");
+        durable::create_folder_durably(&folder)?;
+        let quarantine = data.join("quarantine");
+        durable::create_folder_durably(&quarantine)?;
+        let path = folder.join("readings.twa");
+        let (write_ahead, recovered) = WriteAhead::open(&path)?;
+        let torn_size = recovered.torn_size();
+        let mut accepted = AcceptedSet::new();
+        for block in books.accepted().blocks_sorted() {
+            merge(&mut accepted, block.clone())?;
+        }
+        accepted.take_touched();
+        let (unsealed, imports) = (BTreeSet::new(), BTreeMap::new());
+        let mut intake = Self { write_ahead, path, quarantine, accepted, unsealed, imports, torn_size };
+        for record in recovered.records() {
+            let record = IntakeRecord::decode(record.payload)?;
+            intake.remember(&record);
+            for frame in record.frames {
+                let block = frame.into_block();
+                let key = block.key();
+                merge(&mut intake.accepted, block)?;
+                if intake.accepted.get(&key) != books.accepted().get(&key) {
+                    intake.unsealed.insert(key);
+                }
+            }
+        }
+        intake.accepted.take_touched();
+        // A crash may have come between the last chunk and the quarantine's file.
+        for (id, import) in intake.imports.iter().filter(|(_, import)| import.is_finished) {
+            quarantine::ensure(&intake.quarantine, id, &import.name, &import.rejections)?;
+        }
+        Ok(intake)
+    }
+
+    /// Bytes of an unfinished write that were cut off when the intake was opened.
+    #[must_use]
+    pub const fn torn_size(&self) -> usize {
+        self.torn_size
+    }
+
+    /// Days that are not sealed yet, sorted.
+    #[must_use]
+    pub fn unsealed_blocks(&self) -> Vec<&DayBlock> {
+        self.unsealed.iter().filter_map(|key| self.accepted.get(key)).collect()
+    }
+
+    /// Takes in a file: plain, gzip, or every member of a zip.
+    ///
+    /// # Errors
+    /// [`IntakeError`]: the world failed. A file that is wrong is no error but a report that says so.
+    pub fn import(&mut self, path: &Path, run: &mut ImportRun<'_>) -> Result<Vec<ImportReport>, IntakeError> {
+        let file_hash = hash_file(path)?;
+        let name = path
+            .file_name()
+            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        let file = File::open(path).map_err(DurableError::io("open", path))?;
+        let bytes = Rc::new(Cell::new(0_u64));
+        let counted = Counted { file, bytes: Rc::clone(&bytes) };
+        let mut reports = Vec::new();
+        let mut member = 0_u32;
+        let visited: Result<(), Visit> = each_member(&name, counted, &mut |member_name, reader| {
+            let id = import_id(&file_hash, member, run);
+            member += 1;
+            if run.interrupt.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let shown = if member_name == name { name.clone() } else { format!("{name}!{member_name}") };
+            let report = self.import_member(id, path, &shown, reader, &bytes, run).map_err(Visit::Failed)?;
+            reports.push(report);
+            Ok(())
+        });
+        match visited {
+            Ok(()) => Ok(reports),
+            Err(Visit::Failed(error)) => Err(error),
+            Err(Visit::Refused(refusal)) => {
+                reports.push(refused(&name, IntakeCounts::default(), &refusal));
+                Ok(reports)
+            }
+        }
+    }
+
+    fn import_member(
+        &mut self,
+        id: ContentHash,
+        path: &Path,
+        name: &str,
+        reader: &mut dyn io::BufRead,
+        bytes: &Rc<Cell<u64>>,
+        run: &mut ImportRun<'_>,
+    ) -> Result<ImportReport, IntakeError> {
+        let known = self.imports.get(&id).cloned().unwrap_or_default();
+        if known.is_finished {
+            return Ok(report(name, &known, 0, None, ImportEnd::Repeated));
+        }
+        let resumed_from = (known.cursor > 0).then_some(known.cursor);
+        let mut limits = Limits::generous(run.now);
+        if let Some(power_max_w) = run.profile.max_power_w() {
+            limits.power_max_w = power_max_w;
+        }
+        let file_name = printable_name(name);
+        let profile = run.profile;
+        let mut sink = ChunkSink {
+            intake: self,
+            id,
+            file_name,
+            known_cursor: known.cursor,
+            limits,
+            bytes,
+            run,
+            chunk: Chunk::default(),
+            failed: None,
+            last_line: 0,
+        };
+        let decoded = decode(profile, name, reader, &mut sink);
+        if let Some(error) = sink.failed.take() {
+            return Err(error);
+        }
+        match decoded {
+            Err(refusal) => {
+                let import = self.imports.get(&id).cloned().unwrap_or_default();
+                Ok(refused(name, import.counts, &refusal))
+            }
+            Ok(summary) => {
+                let is_finished = !summary.stopped;
+                sink.flush(is_finished)?;
+                let last_line = sink.last_line;
+                let import = self.imports.get(&id).cloned().unwrap_or_default();
+                let end = if is_finished { ImportEnd::Finished } else { ImportEnd::Interrupted(last_line) };
+                if is_finished {
+                    let header = quarantine::Header {
+                        id,
+                        name: path.display().to_string(),
+                        profile: profile.name().to_owned(),
+                    };
+                    quarantine::write(&self.quarantine, &header, &import.rejections)?;
+                }
+                Ok(report(name, &import, summary.rounded_count, resumed_from, end))
+            }
+        }
+    }
+
+    /// Tries again what was set aside of one file, with a profile that may have been corrected.
+    ///
+    /// # Errors
+    /// [`IntakeError`]. A file that has changed since is refused in the report.
+    pub fn retry(
+        &mut self,
+        set_aside: &Quarantined,
+        run: &mut ImportRun<'_>,
+    ) -> Result<Vec<ImportReport>, IntakeError> {
+        let path = PathBuf::from(&set_aside.header.name);
+        let reports = self.import(&path, run)?;
+        let succeeded =
+            reports.iter().all(|report| matches!(report.end, ImportEnd::Finished | ImportEnd::Repeated));
+        if succeeded {
+            // What is still wrong stands in the retry's own quarantine file by now.
+            quarantine::remove(&self.quarantine, &set_aside.header.id)?;
+        }
+        Ok(reports)
+    }
+
+    /// Everything set aside so far.
+    ///
+    /// # Errors
+    /// [`IntakeError::Disk`].
+    pub fn quarantined(&self) -> Result<Vec<Quarantined>, IntakeError> {
+        Ok(quarantine::read_all(&self.quarantine)?)
+    }
+
+    /// After the unsealed days are sealed in the chain: starts a new write-ahead file that only remembers the imports.
+    ///
+    /// A crash before the rename leaves the old file: its days equal the sealed ones, and nothing is sealed twice.
+    ///
+    /// # Errors
+    /// [`IntakeError`].
+    pub fn rotate(&mut self) -> Result<(), IntakeError> {
+        let next = self.path.with_extension("twa.next");
+        match std::fs::remove_file(&next) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(DurableError::io("remove", &next)(error).into()),
+        }
+        let (mut fresh, _) = WriteAhead::open(&next)?;
+        for (id, import) in &self.imports {
+            for (at, rejections) in chunks_or_one(&import.rejections).enumerate() {
+                let record = IntakeRecord {
+                    file: *id,
+                    file_name: import.name.clone(),
+                    line_cursor: import.cursor,
+                    is_finished: import.is_finished,
+                    counts: if at == 0 { import.counts } else { IntakeCounts::default() },
+                    rejections: rejections.to_vec(),
+                    frames: Vec::new(),
+                };
+                fresh.append(INTAKE_KIND, &record.encode()?)?;
+            }
+            fresh.sync()?;
+        }
+        std::fs::rename(&next, &self.path).map_err(DurableError::io("rename", &next))?;
+        durable::sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
+        self.write_ahead = fresh;
+        self.unsealed.clear();
+        Ok(())
+    }
+
+    fn remember(&mut self, record: &IntakeRecord) {
+        let import = self.imports.entry(record.file).or_default();
+        import.name.clone_from(&record.file_name);
+        import.cursor = record.line_cursor;
+        import.is_finished = record.is_finished;
+        import.rejections.extend(record.rejections.iter().cloned());
+        add_counts(&mut import.counts, &record.counts);
+    }
+}
+
+/// What was read since the last acknowledgement.
+#[derive(Default)]
+struct Chunk {
+    readings: Vec<RawReading>,
+    rejections: Vec<Rejection>,
+}
+
+/// Buffers what the decoder finds, and flushes it chunk by chunk.
+struct ChunkSink<'a, 'r> {
+    intake: &'a mut Intake,
+    id: ContentHash,
+    file_name: String,
+    known_cursor: u64,
+    limits: Limits,
+    bytes: &'a Rc<Cell<u64>>,
+    run: &'a mut ImportRun<'r>,
+    chunk: Chunk,
+    failed: Option<IntakeError>,
+    last_line: u64,
+}
+
+impl ChunkSink<'_, '_> {
+    fn is_wanted(&self, line: u64) -> bool {
+        line > self.known_cursor && self.run.only_lines.is_none_or(|lines| lines.contains(&line))
+    }
+
+    /// Judges and joins the chunk, makes it durable, and only then counts it.
+    fn flush(&mut self, is_finished: bool) -> Result<(), IntakeError> {
+        let Chunk { readings, mut rejections } = std::mem::take(&mut self.chunk);
+        let mut counts = IntakeCounts::default();
+        for rejection in &rejections {
+            counts.offered += u64::from(rejection.reading_count);
+            counts.rejected += u64::from(rejection.reading_count);
+        }
+        let (zone, source) = (self.run.profile.zone(), self.run.profile.source());
+        for reading in &readings {
+            counts.offered += 1;
+            let code = match self.intake.accepted.accept(reading, zone, source, &self.limits) {
+                Outcome::Accepted => {
+                    counts.accepted += 1;
+                    continue;
+                }
+                Outcome::Duplicate => {
+                    counts.duplicate += 1;
+                    continue;
+                }
+                Outcome::Corrected => {
+                    counts.corrected += 1;
+                    continue;
+                }
+                Outcome::Conflict => {
+                    counts.conflict += 1;
+                    RejectionCode::Conflict
+                }
+                Outcome::Rejected(code) => {
+                    counts.rejected += 1;
+                    code
+                }
+            };
+            let raw = format!(
+                "{} {} {} {} Wh",
+                reading.usage_point, reading.register, reading.start, reading.energy_wh
+            );
+            rejections.push(Rejection::new(code, reading.line, 1, raw.as_bytes()));
+        }
+        let touched = self.intake.accepted.take_touched();
+        let frames: Vec<DayLeaf> = touched
+            .iter()
+            .filter_map(|key| self.intake.accepted.get(key))
+            .cloned()
+            .map(DayLeaf::frame)
+            .collect();
+        self.write(is_finished, counts, &rejections, &frames)?;
+        self.intake.unsealed.extend(touched);
+        let import = &self.intake.imports[&self.id];
+        let readings = import.counts.offered - import.counts.rejected;
+        (self.run.progress)(Progress { bytes: self.bytes.get(), readings, rejected: import.counts.rejected });
+        Ok(())
+    }
+
+    /// One record, or several when one line alone held more than fits one.
+    fn write(
+        &mut self,
+        is_finished: bool,
+        counts: IntakeCounts,
+        rejections: &[Rejection],
+        frames: &[DayLeaf],
+    ) -> Result<(), IntakeError> {
+        let frame_parts: Vec<&[DayLeaf]> = frames.chunks(CHUNK_READING_COUNT).collect();
+        let rejection_parts: Vec<&[Rejection]> = rejections.chunks(CHUNK_REJECTION_COUNT).collect();
+        let part_count = frame_parts.len().max(rejection_parts.len()).max(1);
+        for part in 0..part_count {
+            let is_last = part + 1 == part_count;
+            let record = IntakeRecord {
+                file: self.id,
+                file_name: self.file_name.clone(),
+                // The cursor moves with the last part only: a crash between two offers the chunk again.
+                line_cursor: if is_last { self.last_line.max(self.known_cursor) } else { self.known_cursor },
+                is_finished: is_finished && is_last,
+                counts: if is_last { counts } else { IntakeCounts::default() },
+                rejections: rejection_parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
+                frames: frame_parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
+            };
+            self.intake.write_ahead.append(INTAKE_KIND, &record.encode()?)?;
+            self.intake.write_ahead.sync()?;
+            self.intake.remember(&record);
+        }
+        Ok(())
+    }
+}
+
+impl ReadingSink for ChunkSink<'_, '_> {
+    fn reading(&mut self, reading: RawReading) {
+        if self.is_wanted(reading.line) {
+            self.chunk.readings.push(reading);
+        }
+    }
+
+    fn reject(&mut self, rejection: Rejection) {
+        if self.is_wanted(rejection.line) {
+            self.chunk.rejections.push(rejection);
+        }
+    }
+
+    fn line_done(&mut self, line: u64) -> ControlFlow<()> {
+        self.last_line = line;
+        let is_full = self.chunk.readings.len() >= CHUNK_READING_COUNT
+            || self.chunk.rejections.len() >= CHUNK_REJECTION_COUNT;
+        if is_full && let Err(error) = self.flush(false) {
+            self.failed = Some(error);
+            return ControlFlow::Break(());
+        }
+        if self.run.interrupt.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+enum Visit {
+    Refused(FileRefusal),
+    Failed(IntakeError),
+}
+
+impl From<FileRefusal> for Visit {
+    fn from(refusal: FileRefusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// A file that says how far it was read.
+struct Counted {
+    file: File,
+    bytes: Rc<Cell<u64>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let size = self.file.read(buffer)?;
+        self.bytes.set(self.bytes.get() + u64::try_from(size).unwrap_or(0));
+        Ok(size)
+    }
+}
+
+impl Seek for Counted {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = self.file.seek(to)?;
+        self.bytes.set(at);
+        Ok(at)
+    }
+}
+
+fn hash_file(path: &Path) -> Result<ContentHash, IntakeError> {
+    let mut file = File::open(path).map_err(DurableError::io("open", path))?;
+    let mut hasher = ContentHasher::default();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).map_err(DurableError::io("read", path))? {
+            0 => return Ok(hasher.finish()),
+            size => hasher.update(&buffer[..size]),
+        }
+    }
+}
+
+/// The same bytes under another profile, or retried, are another import.
+fn import_id(file: &ContentHash, member: u32, run: &ImportRun<'_>) -> ContentHash {
+    let mut writer = Writer::default();
+    writer.hash(file).u32(member).text(run.profile.content()).text(run.profile.zone().name());
+    if let Some(lines) = run.only_lines {
+        writer.i64(run.now.0).count(lines.len());
+    }
+    content_hash(&writer.finish())
+}
+
+fn merge(accepted: &mut AcceptedSet, block: DayBlock) -> Result<(), IntakeError> {
+    let key = block.key();
+    let merged = accepted.merge(block);
+    merged.map(|_| ()).map_err(|_| IntakeError::Recovered(format!("{} on {}", key.usage_point, key.day)))
+}
+
+/// At most [`FILE_NAME_SIZE_MAX`] bytes, no control characters.
+fn printable_name(name: &str) -> String {
+    let mut printable = String::new();
+    for character in name.chars().map(|c| if c.is_control() { '?' } else { c }) {
+        if printable.len() + character.len_utf8() > FILE_NAME_SIZE_MAX {
+            break;
+        }
+        printable.push(character);
+    }
+    if printable.is_empty() { "?".into() } else { printable }
+}
+
+fn add_counts(sum: &mut IntakeCounts, part: &IntakeCounts) {
+    sum.offered += part.offered;
+    sum.accepted += part.accepted;
+    sum.duplicate += part.duplicate;
+    sum.corrected += part.corrected;
+    sum.conflict += part.conflict;
+    sum.rejected += part.rejected;
+    sum.refused += part.refused;
+}
+
+fn chunks_or_one(rejections: &[Rejection]) -> impl Iterator<Item = &[Rejection]> {
+    let first = if rejections.is_empty() { Some(rejections) } else { None };
+    first.into_iter().chain(rejections.chunks(CHUNK_REJECTION_COUNT))
+}
+
+fn report(
+    name: &str,
+    import: &Import,
+    rounded: u64,
+    resumed_from: Option<u64>,
+    end: ImportEnd,
+) -> ImportReport {
+    let mut rejected = BTreeMap::new();
+    for rejection in &import.rejections {
+        *rejected.entry(rejection.code).or_default() += u64::from(rejection.reading_count);
+    }
+    ImportReport { name: name.to_owned(), counts: import.counts, rounded, resumed_from, end, rejected }
+}
+
+fn refused(name: &str, counts: IntakeCounts, refusal: &FileRefusal) -> ImportReport {
+    let end = ImportEnd::Refused { problem: refusal.to_string(), next_step: refusal.next_step() };
+    ImportReport {
+        name: name.to_owned(),
+        counts,
+        rounded: 0,
+        resumed_from: None,
+        end,
+        rejected: BTreeMap::new(),
+    }
+}

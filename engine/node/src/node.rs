@@ -1,0 +1,314 @@
+//! One party's node: its folder and store, its member of the chain, its books. Does what the member asks for.
+//!
+//! Opening a node is the normal path run again: every stored block goes through the member and the books in
+//! order, every sealed file is checked against the hash stored with it.
+
+use tallywatt_consensus::machine::{Action, Cosignature, Event, Member, MemberError};
+use tallywatt_consensus::state::Change;
+use tallywatt_core::agreement::Party;
+use tallywatt_core::money::Money;
+use tallywatt_ledger::block::{Block, LogLeaf, Proposal};
+use tallywatt_ledger::command::Command;
+use tallywatt_ledger::digest;
+use tallywatt_ledger::note::Note;
+use tallywatt_shards::threads::Threads;
+
+use crate::books::{Books, BooksError, Computed, Input};
+use crate::node_folder::{self, FolderError, NodeFolder};
+use crate::store::{ChainStore, StoreError, TableName};
+
+/// How many of the newest heads have their cosignatures checked again when a node opens.
+const HEADS_RESTORED: usize = 4;
+
+/// Why a node cannot be opened or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// Its folder.
+    #[error("{party}: {source}")]
+    Folder {
+        /// Whose.
+        party: Party,
+        /// Why.
+        source: FolderError,
+    },
+    /// Its store.
+    #[error("{party}: {source}")]
+    Store {
+        /// Whose.
+        party: Party,
+        /// Why.
+        source: StoreError,
+    },
+    /// Its member of the chain.
+    #[error("{party}: {source}")]
+    Member {
+        /// Whose.
+        party: Party,
+        /// Why.
+        source: MemberError,
+    },
+    /// Its books.
+    #[error("{party}: {source}")]
+    Books {
+        /// Whose.
+        party: Party,
+        /// Why.
+        source: BooksError,
+    },
+    /// Something stored is not what it was.
+    #[error("{party}: {place}: {what}")]
+    Damaged {
+        /// Whose.
+        party: Party,
+        /// Where.
+        place: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// A test switch: this node computes something else than it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// One watt-hour or one minor unit more in every command it recomputes.
+    Figures,
+}
+
+/// One party's node.
+pub struct Node {
+    party: Party,
+    folder: NodeFolder,
+    store: ChainStore,
+    member: Member,
+    books: Books,
+    lie: Option<Lie>,
+}
+
+impl Node {
+    /// Opens the node in `folder`: reads its keys, lock and store, and goes through its chain.
+    ///
+    /// # Errors
+    /// [`NodeError`] names the first thing that is not what it was.
+    pub fn open(folder: NodeFolder, party: Party, origin: &str, threads: Threads) -> Result<Self, NodeError> {
+        let disk = |source| NodeError::Folder { party, source };
+        let keys = folder.keys(origin).map_err(disk)?;
+        let lock = folder.sign_lock().map_err(disk)?;
+        let books = Books::new(folder.blinding_secret().map_err(disk)?, threads);
+        let store = ChainStore::open(&folder.path().join("chain.redb"))
+            .map_err(|source| NodeError::Store { party, source })?;
+        let member = Member::new(party, keys, origin.to_owned(), lock);
+        let mut node = Self { party, folder, store, member, books, lie: None };
+        node.replay()?;
+        Ok(node)
+    }
+
+    /// Switches a lie on.
+    pub fn set_lie(&mut self, lie: Lie) {
+        self.lie = Some(lie);
+    }
+
+    /// Whose node it is.
+    #[must_use]
+    pub const fn party(&self) -> Party {
+        self.party
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub const fn folder(&self) -> &NodeFolder {
+        &self.folder
+    }
+
+    /// Its store.
+    #[must_use]
+    pub const fn store(&self) -> &ChainStore {
+        &self.store
+    }
+
+    /// Its member of the chain.
+    #[must_use]
+    pub const fn member(&self) -> &Member {
+        &self.member
+    }
+
+    /// Its books.
+    #[must_use]
+    pub const fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// Takes one event.
+    ///
+    /// # Errors
+    /// [`NodeError::Member`].
+    pub fn step(&mut self, event: Event) -> Result<Vec<Action>, NodeError> {
+        let party = self.party;
+        self.member.step(event).map_err(|source| NodeError::Member { party, source })
+    }
+
+    /// Computes a command from an input, as this party's books give it.
+    ///
+    /// # Errors
+    /// [`NodeError::Books`].
+    pub fn compute(&self, input: Input) -> Result<Computed, NodeError> {
+        let party = self.party;
+        let mut computed = self.books.compute(input).map_err(|source| NodeError::Books { party, source })?;
+        if self.lie == Some(Lie::Figures) {
+            bend(&mut computed.command);
+        }
+        Ok(computed)
+    }
+
+    /// Recomputes a proposal from its file and this node's books: the command this node would have proposed.
+    #[must_use]
+    pub fn recompute(&self, proposal: &Proposal, file: Option<&[u8]>) -> Result<Command, String> {
+        let input = Books::input_of(&proposal.command, file).map_err(|error| error.to_string())?;
+        self.compute(input).map(|computed| computed.command).map_err(|error| error.to_string())
+    }
+
+    /// Makes a command's file durable here.
+    ///
+    /// # Errors
+    /// [`NodeError::Folder`].
+    pub fn store_file(&self, command: &Command, file: Option<&[u8]>) -> Result<(), NodeError> {
+        let party = self.party;
+        match file {
+            None => Ok(()),
+            Some(bytes) => {
+                self.folder.store_file(command, bytes).map_err(|source| NodeError::Folder { party, source })
+            }
+        }
+    }
+
+    /// Makes an agreed block durable and moves the books on.
+    ///
+    /// A crash between the file and the block leaves a file that no block names; a crash after the block is
+    /// made good by the replay at the next start.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub fn store_block(
+        &mut self,
+        block: &Block,
+        leaf: &LogLeaf,
+        changes: &[Change],
+        file: Option<&[u8]>,
+    ) -> Result<(), NodeError> {
+        let party = self.party;
+        let command = &block.proposal.command;
+        self.store_file(command, file)?;
+        let fail = |source| NodeError::Store { party, source };
+        if let (Some(bytes), Some(path)) = (file, node_folder::file_of(command)) {
+            let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            self.store.store_files(&[(path, size, digest::content_hash(bytes))]).map_err(fail)?;
+        }
+        self.store.store_block(block, leaf, changes).map_err(fail)?;
+        self.books.absorb(command, file).map_err(|source| NodeError::Books { party, source })
+    }
+
+    /// Stores the newest head with all signatures known, and publishes it.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub fn store_head(&mut self) -> Result<(), NodeError> {
+        let (party, size) = (self.party, self.member.size());
+        if size == 0 {
+            return Ok(());
+        }
+        let note =
+            self.member.head_note(size).map_err(|source| NodeError::Member { party, source })?.encode();
+        self.store.store_head(size, &note).map_err(|source| NodeError::Store { party, source })?;
+        self.folder.publish_head(&note).map_err(|source| NodeError::Folder { party, source })
+    }
+
+    /// After a restart: what is still to be signed.
+    ///
+    /// # Errors
+    /// [`NodeError::Member`] if blocks are missing that this key has signed.
+    pub fn resume(&mut self) -> Result<Vec<Action>, NodeError> {
+        let party = self.party;
+        self.member.resume().map_err(|source| NodeError::Member { party, source })
+    }
+
+    fn replay(&mut self) -> Result<(), NodeError> {
+        let party = self.party;
+        let fail = |source| NodeError::Store { party, source };
+        let files = self.stored_files().map_err(fail)?;
+        for stored in self.store.blocks().map_err(fail)? {
+            self.member
+                .restore(&stored.block, &stored.leaf)
+                .map_err(|source| NodeError::Member { party, source })?;
+            let command = &stored.block.proposal.command;
+            let file =
+                self.folder.read_file(command).map_err(|source| NodeError::Folder { party, source })?;
+            if let (Some(bytes), Some(path)) = (&file, node_folder::file_of(command)) {
+                let expected = files.iter().find(|(known, _)| *known == path).map(|(_, value)| value.clone());
+                if expected != Some(file_value(bytes)) {
+                    let what = "its bytes do not have the hash stored with it".to_owned();
+                    return Err(NodeError::Damaged { party, place: path, what });
+                }
+            }
+            self.books
+                .absorb(command, file.as_deref())
+                .map_err(|source| NodeError::Books { party, source })?;
+        }
+        let stored = self.store.values(TableName::State).map_err(fail)?;
+        let own: Vec<(Vec<u8>, Vec<u8>)> =
+            self.member.state().entries().map(|(key, value)| (key.clone(), value.clone())).collect();
+        if stored != own {
+            let differing = stored.iter().zip(&own).find(|(a, b)| a != b).map(|(entry, _)| entry.0.clone());
+            let place = differing.map_or("state".into(), |key| format!("state {}", key.escape_ascii()));
+            let what = "the stored state does not follow from the blocks".to_owned();
+            return Err(NodeError::Damaged { party, place, what });
+        }
+        self.restore_cosignatures()
+    }
+
+    fn stored_files(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let values = self.store.values(TableName::Files)?;
+        Ok(values.into_iter().map(|(path, value)| (path.escape_ascii().to_string(), value)).collect())
+    }
+
+    fn restore_cosignatures(&mut self) -> Result<(), NodeError> {
+        let party = self.party;
+        let heads = self.store.heads().map_err(|source| NodeError::Store { party, source })?;
+        for (size, text) in heads.iter().rev().take(HEADS_RESTORED) {
+            let damaged = |what: String| NodeError::Damaged { party, place: format!("head {size}"), what };
+            let note = Note::parse(text).map_err(|error| damaged(error.to_string()))?;
+            let Some(directory) = self.member.directory() else { continue };
+            let mut cosignatures = Vec::new();
+            for signer in Party::ALL {
+                let key = directory.witness_key(signer);
+                for line in note.signatures().iter().filter(|line| key.is_named_by(line)) {
+                    let root =
+                        self.member.log().root_at(*size).map_err(|error| damaged(error.to_string()))?;
+                    cosignatures.push(Cosignature { party: signer, size: *size, root, line: line.clone() });
+                }
+            }
+            for cosignature in cosignatures {
+                self.member.restore_cosignature(cosignature).map_err(|error| damaged(error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the `files` table holds for a file of these bytes.
+fn file_value(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = tallywatt_ledger::codec::Writer::default();
+    writer.u64(u64::try_from(bytes.len()).unwrap_or(u64::MAX)).hash(&digest::content_hash(bytes));
+    writer.finish()
+}
+
+/// One watt-hour, or one minor unit, more.
+fn bend(command: &mut Command) {
+    match command {
+        Command::Batch(batch) => batch.sealed.totals.energy_wh[0] += 1,
+        Command::Period(period) => period.sealed.totals.energy_wh[0] += 1,
+        Command::Bills(bills) => bills.total = Money::from_minor(bills.total.as_minor() + 1),
+        Command::Settlement(settlement) => {
+            settlement.paid = Money::from_minor(settlement.paid.as_minor() + 1)
+        }
+        Command::Genesis(_) | Command::Publish(_) | Command::Contracts(_) => {}
+    }
+}

@@ -1,0 +1,217 @@
+//! Where one party's node keeps what: its keys, its store, its lock, its sealed files.
+//!
+//! ```text
+//! <node>/keys.seeds         three seeds, hex, a line each: log, witness, exec      secret
+//!        blinding.secret    the ledger's blinding secret, hex                      secret
+//!        chain.redb         blocks, leaves, state, heads                           store.rs
+//!        signlock           the largest head signed: size and root                 never restored from a backup
+//!        checkpoint         the newest head, as a C2SP note, for anybody to fetch
+//!        documents/<hash>.twd   contracts/<root>.twl   batches/000001.twb
+//!        periods/2026-03.twb    bills/2026-03.twl      settlements/000001.twl
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use tallywatt_consensus::lock::SignLock;
+use tallywatt_consensus::members::Keys;
+use tallywatt_core::agreement::Party;
+use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::command::Command;
+use tallywatt_ledger::day_leaf::BlindingSecret;
+use tallywatt_ledger::log::LogHash;
+use tallywatt_ledger::note::NoteError;
+use tallywatt_shards::durable::{self, DurableError};
+
+/// The largest small file: keys, locks, heads.
+const SMALL_FILE_SIZE_MAX: u64 = 1 << 20;
+/// The largest sealed file.
+pub const SEALED_FILE_SIZE_MAX: u64 = 4 << 30;
+
+/// Why a node's folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The system refused.
+    #[error(transparent)]
+    Disk(#[from] DurableError),
+    /// A file is not what it should be.
+    #[error("{}: {what}", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A seed gives no key, or the origin no name.
+    #[error(transparent)]
+    Key(#[from] NoteError),
+}
+
+/// One party's folder.
+#[derive(Debug, Clone)]
+pub struct NodeFolder {
+    path: PathBuf,
+    party: Party,
+}
+
+impl NodeFolder {
+    /// The folder of `party` below a data folder.
+    #[must_use]
+    pub fn below(data: &Path, party: Party) -> Self {
+        Self { path: data.join(party.name()), party }
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the folder with its secrets. Nothing is overwritten.
+    ///
+    /// # Errors
+    /// [`FolderError`], also if secrets are there already.
+    pub fn create(&self, seeds: &[[u8; 32]; 3], blinding: &BlindingSecret) -> Result<(), FolderError> {
+        for folder in ["", "documents", "contracts", "batches", "periods", "bills", "settlements"] {
+            durable::create_folder_durably(&self.path.join(folder))?;
+        }
+        let path = self.path.join("keys.seeds");
+        if path.exists() {
+            return Err(FolderError::Malformed { path, what: "keys are here already" });
+        }
+        let secret: String = format!("{}\n", ContentHash(*blinding.as_bytes()));
+        write_secret(&self.path.join("blinding.secret"), &secret)?;
+        let seeds: String = seeds.iter().map(|seed| format!("{}\n", ContentHash(*seed))).collect();
+        write_secret(&path, &seeds)
+    }
+
+    /// Its private keys.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn keys(&self, origin: &str) -> Result<Keys, FolderError> {
+        let path = self.path.join("keys.seeds");
+        let malformed = || FolderError::Malformed { path: path.clone(), what: "not three seeds in hex" };
+        let text = self.small_text("keys.seeds")?;
+        let seeds: Vec<[u8; 32]> = text
+            .lines()
+            .map(|line| line.parse::<ContentHash>().map(|hash| hash.0).map_err(|_| malformed()))
+            .collect::<Result<_, _>>()?;
+        let seeds: [[u8; 32]; 3] = seeds.try_into().map_err(|_| malformed())?;
+        Ok(Keys::from_seeds(origin, self.party, &seeds)?)
+    }
+
+    /// The ledger's blinding secret.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn blinding_secret(&self) -> Result<BlindingSecret, FolderError> {
+        let text = self.small_text("blinding.secret")?;
+        let hash: ContentHash = text.trim_end().parse().map_err(|_| FolderError::Malformed {
+            path: self.path.join("blinding.secret"),
+            what: "not 64 hex digits",
+        })?;
+        Ok(BlindingSecret::new(hash.0))
+    }
+
+    /// The sign lock; `None` before the first signature.
+    ///
+    /// # Errors
+    /// [`FolderError`]: a damaged lock means the key must not sign any more.
+    pub fn sign_lock(&self) -> Result<Option<SignLock>, FolderError> {
+        let path = self.path.join("signlock");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let malformed = || FolderError::Malformed { path: path.clone(), what: "not a size and a root" };
+        let text = self.small_text("signlock")?;
+        let mut lines = text.lines();
+        let size = lines.next().and_then(|line| line.parse().ok()).ok_or_else(malformed)?;
+        let root: ContentHash = lines.next().and_then(|line| line.parse().ok()).ok_or_else(malformed)?;
+        let lock = SignLock { size, root: LogHash::from_bytes(root.0) };
+        if text != lock_text(&lock) { Err(malformed()) } else { Ok(Some(lock)) }
+    }
+
+    /// Makes the sign lock durable. A crash after it leaves a lock without a signature: sign again.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn store_sign_lock(&self, lock: &SignLock) -> Result<(), FolderError> {
+        Ok(durable::write_durably(&self.path.join("signlock"), lock_text(lock).as_bytes())?)
+    }
+
+    /// Publishes the newest head for anybody to fetch.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn publish_head(&self, note: &str) -> Result<(), FolderError> {
+        Ok(durable::write_durably(&self.path.join("checkpoint"), note.as_bytes())?)
+    }
+
+    /// The newest published head.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn published_head(&self) -> Result<Option<String>, FolderError> {
+        if self.path.join("checkpoint").exists() { self.small_text("checkpoint").map(Some) } else { Ok(None) }
+    }
+
+    /// Stores the sealed file of a command, unless it is there already with the same bytes.
+    ///
+    /// A crash after it leaves a file no block names yet; the next proposal overwrites it.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn store_file(&self, command: &Command, bytes: &[u8]) -> Result<(), FolderError> {
+        let Some(relative) = file_of(command) else { return Ok(()) };
+        Ok(durable::write_durably(&self.path.join(relative), bytes)?)
+    }
+
+    /// The sealed file of a command; `None` for commands without one.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn read_file(&self, command: &Command) -> Result<Option<Vec<u8>>, FolderError> {
+        match file_of(command) {
+            None => Ok(None),
+            Some(relative) => {
+                Ok(Some(durable::read_limited(&self.path.join(relative), SEALED_FILE_SIZE_MAX)?))
+            }
+        }
+    }
+
+    fn small_text(&self, name: &str) -> Result<String, FolderError> {
+        let path = self.path.join(name);
+        let bytes = durable::read_limited(&path, SMALL_FILE_SIZE_MAX)?;
+        String::from_utf8(bytes).map_err(|_| FolderError::Malformed { path, what: "not text" })
+    }
+}
+
+/// Where a command's sealed file lies in a node's folder.
+#[must_use]
+pub fn file_of(command: &Command) -> Option<String> {
+    Some(match command {
+        Command::Genesis(_) => return None,
+        Command::Publish(publication) => format!("documents/{}.twd", publication.hash),
+        Command::Contracts(root) => format!("contracts/{}.twl", root.hash),
+        Command::Batch(batch) => format!("batches/{:06}.twb", batch.sequence),
+        Command::Period(period) => format!("periods/{}.twb", period.period),
+        Command::Bills(bills) => format!("bills/{}.twl", bills.period),
+        Command::Settlement(settlement) => format!("settlements/{:06}.twl", settlement.sequence),
+    })
+}
+
+fn lock_text(lock: &SignLock) -> String {
+    format!("{}\n{}\n", lock.size, ContentHash(*lock.root.as_bytes()))
+}
+
+/// Writes a secret that only its owner may read. Some systems have no modes; there the folder must guard it.
+fn write_secret(path: &Path, text: &str) -> Result<(), FolderError> {
+    durable::write_durably(path, text.as_bytes())?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let owner_only = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(path, owner_only).map_err(DurableError::io("restrict", path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,325 @@
+//! A node's chain store: blocks, their leaves, the state, the heads. redb, two-phase commits.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `blocks` | height | the block's canonical bytes |
+//! | `leaves` | height | the log leaf's canonical bytes |
+//! | `state` | state key | state value |
+//! | `heads` | size | the head as a C2SP note |
+//! | `files` | path in the node's folder | size and BLAKE3 of a sealed file |
+//!
+//! Every value carries a version and its own hash, bound to its table and key, so that a value changed or
+//! moved is found whatever the store believes of its pages. Bytes in `FORMAT.md` §6.
+
+use std::path::{Path, PathBuf};
+
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use tallywatt_consensus::state::Change;
+use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::block::{Block, LogLeaf};
+use tallywatt_ledger::codec::{CodecError, Writer};
+use tallywatt_ledger::digest;
+
+const VALUE_VERSION: u8 = 1;
+const HASH_SIZE: usize = 32;
+
+/// Keys are bytes in every table: heights and sizes big-endian, so that they sort.
+type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// The tables, in the order they are audited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableName {
+    /// Blocks by height.
+    Blocks,
+    /// Log leaves by height.
+    Leaves,
+    /// The state's entries.
+    State,
+    /// Heads by size.
+    Heads,
+    /// Sealed files by path.
+    Files,
+}
+
+impl TableName {
+    /// All tables.
+    pub const ALL: [Self; 5] = [Self::Blocks, Self::Leaves, Self::State, Self::Heads, Self::Files];
+
+    /// Its name in the store and in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Blocks => "blocks",
+            Self::Leaves => "leaves",
+            Self::State => "state",
+            Self::Heads => "heads",
+            Self::Files => "files",
+        }
+    }
+
+    const fn definition(self) -> Table {
+        TableDefinition::new(self.name())
+    }
+}
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Store {
+        /// What was attempted.
+        action: &'static str,
+        /// Which store.
+        path: PathBuf,
+        /// What it said.
+        source: Box<redb::Error>,
+    },
+    /// A stored value is not what was written.
+    #[error("{}: {table} {key}: {what}", path.display())]
+    Damaged {
+        /// Which store.
+        path: PathBuf,
+        /// Which table.
+        table: &'static str,
+        /// Which key, printable.
+        key: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// A block and its leaf as stored.
+#[derive(Debug, Clone)]
+pub struct StoredBlock {
+    /// The block.
+    pub block: Block,
+    /// Its leaf.
+    pub leaf: LogLeaf,
+}
+
+/// The store of one node.
+pub struct ChainStore {
+    path: PathBuf,
+    database: Database,
+}
+
+impl ChainStore {
+    /// Opens the store, or makes an empty one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let fail = |source: redb::Error| StoreError::Store {
+            action: "open",
+            path: path.to_owned(),
+            source: Box::new(source),
+        };
+        let database = Database::create(path).map_err(|error| fail(error.into()))?;
+        let store = Self { path: path.to_owned(), database };
+        store.write("create tables in", |transaction| {
+            for table in TableName::ALL {
+                transaction.open_table(table.definition())?;
+            }
+            Ok(())
+        })?;
+        Ok(store)
+    }
+
+    /// Stores a block, its leaf and the entries it changed, in one durable transaction.
+    ///
+    /// A crash before it returns leaves all of it or nothing; a crash after leaves a block not yet signed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing is stored.
+    pub fn store_block(&self, block: &Block, leaf: &LogLeaf, changes: &[Change]) -> Result<(), StoreError> {
+        let height = block.height.to_be_bytes();
+        self.write("store a block in", |transaction| {
+            put(transaction, TableName::Blocks, &height, &block.encode())?;
+            put(transaction, TableName::Leaves, &height, &leaf.encode())?;
+            for (key, value) in changes {
+                put(transaction, TableName::State, key, value)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Stores a head.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn store_head(&self, size: u64, note: &str) -> Result<(), StoreError> {
+        self.write("store a head in", |transaction| {
+            put(transaction, TableName::Heads, &size.to_be_bytes(), note.as_bytes())
+        })
+    }
+
+    /// Records sealed files by path, with size and hash.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn store_files(&self, files: &[(String, u64, ContentHash)]) -> Result<(), StoreError> {
+        self.write("record files in", |transaction| {
+            for (path, size, hash) in files {
+                let mut value = Writer::default();
+                value.u64(*size).hash(hash);
+                put(transaction, TableName::Files, path.as_bytes(), &value.finish())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Every value of a table, in order of key, each checked against its own hash.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names the first value that fails.
+    pub fn values(&self, table: TableName) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let mut values = Vec::new();
+        for (key, value) in self.sealed_values(table)? {
+            let value = unseal(table, &key, &value).ok_or_else(|| {
+                self.damaged(table, &key, "the value does not have the hash stored with it".into())
+            })?;
+            values.push((key, value));
+        }
+        Ok(values)
+    }
+
+    /// Every value of a table as it is stored, with version and hash.
+    ///
+    /// # Errors
+    /// [`StoreError::Store`].
+    pub fn sealed_values(&self, table: TableName) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let read = || -> Result<Vec<(Vec<u8>, Vec<u8>)>, redb::Error> {
+            let transaction = self.database.begin_read()?;
+            let mut values = Vec::new();
+            for item in transaction.open_table(table.definition())?.iter()? {
+                let (key, value) = item?;
+                values.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(values)
+        };
+        read().map_err(|source| self.failed("read", source))
+    }
+
+    /// Writes a value as it is, unsealed: only the demonstration of tampering and the tests of the audit do.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn overwrite(&self, table: TableName, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.write("overwrite a value in", |transaction| {
+            transaction.open_table(table.definition())?.insert(key, value)?;
+            Ok(())
+        })
+    }
+
+    /// All blocks with their leaves, in order of height, without gaps.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn blocks(&self) -> Result<Vec<StoredBlock>, StoreError> {
+        let (blocks, leaves) = (self.values(TableName::Blocks)?, self.values(TableName::Leaves)?);
+        let mut stored = Vec::with_capacity(blocks.len());
+        for (height, (key, bytes)) in blocks.iter().enumerate() {
+            let wrong = |what: String| self.damaged(TableName::Blocks, key, what);
+            let codec = |error: CodecError| wrong(error.to_string());
+            let expected = u64::try_from(height).unwrap_or(u64::MAX);
+            let block = Block::decode(bytes).map_err(codec)?;
+            let leaf = leaves.get(height).filter(|(leaf_key, _)| leaf_key == key);
+            let leaf = LogLeaf::decode(leaf.map_or(&[][..], |(_, bytes)| bytes)).map_err(codec)?;
+            if key[..] != expected.to_be_bytes() || block.height != expected || leaf.height != expected {
+                return Err(wrong("heights have a gap".into()));
+            }
+            stored.push(StoredBlock { block, leaf });
+        }
+        if leaves.len() != blocks.len() {
+            let key = leaves.last().map(|(key, _)| key.clone()).unwrap_or_default();
+            return Err(self.damaged(TableName::Leaves, &key, "a leaf without its block".into()));
+        }
+        Ok(stored)
+    }
+
+    /// All heads, in order of size.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn heads(&self) -> Result<Vec<(u64, String)>, StoreError> {
+        let mut heads = Vec::new();
+        for (key, value) in self.values(TableName::Heads)? {
+            let wrong = || self.damaged(TableName::Heads, &key, "not a size and a note".into());
+            let size = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| wrong())?);
+            heads.push((size, String::from_utf8(value).map_err(|_| wrong())?));
+        }
+        Ok(heads)
+    }
+
+    fn write(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
+    ) -> Result<(), StoreError> {
+        let run = || -> Result<(), redb::Error> {
+            let mut transaction = self.database.begin_write()?;
+            transaction.set_durability(Durability::Immediate)?;
+            // Peers may be hostile: the one-phase commit's checksum is no defence against chosen values.
+            transaction.set_two_phase_commit(true);
+            work(&transaction)?;
+            transaction.commit()?;
+            Ok(())
+        };
+        run().map_err(|source| self.failed(action, source))
+    }
+
+    fn failed(&self, action: &'static str, source: redb::Error) -> StoreError {
+        StoreError::Store { action, path: self.path.clone(), source: Box::new(source) }
+    }
+
+    fn damaged(&self, table: TableName, key: &[u8], what: String) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), table: table.name(), key: printable(table, key), what }
+    }
+}
+
+/// A key as people read it: a number for heights and sizes, text for the rest.
+#[must_use]
+pub fn printable(table: TableName, key: &[u8]) -> String {
+    match (table, <[u8; 8]>::try_from(key)) {
+        (TableName::Blocks | TableName::Leaves | TableName::Heads, Ok(number)) => {
+            u64::from_be_bytes(number).to_string()
+        }
+        _ => key.escape_ascii().to_string(),
+    }
+}
+
+fn put(
+    transaction: &redb::WriteTransaction,
+    table: TableName,
+    key: &[u8],
+    value: &[u8],
+) -> Result<(), redb::Error> {
+    transaction.open_table(table.definition())?.insert(key, seal(table, key, value).as_slice())?;
+    Ok(())
+}
+
+/// Version, payload, then the hash over table, key, version and payload.
+fn seal(table: TableName, key: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut sealed = vec![VALUE_VERSION];
+    sealed.extend_from_slice(payload);
+    let hash = value_hash(table, key, &sealed);
+    sealed.extend_from_slice(&hash.0);
+    sealed
+}
+
+/// The payload of a stored value, if it has the hash stored with it.
+#[must_use]
+pub fn unseal(table: TableName, key: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    let body_size = sealed.len().checked_sub(HASH_SIZE)?;
+    let (body, hash) = sealed.split_at(body_size);
+    let (&version, payload) = body.split_first()?;
+    let matches = version == VALUE_VERSION && value_hash(table, key, body).0 == hash;
+    matches.then(|| payload.to_vec())
+}
+
+fn value_hash(table: TableName, key: &[u8], body: &[u8]) -> ContentHash {
+    let mut writer = Writer::default();
+    writer.text(table.name()).bytes(key).raw(body);
+    digest::content_hash(&writer.finish())
+}

@@ -1,0 +1,242 @@
+//! Lines and fields of delimited text, with limits.
+//!
+//! Lines are read one at a time and never grow past their limit. The dialect is strict: a quoted field may
+//! hold the delimiter and doubled quotes, but not a line break, so that a stray quote cannot swallow the rest
+//! of a file. Spaces around a field are dropped.
+
+use std::io::{BufRead, Read};
+use std::ops::Range;
+
+use crate::refusal::FileRefusal;
+
+/// What stands on the next line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Nothing: the file has ended.
+    End,
+    /// A line within the limit.
+    Whole,
+    /// A line past the limit: its first bytes are kept, the rest is skipped.
+    TooLong,
+}
+
+/// Reads lines, counted from 1.
+pub(crate) struct LineReader<'a> {
+    bytes: &'a mut dyn BufRead,
+    size_max: usize,
+    buffer: Vec<u8>,
+    number: u64,
+}
+
+impl<'a> LineReader<'a> {
+    /// Lines of at most `size_max` bytes, the line break not counted.
+    pub(crate) fn new(bytes: &'a mut dyn BufRead, size_max: usize) -> Self {
+        Self { bytes, size_max, buffer: Vec::new(), number: 0 }
+    }
+
+    /// The number of the line read last.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The line read last, without its line break; cut if it was too long.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Reads the next line; a byte-order mark before the first is dropped.
+    pub(crate) fn next(&mut self) -> Result<Line, FileRefusal> {
+        self.buffer.clear();
+        // Room for a byte-order mark and `\r\n` beside the line itself: what fills it all is too long.
+        let limit = u64::try_from(self.size_max + 3 + 2).unwrap_or(u64::MAX);
+        let size = (&mut *self.bytes)
+            .take(limit)
+            .read_until(b'\n', &mut self.buffer)
+            .map_err(FileRefusal::from_io)?;
+        if size == 0 {
+            return Ok(Line::End);
+        }
+        self.number += 1;
+        let ended = self.buffer.last() == Some(&b'\n');
+        if ended {
+            self.buffer.pop();
+        }
+        if self.buffer.last() == Some(&b'\r') {
+            self.buffer.pop();
+        }
+        if self.number == 1 && self.buffer.starts_with(b"\xef\xbb\xbf") {
+            self.buffer.drain(..3);
+        }
+        if self.buffer.len() <= self.size_max {
+            return Ok(Line::Whole);
+        }
+        if !ended {
+            self.bytes.skip_until(b'\n').map_err(FileRefusal::from_io)?;
+        }
+        Ok(Line::TooLong)
+    }
+}
+
+/// Splits lines into fields; keeps its memory from line to line.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    /// Quoted fields, with their quotes resolved.
+    unquoted: Vec<u8>,
+    ranges: Vec<FieldRange>,
+}
+
+#[derive(Debug, Clone)]
+enum FieldRange {
+    OfLine(Range<usize>),
+    Unquoted(Range<usize>),
+}
+
+/// The fields of one line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'a> {
+    line: &'a [u8],
+    fields: &'a Fields,
+}
+
+impl<'a> Row<'a> {
+    pub(crate) fn len(&self) -> usize {
+        self.fields.ranges.len()
+    }
+
+    /// The field at `at`, empty past the end.
+    pub(crate) fn field(&self, at: usize) -> &'a [u8] {
+        match self.fields.ranges.get(at) {
+            Some(FieldRange::OfLine(range)) => self.line[range.clone()].trim_ascii(),
+            Some(FieldRange::Unquoted(range)) => self.fields.unquoted[range.clone()].trim_ascii(),
+            None => b"",
+        }
+    }
+}
+
+impl Fields {
+    /// Splits `line`; `None` if its quotes do not match, or stand inside a field.
+    pub(crate) fn split<'a>(&'a mut self, line: &'a [u8], delimiter: u8) -> Option<Row<'a>> {
+        self.ranges.clear();
+        self.unquoted.clear();
+        if line.contains(&b'"') {
+            self.split_quoted(line, delimiter)?;
+        } else {
+            let mut start = 0;
+            for (at, &byte) in line.iter().enumerate() {
+                if byte == delimiter {
+                    self.ranges.push(FieldRange::OfLine(start..at));
+                    start = at + 1;
+                }
+            }
+            self.ranges.push(FieldRange::OfLine(start..line.len()));
+        }
+        Some(Row { line, fields: self })
+    }
+
+    fn split_quoted(&mut self, line: &[u8], delimiter: u8) -> Option<()> {
+        let mut at = 0;
+        loop {
+            at = if line.get(at) == Some(&b'"') {
+                self.take_quoted(line, at + 1)?
+            } else {
+                let size = line[at..].iter().take_while(|&&byte| byte != delimiter).count();
+                if line[at..at + size].contains(&b'"') {
+                    return None;
+                }
+                self.ranges.push(FieldRange::OfLine(at..at + size));
+                at + size
+            };
+            match line.get(at) {
+                None => return Some(()),
+                Some(&byte) if byte == delimiter => at += 1,
+                Some(_) => return None,
+            }
+        }
+    }
+
+    /// Takes the field whose opening quote stands before `at`; gives the place after its closing quote.
+    fn take_quoted(&mut self, line: &[u8], mut at: usize) -> Option<usize> {
+        let start = self.unquoted.len();
+        loop {
+            match (line.get(at)?, line.get(at + 1)) {
+                (b'"', Some(b'"')) => {
+                    self.unquoted.push(b'"');
+                    at += 2;
+                }
+                (b'"', _) => {
+                    self.ranges.push(FieldRange::Unquoted(start..self.unquoted.len()));
+                    return Some(at + 1);
+                }
+                (&byte, _) => {
+                    self.unquoted.push(byte);
+                    at += 1;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lines_have_a_limit() {
+        let text = b"\xef\xbb\xbf12345\r\n\n123456\n12345\n1234567890\r\n12345";
+        let mut reader = &text[..];
+        let mut lines = LineReader::new(&mut reader, 5);
+        let mut got = Vec::new();
+        while let kind @ (Line::Whole | Line::TooLong) = lines.next().unwrap() {
+            got.push((lines.number(), kind, lines.text().len()));
+        }
+        let want = [
+            (1, Line::Whole, 5),
+            (2, Line::Whole, 0),
+            (3, Line::TooLong, 6),
+            (4, Line::Whole, 5),
+            (5, Line::TooLong, 10),
+            (6, Line::Whole, 5),
+        ];
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn fields_of_a_line() {
+        let table: &[(&str, Option<&[&str]>)] = &[
+            ("", Some(&[""])),
+            ("a,b", Some(&["a", "b"])),
+            (" a , b,", Some(&["a", "b", ""])),
+            ("\"a,b\",c", Some(&["a,b", "c"])),
+            ("\"a\"\"b\",\"\"", Some(&["a\"b", ""])),
+            ("\"a", None),
+            ("\"a\"b,c", None),
+            ("a\"b,c", None),
+        ];
+        for (line, want) in table {
+            let mut fields = Fields::default();
+            let got = fields.split(line.as_bytes(), b',').map(|row| {
+                (0..row.len())
+                    .map(|at| String::from_utf8_lossy(row.field(at)).into_owned())
+                    .collect::<Vec<_>>()
+            });
+            let want = want.map(|fields| fields.iter().map(|&field| field.to_owned()).collect());
+            assert_eq!(got, want, "{line:?}");
+        }
+    }
+
+    proptest! {
+        /// Where we take a line, the csv crate reads the same fields.
+        #[test]
+        fn fields_are_those_of_another_reader(line in "[a\",; ]{1,24}") {
+            let mut fields = Fields::default();
+            if let Some(row) = fields.split(line.as_bytes(), b',') {
+                let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
+                let record = reader.byte_records().next().unwrap().unwrap();
+                let want: Vec<&[u8]> = record.iter().map(|field| field.trim_ascii()).collect();
+                let got: Vec<&[u8]> = (0..row.len()).map(|at| row.field(at)).collect();
+                prop_assert_eq!(got, want);
+            }
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What one step of taking in a file did: the payload that is made durable before the sender is told.
+//!
+//! ```text
+//! offset size
+//!    0    1   version = 1
+//!    1    1   kind = 0x30
+//!    2   32   hash of the file's content
+//!   34  4+n   file name, at most 255 bytes of UTF-8, no control characters
+//!    …    8   u64 line cursor: lines before it are dealt with
+//!    …    1   1 when the file is finished, else 0
+//!    …   56   u64 offered, accepted, duplicate, corrected, conflict, rejected, refused
+//!    …    4   u32 number of rejections, then each:
+//!               1 code, 8 u64 line, 4 u32 reading count, 4+n raw text
+//!    …    4   u32 number of day frames, then each as drawn in `tallywatt_ledger::day_leaf`
+//! ```
+//!
+//! Frames stand in the order of their keys, each key once. Replaying a record merges its frames: replaying it
+//! twice, or after later ones, gives the same days.
+
+use tallywatt_core::day_block::BlockKey;
+use tallywatt_core::hash::ContentHash;
+use tallywatt_core::rejection::{RAW_SIZE_MAX, Rejection, RejectionCode};
+use tallywatt_ledger::codec::{CodecError, Reader, Writer};
+use tallywatt_ledger::day_leaf::{DayLeaf, LEAF_SIZE_MAX, LeafTag};
+
+use crate::recovery::PAYLOAD_SIZE_MAX;
+
+/// Kind of these records in the write-ahead file, and in their own second byte.
+pub const INTAKE_KIND: u8 = 0x30;
+/// The version of these bytes.
+pub const INTAKE_VERSION: u8 = 1;
+/// The longest file name.
+pub const FILE_NAME_SIZE_MAX: usize = 255;
+/// The most rejections in one record.
+pub const REJECTION_COUNT_MAX: u32 = 16_384;
+/// The most day frames in one record.
+pub const FRAME_COUNT_MAX: u32 = 16_384;
+/// The longest raw text: [`RAW_SIZE_MAX`] bytes, each escaped.
+pub const RAW_TEXT_SIZE_MAX: usize = 8 * RAW_SIZE_MAX;
+
+/// Everything in a record but its lists, rounded up.
+const FIXED_SIZE_MAX: usize = 512;
+const _: () = assert!(
+    FIXED_SIZE_MAX
+        + REJECTION_COUNT_MAX as usize * (17 + RAW_TEXT_SIZE_MAX)
+        + FRAME_COUNT_MAX as usize * LEAF_SIZE_MAX
+        <= PAYLOAD_SIZE_MAX
+);
+
+/// What became of the readings of one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IntakeCounts {
+    /// Readings the source offered.
+    pub offered: u64,
+    /// Filled an interval that had no value.
+    pub accepted: u64,
+    /// Equal to what was there.
+    pub duplicate: u64,
+    /// Replaced, or was outranked by, a value of another rank.
+    pub corrected: u64,
+    /// Differed from a value of equal rank.
+    pub conflict: u64,
+    /// Set aside by a rule.
+    pub rejected: u64,
+    /// Not looked at: the file itself was refused.
+    pub refused: u64,
+}
+
+/// One step of taking in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntakeRecord {
+    /// Hash of the file's content: a file is known by this, not by its name.
+    pub file: ContentHash,
+    /// What its sender called it.
+    pub file_name: String,
+    /// Lines before this one are dealt with; an import goes on from here.
+    pub line_cursor: u64,
+    /// Whether the whole file is dealt with.
+    pub is_finished: bool,
+    /// What became of its readings.
+    pub counts: IntakeCounts,
+    /// What was set aside.
+    pub rejections: Vec<Rejection>,
+    /// The days that changed, as they stand now, sorted by key.
+    pub frames: Vec<DayLeaf>,
+}
+
+/// Why a record cannot be written or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IntakeRecordError {
+    /// The file name is empty, too long, or has control characters.
+    #[error("file name of {size} bytes: need 1 to {FILE_NAME_SIZE_MAX} without control characters")]
+    FileName {
+        /// Its size.
+        size: usize,
+    },
+    /// A rejection's raw text is too long.
+    #[error("raw text of {size} bytes in rejection {at}, at most {RAW_TEXT_SIZE_MAX}")]
+    RawText {
+        /// Index of the rejection.
+        at: usize,
+        /// Its size.
+        size: usize,
+    },
+    /// Too many rejections or frames.
+    #[error("{count} {what} in one intake record, at most {max}")]
+    Count {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// The limit.
+        max: u32,
+    },
+    /// A frame is a sealed leaf.
+    #[error("frame {at} is a sealed leaf, not a frame")]
+    Tag {
+        /// Index of the frame.
+        at: usize,
+    },
+    /// A frame is not after the one before it.
+    #[error("frame {at} is not after the one before it")]
+    Order {
+        /// Index of the later frame.
+        at: usize,
+    },
+    /// The bytes are not a canonical record.
+    #[error("intake record: {0}")]
+    Codec(#[from] CodecError),
+    /// The bytes inside a frame are not canonical.
+    #[error("frame {at} at {offset} of an intake record: {source}")]
+    Frame {
+        /// Index of the frame.
+        at: usize,
+        /// Where it starts.
+        offset: usize,
+        /// What is wrong in it; its offsets count from the frame.
+        source: CodecError,
+    },
+}
+
+impl IntakeRecord {
+    /// The canonical bytes, at most [`PAYLOAD_SIZE_MAX`].
+    ///
+    /// # Errors
+    /// [`IntakeRecordError`] names the limit.
+    pub fn encode(&self) -> Result<Vec<u8>, IntakeRecordError> {
+        self.check()?;
+        let mut writer = Writer::record(INTAKE_VERSION, INTAKE_KIND);
+        writer.hash(&self.file).text(&self.file_name).u64(self.line_cursor).u8(self.is_finished.into());
+        for count in self.counts.in_order() {
+            writer.u64(count);
+        }
+        writer.count(self.rejections.len());
+        for rejection in &self.rejections {
+            let Rejection { code, line, reading_count, raw } = rejection;
+            writer.u8(code.number()).u64(*line).u32(*reading_count).text(raw);
+        }
+        writer.count(self.frames.len());
+        for frame in &self.frames {
+            writer.raw(frame.bytes());
+        }
+        Ok(writer.finish())
+    }
+
+    /// Reads a record that takes up all of `bytes`; encoding it again gives the same bytes.
+    ///
+    /// # Errors
+    /// [`IntakeRecordError`] names the first thing that is not canonical.
+    pub fn decode(bytes: &[u8]) -> Result<Self, IntakeRecordError> {
+        let mut reader = Reader::record(bytes, INTAKE_VERSION, INTAKE_KIND)?;
+        let file = reader.hash("file hash")?;
+        let file_name = reader.text("file name")?.to_owned();
+        let line_cursor = reader.u64("line cursor")?;
+        let finished_at = reader.at();
+        let is_finished = match reader.u8("finished")? {
+            0 => false,
+            1 => true,
+            _ => return Err(reader.refuse("finished", finished_at).into()),
+        };
+        let counts = IntakeCounts::read(&mut reader)?;
+        let rejections = read_rejections(&mut reader)?;
+        let frames = read_frames(&mut reader, bytes)?;
+        reader.finish()?;
+        let record = Self { file, file_name, line_cursor, is_finished, counts, rejections, frames };
+        record.check()?;
+        Ok(record)
+    }
+
+    /// The rules that encoding and decoding share.
+    fn check(&self) -> Result<(), IntakeRecordError> {
+        let size = self.file_name.len();
+        let has_control = self.file_name.chars().any(char::is_control);
+        if size == 0 || size > FILE_NAME_SIZE_MAX || has_control {
+            return Err(IntakeRecordError::FileName { size });
+        }
+        check_count("rejections", self.rejections.len(), REJECTION_COUNT_MAX)?;
+        check_count("day frames", self.frames.len(), FRAME_COUNT_MAX)?;
+        for (at, rejection) in self.rejections.iter().enumerate() {
+            let size = rejection.raw.len();
+            if size > RAW_TEXT_SIZE_MAX {
+                return Err(IntakeRecordError::RawText { at, size });
+            }
+        }
+        let mut last: Option<BlockKey> = None;
+        for (at, frame) in self.frames.iter().enumerate() {
+            let key = frame.block().key();
+            if frame.tag() != LeafTag::Frame {
+                return Err(IntakeRecordError::Tag { at });
+            }
+            if last.is_some_and(|last| last >= key) {
+                return Err(IntakeRecordError::Order { at });
+            }
+            last = Some(key);
+        }
+        Ok(())
+    }
+}
+
+impl IntakeCounts {
+    const fn in_order(&self) -> [u64; 7] {
+        let Self { offered, accepted, duplicate, corrected, conflict, rejected, refused } = *self;
+        [offered, accepted, duplicate, corrected, conflict, rejected, refused]
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self {
+            offered: reader.u64("offered")?,
+            accepted: reader.u64("accepted")?,
+            duplicate: reader.u64("duplicate")?,
+            corrected: reader.u64("corrected")?,
+            conflict: reader.u64("conflict")?,
+            rejected: reader.u64("rejected")?,
+            refused: reader.u64("refused")?,
+        })
+    }
+}
+
+fn check_count(what: &'static str, count: usize, max: u32) -> Result<(), IntakeRecordError> {
+    if u32::try_from(count).is_ok_and(|count| count <= max) {
+        return Ok(());
+    }
+    Err(IntakeRecordError::Count { what, count, max })
+}
+
+fn read_rejections(reader: &mut Reader<'_>) -> Result<Vec<Rejection>, CodecError> {
+    let count = reader.count("rejections", REJECTION_COUNT_MAX)?;
+    let mut rejections = Vec::new();
+    for _ in 0..count {
+        let code_at = reader.at();
+        let code = RejectionCode::from_number(reader.u8("rejection code")?)
+            .ok_or(CodecError::Value { field: "rejection code", at: code_at })?;
+        let line = reader.u64("line")?;
+        let reading_count = reader.u32("reading count")?;
+        let raw = reader.text("raw text")?.to_owned();
+        rejections.push(Rejection { code, line, reading_count, raw });
+    }
+    Ok(rejections)
+}
+
+fn read_frames(reader: &mut Reader<'_>, bytes: &[u8]) -> Result<Vec<DayLeaf>, IntakeRecordError> {
+    let count = reader.count("day frames", FRAME_COUNT_MAX)?;
+    let mut frames = Vec::new();
+    for at in 0..count {
+        let offset = reader.at();
+        let (frame, size) = DayLeaf::decode_first(&bytes[offset..])
+            .map_err(|source| IntakeRecordError::Frame { at, offset, source })?;
+        reader.raw("day frame", size)?;
+        frames.push(frame);
+    }
+    Ok(frames)
+}

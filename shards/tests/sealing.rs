@@ -1,0 +1,285 @@
+//! Sealing, closing and batch files: equal for any number of threads, strict about every byte.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod town;
+
+use tallywatt_core::calendar::Zone;
+use tallywatt_core::day_block::{BlockKey, DayBlock};
+use tallywatt_core::quality::Quality;
+use tallywatt_core::vee::estimate::estimate;
+use tallywatt_ledger::day_leaf::{BlindingSecret, DayLeaf};
+use tallywatt_ledger::digest::content_hash;
+use tallywatt_ledger::seal::{SealKind, SealedTree, seal_order};
+use tallywatt_shards::accepted::AcceptedSet;
+use tallywatt_shards::batch_file::{self, BatchFile, BatchFileError};
+use tallywatt_shards::closing::close_period;
+use tallywatt_shards::sealing::{leaves_of, seal};
+use tallywatt_shards::threads::Threads;
+use town::{Random, household_day, town as blocks_of_town, without};
+
+const THREAD_COUNTS: [usize; 4] = [1, 2, 3, 8];
+
+fn secret() -> BlindingSecret {
+    BlindingSecret::new([9; 32])
+}
+
+fn revision_of(key: &BlockKey) -> u8 {
+    content_hash(key.usage_point.padded()).0[1] % 3
+}
+
+/// One leaf after the other, the obvious way.
+fn leaves_naively(blocks: &[DayBlock], kind: SealKind) -> Vec<DayLeaf> {
+    let mut blocks = blocks.to_vec();
+    blocks.sort_by_key(|block| seal_order(&block.key()));
+    blocks
+        .into_iter()
+        .map(|block| match kind {
+            SealKind::Batch => {
+                let revision = revision_of(&block.key());
+                DayLeaf::batch(block, revision, &secret())
+            }
+            SealKind::Period => DayLeaf::period(block, &secret()),
+        })
+        .collect()
+}
+
+#[test]
+fn parallel_sealing_equals_naive() {
+    let mut random = Random(11);
+    for point_count in [0, 1, 3, 300] {
+        let mut blocks = blocks_of_town(point_count, &["2026-03-28", "2026-03-29"], &mut random);
+        random.shuffle(&mut blocks);
+        for kind in [SealKind::Batch, SealKind::Period] {
+            let want_leaves = leaves_naively(&blocks, kind);
+            let want = SealedTree::seal(kind, &want_leaves).unwrap();
+            for count in THREAD_COUNTS {
+                let threads = Threads::new(count).unwrap();
+                let leaves = leaves_of(&blocks, kind, &secret(), revision_of, &threads);
+                assert_eq!(leaves, want_leaves, "{count} threads");
+                let got = seal(kind, &leaves, &threads).unwrap();
+                assert_eq!(got.sealed(), want.sealed(), "{count} threads");
+                for block in &blocks {
+                    let proof = got.prove(&block.key());
+                    assert!(proof.is_some() && proof == want.prove(&block.key()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_naive_sealing_refuses_is_refused_alike() {
+    let mut random = Random(12);
+    let blocks = blocks_of_town(40, &["2026-03-28"], &mut random);
+    let leaves = leaves_naively(&blocks, SealKind::Batch);
+    let threads = Threads::new(3).unwrap();
+    for _ in 0..300 {
+        let mut bad = leaves.clone();
+        match random.below(3) {
+            0 => random.shuffle(&mut bad),
+            1 => {
+                let (a, b) = (random.below(bad.len()), random.below(bad.len() - 1));
+                let b = if b >= a { b + 1 } else { b };
+                bad.swap(a, b);
+            }
+            _ => {
+                let at = random.below(bad.len());
+                bad.insert(at, bad[at].clone());
+            }
+        }
+        let want = SealedTree::seal(SealKind::Batch, &bad).unwrap_err();
+        assert_eq!(seal(SealKind::Batch, &bad, &threads).unwrap_err(), want);
+    }
+    let want = SealedTree::seal(SealKind::Period, &leaves).unwrap_err();
+    assert_eq!(seal(SealKind::Period, &leaves, &threads).unwrap_err(), want);
+}
+
+fn closed(blocks: Vec<DayBlock>, zone: &Zone, thread_count: usize) -> Vec<DayBlock> {
+    let mut accepted = AcceptedSet::new();
+    for block in blocks {
+        accepted.merge(block).unwrap();
+    }
+    let threads = Threads::new(thread_count).unwrap();
+    close_period(&accepted, "2026-03".parse().unwrap(), |_| zone, &threads)
+}
+
+#[test]
+fn closing_fills_missing_days_and_estimates_as_core_does() {
+    let zone = town::zone();
+    let mut random = Random(13);
+    let dates: Vec<String> = (20..=31).map(|day| format!("2026-03-{day}")).collect();
+    let texts: Vec<&str> = dates.iter().map(String::as_str).collect();
+    let mut blocks = blocks_of_town(20, &texts, &mut random);
+    // Nobody delivers the day the clocks go forward and the day before; the third day has a short gap.
+    blocks.retain(|block| !["2026-03-28", "2026-03-29"].contains(&block.key().day.to_string().as_str()));
+    for block in &mut blocks {
+        if block.key().day.to_string() == "2026-03-22" {
+            *block = without(block, |at| (10..13).contains(&at));
+        }
+    }
+    blocks.push(household_day(0, blocks[0].key().register, "2026-04-01", &mut random));
+    let got = closed(blocks.clone(), &zone, 1);
+    for count in THREAD_COUNTS {
+        assert_eq!(closed(blocks.clone(), &zone, count), got, "{count} threads");
+    }
+    random.shuffle(&mut blocks);
+    assert_eq!(closed(blocks.clone(), &zone, 3), got, "any order of arrival");
+    assert_eq!(got.len(), 20 * 2 * 12, "two days a register are added, April is not in it");
+    assert!(got.windows(2).all(|pair| seal_order(&pair[0].key()) < seal_order(&pair[1].key())));
+    // The naive way: one register at a time, days added by hand.
+    for register in got.iter().map(|block| (block.key().usage_point, block.key().register)) {
+        let own = |block: &&DayBlock| {
+            (block.key().usage_point, block.key().register) == register
+                && block.key().day.period().to_string() == "2026-03"
+        };
+        let mut days: Vec<DayBlock> = blocks.iter().filter(own).cloned().collect();
+        for date in ["2026-03-28", "2026-03-29"] {
+            let local = zone.local_day(date.parse().unwrap());
+            days.push(DayBlock::empty(register.0, register.1, local, 30, days[0].source()).unwrap());
+        }
+        days.sort_by_key(DayBlock::key);
+        estimate(&mut days);
+        let mut own: Vec<DayBlock> = got.iter().filter(own).cloned().collect();
+        own.sort_by_key(DayBlock::key);
+        assert_eq!(own, days);
+        assert_eq!(own[9].interval_count(), 46, "the day the clocks go forward");
+        assert_eq!(own[2].qualities()[11], Quality::EstimatedLinear);
+    }
+}
+
+#[test]
+fn a_change_of_interval_length_ends_a_run() {
+    let zone = town::zone();
+    let mut random = Random(14);
+    let half_hours = household_day(1, tallywatt_core::register::Register::IMPORT, "2026-03-02", &mut random);
+    let local = zone.local_day("2026-03-05".parse().unwrap());
+    let key = BlockKey { day: local.day, ..half_hours.key() };
+    let values = vec![5; 24];
+    let hours =
+        DayBlock::from_parts(key, local.start, 60, half_hours.source(), values, vec![Quality::Valid; 24])
+            .unwrap();
+    let got = closed(vec![hours.clone(), half_hours.clone()], &zone, 2);
+    let counts: Vec<usize> = got.iter().map(DayBlock::interval_count).collect();
+    assert_eq!(counts, [48, 48, 48, 24]);
+    assert_eq!((&got[0], &got[3]), (&half_hours, &hours));
+    assert_eq!(got[1].present_count() + got[2].present_count(), 0, "nothing is guessed over two days");
+    // Next to each other, a gap at the end of the first day has no neighbour on its own grid.
+    let local = zone.local_day("2026-03-03".parse().unwrap());
+    let key = BlockKey { day: local.day, ..key };
+    let (values, qualities) = (vec![5; 24], vec![Quality::Valid; 24]);
+    let hours = DayBlock::from_parts(key, local.start, 60, half_hours.source(), values, qualities).unwrap();
+    let open_ended = without(&half_hours, |at| at == 47);
+    assert_eq!(closed(vec![open_ended.clone(), hours.clone()], &zone, 2), [open_ended, hours]);
+}
+
+#[test]
+fn an_hourly_register_stops_at_a_day_of_half_an_hour_more() {
+    let zone = Zone::parse("Australia/Lord_Howe").unwrap();
+    // 2026-04-05 has 24 hours and a half there: no whole number of hours.
+    let day = |date: &str| {
+        let local = zone.local_day(date.parse().unwrap());
+        let empty = DayBlock::empty(
+            "P".parse().unwrap(),
+            tallywatt_core::register::Register::IMPORT,
+            local,
+            60,
+            tallywatt_core::reading::Source::Automated,
+        );
+        empty.unwrap()
+    };
+    let mut accepted = AcceptedSet::new();
+    for date in ["2026-04-03", "2026-04-07"] {
+        accepted.merge(day(date)).unwrap();
+    }
+    let threads = Threads::new(2).unwrap();
+    let got = close_period(&accepted, "2026-04".parse().unwrap(), |_| &zone, &threads);
+    let days: Vec<String> = got.iter().map(|block| block.key().day.to_string()).collect();
+    assert_eq!(days, ["2026-04-03", "2026-04-04", "2026-04-06", "2026-04-07"]);
+}
+
+fn file() -> (BatchFile, Vec<u8>) {
+    let blocks = blocks_of_town(4, &["2026-03-29"], &mut Random(15));
+    let leaves = leaves_naively(&blocks, SealKind::Batch);
+    let bytes = batch_file::encode(SealKind::Batch, 17, &leaves).unwrap();
+    (BatchFile { kind: SealKind::Batch, sequence: 17, leaves }, bytes)
+}
+
+/// With the hash at the end made right again: what a liar writes, not what a disk spoils.
+fn rehashed(mut content: Vec<u8>) -> Vec<u8> {
+    let hash = content_hash(&content);
+    content.extend_from_slice(&hash.0);
+    content
+}
+
+#[test]
+fn batch_files_have_one_form() {
+    let (batch, bytes) = file();
+    assert_eq!(batch_file::decode(&bytes).unwrap(), batch);
+    let empty = batch_file::encode(SealKind::Period, 0, &[]).unwrap();
+    assert_eq!(batch_file::decode(&empty).unwrap().leaves, []);
+    for size in 0..bytes.len() {
+        assert!(batch_file::decode(&bytes[..size]).is_err(), "cut to {size}");
+    }
+    for at in 0..bytes.len() {
+        let mut image = bytes.clone();
+        image[at] ^= 1;
+        assert!(matches!(batch_file::decode(&image), Err(BatchFileError::Hash { .. })), "byte {at}");
+    }
+    let content = &bytes[..bytes.len() - 32];
+    for at in 0..content.len() {
+        let mut image = content.to_vec();
+        image[at] ^= 1;
+        let image = rehashed(image);
+        if let Ok(other) = batch_file::decode(&image) {
+            let again = batch_file::encode(other.kind, other.sequence, &other.leaves).unwrap();
+            assert_eq!(again, image, "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn batch_files_that_are_refused() {
+    let (batch, bytes) = file();
+    let content = &bytes[..bytes.len() - 32];
+    let edited = |at: usize, byte: u8| {
+        let mut image = content.to_vec();
+        image[at] = byte;
+        rehashed(image)
+    };
+    let size = batch.leaves[0].bytes().len();
+    let (first, second) = (32, 32 + size);
+    let mut swapped = content.to_vec();
+    swapped[first..second].copy_from_slice(batch.leaves[1].bytes());
+    swapped[second..second + size].copy_from_slice(batch.leaves[0].bytes());
+    let end = content.len();
+    let table = [
+        (edited(0, b'X'), "batch file header: `magic` at 0 holds a value that is not allowed".to_owned()),
+        (edited(8, 2), "batch file header: `version` at 8 holds a value that is not allowed".to_owned()),
+        (edited(9, 3), "batch file header: `kind` at 9 holds a value that is not allowed".to_owned()),
+        (edited(12, 1), "batch file header: `zero` at 10 holds a value that is not allowed".to_owned()),
+        (edited(9, 2), "leaf 0 at 32 of a batch file is of another kind".to_owned()),
+        (edited(24, 9), format!("leaf 8 at {end} of a batch file: bytes end at 0 inside `version`")),
+        (edited(31, 255), format!("leaf 8 at {end} of a batch file: bytes end at 0 inside `version`")),
+        (edited(24, 7), format!("{size} bytes at {}, after the last leaf of a batch file", end - size)),
+        (rehashed(swapped), format!("leaf 1 at {second} of a batch file is not after the one before it")),
+    ];
+    for (image, want) in table {
+        assert_eq!(batch_file::decode(&image).unwrap_err().to_string(), want);
+    }
+    let mut backwards = batch.leaves.clone();
+    backwards.reverse();
+    let got = batch_file::encode(SealKind::Batch, 1, &backwards);
+    assert!(matches!(got, Err(BatchFileError::Order { at: 1, .. })));
+    let got = batch_file::encode(SealKind::Period, 1, &batch.leaves);
+    assert!(matches!(got, Err(BatchFileError::Tag { at: 0, .. })));
+}
+
+#[test]
+fn written_and_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("batch-17");
+    let (batch, bytes) = file();
+    let hash = batch_file::write(&path, batch.kind, batch.sequence, &batch.leaves).unwrap();
+    assert_eq!(hash, content_hash(&bytes));
+    assert_eq!(batch_file::read(&path).unwrap(), batch);
+}
