@@ -5,8 +5,9 @@
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::register::Register;
 use tallywatt_ledger::checkpoint::Checkpoint;
+use tallywatt_ledger::key::LogSigner;
 use tallywatt_ledger::log::{LogHash, leaf_hash};
-use tallywatt_ledger::note::{LogSigner, Note};
+use tallywatt_ledger::note::Note;
 use tallywatt_ledger::receipt::{
     BillPart, LoggedBlock, Placed, PlacedBlock, PlacedPartition, Receipt, ReceiptError, Subject,
 };

@@ -33,8 +33,9 @@ use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::document::{
     contracts_tree, encode_agreement, encode_contract, encode_tariff, publish_agreement, publish_tariff,
 };
+use tallywatt_ledger::key::{Cosigner, LogSigner};
 use tallywatt_ledger::log::{Log, LogHash};
-use tallywatt_ledger::note::{Cosigner, LogSigner, Note};
+use tallywatt_ledger::note::Note;
 use tallywatt_ledger::policy::Policy;
 use tallywatt_ledger::receipt::{
     BillPart, LoggedBlock, Placed, PlacedBlock, PlacedPartition, Receipt, Subject,
