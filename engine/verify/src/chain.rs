@@ -63,7 +63,8 @@ pub(crate) fn signatures(proof: &TlogProof, policy: &Policy) -> Step<Checkpoint>
         head.size(),
         if witnesses.is_empty() { "nobody, as the policy allows".to_owned() } else { listed(&witnesses) }
     );
-    Ok(Passed::new(head.clone(), detail))
+    let alone = witnesses.is_empty().then(|| "that anybody but the log itself saw this history".to_owned());
+    Ok(Passed::new(head.clone(), detail).but_not(alone))
 }
 
 fn listed(names: &[&str]) -> String {
