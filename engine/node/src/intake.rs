@@ -8,6 +8,7 @@
 //!
 //! What a crash leaves: nothing of the chunk at hand, all of every chunk before. Running the same command again
 //! goes on behind the last durable line; the readings of a chunk that was not acknowledged are offered again.
+//! A chunk that takes several records counts with the last of them: without it none of the others does.
 //!
 //! An import is known by the hash of the file's bytes, its member in an archive and the profile's text. A
 //! finished one is not read again: repeating it changes nothing.
@@ -124,6 +125,14 @@ struct Import {
     is_finished: bool,
     counts: IntakeCounts,
     rejections: Vec<Rejection>,
+    unfinished: Unfinished,
+}
+
+/// What the records of a chunk hold whose last record has not come.
+#[derive(Debug, Clone, Default)]
+struct Unfinished {
+    rejections: Vec<Rejection>,
+    frames: Vec<DayLeaf>,
 }
 
 /// The intake of the grid company's node.
@@ -173,8 +182,7 @@ impl Intake {
         let mut intake = Self { write_ahead, path, quarantine, accepted, unsealed, imports, torn_size };
         for record in recovered.records() {
             let record = IntakeRecord::decode(record.payload)?;
-            intake.remember(&record);
-            for frame in record.frames {
+            for frame in intake.remember(record) {
                 let block = frame.into_block();
                 let key = block.key();
                 merge(&mut intake.accepted, block)?;
@@ -184,6 +192,7 @@ impl Intake {
             }
         }
         intake.accepted.take_touched();
+        intake.drop_unfinished()?;
         // A crash may have come between the last chunk and the quarantine's file.
         for (id, import) in intake.imports.iter().filter(|(_, import)| import.is_finished) {
             quarantine::ensure(&intake.quarantine, id, &import.name, &import.rejections)?;
@@ -341,14 +350,17 @@ impl Intake {
         }
         let (mut fresh, _) = WriteAhead::open(&next)?;
         for (id, import) in &self.imports {
-            for (at, rejections) in chunks_or_one(&import.rejections).enumerate() {
+            let parts: Vec<&[Rejection]> = import.rejections.chunks(CHUNK_REJECTION_COUNT).collect();
+            let part_count = parts.len().max(1);
+            for part in 0..part_count {
+                let is_last = part + 1 == part_count;
                 let record = IntakeRecord {
                     file: *id,
                     file_name: import.name.clone(),
-                    line_cursor: import.cursor,
-                    is_finished: import.is_finished,
-                    counts: if at == 0 { import.counts } else { IntakeCounts::default() },
-                    rejections: rejections.to_vec(),
+                    line_cursor: if is_last { import.cursor } else { 0 },
+                    is_finished: import.is_finished && is_last,
+                    counts: if is_last { import.counts } else { IntakeCounts::default() },
+                    rejections: parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
                     frames: Vec::new(),
                 };
                 fresh.append(INTAKE_KIND, &record.encode()?)?;
@@ -362,12 +374,14 @@ impl Intake {
         Ok(())
     }
 
-    fn remember(&mut self, record: &IntakeRecord) {
+    /// Counts a record, with those before it of the same chunk, and gives the days it makes known.
+    fn remember(&mut self, record: IntakeRecord) -> Vec<DayLeaf> {
         let import = self.imports.entry(record.file).or_default();
         import.name.clone_from(&record.file_name);
         import.cursor = record.line_cursor;
         import.is_finished = record.is_finished;
-        import.rejections.extend(record.rejections.iter().cloned());
+        import.rejections.append(&mut chunk.rejections);
+        import.rejections.extend(record.rejections);
         add_counts(&mut import.counts, &record.counts);
     }
 }
@@ -378,13 +392,61 @@ struct Chunk {
     readings: Vec<RawReading>,
     rejections: Vec<Rejection>,
 }
+        if is_part(&record, import.cursor) {
+            import.unfinished.rejections.extend(record.rejections);
+            import.unfinished.frames.extend(record.frames);
+            return Vec::new();
+        }
+        let mut chunk = std::mem::take(&mut import.unfinished);
+        if is_empty(&record) && !record.is_finished {
+            // Nothing was taken in, so nothing that stood open was finished.
+            chunk = Unfinished::default();
+        }
 
 /// Buffers what the decoder finds, and flushes it chunk by chunk.
 struct ChunkSink<'a, 'r> {
     intake: &'a mut Intake,
+        chunk.frames.extend(record.frames);
+        chunk.frames
+    }
+
+    /// Says of chunks that a crash cut off between two records that they will be offered again. A crash here: as if
+    /// never opened.
+    fn drop_unfinished(&mut self) -> Result<(), IntakeError> {
+        let is_cut_off = |import: &Import| {
+            !import.unfinished.rejections.is_empty() || !import.unfinished.frames.is_empty()
+        };
+        let cut_off = self.imports.iter().filter(|(_, import)| is_cut_off(import));
+        let records: Vec<IntakeRecord> = cut_off
+            .map(|(id, import)| IntakeRecord {
+                file: *id,
+                file_name: import.name.clone(),
+                line_cursor: import.cursor,
+                is_finished: false,
+                counts: IntakeCounts::default(),
+                rejections: Vec::new(),
+                frames: Vec::new(),
+            })
+            .collect();
+        for record in records {
+            self.write_ahead.append(INTAKE_KIND, &record.encode()?)?;
+            self.write_ahead.sync()?;
+            self.remember(record);
+        }
+        Ok(())
     id: ContentHash,
     file_name: String,
     known_cursor: u64,
+/// Whether more records of the same chunk follow: only the last moves the cursor, counts or finishes.
+fn is_part(record: &IntakeRecord, cursor: u64) -> bool {
+    let moves = record.line_cursor != cursor || record.is_finished;
+    !moves && record.counts == IntakeCounts::default() && !is_empty(record)
+}
+
+fn is_empty(record: &IntakeRecord) -> bool {
+    record.counts == IntakeCounts::default() && record.rejections.is_empty() && record.frames.is_empty()
+}
+
     limits: Limits,
     bytes: &'a Rc<Cell<u64>>,
     run: &'a mut ImportRun<'r>,
@@ -469,15 +531,16 @@ impl ChunkSink<'_, '_> {
                 file: self.id,
                 file_name: self.file_name.clone(),
                 // The cursor moves with the last part only: a crash between two offers the chunk again.
-                line_cursor: if is_last { self.last_line.max(self.known_cursor) } else { self.known_cursor },
+                line_cursor: if is_last { self.last_line.max(cursor) } else { cursor },
                 is_finished: is_finished && is_last,
                 counts: if is_last { counts } else { IntakeCounts::default() },
                 rejections: rejection_parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
                 frames: frame_parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
             };
             self.intake.write_ahead.append(INTAKE_KIND, &record.encode()?)?;
+        let cursor = self.intake.imports.get(&self.id).map_or(0, |import| import.cursor);
             self.intake.write_ahead.sync()?;
-            self.intake.remember(&record);
+            self.intake.remember(record);
         }
         Ok(())
     }
@@ -593,11 +656,6 @@ fn add_counts(sum: &mut IntakeCounts, part: &IntakeCounts) {
     sum.conflict += part.conflict;
     sum.rejected += part.rejected;
     sum.refused += part.refused;
-}
-
-fn chunks_or_one(rejections: &[Rejection]) -> impl Iterator<Item = &[Rejection]> {
-    let first = if rejections.is_empty() { Some(rejections) } else { None };
-    first.into_iter().chain(rejections.chunks(CHUNK_REJECTION_COUNT))
 }
 
 fn report(

@@ -1,6 +1,8 @@
 //! A ledger in a temporary folder, driven as the commands drive it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod intake;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
