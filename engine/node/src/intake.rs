@@ -217,6 +217,16 @@ impl Intake {
     /// # Errors
     /// [`IntakeError`]: the world failed. A file that is wrong is no error but a report that says so.
     pub fn import(&mut self, path: &Path, run: &mut ImportRun<'_>) -> Result<Vec<ImportReport>, IntakeError> {
+        self.import_members(path, None, run)
+    }
+
+    /// Takes in every member of a file, or only one of them.
+    fn import_members(
+        &mut self,
+        path: &Path,
+        only_member: Option<u32>,
+        run: &mut ImportRun<'_>,
+    ) -> Result<Vec<ImportReport>, IntakeError> {
         let file_hash = hash_file(path)?;
         let name = path
             .file_name()
@@ -227,13 +237,15 @@ impl Intake {
         let mut reports = Vec::new();
         let mut member = 0_u32;
         let visited: Result<(), Visit> = each_member(&name, counted, &mut |member_name, reader| {
-            let id = import_id(&file_hash, member, run);
+            let at = member;
             member += 1;
-            if run.interrupt.load(Ordering::Relaxed) {
+            if run.interrupt.load(Ordering::Relaxed) || only_member.is_some_and(|only| only != at) {
                 return Ok(());
             }
+            let id = import_id(&file_hash, at, run);
             let shown = if member_name == name { name.clone() } else { format!("{name}!{member_name}") };
-            let report = self.import_member(id, path, &shown, reader, &bytes, run).map_err(Visit::Failed)?;
+            let report =
+                self.import_member(id, (path, at), &shown, reader, &bytes, run).map_err(Visit::Failed)?;
             reports.push(report);
             Ok(())
         });
@@ -250,7 +262,7 @@ impl Intake {
     fn import_member(
         &mut self,
         id: ContentHash,
-        path: &Path,
+        (path, member): (&Path, u32),
         name: &str,
         reader: &mut dyn io::BufRead,
         bytes: &Rc<Cell<u64>>,
@@ -298,6 +310,7 @@ impl Intake {
                     let header = quarantine::Header {
                         id,
                         name: path.display().to_string(),
+                        member,
                         profile: profile.name().to_owned(),
                     };
                     quarantine::write(&self.quarantine, &header, &import.rejections)?;
@@ -317,10 +330,10 @@ impl Intake {
         run: &mut ImportRun<'_>,
     ) -> Result<Vec<ImportReport>, IntakeError> {
         let path = PathBuf::from(&set_aside.header.name);
-        let reports = self.import(&path, run)?;
-        let succeeded =
-            reports.iter().all(|report| matches!(report.end, ImportEnd::Finished | ImportEnd::Repeated));
-        if succeeded {
+        let reports = self.import_members(&path, Some(set_aside.header.member), run)?;
+        let is_done = |report: &ImportReport| matches!(report.end, ImportEnd::Finished | ImportEnd::Repeated);
+        // Interrupted before it began, there is no report, and nothing was tried.
+        if !reports.is_empty() && reports.iter().all(is_done) {
             // What is still wrong stands in the retry's own quarantine file by now.
             quarantine::remove(&self.quarantine, &set_aside.header.id)?;
         }
@@ -378,20 +391,6 @@ impl Intake {
     fn remember(&mut self, record: IntakeRecord) -> Vec<DayLeaf> {
         let import = self.imports.entry(record.file).or_default();
         import.name.clone_from(&record.file_name);
-        import.cursor = record.line_cursor;
-        import.is_finished = record.is_finished;
-        import.rejections.append(&mut chunk.rejections);
-        import.rejections.extend(record.rejections);
-        add_counts(&mut import.counts, &record.counts);
-    }
-}
-
-/// What was read since the last acknowledgement.
-#[derive(Default)]
-struct Chunk {
-    readings: Vec<RawReading>,
-    rejections: Vec<Rejection>,
-}
         if is_part(&record, import.cursor) {
             import.unfinished.rejections.extend(record.rejections);
             import.unfinished.frames.extend(record.frames);
@@ -402,10 +401,11 @@ struct Chunk {
             // Nothing was taken in, so nothing that stood open was finished.
             chunk = Unfinished::default();
         }
-
-/// Buffers what the decoder finds, and flushes it chunk by chunk.
-struct ChunkSink<'a, 'r> {
-    intake: &'a mut Intake,
+        import.cursor = record.line_cursor;
+        import.is_finished = record.is_finished;
+        import.rejections.append(&mut chunk.rejections);
+        import.rejections.extend(record.rejections);
+        add_counts(&mut import.counts, &record.counts);
         chunk.frames.extend(record.frames);
         chunk.frames
     }
@@ -434,9 +434,9 @@ struct ChunkSink<'a, 'r> {
             self.remember(record);
         }
         Ok(())
-    id: ContentHash,
-    file_name: String,
-    known_cursor: u64,
+    }
+}
+
 /// Whether more records of the same chunk follow: only the last moves the cursor, counts or finishes.
 fn is_part(record: &IntakeRecord, cursor: u64) -> bool {
     let moves = record.line_cursor != cursor || record.is_finished;
@@ -447,6 +447,19 @@ fn is_empty(record: &IntakeRecord) -> bool {
     record.counts == IntakeCounts::default() && record.rejections.is_empty() && record.frames.is_empty()
 }
 
+/// What was read since the last acknowledgement.
+#[derive(Default)]
+struct Chunk {
+    readings: Vec<RawReading>,
+    rejections: Vec<Rejection>,
+}
+
+/// Buffers what the decoder finds, and flushes it chunk by chunk.
+struct ChunkSink<'a, 'r> {
+    intake: &'a mut Intake,
+    id: ContentHash,
+    file_name: String,
+    known_cursor: u64,
     limits: Limits,
     bytes: &'a Rc<Cell<u64>>,
     run: &'a mut ImportRun<'r>,
@@ -525,6 +538,7 @@ impl ChunkSink<'_, '_> {
         let frame_parts: Vec<&[DayLeaf]> = frames.chunks(CHUNK_READING_COUNT).collect();
         let rejection_parts: Vec<&[Rejection]> = rejections.chunks(CHUNK_REJECTION_COUNT).collect();
         let part_count = frame_parts.len().max(rejection_parts.len()).max(1);
+        let cursor = self.intake.imports.get(&self.id).map_or(0, |import| import.cursor);
         for part in 0..part_count {
             let is_last = part + 1 == part_count;
             let record = IntakeRecord {
@@ -538,7 +552,6 @@ impl ChunkSink<'_, '_> {
                 frames: frame_parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
             };
             self.intake.write_ahead.append(INTAKE_KIND, &record.encode()?)?;
-        let cursor = self.intake.imports.get(&self.id).map_or(0, |import| import.cursor);
             self.intake.write_ahead.sync()?;
             self.intake.remember(record);
         }
@@ -626,6 +639,9 @@ fn import_id(file: &ContentHash, member: u32, run: &ImportRun<'_>) -> ContentHas
     writer.hash(file).u32(member).text(run.profile.content()).text(run.profile.zone().name());
     if let Some(lines) = run.only_lines {
         writer.i64(run.now.0).count(lines.len());
+        for line in lines {
+            writer.u64(*line);
+        }
     }
     content_hash(&writer.finish())
 }
