@@ -262,9 +262,10 @@ impl<'a> Usage<'a> {
                 }
             }
         }
-        let vat = self.vat_lines(&lines, first.rounding);
+        let vat = self.vat_lines(&lines, first.rounding).ok_or_else(overflow)?;
         let on_top = vat.iter().filter(|line| !line.vat.is_included).map(|line| line.amount);
-        let total = lines.iter().map(|line| line.amount).chain(on_top).sum();
+        let mut amounts = lines.iter().map(|line| line.amount).chain(on_top);
+        let total = amounts.try_fold(Money::ZERO, Money::checked_add).ok_or_else(overflow)?;
         let tariffs: Vec<&Tariff> = self.versions.iter().map(|version| &version.body).collect();
         let mut bill = Bill {
             account: inputs.account,
@@ -321,14 +322,16 @@ impl<'a> Usage<'a> {
         lines
     }
 
-    fn vat_lines(&self, lines: &[ChargeLine], rounding: crate::money::Rounding) -> Vec<VatLine> {
+    /// The tax by rate; `None` if a base does not fit 64-bit minor units.
+    fn vat_lines(&self, lines: &[ChargeLine], rounding: crate::money::Rounding) -> Option<Vec<VatLine>> {
         let mut bases: BTreeMap<Vat, Money> = BTreeMap::new();
         for line in lines {
             let vat = self.versions[usize::from(line.version)].body.parts().vat;
             let base = bases.entry(vat).or_default();
-            *base = [*base, line.amount].into_iter().sum();
+            *base = base.checked_add(line.amount)?;
         }
-        bases.into_iter().map(|(vat, base)| VatLine { vat, base, amount: tax(vat, base, rounding) }).collect()
+        let taxed = bases.into_iter();
+        Some(taxed.map(|(vat, base)| VatLine { vat, base, amount: tax(vat, base, rounding) }).collect())
     }
 }
 
@@ -375,5 +378,69 @@ impl ZoneTables {
             .map(|at| small(tariff.zone_at(is_weekend, contract.zone.wall_minute(block.interval_start(at)))))
             .collect();
         &self.odd
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agreement::{Party, SplitRule};
+    use crate::calendar::Zone;
+    use crate::money::PricePerKwh;
+    use crate::quality::Quality;
+    use crate::reading::Source;
+    use crate::register::Register;
+    use crate::tariff::tests::parts;
+    use crate::validity::Validity;
+
+    /// Each line fits 64-bit minor units, their sum does not: said, not panicked over.
+    #[test]
+    fn a_sum_of_lines_past_the_range_is_an_error() {
+        let day = |text: &str| -> Day { text.parse().unwrap() };
+        let always = Validity::new(day("2000-01-01"), None).unwrap();
+        let mut book = TariffBook::default();
+        for (number, from, to) in [(1, "2026-03-01", Some("2026-03-02")), (2, "2026-03-02", None)] {
+            let mut parts = parts("all 00:00-24:00", &[&["90000000000"]], &[]);
+            parts.validity = Validity::new(day(from), to.map(day)).unwrap();
+            parts.round_each = RoundEach::Line;
+            parts.fixed_per_day = PricePerKwh::default();
+            let hash = ContentHash([number; 32]);
+            book.publish(Published { hash, body: Tariff::new(parts).unwrap() }).unwrap();
+        }
+        let body = Agreement {
+            id: "a".parse().unwrap(),
+            title: String::new(),
+            currency: "RUB".parse().unwrap(),
+            validity: always,
+            payee: Party::Grid,
+            remainder: Party::Supplier,
+            rule: SplitRule::Share(0),
+        };
+        let contract = Contract {
+            account: "A".parse().unwrap(),
+            usage_point: "P".parse().unwrap(),
+            register: Register::IMPORT,
+            zone: Zone::parse("UTC").unwrap(),
+            tariff: "test".parse().unwrap(),
+            agreement: "a".parse().unwrap(),
+            validity: always,
+        };
+        let blocks = ["2026-03-01", "2026-03-02"].map(|text| {
+            let key =
+                BlockKey { usage_point: contract.usage_point, register: Register::IMPORT, day: day(text) };
+            let start = contract.zone.local_day(key.day).start;
+            let values = vec![40_000_000; 24];
+            DayBlock::from_parts(key, start, 60, Source::Synthetic, values, vec![Quality::Valid; 24]).unwrap()
+        });
+        let inputs = BillInputs {
+            account: contract.account,
+            period: "2026-03".parse().unwrap(),
+            contracts: std::slice::from_ref(&contract),
+            tariffs: &book,
+            agreement: &Published { hash: ContentHash::default(), body },
+            readings: ContentHash::default(),
+        };
+        let billed = bill(&inputs, &|key| blocks.iter().find(|block| block.key() == *key));
+        assert_eq!(billed, Err(BillError::Overflow(contract.account)));
     }
 }

@@ -13,6 +13,7 @@ pub mod document;
 pub mod log;
 pub mod note;
 pub mod policy;
+pub mod receipt;
 pub mod seal;
 pub mod tlog_proof;
 pub mod tree;

@@ -1,0 +1,244 @@
+//! Signatures, inclusion, chain: that the sealing block is one the parties agreed on, in the log the policy knows.
+
+use std::collections::BTreeMap;
+
+use tallywatt_core::agreement::Party;
+use tallywatt_core::calendar::tzdb_version;
+use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::block::Block;
+use tallywatt_ledger::checkpoint::Checkpoint;
+use tallywatt_ledger::command::{BatchCommit, BillsCommit, Command, Genesis, PartyKeys, Publication};
+use tallywatt_ledger::log::{LogHash, verify_inclusion};
+use tallywatt_ledger::note::{KeyKind, SignatureLine, VerifierKey};
+use tallywatt_ledger::policy::Policy;
+use tallywatt_ledger::tlog_proof::TlogProof;
+
+use crate::evidence::{BillClaim, Claim, Evidence, OpenedBlock};
+use crate::report::{Passed, Step};
+
+/// How many parties must attest a block: one alone proves nothing to the others.
+const ATTESTATION_COUNT_MIN: usize = 2;
+
+/// What the receipt claims, with the commit of the same kind in the sealing block.
+#[derive(Clone, Copy)]
+pub(crate) enum Commit<'a> {
+    Bills(&'a BillClaim, &'a BillsCommit),
+    Batch(&'a BatchCommit),
+}
+
+/// What the chain says, once it is believed.
+pub(crate) struct Trusted<'a> {
+    pub genesis: &'a Genesis,
+    pub publications: Vec<&'a Publication>,
+    pub commit: Commit<'a>,
+}
+
+impl Trusted<'_> {
+    /// Whether the parties compute local days with the time-zone database of this verifier.
+    pub fn is_tzdb_ours(&self) -> bool {
+        self.genesis.tzdb == tzdb_version()
+    }
+}
+
+/// **signatures**: the checkpoint is signed by a log of the policy and cosigned by its quorum.
+///
+/// Without it anybody could write a log of their own. Stricter than the policy format: a line by a key that the
+/// policy does not know fails too, since a receipt is made for its readers and has no reason to carry one.
+pub(crate) fn signatures(proof: &TlogProof, policy: &Policy) -> Step<Checkpoint> {
+    let verdict = policy.evaluate(proof.note()).map_err(|error| error.to_string())?;
+    let witnesses: Vec<&str> = verdict.witnesses.iter().map(|cosigned| cosigned.witness.as_str()).collect();
+    if let Some(key) = verdict.unknown.first() {
+        return Err(format!("the policy does not know the key {key}").into());
+    }
+    if verdict.logs.is_empty() {
+        return Err("no log of the policy signed the checkpoint".to_owned().into());
+    }
+    let head = verdict.accepted().ok_or_else(|| {
+        format!("the policy's quorum is not met by the cosignatures of: {}", listed(&witnesses))
+    })?;
+    let detail = format!(
+        "{} of size {}, cosigned by {}",
+        head.origin(),
+        head.size(),
+        if witnesses.is_empty() { "nobody, as the policy allows".to_owned() } else { listed(&witnesses) }
+    );
+    Ok(Passed::new(head.clone(), detail))
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+}
+
+/// **inclusion**: every block in the receipt is the one its log leaf names, and that leaf is in the signed log.
+///
+/// Without it a block could be shown that was never agreed, or one block in the place of another.
+pub(crate) fn inclusion(evidence: &Evidence, head: &Checkpoint) -> Step<()> {
+    let mut last: Option<&OpenedBlock> = None;
+    for opened in evidence.blocks.iter().chain([&evidence.sealed_by]) {
+        let height = opened.block.height;
+        check_logged(opened, head).map_err(|error| format!("block {height}: {error}"))?;
+        if let Some(last) = last {
+            check_order(last, opened)?;
+        }
+        last = Some(opened);
+    }
+    let sealed_by = &evidence.sealed_by;
+    if evidence.proof.index() != sealed_by.block.height {
+        let (index, height) = (evidence.proof.index(), sealed_by.block.height);
+        return Err(format!("the proof is of leaf {index}, the sealing block has height {height}").into());
+    }
+    let detail = format!(
+        "block {} and {} before it are in the log of size {}",
+        sealed_by.block.height,
+        evidence.blocks.len(),
+        head.size()
+    );
+    Ok(Passed::new((), detail))
+}
+
+fn check_logged(opened: &OpenedBlock, head: &Checkpoint) -> Result<(), String> {
+    let OpenedBlock { block, log_leaf, path } = opened;
+    if log_leaf.height != block.height {
+        return Err(format!("its log leaf is of height {}", log_leaf.height));
+    }
+    if log_leaf.block != block.hash() {
+        return Err(format!("its log leaf names block {}, it is {}", log_leaf.block, block.hash()));
+    }
+    verify_inclusion(log_leaf.hash(), log_leaf.height, head.size(), path, head.root())
+        .map_err(|error| error.to_string())
+}
+
+/// Heights ascend, and where two blocks are neighbours the later names the earlier.
+fn check_order(last: &OpenedBlock, next: &OpenedBlock) -> Result<(), String> {
+    let (before, height) = (last.block.height, next.block.height);
+    if height <= before {
+        return Err(format!("block {height} stands after block {before}"));
+    }
+    let is_neighbour = height - before == 1;
+    if is_neighbour
+        && (next.block.parent != last.block.hash() || next.log_leaf.parent != last.log_leaf.hash())
+    {
+        return Err(format!("block {height} does not name block {before} as the one before it"));
+    }
+    Ok(())
+}
+
+/// **chain**: all blocks are of one chain, whose genesis names the policy's keys, and each was attested.
+///
+/// Without it a block of another network, or one that a single party made up, could seal the subject.
+pub(crate) fn chain<'a>(evidence: &'a Evidence, head: &Checkpoint, policy: &Policy) -> Step<Trusted<'a>> {
+    let (first, publications) = evidence.blocks.split_first().ok_or("no genesis block".to_owned())?;
+    let genesis = check_genesis(first, head)?;
+    check_keys(genesis, policy)?;
+    let exec_keys = exec_keys(genesis)?;
+    let chain = first.block.hash();
+    for OpenedBlock { block, .. } in evidence.blocks.iter().chain([&evidence.sealed_by]) {
+        if block.height > 0 && block.proposal.chain != chain {
+            return Err(format!("block {} is of another chain than the genesis", block.height).into());
+        }
+        check_attestations(block, &exec_keys).map_err(|error| format!("block {}: {error}", block.height))?;
+    }
+    let publications = publications.iter().map(|opened| match &opened.block.proposal.command {
+        Command::Publish(publication) => Ok(publication),
+        other => Err(format!("block {} is a {}, expected a publication", opened.block.height, other.name())),
+    });
+    let publications = publications.collect::<Result<Vec<_>, _>>()?;
+    let trusted = Trusted { genesis, publications, commit: commit_of(evidence)? };
+    let detail = format!(
+        "{} blocks of chain {}, each attested by {ATTESTATION_COUNT_MIN} parties or more",
+        evidence.blocks.len() + 1,
+        chain.short()
+    );
+    let ours = tzdb_version();
+    let other_tzdb = (!trusted.is_tzdb_ours()).then(|| {
+        format!(
+            "that time-zone data {} of the ledger and {ours} of this verifier agree",
+            trusted.genesis.tzdb
+        )
+    });
+    Ok(Passed::new(trusted, detail).but_not(other_tzdb))
+}
+
+/// The genesis stands at height 0, names nothing before it, and is of the log that the checkpoint is of.
+fn check_genesis<'a>(first: &'a OpenedBlock, head: &Checkpoint) -> Result<&'a Genesis, String> {
+    let OpenedBlock { block, log_leaf, .. } = first;
+    let Command::Genesis(genesis) = &block.proposal.command else {
+        return Err(format!("the first block is a {}, expected the genesis", block.proposal.command.name()));
+    };
+    let none = ContentHash::default();
+    let is_first = block.height == 0
+        && block.parent == none
+        && block.proposal.chain == none
+        && log_leaf.parent == LogHash::from_bytes(none.0);
+    if !is_first {
+        return Err("the genesis names a block before it, or a height above 0".to_owned());
+    }
+    if genesis.origin != head.origin() {
+        return Err(format!("the genesis is of {}, the checkpoint of {}", genesis.origin, head.origin()));
+    }
+    Ok(genesis)
+}
+
+/// Every key of the policy is one that the genesis names for the same use: else the policy is of another network.
+fn check_keys(genesis: &Genesis, policy: &Policy) -> Result<(), String> {
+    let names = |key: &VerifierKey, of: fn(&PartyKeys) -> &str| {
+        let text = key.to_string();
+        genesis.parties.iter().any(|keys| of(keys) == text)
+    };
+    let logs = policy.logs().iter().map(|key| (key, names(key, |keys| &keys.log)));
+    let witnesses = policy.witnesses().map(|(_, key)| (key, names(key, |keys| &keys.witness)));
+    match logs.chain(witnesses).find(|(_, is_named)| !is_named) {
+        Some((key, _)) => {
+            Err(format!("the genesis does not name the policy's {} key {}", key.kind(), key.key()))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The keys by which parties attest; no key in two hands, or one party could speak for two.
+fn exec_keys(genesis: &Genesis) -> Result<BTreeMap<Party, VerifierKey>, String> {
+    let mut keys: BTreeMap<Party, VerifierKey> = BTreeMap::new();
+    for (party, texts) in Party::ALL.into_iter().zip(&genesis.parties) {
+        let key = VerifierKey::parse(&texts.exec).map_err(|error| format!("exec key of {party}: {error}"))?;
+        if key.kind() != KeyKind::Log {
+            return Err(format!("exec key of {party} is a {} key", key.kind()));
+        }
+        if let Some((other, _)) = keys.iter().find(|(_, other)| other.public_key() == key.public_key()) {
+            return Err(format!("{other} and {party} have one exec key"));
+        }
+        keys.insert(party, key);
+    }
+    Ok(keys)
+}
+
+/// The proposer and at least one other party signed what the block says; no signature in it is false.
+fn check_attestations(block: &Block, keys: &BTreeMap<Party, VerifierKey>) -> Result<(), String> {
+    let text = block.proposal.attest_text();
+    for attestation in &block.attestations {
+        let party = attestation.party;
+        let key = keys.get(&party).ok_or_else(|| format!("{party} has no exec key"))?;
+        SignatureLine::new(key.name(), key.key_id(), attestation.signature.to_vec())
+            .and_then(|line| key.verify_signature(&text, &line))
+            .map_err(|error| format!("attestation of {party}: {error}"))?;
+    }
+    let proposer = block.proposal.proposer;
+    if !block.attestations.iter().any(|attestation| attestation.party == proposer) {
+        return Err(format!("its proposer {proposer} did not attest it"));
+    }
+    match block.attestations.len() {
+        count if count < ATTESTATION_COUNT_MIN => {
+            Err(format!("attested by {count} party, at least {ATTESTATION_COUNT_MIN} needed"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A bill is sealed by a bills block, a day by a batch.
+fn commit_of(evidence: &Evidence) -> Result<Commit<'_>, String> {
+    match (&evidence.claim, &evidence.sealed_by.block.proposal.command) {
+        (Claim::Bill(claim), Command::Bills(commit)) => Ok(Commit::Bills(claim, commit)),
+        (Claim::Day, Command::Batch(commit)) if evidence.blocks.len() == 1 => Ok(Commit::Batch(commit)),
+        (Claim::Day, Command::Batch(_)) => Err("a day needs no block but the genesis".to_owned()),
+        (_, other) => Err(format!("a {} block cannot seal {}", other.name(), evidence.subject)),
+    }
+}

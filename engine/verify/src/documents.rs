@@ -1,0 +1,126 @@
+//! Documents and contracts: by which prices, by which agreement, and for which usage points an account is billed.
+
+use tallywatt_core::agreement::Agreement;
+use tallywatt_core::contract::{self, Contract};
+use tallywatt_core::hash::{ContentHash, Published};
+use tallywatt_core::label::Label;
+use tallywatt_core::tariff::{Tariff, TariffBook};
+use tallywatt_core::validity::Validity;
+use tallywatt_ledger::command::{BillsCommit, DocumentKind, Publication};
+use tallywatt_ledger::tree::{TreeKind, verify_path};
+
+use crate::chain::Trusted;
+use crate::evidence::{BillClaim, Evidence};
+use crate::report::{Passed, Step};
+
+/// **documents**: each tariff version and the agreement was published on the chain, and the bill names exactly these.
+///
+/// Without it a price could be made up, or taken from a version that never held. Gives the tariffs to bill by.
+pub(crate) fn documents(evidence: &Evidence, claim: &BillClaim, trusted: &Trusted<'_>) -> Step<TariffBook> {
+    let mut wanted: Vec<Publication> = claim.tariffs.iter().map(publication_of_tariff).collect();
+    wanted.push(publication_of_agreement(&claim.agreement));
+    for document in &wanted {
+        let is_published = trusted.publications.contains(&document);
+        if !is_published {
+            return Err(format!("{} {} was not published", document.id, document.hash.short()).into());
+        }
+    }
+    if trusted.publications.len() != wanted.len() {
+        let (blocks, documents) = (trusted.publications.len(), wanted.len());
+        return Err(format!("{blocks} publications for {documents} documents").into());
+    }
+    let bill = &claim.bill.body;
+    let hashes: Vec<ContentHash> = claim.tariffs.iter().map(|tariff| tariff.hash).collect();
+    if bill.tariffs != hashes {
+        return Err("the bill names other tariff versions than these, or in another order".to_owned().into());
+    }
+    if bill.agreement != claim.agreement.hash {
+        return Err("the bill names another agreement".to_owned().into());
+    }
+    let first_day = bill.period.first_day();
+    if !claim.agreement.body.validity.contains(first_day) {
+        return Err(format!("the agreement does not hold on {first_day}").into());
+    }
+    if bill.currency != trusted.genesis.currency {
+        let (found, expected) = (bill.currency, trusted.genesis.currency);
+        return Err(format!("the bill is in {found}, the ledger in {expected}").into());
+    }
+    let mut book = TariffBook::default();
+    for tariff in &claim.tariffs {
+        book.publish(tariff.clone()).map_err(|error| error.to_string())?;
+    }
+    let versions = claim.tariffs.iter().map(|tariff| {
+        let parts = tariff.body.parts();
+        format!("tariff {} {}", parts.id, parts.validity)
+    });
+    let detail = format!(
+        "{}; agreement {}; published in {} blocks up to {}",
+        versions.collect::<Vec<_>>().join("; "),
+        claim.agreement.body.id,
+        wanted.len(),
+        evidence.blocks.last().map_or(0, |last| last.block.height),
+    );
+    Ok(Passed::new(book, detail))
+}
+
+fn publication_of_tariff(tariff: &Published<Tariff>) -> Publication {
+    let parts = tariff.body.parts();
+    publication(DocumentKind::Tariff, parts.id, tariff.hash, parts.validity)
+}
+
+fn publication_of_agreement(agreement: &Published<Agreement>) -> Publication {
+    let Agreement { id, validity, .. } = agreement.body;
+    publication(DocumentKind::Agreement, id, agreement.hash, validity)
+}
+
+fn publication(kind: DocumentKind, id: Label, hash: ContentHash, validity: Validity) -> Publication {
+    Publication { kind, id, hash, validity }
+}
+
+/// **contracts**: each contract is in the list that the bills were computed from, all are the account's, none twice,
+/// and none between two of them is left out.
+///
+/// Without it an account could be billed for somebody else's usage point, or by a tariff it has no contract for.
+pub(crate) fn contracts(claim: &BillClaim, commit: &BillsCommit) -> Step<()> {
+    let bill = &claim.bill.body;
+    let mut last = None;
+    for opened in &claim.contracts {
+        let point = opened.body.usage_point;
+        if opened.body.account != bill.account {
+            let (found, expected) = (opened.body.account, bill.account);
+            return Err(format!("a contract of account {found}, the bill is of {expected}").into());
+        }
+        verify_path(TreeKind::Contracts, &opened.hash, opened.index, &opened.path, &commit.contracts)
+            .map_err(|error| format!("contract of {point}: {error}"))?;
+        // The list is in order of account, so an account's contracts are neighbours.
+        if last.is_some_and(|last: u64| last.checked_add(1) != Some(opened.index)) {
+            return Err(format!("contract {} does not follow the one before it", opened.index).into());
+        }
+        last = Some(opened.index);
+        check_agreement(&opened.body, claim)?;
+    }
+    let all: Vec<Contract> = claim.contracts.iter().map(|opened| opened.body.clone()).collect();
+    let sorted = contract::in_order(all.clone()).map_err(|error| error.to_string())?;
+    if sorted != all {
+        return Err("contracts are not in their canonical order".to_owned().into());
+    }
+    let detail =
+        format!("{} of account {}, in a list of {}", all.len(), bill.account, commit.contracts.count);
+    // At an end of the list nothing can stand on that side.
+    let is_whole_list = u64::try_from(all.len()).is_ok_and(|count| count == commit.contracts.count);
+    let others = (!is_whole_list).then(|| "that the account has no contract but these".to_owned());
+    Ok(Passed::new((), detail).but_not(others))
+}
+
+/// A contract that holds in the month names the bill's agreement.
+fn check_agreement(contract: &Contract, claim: &BillClaim) -> Result<(), String> {
+    let holds = claim.bill.body.period.days().any(|day| contract.validity.contains(day));
+    let (found, expected) = (contract.agreement, claim.agreement.body.id);
+    if holds && found != expected {
+        return Err(format!(
+            "contract of {} is under agreement {found}, not {expected}",
+            contract.usage_point
+        ));
+    }
+    Ok(())
+}

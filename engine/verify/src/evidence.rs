@@ -1,0 +1,136 @@
+//! A receipt's records, decoded and hashed here, and not believed yet.
+
+use tallywatt_core::agreement::Agreement;
+use tallywatt_core::bill::Bill;
+use tallywatt_core::contract::Contract;
+use tallywatt_core::hash::{ContentHash, Published};
+use tallywatt_core::tariff::Tariff;
+use tallywatt_ledger::bill_bytes::{decode_bill, encode_bill};
+use tallywatt_ledger::block::{Block, LogLeaf};
+use tallywatt_ledger::codec::CodecError;
+use tallywatt_ledger::day_leaf::DayLeaf;
+use tallywatt_ledger::digest::content_hash;
+use tallywatt_ledger::document::{
+    decode_agreement, decode_contract, decode_tariff, encode_agreement, encode_contract, encode_tariff,
+};
+use tallywatt_ledger::log::LogHash;
+use tallywatt_ledger::receipt::{BillPart, LoggedBlock, Placed, Receipt, ReceiptError, Subject};
+use tallywatt_ledger::seal::PartitionSummary;
+use tallywatt_ledger::tlog_proof::TlogProof;
+
+use crate::report::{Passed, Refusal, Step};
+
+/// A decoded record, the hash of its bytes, and where it says it stands.
+pub(crate) struct Opened<T> {
+    pub body: T,
+    pub hash: ContentHash,
+    pub index: u64,
+    pub path: Vec<ContentHash>,
+}
+
+/// A decoded block with its log leaf and path; the sealing block's path is in the proof.
+pub(crate) struct OpenedBlock {
+    pub block: Block,
+    pub log_leaf: LogLeaf,
+    pub path: Vec<LogHash>,
+}
+
+pub(crate) struct BillClaim {
+    pub bill: Opened<Bill>,
+    pub tariffs: Vec<Published<Tariff>>,
+    pub agreement: Published<Agreement>,
+    pub contracts: Vec<Opened<Contract>>,
+}
+
+pub(crate) enum Claim {
+    Bill(Box<BillClaim>),
+    Day,
+}
+
+pub(crate) struct Evidence {
+    pub subject: Subject,
+    pub claim: Claim,
+    pub partitions: Vec<Opened<PartitionSummary>>,
+    pub leaves: Vec<Opened<DayLeaf>>,
+    pub blocks: Vec<OpenedBlock>,
+    pub sealed_by: OpenedBlock,
+    pub proof: TlogProof,
+}
+
+/// **file**: the bytes are a receipt in its one spelling, and so is each record in it.
+///
+/// Without it two readers could see two things in one file: what one skips, the other believes.
+pub(crate) fn open(bytes: &[u8]) -> Step<Evidence> {
+    let receipt = Receipt::parse(bytes).map_err(|error| match error {
+        ReceiptError::Version { .. } => Refusal::Unable(error.to_string()),
+        _ => Refusal::Broken(error.to_string()),
+    })?;
+    let (leaves, blocks) = (receipt.leaves.len(), receipt.blocks.len() + 1);
+    let detail = format!("receipt of {} bytes with {leaves} day leaves and {blocks} blocks", bytes.len());
+    Ok(Passed::new(decode(receipt)?, detail))
+}
+
+fn decode(receipt: Receipt) -> Result<Evidence, Refusal> {
+    let claim = match receipt.bill {
+        Some(part) => Claim::Bill(Box::new(decode_claim(part)?)),
+        None => Claim::Day,
+    };
+    let partition = |record: &[u8]| PartitionSummary::decode(record);
+    let partitions = receipt.partitions.into_iter().map(|placed| {
+        let summary = canonical("partition", &placed.record, partition, PartitionSummary::encode)?;
+        let index = u64::from(summary.body.partition);
+        Ok(Opened { body: summary.body, hash: summary.hash, index, path: placed.path })
+    });
+    let leaf = |placed| opened("leaf", placed, DayLeaf::decode, |leaf| leaf.bytes().to_vec());
+    let blocks = receipt.blocks.into_iter().map(|placed| decode_block(&placed.logged, placed.path));
+    Ok(Evidence {
+        subject: receipt.subject,
+        claim,
+        partitions: partitions.collect::<Result<_, Refusal>>()?,
+        leaves: receipt.leaves.into_iter().map(leaf).collect::<Result<_, _>>()?,
+        blocks: blocks.collect::<Result<_, _>>()?,
+        sealed_by: decode_block(&receipt.sealed_by, receipt.proof.path().to_vec())?,
+        proof: receipt.proof,
+    })
+}
+
+fn decode_claim(part: BillPart) -> Result<BillClaim, Refusal> {
+    let tariff = |record: &Vec<u8>| canonical("tariff", record, decode_tariff, encode_tariff);
+    let contract = |placed| opened("contract", placed, decode_contract, encode_contract);
+    Ok(BillClaim {
+        bill: opened("bill", part.bill, decode_bill, encode_bill)?,
+        tariffs: part.tariffs.iter().map(tariff).collect::<Result<_, _>>()?,
+        agreement: canonical("agreement", &part.agreement, decode_agreement, encode_agreement)?,
+        contracts: part.contracts.into_iter().map(contract).collect::<Result<_, _>>()?,
+    })
+}
+
+fn decode_block(logged: &LoggedBlock, path: Vec<LogHash>) -> Result<OpenedBlock, Refusal> {
+    let block = canonical("block", &logged.record, Block::decode, Block::encode)?.body;
+    let log_leaf = canonical("log leaf", &logged.log_leaf, LogLeaf::decode, LogLeaf::encode)?.body;
+    Ok(OpenedBlock { block, log_leaf, path })
+}
+
+fn opened<T>(
+    what: &str,
+    placed: Placed,
+    decode: impl Fn(&[u8]) -> Result<T, CodecError>,
+    encode: impl Fn(&T) -> Vec<u8>,
+) -> Result<Opened<T>, Refusal> {
+    let Published { hash, body } = canonical(what, &placed.record, decode, encode)?;
+    Ok(Opened { body, hash, index: placed.index, path: placed.path })
+}
+
+/// Decodes a record, writes it again and compares: a second spelling would have a second hash.
+fn canonical<T>(
+    what: &str,
+    record: &[u8],
+    decode: impl Fn(&[u8]) -> Result<T, CodecError>,
+    encode: impl Fn(&T) -> Vec<u8>,
+) -> Result<Published<T>, Refusal> {
+    let body = decode(record).map_err(|error| Refusal::Broken(format!("{what} record: {error}")))?;
+    if encode(&body) != record {
+        return Err(Refusal::Broken(format!("{what} record is not in its one spelling")));
+    }
+    Ok(Published { hash: content_hash(record), body })
+}
