@@ -14,7 +14,7 @@
 //!
 //! - A note has one spelling: what [`Note::parse`] takes, [`Note::encode`] gives back byte for byte.
 //! - A [`SignatureLine`] alone says nothing; only a [`VerifierKey`] turns it into a fact.
-//! - Stricter than the standard: one line a key and note, lower-case key ids, no weak public keys.
+//! - Stricter than the standard: one line a key and note, lower-case key ids, no weak public keys. Also in `FORMAT.md` §5.
 //!
 //! Source: C2SP signed-note and C2SP tlog-cosignature (Ed25519, version 1); Ed25519 as in RFC 8032.
 //!
