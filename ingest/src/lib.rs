@@ -25,12 +25,13 @@
 pub mod container;
 mod csv_profile;
 pub mod decode;
-mod document;
+pub mod documents;
 mod frames;
 mod layout80020;
 mod lines;
 mod nem12;
 pub mod profile;
+mod profile_text;
 pub mod refusal;
 mod scale;
 pub mod sink;

@@ -30,7 +30,7 @@ use tallywatt_core::calendar::Zone;
 use tallywatt_core::reading::Source;
 
 use crate::csv_profile::CsvProfile;
-use crate::document::Text;
+use crate::profile_text::Text;
 use crate::scale::Scale;
 
 /// The profiles that come with the program, by name.

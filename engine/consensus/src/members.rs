@@ -4,7 +4,8 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::{Attestation, Proposal};
 use tallywatt_ledger::command::{Genesis, PartyKeys};
-use tallywatt_ledger::note::{Cosigner, LogSigner, NoteError, SignatureLine, VerifierKey};
+use tallywatt_ledger::key::{Cosigner, LogSigner, VerifierKey};
+use tallywatt_ledger::note::{NoteError, SignatureLine};
 
 /// The private keys of one party. No debug output: they are secrets.
 pub struct Keys {

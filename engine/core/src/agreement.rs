@@ -188,3 +188,125 @@ fn rate_for(rates: &[(Label, PricePerKwh)], zone: &Label) -> Result<PricePerKwh,
     let named = |name: &str| rates.iter().find(|(known, _)| known.as_str() == name).map(|(_, rate)| *rate);
     named(zone.as_str()).or_else(|| named("all")).ok_or(AgreementError::NoRate(*zone))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bill::{ChargeKind, ChargeLine, Completeness};
+    use crate::energy::Energy;
+    use crate::hash::ContentHash;
+    use crate::money::Money;
+
+    fn rates(text: &str) -> SplitRule {
+        let rate = |rate: &str| {
+            let (zone, price) = rate.split_once(' ').unwrap();
+            (zone.parse().unwrap(), price.parse().unwrap())
+        };
+        SplitRule::PerKwh(text.split_terminator(", ").map(rate).collect())
+    }
+
+    fn agreement(payee: Party, remainder: Party, rule: SplitRule) -> Agreement {
+        Agreement {
+            id: "grid".parse().unwrap(),
+            title: "Grid and supplier".into(),
+            currency: "RUB".parse().unwrap(),
+            validity: Validity::new("2026-01-01".parse().unwrap(), None).unwrap(),
+            payee,
+            remainder,
+            rule,
+        }
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        use Party::{Bank, Grid, Supplier};
+        let many: Vec<String> = (0..17).map(|at| format!("z{at} 1")).collect();
+        let table = [
+            (Grid, Supplier, rates("all 2.3"), "ok"),
+            (Supplier, Grid, SplitRule::Share(SHARE_WHOLE), "ok"),
+            (Grid, Supplier, rates("night 0, all 2.3"), "ok"),
+            (
+                Grid,
+                Grid,
+                rates("all 2.3"),
+                "grid is both payee and remainder taker: the shares add up to more than the payment",
+            ),
+            (Bank, Supplier, rates("all 2.3"), "the bank can be neither payee nor remainder taker"),
+            (Grid, Bank, rates("all 2.3"), "the bank can be neither payee nor remainder taker"),
+            (
+                Grid,
+                Supplier,
+                SplitRule::Share(SHARE_WHOLE + 1),
+                "shares add up to more than 100 %: 100000001 of 100000000",
+            ),
+            (Grid, Supplier, rates(""), "0 rates, need 1 to 16, each zone once"),
+            (Grid, Supplier, rates(&many.join(", ")), "17 rates, need 1 to 16, each zone once"),
+            (Grid, Supplier, rates("a 1, b 2, a 3"), "3 rates, need 1 to 16, each zone once"),
+            (Grid, Supplier, rates("all -2.3"), "negative rate -2.30"),
+        ];
+        for (payee, remainder, rule, want) in table {
+            let got = agreement(payee, remainder, rule.clone()).check();
+            assert_eq!(got.map_or_else(|e| e.to_string(), |_| "ok".into()), want, "{rule:?}");
+        }
+        for title in ["x".repeat(TEXT_SIZE_MAX + 1), "a\u{7}".into()] {
+            let untitled = Agreement { title, ..agreement(Grid, Supplier, rates("all 2.3")) };
+            assert_eq!(untitled.check(), Err(AgreementError::Title));
+        }
+    }
+
+    /// A bill of 100 kWh by day, 50 kWh by night and a fixed charge, with a total in minor units.
+    fn bill(total: i64) -> Bill {
+        let line = |kind, quantity| ChargeLine {
+            version: 0,
+            kind,
+            quantity,
+            price: PricePerKwh::default(),
+            exact: ExactAmount::ZERO,
+            amount: Money::ZERO,
+        };
+        Bill {
+            account: "A".parse().unwrap(),
+            period: "2026-03".parse().unwrap(),
+            currency: "RUB".parse().unwrap(),
+            tariffs: vec![ContentHash::default()],
+            agreement: ContentHash::default(),
+            readings: ContentHash::default(),
+            lines: vec![
+                line(ChargeKind::Energy { range: 0, zone: 0 }, Energy::from_wh(100_000).as_wh()),
+                line(ChargeKind::Energy { range: 0, zone: 1 }, Energy::from_wh(50_000).as_wh()),
+                line(ChargeKind::Fixed, 31),
+            ],
+            vat: Vec::new(),
+            completeness: Completeness::default(),
+            total: Money::from_minor(total),
+            payee_part: ExactAmount::ZERO,
+        }
+    }
+
+    #[test]
+    fn payee_parts() {
+        let zones = "day 07:00-23:00; night 23:00-07:00";
+        let tariff = Tariff::new(crate::tariff::tests::parts(zones, &[&["6.43", "3.02"]], &[])).unwrap();
+        // rule, total in minor units, the payee's part
+        let table = [
+            (rates("all 2.3"), 100_000, "345.00"),
+            (rates("night 1.1, all 2.3"), 100_000, "285.00"),
+            (rates("day 2, night 1.1"), 100_000, "255.00"),
+            (rates("day 0, night 0"), 100_000, "0.00"),
+            (rates("all 2.3"), 34_499, "344.99"), // never more than there is to pay
+            (rates("all 2.3"), 0, "0.00"),
+            (rates("day 2.3"), 100_000, "the agreement has no rate for zone night, and none for all"),
+            (SplitRule::Share(45_123_000), 33_333, "150.4084959"),
+            (SplitRule::Share(1), 1, "0.0000000001"),
+            (SplitRule::Share(SHARE_WHOLE), 33_333, "333.33"),
+            (SplitRule::Share(0), 33_333, "0.00"),
+            (SplitRule::Share(45_123_000), -33_333, "0.00"),
+        ];
+        for (rule, total, want) in table {
+            let agreement = agreement(Party::Grid, Party::Supplier, rule.clone()).check().unwrap();
+            let got = agreement.payee_part(&bill(total), &[&tariff]);
+            let got = got.map_or_else(|error| error.to_string(), |part| part.to_string());
+            assert_eq!(got, want, "{rule:?} of {total}");
+        }
+    }
+}

@@ -153,6 +153,9 @@ pub fn settle(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::OpenBill;
+    use crate::agreement::SplitRule;
+    use crate::validity::Validity;
     use proptest::prelude::*;
 
     /// domain.md §10: 1,000 payments of 333.33 at 45.123 %: naive rounding drifts by 1.50.
@@ -169,6 +172,110 @@ mod tests {
             grid += payee.as_minor();
         }
         assert_eq!((naive, grid), (15_041_000, 15_040_850));
+    }
+
+    fn agreement(payee: Party, remainder: Party) -> Agreement {
+        Agreement {
+            id: "grid".parse().unwrap(),
+            title: "Grid and supplier".into(),
+            currency: "RUB".parse().unwrap(),
+            validity: Validity::new("2026-01-01".parse().unwrap(), None).unwrap(),
+            payee,
+            remainder,
+            rule: SplitRule::Share(0),
+        }
+    }
+
+    /// An account with two open bills of 50.00: one pays the grid a third, the other the supplier a tenth.
+    fn account() -> AccountState {
+        let mut account = AccountState::default();
+        for (tag, period, divisor) in [(1, "2026-01", 3), (2, "2026-02", 10)] {
+            let total = Money::from_minor(5_000);
+            account.issue(OpenBill {
+                bill: ContentHash([tag; 32]),
+                period: period.parse().unwrap(),
+                agreement: ContentHash([tag; 32]),
+                total,
+                paid: Money::ZERO,
+                payee_part: ExactAmount::from_e11(total.exact().as_e11() / divisor),
+            });
+        }
+        account
+    }
+
+    fn legs(settled: &SettledPayment) -> String {
+        let leg = |leg: &Leg| format!("{} {} {}", leg.party, leg.kind.name(), leg.amount);
+        settled.legs.iter().map(leg).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn where_a_payment_goes() {
+        let agreements = BTreeMap::from([
+            (ContentHash([1; 32]), agreement(Party::Grid, Party::Supplier)),
+            (ContentHash([2; 32]), agreement(Party::Supplier, Party::Grid)),
+        ]);
+        // payments in minor units, how many bills the last one pays, its legs
+        let table: &[(&[i64], usize, &str)] = &[
+            (&[3_000], 1, "grid part 10.00, supplier remainder 20.00"),
+            (&[1], 1, "supplier remainder 0.01"),
+            (&[1, 1], 1, "grid part 0.01"), // two thirds of a minor unit are due by now
+            (&[5_000], 1, "grid part 16.67, supplier remainder 33.33"),
+            (
+                &[10_000],
+                2,
+                "grid part 16.67, grid remainder 45.00, supplier part 5.00, supplier remainder 33.33",
+            ),
+            (
+                &[12_000],
+                2,
+                "grid part 16.67, grid remainder 45.00, supplier part 5.00, supplier remainder 33.33, supplier advance 20.00",
+            ),
+            (&[10_000, 700], 0, "supplier advance 7.00"),
+            (
+                &[4_000, 2_000],
+                2,
+                "grid part 3.34, grid remainder 9.00, supplier part 1.00, supplier remainder 6.66",
+            ),
+        ];
+        for (payments, bill_count, want) in table {
+            let (mut account, mut running) = (account(), BTreeMap::new());
+            let mut last = None;
+            for minor in *payments {
+                last = Some(settle(payment(*minor), Some(&mut account), &agreements, &mut running));
+            }
+            let last = last.unwrap();
+            assert_eq!((last.allocations.len(), legs(&last).as_str()), (*bill_count, *want), "{payments:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_account_is_held_by_the_bank() {
+        let mut running = BTreeMap::new();
+        let settled = settle(payment(700), None, &BTreeMap::new(), &mut running);
+        assert_eq!(legs(&settled), "bank suspense 7.00");
+        assert!(settled.allocations.is_empty() && running.is_empty());
+    }
+
+    #[test]
+    fn codes_and_names() {
+        for kind in [LegKind::Part, LegKind::Remainder, LegKind::Advance, LegKind::Suspense] {
+            assert_eq!(LegKind::from_code(kind.code()), Some(kind));
+        }
+        assert_eq!((0..=255_u8).filter_map(LegKind::from_code).count(), 4);
+        for party in Party::ALL {
+            assert_eq!(Party::from_code(party.code()), Some(party));
+            assert_eq!(Party::from_name(party.name()), Some(party));
+        }
+        assert_eq!((0..=255_u8).filter_map(Party::from_code).count(), Party::ALL.len());
+    }
+
+    fn payment(minor: i64) -> Payment {
+        Payment {
+            id: "p-1".parse().unwrap(),
+            account: "A".parse().unwrap(),
+            booked: "2026-04-01".parse().unwrap(),
+            amount: Money::from_minor(minor),
+        }
     }
 
     proptest! {

@@ -488,9 +488,11 @@ pub(crate) mod tests {
         }
     }
 
+    /// Zones, prices by range and zone, bounds in Wh, what comes of them.
+    type Row<'r> = (&'r str, &'r [&'r [&'r str]], &'r [i64], &'r str);
+
     #[test]
     fn each_mistake_is_named() {
-        type Row<'a> = (&'a str, &'a [&'a [&'a str]], &'a [i64], &'a str);
         let table: &[Row<'_>] = &[
             ("all 00:00-24:00", &[&["4.87"]], &[], "ok"),
             ("day 07:00-23:00; night 23:00-07:00", &[&["5.6", "1.63"]], &[], "ok"),

@@ -10,6 +10,7 @@ pub mod command;
 pub mod day_leaf;
 pub mod digest;
 pub mod document;
+pub mod key;
 pub mod log;
 pub mod note;
 pub mod policy;

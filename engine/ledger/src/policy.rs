@@ -18,7 +18,7 @@
 //! Source: C2SP tlog-policy, without URLs, with at least one log, and with keys distinct over logs *and* witnesses.
 //!
 //! ```
-//! use tallywatt_ledger::note::{Cosigner, LogSigner};
+//! use tallywatt_ledger::key::{Cosigner, LogSigner};
 //! use tallywatt_ledger::policy::Policy;
 //!
 //! let log = LogSigner::from_seed("tallywatt.example/region-66", &[1; 32])?;
@@ -31,7 +31,8 @@
 use std::fmt;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, parse_decimal, shortened};
-use crate::note::{KeyKind, Note, NoteError, VerifierKey};
+use crate::key::{KeyKind, VerifierKey};
+use crate::note::{Note, NoteError};
 
 /// Most bytes in a policy text.
 pub const POLICY_SIZE_MAX: usize = 64 * 1024;

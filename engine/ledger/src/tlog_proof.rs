@@ -20,7 +20,8 @@
 //! ```
 //! use tallywatt_ledger::checkpoint::Checkpoint;
 //! use tallywatt_ledger::log::leaf_hash;
-//! use tallywatt_ledger::note::{Cosigner, LogSigner, Note};
+//! use tallywatt_ledger::key::{Cosigner, LogSigner};
+//! use tallywatt_ledger::note::Note;
 //! use tallywatt_ledger::policy::Policy;
 //! use tallywatt_ledger::tlog_proof::TlogProof;
 //!

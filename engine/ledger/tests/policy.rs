@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which may unwrap as tests do")]
 
-use tallywatt_ledger::note::{Cosigner, KeyKind, LogSigner, Note, NoteError, SignatureLine, VerifierKey};
+use tallywatt_ledger::key::{Cosigner, KeyKind, LogSigner, VerifierKey};
+use tallywatt_ledger::note::{Note, NoteError, SignatureLine};
 use tallywatt_ledger::policy::{Cosigned, DEFINITION_COUNT_MAX, POLICY_SIZE_MAX, Policy, PolicyError};
 
 /// Made with OpenSSL, with no code of this crate.

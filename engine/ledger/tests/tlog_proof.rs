@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which may unwrap as tests do")]
 
 use tallywatt_ledger::checkpoint::Checkpoint;
+use tallywatt_ledger::key::{LogSigner, VerifierKey};
 use tallywatt_ledger::log::{Log, LogError, leaf_hash};
-use tallywatt_ledger::note::{LogSigner, Note, VerifierKey};
+use tallywatt_ledger::note::Note;
 use tallywatt_ledger::policy::Policy;
 use tallywatt_ledger::tlog_proof::{EXTRA_SIZE_MAX, TLOG_PROOF_SIZE_MAX, TlogProof, TlogProofError};
 

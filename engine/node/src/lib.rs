@@ -8,11 +8,16 @@
 //!   audit           re-reads, re-hashes and recomputes everything stored
 //! ```
 
+pub mod archive;
+pub mod audit;
 pub mod books;
+pub mod compare;
 pub mod consortium;
 pub mod intake;
+pub mod ledger_folder;
 pub mod list_file;
 pub mod node;
 pub mod node_folder;
+pub mod prove;
 pub mod quarantine;
 pub mod store;

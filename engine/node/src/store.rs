@@ -308,7 +308,9 @@ fn seal(table: TableName, key: &[u8], payload: &[u8]) -> Vec<u8> {
     sealed
 }
 
-fn unseal(table: TableName, key: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+/// The payload of a stored value, if it has the hash stored with it.
+#[must_use]
+pub fn unseal(table: TableName, key: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
     let body_size = sealed.len().checked_sub(HASH_SIZE)?;
     let (body, hash) = sealed.split_at(body_size);
     let (&version, payload) = body.split_first()?;

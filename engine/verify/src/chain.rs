@@ -8,8 +8,9 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::Block;
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::{BatchCommit, BillsCommit, Command, Genesis, PartyKeys, Publication};
+use tallywatt_ledger::key::{KeyKind, VerifierKey};
 use tallywatt_ledger::log::{LogHash, verify_inclusion};
-use tallywatt_ledger::note::{KeyKind, SignatureLine, VerifierKey};
+use tallywatt_ledger::note::SignatureLine;
 use tallywatt_ledger::policy::Policy;
 use tallywatt_ledger::tlog_proof::TlogProof;
 
@@ -62,7 +63,8 @@ pub(crate) fn signatures(proof: &TlogProof, policy: &Policy) -> Step<Checkpoint>
         head.size(),
         if witnesses.is_empty() { "nobody, as the policy allows".to_owned() } else { listed(&witnesses) }
     );
-    Ok(Passed::new(head.clone(), detail))
+    let alone = witnesses.is_empty().then(|| "that anybody but the log itself saw this history".to_owned());
+    Ok(Passed::new(head.clone(), detail).but_not(alone))
 }
 
 fn listed(names: &[&str]) -> String {

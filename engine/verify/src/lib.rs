@@ -19,7 +19,7 @@
 //! | `report.rs` | what was found, as lines and as JSON |
 //!
 //! ```
-//! use tallywatt_ledger::note::{Cosigner, LogSigner};
+//! use tallywatt_ledger::key::{Cosigner, LogSigner};
 //! use tallywatt_ledger::policy::Policy;
 //! use tallywatt_verify::{report::Verdict, verify};
 //!

@@ -81,7 +81,7 @@ pub(crate) fn of_bill<'a>(
         commit.period
     );
     if opened.gaps.proven_count > 0 {
-        detail.push_str(&format!("; {} days are proven to have none", opened.gaps.proven_count));
+        detail.push_str(&format!("; days proven to have none: {}", opened.gaps.proven_count));
     }
     Ok(Passed::new(opened, detail))
 }

@@ -1,0 +1,51 @@
+//! The Parquet archive of sealed batches, for those who read with other tools. Made from the sealed files.
+
+use std::path::Path;
+
+use tallywatt_ledger::command::Command;
+use tallywatt_ledger::seal::SealKind;
+use tallywatt_shards::archive::{ArchiveBatch, ArchiveError, ArchiveFile, write_parquet};
+use tallywatt_shards::batch_file::{self, BatchFileError};
+
+use crate::node::Node;
+use crate::node_folder::FolderError;
+use crate::store::StoreError;
+
+/// Why the archive cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// A sealed file.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A batch file is damaged.
+    #[error(transparent)]
+    Batch(#[from] BatchFileError),
+    /// Parquet.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
+
+/// Writes every sealed batch below `folder`; writing again replaces the same files with the same bytes.
+///
+/// # Errors
+/// [`ExportError`].
+pub fn export(node: &Node, folder: &Path, shard_count: u16) -> Result<Vec<ArchiveFile>, ExportError> {
+    let mut files = Vec::new();
+    for stored in node.store().blocks()? {
+        let Command::Batch(commit) = &stored.block.proposal.command else { continue };
+        let bytes = node.folder().read_file(&stored.block.proposal.command)?.unwrap_or_default();
+        let file = batch_file::decode(&bytes)?;
+        debug_assert_eq!(file.kind, SealKind::Batch);
+        let batch = ArchiveBatch {
+            sequence: commit.sequence,
+            root: commit.sealed.root.hash,
+            zone_name: "each usage point's own; delivery_date is its local day".into(),
+            shard_count,
+        };
+        files.extend(write_parquet(folder, &file.leaves, &batch, node.books().threads())?);
+    }
+    Ok(files)
+}

@@ -1,0 +1,233 @@
+//! Receipts: one file that proves a bill, or a day of readings, to somebody who has nothing else.
+
+use tallywatt_core::agreement::Party;
+use tallywatt_core::calendar::Period;
+use tallywatt_core::day_block::BlockKey;
+use tallywatt_core::hash::ContentHash;
+use tallywatt_core::label::AccountId;
+use tallywatt_ledger::block::{Block, LogLeaf};
+use tallywatt_ledger::command::{Command, DocumentKind};
+use tallywatt_ledger::day_leaf::DayLeaf;
+use tallywatt_ledger::receipt::{
+    BillPart, LoggedBlock, Placed, PlacedBlock, PlacedPartition, Receipt, Subject,
+};
+use tallywatt_ledger::seal::{LeafProof, SealKind, SealedTree};
+use tallywatt_ledger::tlog_proof::TlogProof;
+use tallywatt_ledger::tree::TreeKind;
+use tallywatt_ledger::{bill_bytes, document};
+use tallywatt_shards::batch_file;
+use tallywatt_shards::sealing;
+
+use crate::books::tree_over;
+use crate::node::Node;
+use crate::node_folder::FolderError;
+use crate::store::StoreError;
+
+/// Why a receipt cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// There is no such bill or day.
+    #[error("{0}")]
+    Nothing(String),
+    /// The chain lacks a signature: the receipt would not verify.
+    #[error("the head of {size} blocks has {count} of 3 signatures: a receipt needs all")]
+    NotSealed {
+        /// Size of the log.
+        size: u64,
+        /// Signatures there are.
+        count: usize,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A sealed file.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Stored things do not fit together; the audit names where.
+    #[error("{0}: run `tallywatt chain audit`")]
+    Damaged(String),
+}
+
+/// The chain as receipts need it: every block with its leaf, and the newest head.
+struct Chain<'a> {
+    node: &'a Node,
+    blocks: Vec<(Block, LogLeaf)>,
+    size: u64,
+}
+
+impl<'a> Chain<'a> {
+    fn of(node: &'a Node) -> Result<Self, ProveError> {
+        let size = node.member().size();
+        let count = node.member().cosigners(size).len();
+        if count < Party::ALL.len() {
+            return Err(ProveError::NotSealed { size, count });
+        }
+        let blocks = node.store().blocks()?.into_iter().map(|stored| (stored.block, stored.leaf)).collect();
+        Ok(Self { node, blocks, size })
+    }
+
+    fn find(&self, wanted: impl Fn(&Command) -> bool) -> Option<&(Block, LogLeaf)> {
+        self.blocks.iter().find(|(block, _)| wanted(&block.proposal.command))
+    }
+
+    fn publication(&self, kind: DocumentKind, hash: &ContentHash) -> Result<&(Block, LogLeaf), ProveError> {
+        let found = self.find(|command| {
+            matches!(command, Command::Publish(published) if published.kind == kind && published.hash == *hash)
+        });
+        found.ok_or_else(|| ProveError::Damaged(format!("document {hash} is in no block")))
+    }
+
+    fn placed(&self, (block, leaf): &(Block, LogLeaf)) -> Result<PlacedBlock, ProveError> {
+        let path = self.node.member().log().prove_inclusion(block.height, self.size);
+        let path = path.map_err(|error| ProveError::Damaged(error.to_string()))?;
+        Ok(PlacedBlock { logged: logged(block, leaf), path })
+    }
+
+    fn proof(&self, height: u64) -> Result<TlogProof, ProveError> {
+        let damaged = |error: String| ProveError::Damaged(error);
+        let path = self.node.member().log().prove_inclusion(height, self.size);
+        let path = path.map_err(|error| damaged(error.to_string()))?;
+        let note = self.node.member().head_note(self.size).map_err(|error| damaged(error.to_string()))?;
+        TlogProof::new(None, height, path, note).map_err(|error| damaged(error.to_string()))
+    }
+}
+
+fn logged(block: &Block, leaf: &LogLeaf) -> LoggedBlock {
+    LoggedBlock { record: block.encode(), log_leaf: leaf.encode() }
+}
+
+/// The receipt of an account's bill.
+///
+/// # Errors
+/// [`ProveError`].
+pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<Receipt, ProveError> {
+    let chain = Chain::of(node)?;
+    let books = node.books();
+    let bills =
+        books.bills(period).ok_or_else(|| ProveError::Nothing(format!("period {period} is not billed")))?;
+    let at = bills.iter().position(|bill| bill.account == account);
+    let at = at.ok_or_else(|| ProveError::Nothing(format!("account {account} has no bill for {period}")))?;
+    let bill = &bills[at];
+    let records: Vec<Vec<u8>> = bills.iter().map(bill_bytes::encode_bill).collect();
+    let tariffs: Vec<Vec<u8>> = bill
+        .tariffs
+        .iter()
+        .filter_map(|hash| books.tariffs().versions().iter().find(|version| version.hash == *hash))
+        .map(|version| document::encode_tariff(&version.body))
+        .collect();
+    let agreement = books.agreements().iter().find(|known| known.hash == bill.agreement);
+    let agreement =
+        agreement.ok_or_else(|| ProveError::Damaged(format!("agreement {} is unknown", bill.agreement)))?;
+    let contract_tree = document::contracts_tree(books.contracts());
+    let own: Vec<usize> =
+        (0..books.contracts().len()).filter(|at| books.contracts()[*at].account == account).collect();
+    let contracts = own
+        .iter()
+        .map(|&at| Placed {
+            record: document::encode_contract(&books.contracts()[at]),
+            index: index(at),
+            path: contract_tree.path(at).unwrap_or_default(),
+        })
+        .collect();
+
+    let tree = books.period_tree(period).map_err(|error| ProveError::Damaged(error.to_string()))?;
+    let leaves = books.period_leaves(period).unwrap_or_default();
+    let is_billed = |leaf: &&DayLeaf| {
+        let key = leaf.block().key();
+        own.iter().map(|&at| &books.contracts()[at]).any(|contract| {
+            contract.usage_point == key.usage_point
+                && contract.register == key.register
+                && contract.validity.contains(key.day)
+        })
+    };
+    let mut billed: Vec<&DayLeaf> = leaves.iter().filter(is_billed).collect();
+    billed.sort_by_key(|leaf| leaf.block().key());
+    let (partitions, leaves) = opened(&tree, &billed)?;
+
+    let mut blocks = vec![&chain.blocks[0]];
+    for hash in &bill.tariffs {
+        blocks.push(chain.publication(DocumentKind::Tariff, hash)?);
+    }
+    blocks.push(chain.publication(DocumentKind::Agreement, &bill.agreement)?);
+    blocks.sort_by_key(|(block, _)| block.height);
+    blocks.dedup_by_key(|(block, _)| block.height);
+    let sealed_by = chain
+        .find(|command| matches!(command, Command::Bills(commit) if commit.period == period))
+        .ok_or_else(|| ProveError::Damaged(format!("the bills of {period} are in no block")))?;
+    Ok(Receipt {
+        subject: Subject::Bill { period, account },
+        bill: Some(BillPart {
+            bill: Placed {
+                record: records[at].clone(),
+                index: index(at),
+                path: tree_over(TreeKind::Bills, &records).path(at).unwrap_or_default(),
+            },
+            tariffs,
+            agreement: document::encode_agreement(&agreement.body),
+            contracts,
+        }),
+        partitions,
+        leaves,
+        blocks: blocks.into_iter().map(|block| chain.placed(block)).collect::<Result<_, _>>()?,
+        sealed_by: logged(&sealed_by.0, &sealed_by.1),
+        proof: chain.proof(sealed_by.0.height)?,
+    })
+}
+
+/// The receipt of a register's day, as it was sealed last.
+///
+/// # Errors
+/// [`ProveError`].
+pub fn day_receipt(node: &Node, key: BlockKey) -> Result<Receipt, ProveError> {
+    let chain = Chain::of(node)?;
+    let BlockKey { usage_point, register, day } = key;
+    if node.books().revision(&key).is_none() {
+        let text = format!("no readings of {usage_point} register {register} on {day} are sealed");
+        return Err(ProveError::Nothing(text));
+    }
+    for sealed_by in chain.blocks.iter().rev() {
+        let command = &sealed_by.0.proposal.command;
+        if !matches!(command, Command::Batch(_)) {
+            continue;
+        }
+        let damaged = |error: String| ProveError::Damaged(error);
+        let bytes = node.folder().read_file(command)?.unwrap_or_default();
+        let file = batch_file::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let Some(leaf) = file.leaves.iter().find(|leaf| leaf.block().key() == key) else { continue };
+        let tree = sealing::seal(SealKind::Batch, &file.leaves, node.books().threads());
+        let tree = tree.map_err(|error| damaged(error.to_string()))?;
+        let (partitions, leaves) = opened(&tree, &[leaf])?;
+        return Ok(Receipt {
+            subject: Subject::Day { day, register, usage_point },
+            bill: None,
+            partitions,
+            leaves,
+            blocks: vec![chain.placed(&chain.blocks[0])?],
+            sealed_by: logged(&sealed_by.0, &sealed_by.1),
+            proof: chain.proof(sealed_by.0.height)?,
+        });
+    }
+    Err(ProveError::Damaged(format!("the day {day} of {usage_point} is in no batch")))
+}
+
+/// Leaves with their paths, and each partition once.
+fn opened(tree: &SealedTree, leaves: &[&DayLeaf]) -> Result<(Vec<PlacedPartition>, Vec<Placed>), ProveError> {
+    let mut partitions: Vec<(u8, PlacedPartition)> = Vec::new();
+    let mut placed = Vec::with_capacity(leaves.len());
+    for leaf in leaves {
+        let key = leaf.block().key();
+        let proof = tree.prove(&key);
+        let LeafProof { index, path, summary, upper_path } = proof.ok_or_else(|| {
+            ProveError::Damaged(format!("{} on {} is not in its tree", key.usage_point, key.day))
+        })?;
+        partitions.push((summary.partition, PlacedPartition { record: summary.encode(), path: upper_path }));
+        placed.push(Placed { record: leaf.bytes().to_vec(), index, path });
+    }
+    partitions.sort_by_key(|(partition, _)| *partition);
+    partitions.dedup_by_key(|(partition, _)| *partition);
+    Ok((partitions.into_iter().map(|(_, placed)| placed).collect(), placed))
+}
+
+fn index(at: usize) -> u64 {
+    u64::try_from(at).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,82 @@
+//! Documents and tables that people and banks write: tariffs, agreements, contracts, payment registries.
+//!
+//! ```text
+//! tariff or agreement, TOML ─▶ parse_document  ─▶ Document          one version a file
+//! contracts, CSV            ─▶ parse_contracts ─▶ Vec<Contract>     in canonical order
+//! payment registry, CSV     ─▶ parse_payments  ─▶ PaymentRegistry   in file order, equal to its trailer
+//! ```
+//!
+//! A file is taken whole or not at all. Whatever is wrong is named with file and line, and what to do next.
+//! Numbers with decimals are text everywhere: a binary float would lose digits before we see them.
+//!
+//! ```
+//! use tallywatt_ingest::documents::parse_document;
+//!
+//! let text = "kind = \"tariff\"\nid = \"flat\"\ncurrency = 810";
+//! let error = parse_document("flat.toml", text).unwrap_err();
+//! assert_eq!(error.line, Some(1));
+//! assert_eq!(error.to_string(), "flat.toml:1: missing field `title`");
+//! ```
+
+pub mod agreement_file;
+pub mod contract_file;
+pub mod error;
+mod field;
+pub mod payment_file;
+mod rows;
+pub mod tariff_file;
+
+use serde::Deserialize;
+use tallywatt_core::agreement::Agreement;
+use tallywatt_core::tariff::Tariff;
+
+use field::{Field, Source};
+
+pub use contract_file::parse_contracts;
+pub use error::DocumentError;
+pub use payment_file::{PaymentRegistry, parse_payments};
+
+/// The largest tariff or agreement file, bytes.
+pub const DOCUMENT_SIZE_MAX: usize = 1 << 20;
+/// The largest contract list or payment registry, bytes; both are read as a stream.
+pub const TABLE_SIZE_MAX: u64 = 1 << 30;
+/// The longest line of a contract list or payment registry, bytes.
+pub const LINE_SIZE_MAX: usize = 4_096;
+
+const _: () = assert!(LINE_SIZE_MAX < DOCUMENT_SIZE_MAX);
+
+/// One document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// A tariff version.
+    Tariff(Box<Tariff>),
+    /// A version of an agreement.
+    Agreement(Agreement),
+}
+
+/// Only the field that says what the rest is.
+#[derive(Deserialize)]
+struct Kind {
+    kind: Field,
+}
+
+/// Reads a tariff or agreement file; `file` is its name in messages.
+///
+/// # Errors
+/// [`DocumentError`] names the first line that is wrong.
+pub fn parse_document(file: &str, text: &str) -> Result<Document, DocumentError> {
+    let source = Source::new(file, text);
+    if text.len() > DOCUMENT_SIZE_MAX {
+        let problem = format!("file of {} bytes, at most {DOCUMENT_SIZE_MAX}", text.len());
+        return Err(DocumentError::new(file, None, problem, "write one tariff or agreement version a file"));
+    }
+    let Kind { kind } = source.read()?;
+    match source.text("kind", &kind)? {
+        "tariff" => tariff_file::parse(&source).map(|tariff| Document::Tariff(Box::new(tariff))),
+        "agreement" => agreement_file::parse(&source).map(Document::Agreement),
+        other => {
+            let problem = format!("kind {other:?} is not known");
+            Err(source.fail(&kind.span(), problem, "write kind = \"tariff\" or kind = \"agreement\""))
+        }
+    }
+}
