@@ -1,2 +1,61 @@
-//! Tallywatt.
-fn main() {}
+//! `tallywatt`: arguments to one call into the node or a library, its result to a table, JSON or CSV.
+//!
+//! stdout is the result, stderr everything else. Exit codes: 0 done or valid; 1 checked and the answer is no;
+//! 2 usage, or could not check; 3 done, some input set aside; 4 done, differences found; 10 no data folder;
+//! 11 in use; 12 key refused; 13 no quorum; 78 bad configuration; 130 interrupted, safe to run again.
+
+mod args;
+mod bill;
+mod chain;
+mod config;
+mod demo;
+mod documents;
+mod export;
+mod failure;
+mod ingest;
+mod open;
+mod output;
+mod pay;
+mod progress;
+mod prove;
+mod readings;
+mod synth;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use failure::Failure;
+use output::{Output, Report};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.format, arguments.quiet);
+    match run(&arguments, &output) {
+        Ok(report) => output.finish(&report),
+        Err(failure) => output.fail(&failure),
+    }
+}
+
+fn run(arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
+    match &arguments.command {
+        Command::Demo(demo) => demo::run(demo, arguments, output),
+        Command::Synth(synth) => synth::run(synth, output),
+        Command::Init(init) => config::init(init, arguments),
+        Command::Ingest(ingest) => ingest::run(ingest, arguments, output),
+        Command::Readings(readings) => readings::run(readings, arguments),
+        Command::Tariff(tariff) => documents::run_tariff(tariff, arguments),
+        Command::Contract(contract) => documents::run_contract(contract, arguments),
+        Command::Bill(bill) => bill::run(bill, arguments),
+        Command::Pay(pay) => pay::run(pay, arguments),
+        Command::Prove(prove) => prove::run(prove, arguments),
+        Command::Verify(verify) => prove::verify(verify, arguments),
+        Command::Chain(chain) => chain::run(chain, arguments),
+        Command::Export(export) => export::run(export, arguments),
+        Command::Config(config) => config::run(config, arguments),
+    }
+}

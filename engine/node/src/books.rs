@@ -444,11 +444,30 @@ impl Books {
         zones
     }
 
+    /// The bills of a period as they would be, whether it is closed yet or not: a plan.
+    ///
+    /// # Errors
+    /// [`BooksError`].
+    pub fn plan_bills(&self, period: Period) -> Result<Computed, BooksError> {
+        if self.periods.contains_key(&period) {
+            return self.bill(period);
+        }
+        let closed = self.close(period)?;
+        let leaves = batch_file::decode(closed.file.as_deref().unwrap_or_default())?.leaves;
+        match closed.command {
+            Command::Period(commit) => self.bill_from(period, commit.sealed.root, &leaves),
+            _ => unreachable!("closing a period computes a period command"),
+        }
+    }
+
     fn bill(&self, period: Period) -> Result<Computed, BooksError> {
-        let (readings, leaves) = self
-            .periods
-            .get(&period)
-            .ok_or_else(|| BooksError::Nothing(format!("period {period} is not closed")))?;
+        let closed = self.periods.get(&period);
+        let (readings, leaves) =
+            closed.ok_or_else(|| BooksError::Nothing(format!("period {period} is not closed")))?;
+        self.bill_from(period, *readings, leaves)
+    }
+
+    fn bill_from(&self, period: Period, readings: Root, leaves: &[DayLeaf]) -> Result<Computed, BooksError> {
         let blocks: HashMap<BlockKey, &DayBlock> =
             leaves.iter().map(|leaf| (leaf.block().key(), leaf.block())).collect();
         let find = |key: &BlockKey| blocks.get(key).copied();
@@ -489,7 +508,7 @@ impl Books {
         let payee_part: ExactAmount = bills.iter().map(|bill| bill.payee_part).sum();
         let command = Command::Bills(BillsCommit {
             period,
-            readings: *readings,
+            readings,
             contracts: document::contracts_root(&self.contracts),
             bills: tree_over(TreeKind::Bills, &records).root(),
             file: digest::content_hash(&file),

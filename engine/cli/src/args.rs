@@ -1,0 +1,395 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Meter readings in, bills out, money split, and a proof of every line that anyone can check offline.
+#[derive(Debug, Parser)]
+#[command(name = "tallywatt", version, max_term_width = 100)]
+pub struct Arguments {
+    /// Data folder.
+    #[arg(
+        short = 'C',
+        long = "data",
+        global = true,
+        env = "TALLYWATT_DATA",
+        default_value = "tallywatt-data"
+    )]
+    pub data: PathBuf,
+    /// How results are written.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Threads to compute with; results do not depend on it. Default: the config's.
+    #[arg(long, global = true)]
+    pub threads: Option<usize>,
+    /// No progress, no hints.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Test switch: this party computes something else than it should (grid, bank or supplier).
+    #[arg(long, global = true, hide = true)]
+    pub liar: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One JSON object.
+    Json,
+    /// The rows as CSV.
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A town of 400 homes for one month, through every room, to a proven bill.
+    Demo(Demo),
+    /// Make a town's readings of any size; the same seed gives the same bytes.
+    Synth(Synth),
+    /// Make a data folder with three nodes: grid company, bank, supplier.
+    Init(Init),
+    /// Load meter data files; resumable, and repeating changes nothing.
+    Ingest(Ingest),
+    /// Look at readings: show, gaps, quarantine.
+    Readings(Readings),
+    /// Tariffs and agreements: check, publish, list.
+    Tariff(Tariff),
+    /// Contracts: publish, list.
+    Contract(Contract),
+    /// Bills: plan, run, show, list.
+    Bill(Bill),
+    /// Payments: plan, run, list.
+    Pay(Pay),
+    /// Write a receipt: a file that proves a bill or a day of readings.
+    Prove(Prove),
+    /// Check a receipt; needs no data folder and no network.
+    Verify(Verify),
+    /// The chain: status, log, show, audit.
+    Chain(Chain),
+    /// Write the sealed readings as Parquet.
+    Export(Export),
+    /// Settings: check, show, profiles.
+    Config(Config),
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// What to do instead of the whole demonstration.
+    #[command(subcommand)]
+    pub action: Option<DemoAction>,
+    /// Folder to work in; an earlier demonstration there is replaced.
+    #[arg(long, default_value = "tallywatt-demo")]
+    pub folder: PathBuf,
+    /// Homes in the town.
+    #[arg(long, default_value_t = 400)]
+    pub households: u64,
+    /// The month, YYYY-MM.
+    #[arg(long, default_value = "2026-03")]
+    pub period: String,
+    /// Seed of the town.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DemoAction {
+    /// Flip one byte of a sealed reading at the grid company; `chain audit` then names it.
+    Tamper,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SynthFormat {
+    /// CSV, a row a register-day.
+    Csv,
+    /// Макет 80020 XML.
+    #[value(name = "80020")]
+    Layout80020,
+    /// NEM12.
+    Nem12,
+    /// Binary day-block frames.
+    Frames,
+}
+
+#[derive(Debug, Args)]
+pub struct Synth {
+    /// Folder to write to.
+    #[arg(short, long)]
+    pub output: PathBuf,
+    /// Household meters.
+    #[arg(long, default_value_t = 400)]
+    pub meters: u64,
+    /// Days.
+    #[arg(long, default_value_t = 31)]
+    pub days: u32,
+    /// First day, YYYY-MM-DD.
+    #[arg(long, default_value = "2026-03-01")]
+    pub first_day: String,
+    /// Seed.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Format of the readings.
+    #[arg(long = "to", value_enum, default_value_t = SynthFormat::Csv)]
+    pub to: SynthFormat,
+    /// Also write tariffs, agreements and contracts.
+    #[arg(long)]
+    pub documents: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Name of the network; every signature is bound to it.
+    #[arg(long, default_value = "tallywatt.example/pilot")]
+    pub origin: String,
+    /// Currency of the ledger.
+    #[arg(long, default_value = "RUB")]
+    pub currency: String,
+    /// Derive the keys from this number instead of random bytes: for demonstrations, anybody can make them again.
+    #[arg(long)]
+    pub demonstration_keys: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Ingest {
+    /// Files: plain, gzip or zip.
+    pub files: Vec<PathBuf>,
+    /// A built-in profile (see `config profiles`) or a profile file.
+    #[arg(long, default_value = "tallywatt")]
+    pub profile: String,
+    /// Time zone of the stamps and of the delivery day, instead of the profile's.
+    #[arg(long)]
+    pub zone: Option<String>,
+    /// Do not seal a batch at the end.
+    #[arg(long)]
+    pub keep_open: bool,
+    /// Try again what was set aside.
+    #[arg(long, conflicts_with = "files")]
+    pub retry: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Readings {
+    #[command(subcommand)]
+    pub action: ReadingsAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ReadingsAction {
+    /// The sealed values of a usage point's day.
+    Show {
+        /// Usage point.
+        usage_point: String,
+        /// Day, YYYY-MM-DD.
+        day: String,
+        /// Register.
+        #[arg(long, default_value = "1-0:1.8.0")]
+        obis: String,
+    },
+    /// Days of a month that lack values.
+    Gaps {
+        /// Month, YYYY-MM.
+        period: String,
+    },
+    /// What was set aside, by reason.
+    Quarantine,
+    /// Readings, energy and days by usage point and month.
+    Totals,
+}
+
+#[derive(Debug, Args)]
+pub struct Tariff {
+    #[command(subcommand)]
+    pub action: TariffAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TariffAction {
+    /// Read tariff and agreement files, and say what is wrong with them.
+    Check {
+        /// Files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Put tariffs and agreements on the chain.
+    Publish {
+        /// Files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// What is published.
+    List,
+}
+
+#[derive(Debug, Args)]
+pub struct Contract {
+    #[command(subcommand)]
+    pub action: ContractAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ContractAction {
+    /// Put the contract list on the chain; it replaces the one before.
+    Publish {
+        /// CSV file.
+        file: PathBuf,
+    },
+    /// The contract list.
+    List,
+}
+
+#[derive(Debug, Args)]
+pub struct Bill {
+    #[command(subcommand)]
+    pub action: BillAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BillAction {
+    /// Compute the bills of a month and record nothing; `run --plan` records the very same.
+    Plan {
+        /// Month, YYYY-MM.
+        period: String,
+        /// Write the bill file here.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
+    /// Close the month and record its bills.
+    Run {
+        /// Month, YYYY-MM.
+        period: String,
+        /// Refuse unless the bills are byte for byte those of this plan.
+        #[arg(long)]
+        plan: Option<PathBuf>,
+    },
+    /// One account's bill, line by line.
+    Show {
+        /// Account.
+        account: String,
+        /// Month, YYYY-MM.
+        period: String,
+    },
+    /// All bills of a month.
+    List {
+        /// Month, YYYY-MM.
+        period: String,
+    },
+    /// Who owes what.
+    Arrears,
+}
+
+#[derive(Debug, Args)]
+pub struct Pay {
+    #[command(subcommand)]
+    pub action: PayAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PayAction {
+    /// Match and split the payments of a registry, and record nothing.
+    Plan {
+        /// Payments CSV with its trailer.
+        file: PathBuf,
+        /// Write the settlement file here.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
+    /// Match, split and record the payments of a registry.
+    Run {
+        /// Payments CSV with its trailer.
+        file: PathBuf,
+        /// Refuse unless the settlement is byte for byte that of this plan.
+        #[arg(long)]
+        plan: Option<PathBuf>,
+    },
+    /// What each party has got.
+    Split,
+}
+
+#[derive(Debug, Args)]
+pub struct Prove {
+    #[command(subcommand)]
+    pub subject: ProveSubject,
+    /// Where to write the receipt. Default: a name that says what it proves.
+    #[arg(short, long, global = true)]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ProveSubject {
+    /// An account's bill.
+    Bill {
+        /// Account.
+        account: String,
+        /// Month, YYYY-MM.
+        period: String,
+    },
+    /// A day of readings.
+    Day {
+        /// Usage point.
+        usage_point: String,
+        /// Day, YYYY-MM-DD.
+        day: String,
+        /// Register.
+        #[arg(long, default_value = "1-0:1.8.0")]
+        obis: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The receipt.
+    pub file: PathBuf,
+    /// Whose signatures count: a C2SP tlog-policy. Default: `trust.policy` in the data folder.
+    #[arg(long)]
+    pub policy: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Chain {
+    #[command(subcommand)]
+    pub action: ChainAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ChainAction {
+    /// Height, head and signatures of each node.
+    Status,
+    /// Every block, a line each.
+    Log,
+    /// One block.
+    Show {
+        /// Height.
+        height: u64,
+    },
+    /// Re-read, re-hash and recompute everything stored.
+    Audit,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Folder to write to.
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Config {
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Read the data folder's settings and say what is wrong with them.
+    Check,
+    /// The settings in force.
+    Show,
+    /// The built-in profiles, or the text of one.
+    Profiles {
+        /// Name.
+        name: Option<String>,
+    },
+}

@@ -1,0 +1,252 @@
+//! `bill`: plan, run, show, list, arrears.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+use tallywatt_core::agreement::Party;
+use tallywatt_core::bill::{Bill, ChargeKind};
+use tallywatt_core::calendar::Period;
+use tallywatt_core::energy::Energy;
+use tallywatt_core::label::AccountId;
+use tallywatt_core::money::Money;
+use tallywatt_ledger::command::Command;
+use tallywatt_node::books::{Books, Computed, Input, read_bills};
+use tallywatt_node::compare;
+use tallywatt_shards::durable;
+
+use crate::args::{Arguments, Bill as BillArguments, BillAction};
+use crate::failure::{Failure, code};
+use crate::open::{Opened, data_option, open, period_of, record};
+use crate::output::{Report, Table};
+
+/// Bills.
+pub fn run(bill: &BillArguments, arguments: &Arguments) -> Result<Report, Failure> {
+    let mut opened = open(arguments)?;
+    match &bill.action {
+        BillAction::Plan { period, output } => {
+            plan(&opened, period_of(period)?, output.as_deref(), arguments)
+        }
+        BillAction::Run { period, plan } => {
+            let mut report = run_bills(&mut opened, period_of(period)?, plan.as_deref())?;
+            report.then(format!("tallywatt{} bill list {period}", data_option(arguments)));
+            report.then(format!("tallywatt{} pay run PAYMENTS.csv", data_option(arguments)));
+            Ok(report)
+        }
+        BillAction::Show { account, period } => show(&opened, account, period_of(period)?, arguments),
+        BillAction::List { period } => list(&opened, period_of(period)?, arguments),
+        BillAction::Arrears => Ok(arrears(&opened)),
+    }
+}
+
+fn plan(
+    opened: &Opened,
+    period: Period,
+    output: Option<&Path>,
+    arguments: &Arguments,
+) -> Result<Report, Failure> {
+    let computed = opened.consortium.node(Party::Supplier).books().plan_bills(period)?;
+    let mut report = Report::default();
+    tell(&computed, &mut report)?;
+    report.fact("status", "planned, nothing recorded");
+    if let (Some(path), Some(bytes)) = (output, &computed.file) {
+        durable::write_durably(path, bytes)?;
+        report.fact("plan", path.display().to_string());
+        report.then(format!(
+            "tallywatt{} bill run {period} --plan {}",
+            data_option(arguments),
+            path.display()
+        ));
+    } else {
+        report.then(format!("tallywatt{} bill run {period}", data_option(arguments)));
+    }
+    Ok(report)
+}
+
+/// Closes the period if it is open, and records its bills; refuses if they differ from the plan.
+pub fn run_bills(opened: &mut Opened, period: Period, plan: Option<&Path>) -> Result<Report, Failure> {
+    let supplier = opened.consortium.node(Party::Supplier);
+    if supplier.books().bills(period).is_some() {
+        return Err(Failure::usage(format!("{period} is billed already"), "see `tallywatt bill list`"));
+    }
+    let computed = supplier.books().plan_bills(period)?;
+    if let Some(path) = plan {
+        compare_plan(path, &computed, "bills/plan")?;
+    }
+    let mut report = Report::default();
+    if supplier.books().period_leaves(period).is_none() {
+        let closed = opened.consortium.propose(Party::Grid, Input::Period(period))?;
+        report.notes.extend(closed.findings.iter().cloned());
+        if closed.height.is_none() {
+            record(&mut report, &closed);
+            return Ok(report);
+        }
+    }
+    let outcome = opened.consortium.propose(Party::Supplier, Input::Bills(period))?;
+    tell(&outcome.computed, &mut report)?;
+    record(&mut report, &outcome);
+    Ok(report)
+}
+
+/// Plan = run, byte for byte; else exit 4 and the first difference.
+pub fn compare_plan(path: &Path, computed: &Computed, kind: &str) -> Result<(), Failure> {
+    let planned = fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+    let bytes = computed.file.as_deref().unwrap_or_default();
+    if planned == bytes {
+        return Ok(());
+    }
+    let (record, what) = compare::first_difference(kind, &planned, bytes);
+    Err(Failure::with_code(
+        code::DIFFERENCES,
+        format!("{}: not what a run gives now: {record}: {what} now", path.display()),
+        "plan again and look at the difference; nothing was recorded",
+    ))
+}
+
+fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
+    if let Command::Bills(commit) = &computed.command {
+        report.fact("period", commit.period.to_string()).fact("bills", commit.bills.count);
+        report.fact("energy kWh", Energy::from_wh(commit.energy_wh).to_string());
+        report.fact("total", commit.total.to_string());
+        report.fact("payees' part, exact", commit.payee_part.to_string());
+        report.fact("readings root", commit.readings.hash.to_string());
+        report.fact("bills root", commit.bills.hash.to_string());
+    }
+    let bills = read_bills(computed.file.as_deref().unwrap_or_default())?;
+    let incomplete = bills.iter().filter(|bill| bill.completeness.missing > 0).count();
+    let estimated: u64 = bills.iter().map(|bill| u64::from(bill.completeness.estimated)).sum();
+    report.fact("estimated intervals", estimated).fact("bills with missing intervals", incomplete);
+    report.fact("accounts not billed", computed.unbilled.len());
+    for (account, reason) in computed.unbilled.iter().take(20) {
+        report.notes.push(format!("account {account} is not billed: {reason}"));
+    }
+    if !computed.unbilled.is_empty() {
+        report.code = code::SET_ASIDE;
+    }
+    Ok(())
+}
+
+fn find<'a>(books: &'a Books, account: &AccountId, period: Period) -> Result<&'a Bill, Failure> {
+    let next = "see `tallywatt bill list`";
+    let bills = books.bills(period).ok_or_else(|| Failure::usage(format!("{period} is not billed"), next))?;
+    let found = bills.iter().find(|bill| bill.account == *account);
+    found.ok_or_else(|| Failure::usage(format!("account {account} has no bill for {period}"), next))
+}
+
+fn show(opened: &Opened, account: &str, period: Period, arguments: &Arguments) -> Result<Report, Failure> {
+    let id: AccountId =
+        account.parse().map_err(|error| Failure::usage(format!("account: {error}"), "check the name"))?;
+    let books = opened.consortium.node(Party::Supplier).books();
+    let bill = find(books, &id, period)?;
+    let mut report = bill_report(books, bill);
+    report.then(format!("tallywatt{} prove bill {account} {period}", data_option(arguments)));
+    Ok(report)
+}
+
+/// A bill, line by line.
+pub fn bill_report(books: &Books, bill: &Bill) -> Report {
+    let mut table = Table::new(&["line", "quantity", "unit", "price", "exact", "amount"]);
+    for line in &bill.lines {
+        let hash = bill.tariffs[usize::from(line.version)];
+        let tariff = books.tariffs().versions().iter().find(|version| version.hash == hash);
+        let (name, quantity, unit) = match line.kind {
+            ChargeKind::Energy { range, zone } => {
+                let zone_name = tariff.map_or("?".to_owned(), |tariff| {
+                    tariff.body.parts().zones[usize::from(zone)].name.to_string()
+                });
+                let ranges = tariff.map_or(1, |tariff| tariff.body.parts().ranges.len());
+                let name = if ranges > 1 { format!("{zone_name}, range {}", range + 1) } else { zone_name };
+                (name, Energy::from_wh(line.quantity).to_string(), "kWh")
+            }
+            ChargeKind::Fixed => ("fixed charge".into(), line.quantity.to_string(), "days"),
+        };
+        table.row(vec![
+            json!(name),
+            json!(quantity),
+            json!(unit),
+            json!(line.price.to_string()),
+            json!(line.exact.to_string()),
+            json!(line.amount.to_string()),
+        ]);
+    }
+    let mut report = Report { table: Some(table), ..Report::default() };
+    report.fact("account", bill.account.to_string()).fact("period", bill.period.to_string());
+    for hash in &bill.tariffs {
+        let tariff = books.tariffs().versions().iter().find(|version| version.hash == *hash);
+        let name = tariff.map_or_else(String::new, |tariff| format!("{} ", tariff.body.parts().id));
+        report.fact("tariff", format!("{name}{}", hash.short()));
+    }
+    let complete = bill.completeness;
+    report.fact(
+        "readings",
+        format!(
+            "{} expected, {} measured, {} estimated, {} missing",
+            complete.expected, complete.measured, complete.estimated, complete.missing
+        ),
+    );
+    report.fact("energy kWh", bill.energy().to_string()).fact("exact", bill.exact_total().to_string());
+    for vat in &bill.vat {
+        let how = if vat.vat.is_included { "included" } else { "on top" };
+        let rate = f_percent(vat.vat.rate_e4);
+        report.fact("VAT", format!("{} ({rate} %, {how})", vat.amount));
+    }
+    report.fact("total", format!("{} {}", bill.total, bill.currency));
+    report.fact("payee's part, exact", bill.payee_part.to_string());
+    report
+}
+
+/// Hundredths of a per cent as per cent.
+fn f_percent(rate_e4: u16) -> String {
+    if rate_e4 % 100 == 0 {
+        (rate_e4 / 100).to_string()
+    } else {
+        format!("{}.{:02}", rate_e4 / 100, rate_e4 % 100)
+    }
+}
+
+fn list(opened: &Opened, period: Period, arguments: &Arguments) -> Result<Report, Failure> {
+    let books = opened.consortium.node(Party::Supplier).books();
+    let bills = books
+        .bills(period)
+        .ok_or_else(|| Failure::usage(format!("{period} is not billed"), "run `tallywatt bill run` first"))?;
+    let mut table = Table::new(&["account", "kWh", "expected", "estimated", "missing", "total"]);
+    for bill in bills {
+        table.row(vec![
+            json!(bill.account.to_string()),
+            json!(bill.energy().to_string()),
+            json!(bill.completeness.expected),
+            json!(bill.completeness.estimated),
+            json!(bill.completeness.missing),
+            json!(bill.total.to_string()),
+        ]);
+    }
+    let total: Money = bills.iter().map(|bill| bill.total).sum();
+    let mut report = Report { table: Some(table), ..Report::default() };
+    report.fact("period", period.to_string()).fact("bills", bills.len()).fact("total", total.to_string());
+    report.then(format!("tallywatt{} bill show ACCOUNT {period}", data_option(arguments)));
+    Ok(report)
+}
+
+fn arrears(opened: &Opened) -> Report {
+    let books = opened.consortium.node(Party::Supplier).books();
+    let mut table = Table::new(&["account", "open bills", "oldest", "owed", "paid ahead"]);
+    let (mut owed, mut ahead) = (Money::ZERO, Money::ZERO);
+    for (account, state) in books.accounts() {
+        owed = [owed, state.debt()].into_iter().sum();
+        ahead = [ahead, state.advance].into_iter().sum();
+        if state.open.is_empty() && state.advance == Money::ZERO {
+            continue;
+        }
+        let oldest = state.open.first().map(|open| open.period.to_string());
+        table.row(vec![
+            json!(account.to_string()),
+            json!(state.open.len()),
+            json!(oldest),
+            json!(state.debt().to_string()),
+            json!(state.advance.to_string()),
+        ]);
+    }
+    let mut report = Report { table: Some(table), ..Report::default() };
+    report.fact("owed", owed.to_string()).fact("paid ahead", ahead.to_string());
+    report
+}

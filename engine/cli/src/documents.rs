@@ -1,0 +1,212 @@
+//! `tariff` and `contract`: text files to documents on the chain.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tallywatt_core::agreement::Party;
+use tallywatt_core::contract;
+use tallywatt_core::tariff::TariffBook;
+use tallywatt_ingest::documents::{Document, parse_contracts, parse_document};
+use tallywatt_ledger::document;
+use tallywatt_node::books::{Input, contracts_file};
+
+use crate::args::{Arguments, Contract, ContractAction, Tariff, TariffAction};
+use crate::failure::{Failure, code};
+use crate::open::{Opened, data_option, open, record};
+use crate::output::{Report, Table};
+
+/// Tariffs and agreements.
+pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Failure> {
+    match &tariff.action {
+        TariffAction::Check { files } => {
+            let (_, table) = read_documents(files)?;
+            let mut report = Report { table: Some(table), ..Report::default() };
+            report.then(format!("tallywatt{} tariff publish …", data_option(arguments)));
+            Ok(report)
+        }
+        TariffAction::Publish { files } => {
+            let (documents, _) = read_documents(files)?;
+            let mut opened = open(arguments)?;
+            let mut report = publish(&mut opened, &documents)?;
+            report.then(format!("tallywatt{} contract publish CONTRACTS.csv", data_option(arguments)));
+            Ok(report)
+        }
+        TariffAction::List => {
+            let opened = open(arguments)?;
+            let books = opened.consortium.node(Party::Supplier).books();
+            let mut table = Table::new(&["kind", "id", "validity", "title", "hash"]);
+            for version in books.tariffs().versions() {
+                let parts = version.body.parts();
+                let (id, validity) = (parts.id.to_string(), parts.validity.to_string());
+                table.row(vec![
+                    json!("tariff"),
+                    json!(id),
+                    json!(validity),
+                    json!(parts.title),
+                    json!(version.hash.short()),
+                ]);
+            }
+            for known in books.agreements() {
+                let (id, validity) = (known.body.id.to_string(), known.body.validity.to_string());
+                table.row(vec![
+                    json!("agreement"),
+                    json!(id),
+                    json!(validity),
+                    json!(known.body.title),
+                    json!(known.hash.short()),
+                ]);
+            }
+            Ok(Report { table: Some(table), ..Report::default() })
+        }
+    }
+}
+
+/// Contracts.
+pub fn run_contract(contract: &Contract, arguments: &Arguments) -> Result<Report, Failure> {
+    match &contract.action {
+        ContractAction::Publish { file } => {
+            let mut opened = open(arguments)?;
+            let mut report = publish_contracts(&mut opened, file)?;
+            report.then(format!("tallywatt{} ingest FILES --profile NAME", data_option(arguments)));
+            Ok(report)
+        }
+        ContractAction::List => {
+            let opened = open(arguments)?;
+            let books = opened.consortium.node(Party::Supplier).books();
+            let mut table = Table::new(&[
+                "account",
+                "usage point",
+                "register",
+                "zone",
+                "tariff",
+                "agreement",
+                "validity",
+            ]);
+            for contract in books.contracts() {
+                table.row(vec![
+                    json!(contract.account.to_string()),
+                    json!(contract.usage_point.to_string()),
+                    json!(contract.register.to_string()),
+                    json!(contract.zone.name()),
+                    json!(contract.tariff.to_string()),
+                    json!(contract.agreement.to_string()),
+                    json!(contract.validity.to_string()),
+                ]);
+            }
+            Ok(Report { table: Some(table), ..Report::default() })
+        }
+    }
+}
+
+/// Reads documents and checks that no two versions of one tariff overlap.
+fn read_documents(files: &[PathBuf]) -> Result<(Vec<Vec<u8>>, Table), Failure> {
+    let mut table = Table::new(&["file", "kind", "id", "validity"]);
+    let mut book = TariffBook::default();
+    let mut documents = Vec::new();
+    for file in files {
+        let bytes = fs::read(file).map_err(|error| Failure::file("read", file, &error))?;
+        let name = file.display().to_string();
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Failure::usage(format!("{name}: not UTF-8"), "save the file as UTF-8"))?;
+        let (kind, id, validity) = match parse_document(&name, &text)? {
+            Document::Tariff(tariff) => {
+                documents.push(document::encode_tariff(&tariff));
+                let published = document::publish_tariff(*tariff);
+                let parts = published.body.parts().clone();
+                book.publish(published).map_err(|error| {
+                    Failure::usage(
+                        format!("{name}: {error}"),
+                        "set valid_to of the older version, or valid_from of the newer",
+                    )
+                })?;
+                ("tariff", parts.id, parts.validity)
+            }
+            Document::Agreement(agreement) => {
+                documents.push(document::encode_agreement(&agreement));
+                ("agreement", agreement.id, agreement.validity)
+            }
+        };
+        table.row(vec![json!(name), json!(kind), json!(id.to_string()), json!(validity.to_string())]);
+    }
+    Ok((documents, table))
+}
+
+/// Reads files and publishes what is not published yet.
+pub fn publish_files(opened: &mut Opened, files: &[PathBuf]) -> Result<Report, Failure> {
+    let (documents, _) = read_documents(files)?;
+    publish(opened, &documents)
+}
+
+fn publish(opened: &mut Opened, documents: &[Vec<u8>]) -> Result<Report, Failure> {
+    let mut report = Report::default();
+    let (mut published, mut known) = (0, 0);
+    for bytes in documents {
+        let publication = tallywatt_node::books::publication_of(bytes)?;
+        let state = opened.consortium.node(Party::Supplier).member().state();
+        if state.is_published(publication.kind, &publication.hash) {
+            known += 1;
+            continue;
+        }
+        let outcome = opened.consortium.propose(Party::Supplier, Input::Document(bytes.clone()));
+        let outcome = outcome.map_err(|error| {
+            let text = format!("{} {}: {error}", publication.id, publication.validity);
+            Failure::usage(text, "set valid_to of the older version, or valid_from of the newer")
+        })?;
+        report.notes.extend(outcome.findings.iter().cloned());
+        if !outcome.is_sealed() {
+            report.code = if outcome.height.is_none() { code::NO } else { code::NO_QUORUM };
+        }
+        published += 1;
+    }
+    report.fact("published", published).fact("published before", known);
+    report.fact("blocks", opened.consortium.node(Party::Supplier).member().size());
+    Ok(report)
+}
+
+/// Reads and publishes the contract list, unless it is the one in force.
+pub fn publish_contracts(opened: &mut Opened, file: &Path) -> Result<Report, Failure> {
+    let handle = fs::File::open(file).map_err(|error| Failure::file("open", file, &error))?;
+    let contracts = parse_contracts(&file.display().to_string(), handle)?;
+    let contracts = contract::in_order(contracts).map_err(|error| {
+        Failure::usage(
+            format!("{}: {error}", file.display()),
+            "end one contract with valid_to before the other begins",
+        )
+    })?;
+    let node = opened.consortium.node(Party::Supplier);
+    for contract in &contracts {
+        let tariffs = node.books().tariffs().versions();
+        if !tariffs.iter().any(|version| version.body.parts().id == contract.tariff) {
+            return Err(Failure::usage(
+                format!(
+                    "{}: account {} names the unknown tariff {}",
+                    file.display(),
+                    contract.account,
+                    contract.tariff
+                ),
+                "publish the tariff first with `tallywatt tariff publish`",
+            ));
+        }
+        if !node.books().agreements().iter().any(|known| known.body.id == contract.agreement) {
+            return Err(Failure::usage(
+                format!(
+                    "{}: account {} names the unknown agreement {}",
+                    file.display(),
+                    contract.account,
+                    contract.agreement
+                ),
+                "publish the agreement first with `tallywatt tariff publish`",
+            ));
+        }
+    }
+    let mut report = Report::default();
+    report.fact("contracts", contracts.len());
+    if node.member().state().contracts() == Some(document::contracts_root(&contracts)) {
+        report.fact("status", "in force already");
+        return Ok(report);
+    }
+    let outcome = opened.consortium.propose(Party::Supplier, Input::Contracts(contracts_file(&contracts)))?;
+    record(&mut report, &outcome);
+    Ok(report)
+}

@@ -1,0 +1,248 @@
+//! `ingest`: files to accepted readings, and a sealed batch at the end.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+use tallywatt_core::agreement::Party;
+use tallywatt_core::calendar::UtcSeconds;
+use tallywatt_core::energy::Energy;
+use tallywatt_core::rejection::RejectionCode;
+use tallywatt_ingest::profile::Profile;
+use tallywatt_ledger::command::Command;
+use tallywatt_node::books::Input;
+use tallywatt_node::intake::{ImportEnd, ImportReport, ImportRun, Intake};
+
+use crate::args::{Arguments, Ingest};
+use crate::failure::{Failure, code};
+use crate::open::{Opened, data_option, now_unix_s, open, record};
+use crate::output::{Output, Report, Table};
+use crate::progress::Meter;
+
+/// Loads files and seals a batch.
+pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
+    if ingest.files.is_empty() && !ingest.retry {
+        return Err(Failure::usage("no files are named", "name files, or --retry for what was set aside"));
+    }
+    let mut profile = read_profile(&ingest.profile)?;
+    if let Some(zone) = &ingest.zone {
+        profile = profile.with_zone(zone).map_err(|error| {
+            Failure::usage(error, "name a zone such as Asia/Yekaterinburg, or an offset such as +05:00")
+        })?;
+    }
+    for file in &ingest.files {
+        fs::metadata(file).map_err(|error| Failure::file("open", file, &error))?;
+    }
+    let interrupt = interrupt_flag()?;
+    let mut opened = open(arguments)?;
+    let mut intake = Intake::open(&arguments.data, opened.consortium.node(Party::Grid).books())?;
+    let mut report = Report::default();
+    if intake.torn_size() > 0 {
+        report.notes.push(format!(
+            "{} bytes of an unfinished write were cut off; nothing acknowledged was in them",
+            intake.torn_size()
+        ));
+    }
+    let reports = if ingest.retry {
+        retry(&mut intake, &profile, &interrupt, *output)?
+    } else {
+        load(&mut intake, &ingest.files, &profile, &interrupt, *output)?
+    };
+    tell(&reports, &mut report);
+    let is_interrupted = interrupt.load(Ordering::Relaxed);
+    if !ingest.keep_open && !is_interrupted {
+        seal(&mut intake, &mut opened, &mut report)?;
+    }
+    next_steps(&reports, is_interrupted, arguments, &mut report);
+    Ok(report)
+}
+
+/// A built-in profile by name, or a profile file.
+pub fn read_profile(name: &str) -> Result<Profile, Failure> {
+    if Profile::builtin_names().any(|known| known == name) {
+        return Profile::builtin(name).map_err(|error| Failure::usage(error, "this is a defect: report it"));
+    }
+    let path = Path::new(name);
+    let text = fs::read_to_string(path).map_err(|error| {
+        let known: Vec<&str> = Profile::builtin_names().collect();
+        Failure::usage(
+            format!("cannot read the profile {name}: {error}"),
+            format!("name a file, or one of: {}", known.join(", ")),
+        )
+    })?;
+    Profile::parse(name, &text).map_err(|error| {
+        Failure::with_code(
+            code::CONFIG,
+            error,
+            "mend the line; `tallywatt config profiles NAME` shows examples",
+        )
+    })
+}
+
+/// Set by Ctrl-C. One handler serves the whole process.
+fn interrupt_flag() -> Result<Arc<AtomicBool>, Failure> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let handle = Arc::clone(&flag);
+    let set = ctrlc::set_handler(move || {
+        // A second Ctrl-C ends at once: what is acknowledged is durable anyway.
+        if handle.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(code::INTERRUPTED));
+        }
+    });
+    set.map_err(|error| Failure::usage(format!("cannot listen for Ctrl-C: {error}"), "run it again"))?;
+    Ok(flag)
+}
+
+/// Imports files, in the order given.
+pub fn load(
+    intake: &mut Intake,
+    files: &[PathBuf],
+    profile: &Profile,
+    interrupt: &AtomicBool,
+    output: Output,
+) -> Result<Vec<ImportReport>, Failure> {
+    let total: u64 = files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum();
+    let mut meter = Meter::new(output, "ingest", total, "bytes");
+    let (mut reports, mut before) = (Vec::new(), 0_u64);
+    for file in files {
+        let mut told = |progress: tallywatt_node::intake::Progress| {
+            let message = format!("{} readings, {} set aside", progress.readings, progress.rejected);
+            meter.set(before + progress.bytes, &message);
+        };
+        let now = UtcSeconds(i64::try_from(now_unix_s()).unwrap_or(i64::MAX));
+        let mut run = ImportRun { profile, now, interrupt, progress: &mut told, only_lines: None };
+        reports.extend(intake.import(file, &mut run)?);
+        before += fs::metadata(file).map_or(0, |file| file.len());
+        if interrupt.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    meter.finish();
+    Ok(reports)
+}
+
+fn retry(
+    intake: &mut Intake,
+    profile: &Profile,
+    interrupt: &AtomicBool,
+    output: Output,
+) -> Result<Vec<ImportReport>, Failure> {
+    let set_aside = intake.quarantined()?;
+    let total = u64::try_from(set_aside.len()).unwrap_or(u64::MAX);
+    let mut meter = Meter::new(output, "retry", total, "files");
+    let mut reports = Vec::new();
+    for quarantined in &set_aside {
+        let lines = quarantined.lines();
+        let mut told = |_| meter.set(0, &quarantined.header.name);
+        let now = UtcSeconds(i64::try_from(now_unix_s()).unwrap_or(i64::MAX));
+        let mut run = ImportRun { profile, now, interrupt, progress: &mut told, only_lines: Some(&lines) };
+        reports.extend(intake.retry(quarantined, &mut run)?);
+    }
+    meter.finish();
+    Ok(reports)
+}
+
+/// Seals what is new as the next batch. Nothing new is no failure: the cut is empty.
+pub fn seal(intake: &mut Intake, opened: &mut Opened, report: &mut Report) -> Result<(), Failure> {
+    let blocks = intake.unsealed_blocks();
+    if blocks.is_empty() {
+        report.fact("batch", "nothing new to seal");
+        return Ok(());
+    }
+    let file = opened.consortium.node(Party::Grid).books().batch_file(&blocks)?;
+    let outcome = opened.consortium.propose(Party::Grid, Input::Batch(file))?;
+    if let Command::Batch(batch) = &outcome.computed.command {
+        report.fact("batch", batch.sequence).fact("batch root", batch.sealed.root.hash.to_string());
+        report.fact("sealed days", batch.sealed.totals.leaf_count);
+        report.fact("sealed readings", batch.sealed.totals.reading_count());
+        report.fact("sealed import kWh", Energy::from_wh(batch.sealed.totals.import_wh()).to_string());
+    }
+    record(report, &outcome);
+    if outcome.height.is_some() {
+        intake.rotate()?;
+    }
+    Ok(())
+}
+
+/// Adds counts and a row a file.
+pub fn tell(reports: &[ImportReport], report: &mut Report) {
+    let mut table = Table::new(&[
+        "file",
+        "offered",
+        "accepted",
+        "duplicate",
+        "corrected",
+        "conflict",
+        "set aside",
+        "end",
+    ]);
+    let mut rejected: BTreeMap<RejectionCode, u64> = BTreeMap::new();
+    let (mut offered, mut accepted, mut duplicate, mut aside, mut rounded) = (0, 0, 0, 0, 0);
+    for import in reports {
+        let counts = &import.counts;
+        offered += counts.offered;
+        accepted += counts.accepted;
+        duplicate += counts.duplicate;
+        aside += counts.rejected;
+        rounded += import.rounded;
+        for (code, count) in &import.rejected {
+            *rejected.entry(*code).or_default() += count;
+        }
+        let end = match &import.end {
+            ImportEnd::Finished => {
+                import.resumed_from.map_or("done".into(), |line| format!("done, went on behind line {line}"))
+            }
+            ImportEnd::Repeated => "known already, not read again".into(),
+            ImportEnd::Interrupted(line) => format!("interrupted after line {line}"),
+            ImportEnd::Refused { problem, next_step } => {
+                report.notes.push(format!("{}: refused: {problem}", import.name));
+                report.next.push(format!("{}: {next_step}", import.name));
+                format!("refused: {problem}")
+            }
+        };
+        table.row(vec![
+            json!(import.name),
+            json!(counts.offered),
+            json!(counts.accepted),
+            json!(counts.duplicate),
+            json!(counts.corrected),
+            json!(counts.conflict),
+            json!(counts.rejected),
+            json!(end),
+        ]);
+    }
+    report.fact("files", reports.len()).fact("readings offered", offered).fact("accepted", accepted);
+    report.fact("duplicate", duplicate).fact("set aside", aside);
+    if rounded > 0 {
+        report.fact("rounded to whole Wh", rounded);
+    }
+    for (code, count) in rejected {
+        report.notes.push(format!("{count} readings set aside: {code} {}", code.reason()));
+    }
+    // A screen of files is a list; more are a sum.
+    if reports.len() <= 40 {
+        report.table = Some(table);
+    }
+    let refused = reports.iter().filter(|import| matches!(import.end, ImportEnd::Refused { .. })).count();
+    if refused > 0 && refused == reports.len() {
+        report.code = code::USAGE;
+    } else if refused > 0 || reports.iter().any(|import| !import.rejected.is_empty()) {
+        report.code = code::SET_ASIDE;
+    }
+}
+
+fn next_steps(reports: &[ImportReport], is_interrupted: bool, arguments: &Arguments, report: &mut Report) {
+    let option = data_option(arguments);
+    if is_interrupted {
+        report.code = code::INTERRUPTED;
+        report.then("run the same command again: it goes on from there, and nothing is doubled");
+        return;
+    }
+    if reports.iter().any(|import| !import.rejected.is_empty()) {
+        report.then(format!("tallywatt{option} readings quarantine"));
+    }
+    report.then(format!("tallywatt{option} readings totals"));
+}

@@ -1,0 +1,147 @@
+//! `readings`: what is sealed, what lacks, what was set aside.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use tallywatt_core::agreement::Party;
+use tallywatt_core::calendar::{Day, Period};
+use tallywatt_core::day_block::BlockKey;
+use tallywatt_core::energy::Energy;
+use tallywatt_core::label::UsagePointId;
+use tallywatt_core::register::Register;
+use tallywatt_core::rejection::RejectionCode;
+use tallywatt_node::intake::Intake;
+
+use crate::args::{Arguments, Readings, ReadingsAction};
+use crate::failure::Failure;
+use crate::open::{Opened, data_option, open, period_of};
+use crate::output::{Report, Table};
+
+/// Looks at readings.
+pub fn run(readings: &Readings, arguments: &Arguments) -> Result<Report, Failure> {
+    let opened = open(arguments)?;
+    match &readings.action {
+        ReadingsAction::Show { usage_point, day, obis } => {
+            show(&opened, block_key(usage_point, day, obis)?, arguments)
+        }
+        ReadingsAction::Gaps { period } => Ok(gaps(&opened, period_of(period)?)),
+        ReadingsAction::Quarantine => quarantine(&opened, arguments),
+        ReadingsAction::Totals => Ok(totals(&opened)),
+    }
+}
+
+/// A register-day from the command line.
+pub fn block_key(usage_point: &str, day: &str, obis: &str) -> Result<BlockKey, Failure> {
+    let usage_point: UsagePointId = usage_point
+        .parse()
+        .map_err(|error| Failure::usage(format!("usage point: {error}"), "check the name"))?;
+    let day: Day = day.parse().map_err(|error| Failure::usage(error, "write it as 2026-03-14"))?;
+    let register: Register = obis.parse().map_err(|error| Failure::usage(error, "write it as 1-0:1.8.0"))?;
+    Ok(BlockKey { usage_point, register, day })
+}
+
+fn show(opened: &Opened, key: BlockKey, arguments: &Arguments) -> Result<Report, Failure> {
+    let books = opened.consortium.node(Party::Grid).books();
+    let block = books.accepted().get(&key).ok_or_else(|| {
+        Failure::usage(
+            format!("no readings of {} register {} on {} are sealed", key.usage_point, key.register, key.day),
+            "see `tallywatt readings totals` for what is there",
+        )
+    })?;
+    let mut table = Table::new(&["interval start", "minutes", "Wh", "quality"]);
+    for (at, (wh, quality)) in block.values_wh().iter().zip(block.qualities()).enumerate() {
+        let start = block.interval_start(at).to_string();
+        let value = if quality.is_billable() { json!(wh) } else { json!(null) };
+        table.row(vec![json!(start), json!(block.interval_minutes()), value, json!(quality.name())]);
+    }
+    let mut report = Report { table: Some(table), ..Report::default() };
+    report.fact("usage point", key.usage_point.to_string()).fact("register", key.register.to_string());
+    report.fact("day", key.day.to_string()).fact("kWh", Energy::from_wh(block.total_wh()).to_string());
+    report.fact("intervals", block.interval_count()).fact("with a value", block.present_count());
+    report.fact("revision", books.revision(&key).unwrap_or(0));
+    report.then(format!(
+        "tallywatt{} prove day '{}' {} --obis {}",
+        data_option(arguments),
+        key.usage_point,
+        key.day,
+        key.register
+    ));
+    Ok(report)
+}
+
+fn gaps(opened: &Opened, period: Period) -> Report {
+    let books = opened.consortium.node(Party::Grid).books();
+    let mut table = Table::new(&["usage point", "register", "day", "intervals", "missing"]);
+    for block in books.accepted().blocks_of_period(period) {
+        let missing = block.interval_count() - block.present_count();
+        if missing > 0 {
+            let key = block.key();
+            table.row(vec![
+                json!(key.usage_point.to_string()),
+                json!(key.register.to_string()),
+                json!(key.day.to_string()),
+                json!(block.interval_count()),
+                json!(missing),
+            ]);
+        }
+    }
+    let mut report = Report::default();
+    report.fact("period", period.to_string()).fact("days with gaps", table.rows.len());
+    report.table = Some(table);
+    report
+}
+
+fn quarantine(opened: &Opened, arguments: &Arguments) -> Result<Report, Failure> {
+    let intake = Intake::open(&arguments.data, opened.consortium.node(Party::Grid).books())?;
+    let mut by_code: BTreeMap<(String, RejectionCode), (u64, u64)> = BTreeMap::new();
+    for quarantined in intake.quarantined()? {
+        for rejection in &quarantined.rejections {
+            let entry = by_code
+                .entry((quarantined.header.name.clone(), rejection.code))
+                .or_insert((rejection.line, 0));
+            entry.1 += u64::from(rejection.reading_count);
+        }
+    }
+    let mut table = Table::new(&["file", "code", "reason", "first line", "readings"]);
+    let mut total = 0;
+    for ((file, code), (line, count)) in by_code {
+        total += count;
+        table.row(vec![
+            json!(file),
+            json!(code.to_string()),
+            json!(code.reason()),
+            json!(line),
+            json!(count),
+        ]);
+    }
+    let mut report = Report { table: Some(table), ..Report::default() };
+    report.fact("set aside", total);
+    if total > 0 {
+        report.fact("kept in", arguments.data.join("quarantine").display().to_string());
+        report.then(format!("tallywatt{} ingest --retry --profile CORRECTED", data_option(arguments)));
+    }
+    Ok(report)
+}
+
+fn totals(opened: &Opened) -> Report {
+    let books = opened.consortium.node(Party::Grid).books();
+    let mut sums: BTreeMap<(String, String, String), (u64, u64, i64)> = BTreeMap::new();
+    for block in books.accepted().blocks_sorted() {
+        let key = block.key();
+        let at = (key.usage_point.to_string(), key.register.to_string(), key.day.period().to_string());
+        let sum = sums.entry(at).or_default();
+        sum.0 += 1;
+        sum.1 += u64::try_from(block.present_count()).unwrap_or(0);
+        sum.2 += block.total_wh();
+    }
+    let mut table = Table::new(&["usage point", "register", "month", "days", "readings", "Wh"]);
+    let (mut readings, mut wh) = (0, 0);
+    for ((point, register, month), (days, count, sum)) in sums {
+        readings += count;
+        wh += sum;
+        table.row(vec![json!(point), json!(register), json!(month), json!(days), json!(count), json!(sum)]);
+    }
+    let mut report = Report { table: Some(table), ..Report::default() };
+    report.fact("readings", readings).fact("Wh over all registers", wh);
+    report
+}
