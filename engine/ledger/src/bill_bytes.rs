@@ -16,7 +16,7 @@
 //! Quantities are Wh or days, prices 10^-8, exact amounts 10^-11, amounts minor units. A record that decodes
 //! encodes to the same bytes and adds up: what is stored twice (a product, a sum) is stored for the reader, and
 //! checked. That it also follows from its tariffs and readings only computing it again can tell.
-//! Also in `FORMAT.md`.
+//! Also in `FORMAT.md` §3.
 
 use tallywatt_core::account::{Allocation, Payment};
 use tallywatt_core::agreement::Party;

@@ -9,6 +9,8 @@
 //!  20         for each record: u32 size, then its bytes
 //!  end-32 32  BLAKE3 of everything before
 //! ```
+//!
+//! Also in `FORMAT.md` §7.
 
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::codec::{CodecError, Reader, Writer};

@@ -9,6 +9,8 @@
 //!        documents/<hash>.twd   contracts/<root>.twl   batches/000001.twb
 //!        periods/2026-03.twb    bills/2026-03.twl      settlements/000001.twl
 //! ```
+//!
+//! The bytes of the lock and of sealed files are in `FORMAT.md` §7.
 
 use std::path::{Path, PathBuf};
 
