@@ -234,7 +234,12 @@ impl Node {
         let party = self.party;
         let fail = |source| NodeError::Store { party, source };
         let files = self.stored_files().map_err(fail)?;
+        let lock = self.folder.sign_lock().map_err(|source| NodeError::Folder { party, source })?;
+        let signed = lock.map_or(0, |lock| lock.size);
         for stored in self.store.blocks().map_err(fail)? {
+            if stored.block.height >= signed {
+                self.judge_unsigned(&stored.block)?;
+            }
             self.member
                 .restore(&stored.block, &stored.leaf)
                 .map_err(|source| NodeError::Member { party, source })?;
@@ -262,6 +267,25 @@ impl Node {
             return Err(NodeError::Damaged { party, place, what });
         }
         self.restore_cosignatures()
+    }
+
+    /// A block that this key has not signed is computed again before it may: the node may have dissented, or
+    /// crashed before it could.
+    fn judge_unsigned(&mut self, block: &Block) -> Result<(), NodeError> {
+        let party = self.party;
+        let file = self.folder.read_file(&block.proposal.command);
+        let file = file.map_err(|source| NodeError::Folder { party, source })?;
+        let own = self.recompute(&block.proposal, file.as_deref());
+        self.step(Event::Recomputed { proposal: block.proposal.clone(), own }).map(|_| ())
+    }
+
+    /// Keeps a finding for good, under the height it speaks of.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn store_finding(&self, height: u64, finding: &str) -> Result<(), NodeError> {
+        let party = self.party;
+        self.store.store_finding(height, finding).map_err(|source| NodeError::Store { party, source })
     }
 
     fn stored_files(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {

@@ -7,6 +7,7 @@
 //! | `state` | state key | state value |
 //! | `heads` | size | the head as a C2SP note |
 //! | `files` | path in the node's folder | size and BLAKE3 of a sealed file |
+//! | `findings` | height, then the text's hash | who computed or signed something else |
 //!
 //! Every value carries a version and its own hash, bound to its table and key, so that a value changed or
 //! moved is found whatever the store believes of its pages. Bytes in `FORMAT.md` §6.
@@ -39,11 +40,14 @@ pub enum TableName {
     Heads,
     /// Sealed files by path.
     Files,
+    /// Disputes and divergences by height.
+    Findings,
 }
 
 impl TableName {
     /// All tables.
-    pub const ALL: [Self; 5] = [Self::Blocks, Self::Leaves, Self::State, Self::Heads, Self::Files];
+    pub const ALL: [Self; 6] =
+        [Self::Blocks, Self::Leaves, Self::State, Self::Heads, Self::Files, Self::Findings];
 
     /// Its name in the store and in messages.
     #[must_use]
@@ -54,6 +58,7 @@ impl TableName {
             Self::State => "state",
             Self::Heads => "heads",
             Self::Files => "files",
+            Self::Findings => "findings",
         }
     }
 
@@ -167,6 +172,27 @@ impl ChainStore {
             }
             Ok(())
         })
+    }
+
+    /// Stores a finding under the height it speaks of; the same one again changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn store_finding(&self, height: u64, finding: &str) -> Result<(), StoreError> {
+        let hash = digest::content_hash(finding.as_bytes());
+        let key = [&height.to_be_bytes()[..], &hash.0[..8]].concat();
+        self.write("store a finding in", |transaction| {
+            put(transaction, TableName::Findings, &key, finding.as_bytes())
+        })
+    }
+
+    /// All findings, in order of height.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn findings(&self) -> Result<Vec<String>, StoreError> {
+        let values = self.values(TableName::Findings)?;
+        Ok(values.into_iter().map(|(_, text)| String::from_utf8_lossy(&text).into_owned()).collect())
     }
 
     /// Every value of a table, in order of key, each checked against its own hash.

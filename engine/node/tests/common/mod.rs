@@ -104,6 +104,53 @@ impl Ledger {
     }
 }
 
+/// One rate of 5.00, VAT inside.
+pub const TARIFF: &str = r#"
+kind = "tariff"
+id = "one"
+title = "One rate"
+currency = "RUB"
+valid_from = "2026-01-01"
+rounding = "half-up"
+round_each = "line"
+source = "test"
+vat = { rate_percent = "22", included = true }
+[[zone]]
+name = "all"
+windows = ["00:00-24:00"]
+[[range]]
+price = { all = "5.00" }
+"#;
+
+/// 2.00 a kilowatt-hour to the grid company, the rest to the supplier.
+pub const AGREEMENT: &str = r#"
+kind = "agreement"
+id = "split"
+title = "Split"
+currency = "RUB"
+valid_from = "2026-01-01"
+payee = "grid"
+remainder = "supplier"
+rounding = "cumulative"
+rule = "per-kwh"
+per_kwh = { all = "2.00" }
+"#;
+
+/// Publishes what one home needs, and writes its two days of 100 Wh a half-hour.
+pub fn one_home(ledger: &mut Ledger, folder: &Path) -> (PathBuf, Profile) {
+    ledger.publish(&[TARIFF, AGREEMENT]);
+    ledger.contracts(
+        "account,usage_point,obis,zone,tariff,agreement,valid_from,valid_to\n\
+         A-1,P-1,1-0:1.8.0,Asia/Yekaterinburg,one,split,2026-03-30,\n",
+    );
+    let row = |day: &str| format!("P-1,1-0:1.8.0,{day}{}\n", ",100".repeat(48));
+    let columns: String = (1..=48).map(|slot| format!(",v{slot}")).collect();
+    let text = format!("usage_point,obis,date{columns}\n{}{}", row("2026-03-30"), row("2026-03-31"));
+    let file = folder.join("readings.csv");
+    std::fs::write(&file, text).unwrap();
+    (file, Profile::builtin("tallywatt").unwrap().with_zone("Asia/Yekaterinburg").unwrap())
+}
+
 /// The prepared data beside the project, if it is here.
 pub fn shared_data() -> Option<PathBuf> {
     let folder = std::env::var_os("TALLYWATT_SHARED_DATA")
