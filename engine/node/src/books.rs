@@ -563,10 +563,8 @@ impl Books {
         let mut running = self.running.clone();
         let mut settled = Vec::with_capacity(fresh.len());
         for payment in fresh {
-            let account = match self.accounts.get(&payment.account) {
-                None => None,
-                Some(known) => Some(accounts.entry(payment.account).or_insert_with(|| known.clone())),
-            };
+            let known = self.accounts.get(&payment.account);
+            let account = known.map(|known| accounts.entry(payment.account).or_insert_with(|| known.clone()));
             settled.push(split::settle(payment, account, &agreements, &mut running));
         }
         let records: Vec<Vec<u8>> = settled.iter().map(bill_bytes::encode_settled).collect();

@@ -27,6 +27,9 @@ const HASH_SIZE: usize = 32;
 /// Keys are bytes in every table: heights and sizes big-endian, so that they sort.
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
+/// Keys and values of a table, in order of key.
+pub type Values = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// The tables, in the order they are audited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableName {
@@ -199,7 +202,7 @@ impl ChainStore {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] names the first value that fails.
-    pub fn values(&self, table: TableName) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn values(&self, table: TableName) -> Result<Values, StoreError> {
         let mut values = Vec::new();
         for (key, value) in self.sealed_values(table)? {
             let value = unseal(table, &key, &value).ok_or_else(|| {
@@ -214,8 +217,8 @@ impl ChainStore {
     ///
     /// # Errors
     /// [`StoreError::Store`].
-    pub fn sealed_values(&self, table: TableName) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
-        let read = || -> Result<Vec<(Vec<u8>, Vec<u8>)>, redb::Error> {
+    pub fn sealed_values(&self, table: TableName) -> Result<Values, StoreError> {
+        let read = || -> Result<Values, redb::Error> {
             let transaction = self.database.begin_read()?;
             let mut values = Vec::new();
             for item in transaction.open_table(table.definition())?.iter()? {

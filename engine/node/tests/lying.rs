@@ -1,4 +1,5 @@
 //! A node that computes something else is caught at that block and named; one that was outvoted stays frozen.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The smallest ledger: one home, two days, one bill, proven.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
 
 mod common;
 

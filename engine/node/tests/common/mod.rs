@@ -1,5 +1,6 @@
 //! A ledger in a temporary folder, driven as the commands drive it.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
