@@ -313,6 +313,9 @@ fn fits(count: usize, max: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tallywatt_core::agreement::Party;
+    use tallywatt_core::split::Leg;
+
     use crate::digest::content_hash;
     use std::fmt::Debug;
     use tallywatt_core::money::Rounding;
