@@ -284,11 +284,13 @@ impl Books {
     /// # Errors
     /// [`BooksError`] if the file is damaged.
     pub fn absorb(&mut self, command: &Command, file: Option<&[u8]>) -> Result<(), BooksError> {
-        match Self::input_of(command, file) {
-            Err(error) if !matches!(command, Command::Period(_) | Command::Bills(_)) => return Err(error),
-            _ => {}
-        }
-        let file = file.unwrap_or_default();
+        let file = match (command, file) {
+            (Command::Genesis(_), _) => &[][..],
+            (_, Some(file)) => file,
+            (_, None) => {
+                return Err(BooksError::Nothing(format!("the file of the {} is missing", command.name())));
+            }
+        };
         match command {
             Command::Genesis(_) => {}
             Command::Publish(publication) => self.absorb_document(publication.kind, file)?,
