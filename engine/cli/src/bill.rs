@@ -11,7 +11,8 @@ use tallywatt_core::energy::Energy;
 use tallywatt_core::label::AccountId;
 use tallywatt_core::money::Money;
 use tallywatt_ledger::command::Command;
-use tallywatt_node::books::{Books, Computed, Input, read_bills};
+use tallywatt_node::books::records::read_bills;
+use tallywatt_node::books::{Books, Computed, Input};
 use tallywatt_node::compare;
 use tallywatt_shards::durable;
 
@@ -197,7 +198,7 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
 
 /// Hundredths of a per cent as per cent.
 fn f_percent(rate_e4: u16) -> String {
-    if rate_e4 % 100 == 0 {
+    if rate_e4.is_multiple_of(100) {
         (rate_e4 / 100).to_string()
     } else {
         format!("{}.{:02}", rate_e4 / 100, rate_e4 % 100)

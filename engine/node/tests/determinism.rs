@@ -1,5 +1,6 @@
 //! The same readings give the same roots, bills and settlements, however they come and however many threads
 //! compute: in any order, split and repeated in any way, in any format, in one batch or several.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
 
 mod common;
 

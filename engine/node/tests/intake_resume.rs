@@ -1,5 +1,6 @@
 //! Imports that stop half way, and write-ahead files that are torn or rotten: whatever happened on the way, each
 //! reading is counted once and the readings are those of an import that nothing disturbed.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
 
 mod common;
 
@@ -79,6 +80,9 @@ fn an_interrupted_import_goes_on_and_counts_everything_once() {
                 }
             };
             assert_eq!(report.end, ImportEnd::Finished, "{name}");
+            // One long line is one chunk: there is no second to stop after.
+            let has_second_chunk = at < 4;
+            assert!(run_count > 1 || (stop_after > 1 && !has_second_chunk), "{name} was never interrupted");
             assert_eq!((report.counts, &report.rejected), (want.counts, &want.rejected), "{name}");
             let again = open(&data);
             assert_eq!(period_root(&again), root, "{name}");

@@ -1,15 +1,16 @@
 //! Every recorded NEM12 file through a ledger: each reading is accounted for once, and what is broken changes nothing.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
 
 mod common;
 
 use std::path::{Path, PathBuf};
 
+use common::intake::{NEVER, check_counts, import, open};
 use common::{Ledger, shared_data};
 use tallywatt_core::agreement::Party;
-use tallywatt_core::rejection::RejectionCode;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_node::audit::audit;
-use tallywatt_node::intake::{ImportEnd, ImportReport, Intake};
+use tallywatt_node::intake::{ImportEnd, ImportReport};
 
 /// Every file below `folder`, in order.
 fn files_under(folder: &Path) -> Vec<PathBuf> {
@@ -22,18 +23,6 @@ fn files_under(folder: &Path) -> Vec<PathBuf> {
     }
     files.sort();
     files
-}
-
-/// Each reading that was offered became one thing, and nothing was set aside without a code.
-fn check_counts(report: &ImportReport) {
-    let counts = report.counts;
-    let dealt_with =
-        counts.accepted + counts.duplicate + counts.corrected + counts.conflict + counts.rejected;
-    assert_eq!(counts.offered, dealt_with, "{report:?}");
-    let set_aside: u64 = report.rejected.values().sum();
-    assert_eq!(set_aside, counts.rejected + counts.conflict, "{report:?}");
-    let conflicts = report.rejected.get(&RejectionCode::Conflict).copied().unwrap_or_default();
-    assert_eq!(conflicts, counts.conflict, "{report:?}");
 }
 
 fn is_refused(report: &ImportReport) -> bool {
@@ -75,38 +64,20 @@ fn every_file_is_accounted_for_in_one_ledger() {
     assert_eq!(audit(&held, &threads).findings, []);
 }
 
-/// Alone, no file meets another: nothing of it is set aside, and what it offers it seals.
+/// Alone, no file meets another: nothing of it is set aside, and what it accepts it holds.
 #[test]
 fn every_file_alone_is_accepted_whole() {
     let Some(shared) = shared_data() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let mut ledger = Ledger::create(&folder.path().join("data"), 1);
     let nem12 = Profile::builtin("nem12").unwrap();
-    let mut offered = 0;
-    for (at, path) in files_under(&shared.join("nem12")).into_iter().enumerate() {
-        if is_nem13(&path) {
-            continue;
-        }
-        // Only the intake is new; the ledger under it stays empty.
-        ledger.path = folder.path().join(format!("intake-{at}"));
-        let mut intake = Intake::open(&ledger.path, ledger.books()).unwrap();
-        let (interrupt, progress) = (false.into(), &mut |_| {});
-        let mut run = tallywatt_node::intake::ImportRun {
-            profile: &nem12,
-            now: common::now(),
-            interrupt: &interrupt,
-            progress,
-            only_lines: None,
-        };
-        for report in intake.import(&path, &mut run).unwrap() {
-            check_counts(&report);
-            assert_eq!(report.counts.rejected, 0, "{report:?}");
-            let held: usize = intake.unsealed_blocks().iter().map(|block| block.present_count()).sum();
-            assert_eq!(u64::try_from(held).unwrap(), report.counts.accepted, "{report:?}");
-            offered += report.counts.offered;
-        }
+    let files = files_under(&shared.join("nem12"));
+    for (at, path) in files.iter().filter(|path| !is_nem13(path)).enumerate() {
+        let mut intake = open(&folder.path().join(at.to_string()));
+        let report = import(&mut intake, path, &nem12, NEVER);
+        assert!(report.counts.accepted > 0 && report.counts.rejected == 0, "{report:?}");
+        let held: usize = intake.unsealed_blocks().iter().map(|block| block.present_count()).sum();
+        assert_eq!(u64::try_from(held).unwrap(), report.counts.accepted, "{report:?}");
     }
-    assert!(offered > 0);
 }
 
 /// NEM13 holds register reads, not intervals: refused with a reason and the next step, nothing is used.

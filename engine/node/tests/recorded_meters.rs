@@ -1,5 +1,6 @@
 //! Recorded meters to proven bills: hourly files with clock changes, half-hourly ones with gaps and noise, and a
 //! household's whole year. Every total is compared with a sum over the file's text, made here.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! 56 Dutch households, half a year of quarter-hours: recorded readings to bills, against sums made elsewhere.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! A ledger in a temporary folder, driven as the commands drive it.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
 
 pub mod intake;
 
@@ -20,7 +21,8 @@ use tallywatt_ingest::refusal::FileRefusal;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::document;
 use tallywatt_ledger::seal::Sealed;
-use tallywatt_node::books::{Books, Input, contracts_file};
+use tallywatt_node::books::records::contracts_file;
+use tallywatt_node::books::{Books, Input};
 use tallywatt_node::consortium::{Consortium, Outcome};
 use tallywatt_node::intake::{ImportReport, ImportRun, Intake};
 use tallywatt_node::ledger_folder::{HeldFolder, Secrets};
@@ -244,6 +246,53 @@ impl Ledger {
         assert!(outcome.is_sealed(), "{:?}", outcome.findings);
         outcome
     }
+}
+
+/// One rate of 5.00, VAT inside.
+pub const TARIFF: &str = r#"
+kind = "tariff"
+id = "one"
+title = "One rate"
+currency = "RUB"
+valid_from = "2026-01-01"
+rounding = "half-up"
+round_each = "line"
+source = "test"
+vat = { rate_percent = "22", included = true }
+[[zone]]
+name = "all"
+windows = ["00:00-24:00"]
+[[range]]
+price = { all = "5.00" }
+"#;
+
+/// 2.00 a kilowatt-hour to the grid company, the rest to the supplier.
+pub const AGREEMENT: &str = r#"
+kind = "agreement"
+id = "split"
+title = "Split"
+currency = "RUB"
+valid_from = "2026-01-01"
+payee = "grid"
+remainder = "supplier"
+rounding = "cumulative"
+rule = "per-kwh"
+per_kwh = { all = "2.00" }
+"#;
+
+/// Publishes what one home needs, and writes its two days of 100 Wh a half-hour.
+pub fn one_home(ledger: &mut Ledger, folder: &Path) -> (PathBuf, Profile) {
+    ledger.publish(&[TARIFF, AGREEMENT]);
+    ledger.contracts(
+        "account,usage_point,obis,zone,tariff,agreement,valid_from,valid_to\n\
+         A-1,P-1,1-0:1.8.0,Asia/Yekaterinburg,one,split,2026-03-30,\n",
+    );
+    let row = |day: &str| format!("P-1,1-0:1.8.0,{day}{}\n", ",100".repeat(48));
+    let columns: String = (1..=48).map(|slot| format!(",v{slot}")).collect();
+    let text = format!("usage_point,obis,date{columns}\n{}{}", row("2026-03-30"), row("2026-03-31"));
+    let file = folder.join("readings.csv");
+    std::fs::write(&file, text).unwrap();
+    (file, Profile::builtin("tallywatt").unwrap().with_zone("Asia/Yekaterinburg").unwrap())
 }
 
 /// The prepared data beside the project, if it is here.
