@@ -85,6 +85,8 @@ pub struct ImportReport {
     pub end: ImportEnd,
     /// What was set aside, by code.
     pub rejected: BTreeMap<RejectionCode, u64>,
+    /// The first line that something was set aside of, by code.
+    pub first_lines: BTreeMap<RejectionCode, u64>,
 }
 
 /// How an import ended.
@@ -607,11 +609,14 @@ fn report(
     resumed_from: Option<u64>,
     end: ImportEnd,
 ) -> ImportReport {
-    let mut rejected = BTreeMap::new();
+    let (mut rejected, mut first_lines) = (BTreeMap::new(), BTreeMap::new());
     for rejection in &import.rejections {
+        let first = first_lines.entry(rejection.code).or_insert(rejection.line);
+        *first = rejection.line.min(*first);
         *rejected.entry(rejection.code).or_default() += u64::from(rejection.reading_count);
     }
-    ImportReport { name: name.to_owned(), counts: import.counts, rounded, resumed_from, end, rejected }
+    let (name, counts) = (name.to_owned(), import.counts);
+    ImportReport { name, counts, rounded, resumed_from, end, rejected, first_lines }
 }
 
 fn refused(name: &str, counts: IntakeCounts, refusal: &FileRefusal) -> ImportReport {
@@ -623,5 +628,6 @@ fn refused(name: &str, counts: IntakeCounts, refusal: &FileRefusal) -> ImportRep
         resumed_from: None,
         end,
         rejected: BTreeMap::new(),
+        first_lines: BTreeMap::new(),
     }
 }
