@@ -104,7 +104,7 @@ pub fn read_profile(name: &str) -> Result<Profile, Failure> {
     Profile::parse(name, &text).map_err(|error| {
         Failure::with_code(
             code::CONFIG,
-            error,
+            placed(name, &error.to_string()),
             "mend the line; `tallywatt config profiles NAME` shows examples",
         )
     })

@@ -1,6 +1,7 @@
 //! `readings`: what is sealed, what lacks, what was set aside.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
@@ -15,7 +16,7 @@ use tallywatt_node::intake::Intake;
 use crate::args::{Arguments, Readings, ReadingsAction};
 use crate::failure::Failure;
 use crate::open::{Opened, data_option, open, period_of};
-use crate::output::{Report, Table};
+use crate::output::{Report, Table, word};
 
 /// Looks at readings.
 pub fn run(readings: &Readings, arguments: &Arguments) -> Result<Report, Failure> {
@@ -60,9 +61,9 @@ fn show(opened: &Opened, key: BlockKey, arguments: &Arguments) -> Result<Report,
     report.fact("intervals", block.interval_count()).fact("with a value", block.present_count());
     report.fact("revision", books.revision(&key).unwrap_or(0));
     report.then(format!(
-        "tallywatt{} prove day '{}' {} --obis {}",
+        "tallywatt{} prove day {} {} --obis {}",
         data_option(arguments),
-        key.usage_point,
+        word(Path::new(&key.usage_point.to_string())),
         key.day,
         key.register
     ));
