@@ -118,7 +118,9 @@ impl FileRefusal {
             Self::NoReadings => "check the period that the export was asked for",
             Self::NotThisFormat { .. } => "choose the profile of the file's own format",
             Self::Frame { .. } => "write the frames again from their source",
-            Self::Archive { .. } => "unpack the archive and send the files in it",
+            Self::Archive { .. } => {
+                "fetch the file again; if it opens elsewhere, unpack it and send the files in it"
+            }
             Self::Io(_) => "check that the file can be opened, and try again",
         }
     }

@@ -47,7 +47,7 @@ pub enum Format {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// A town of 400 homes for one month, through every room, to a proven bill.
+    /// A town of 400 homes for one month, from readings to a proven bill; `demo tamper` damages it.
     Demo(Demo),
     /// Make a town's readings of any size; the same seed gives the same bytes.
     Synth(Synth),
@@ -55,19 +55,19 @@ pub enum Command {
     Init(Init),
     /// Load meter data files; resumable, and repeating changes nothing.
     Ingest(Ingest),
-    /// Look at readings: show, gaps, quarantine.
+    /// Look at readings: show, gaps, quarantine, totals.
     Readings(Readings),
     /// Tariffs and agreements: check, publish, list.
     Tariff(Tariff),
     /// Contracts: publish, list.
     Contract(Contract),
-    /// Bills: plan, run, show, list.
+    /// Bills: plan, run, show, list, arrears.
     Bill(Bill),
-    /// Payments: plan, run, list.
+    /// Payments: plan, run, split.
     Pay(Pay),
     /// Write a receipt: a file that proves a bill or a day of readings.
     Prove(Prove),
-    /// Check a receipt; needs no data folder and no network.
+    /// Check a receipt; with --policy it needs no data folder, and never a network.
     Verify(Verify),
     /// The chain: status, log, show, audit.
     Chain(Chain),
@@ -83,7 +83,7 @@ pub struct Demo {
     #[command(subcommand)]
     pub action: Option<DemoAction>,
     /// Folder to work in; an earlier demonstration there is replaced.
-    #[arg(long, default_value = "tallywatt-demo")]
+    #[arg(long, global = true, default_value = "tallywatt-demo")]
     pub folder: PathBuf,
     /// Homes in the town.
     #[arg(long, default_value_t = 400)]
@@ -155,7 +155,7 @@ pub struct Init {
 
 #[derive(Debug, Args)]
 pub struct Ingest {
-    /// Files: plain, gzip or zip.
+    /// Files: plain, gzip or zip; or folders of such files.
     pub files: Vec<PathBuf>,
     /// A built-in profile (see `config profiles`) or a profile file.
     #[arg(long, default_value = "tallywatt")]

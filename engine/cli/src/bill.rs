@@ -19,7 +19,7 @@ use tallywatt_shards::durable;
 use crate::args::{Arguments, Bill as BillArguments, BillAction};
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, period_of, record};
-use crate::output::{Report, Table};
+use crate::output::{Report, Table, word};
 
 /// Bills.
 pub fn run(bill: &BillArguments, arguments: &Arguments) -> Result<Report, Failure> {
@@ -36,7 +36,7 @@ pub fn run(bill: &BillArguments, arguments: &Arguments) -> Result<Report, Failur
         }
         BillAction::Show { account, period } => show(&opened, account, period_of(period)?, arguments),
         BillAction::List { period } => list(&opened, period_of(period)?, arguments),
-        BillAction::Arrears => Ok(arrears(&opened)),
+        BillAction::Arrears => Ok(arrears(&opened, arguments)),
     }
 }
 
@@ -53,11 +53,7 @@ fn plan(
     if let (Some(path), Some(bytes)) = (output, &computed.file) {
         durable::write_durably(path, bytes)?;
         report.fact("plan", path.display().to_string());
-        report.then(format!(
-            "tallywatt{} bill run {period} --plan {}",
-            data_option(arguments),
-            path.display()
-        ));
+        report.then(format!("tallywatt{} bill run {period} --plan {}", data_option(arguments), word(path)));
     } else {
         report.then(format!("tallywatt{} bill run {period}", data_option(arguments)));
     }
@@ -228,7 +224,7 @@ fn list(opened: &Opened, period: Period, arguments: &Arguments) -> Result<Report
     Ok(report)
 }
 
-fn arrears(opened: &Opened) -> Report {
+fn arrears(opened: &Opened, arguments: &Arguments) -> Report {
     let books = opened.consortium.node(Party::Supplier).books();
     let mut table = Table::new(&["account", "open bills", "oldest", "owed", "paid ahead"]);
     let (mut owed, mut ahead) = (Money::ZERO, Money::ZERO);
@@ -249,5 +245,6 @@ fn arrears(opened: &Opened) -> Report {
     }
     let mut report = Report { table: Some(table), ..Report::default() };
     report.fact("owed", owed.to_string()).fact("paid ahead", ahead.to_string());
+    report.then(format!("tallywatt{} pay plan PAYMENTS.csv", data_option(arguments)));
     report
 }

@@ -20,7 +20,7 @@ pub fn run(chain: &Chain, arguments: &Arguments) -> Result<Report, Failure> {
         ChainAction::Audit => {
             let folder = HeldFolder::hold(&arguments.data)?;
             let threads = folder.config().pool(arguments.threads)?;
-            Ok(audited(&audit(&folder, &threads)))
+            Ok(audited(&audit(&folder, &threads), arguments))
         }
     }
 }
@@ -48,6 +48,11 @@ fn status(arguments: &Arguments) -> Result<Report, Failure> {
     report.fact("received", member.state().received().to_string());
     let findings = opened.consortium.node(Party::Grid).store().findings();
     report.notes = findings.map_err(|error| Failure::usage(error, "run `tallywatt chain audit`"))?;
+    for node in opened.consortium.nodes() {
+        if let Some(reason) = node.member().frozen() {
+            report.notes.push(format!("{} signs nothing any more: {reason}", node.party().name()));
+        }
+    }
     report.then(format!("tallywatt{} chain log", data_option(arguments)));
     Ok(report)
 }
@@ -79,7 +84,10 @@ fn log(arguments: &Arguments) -> Result<Report, Failure> {
             json!(attested.join(" ")),
         ]);
     }
-    Ok(Report { table: Some(table), ..Report::default() })
+    let newest = table.rows.len().saturating_sub(1);
+    let mut report = Report { table: Some(table), ..Report::default() };
+    report.then(format!("tallywatt{} chain show {newest}", data_option(arguments)));
+    Ok(report)
 }
 
 fn show(height: u64, arguments: &Arguments) -> Result<Report, Failure> {
@@ -109,10 +117,11 @@ fn show(height: u64, arguments: &Arguments) -> Result<Report, Failure> {
     if !signers.is_empty() {
         report.fact("head signed by", signers.join(" "));
     }
+    report.then(format!("tallywatt{} chain audit", data_option(arguments)));
     Ok(report)
 }
 
-fn audited(found: &AuditReport) -> Report {
+fn audited(found: &AuditReport, arguments: &Arguments) -> Report {
     let mut report = Report::default();
     let mut table = Table::new(&["place", "what"]);
     for finding in &found.findings {
@@ -121,13 +130,33 @@ fn audited(found: &AuditReport) -> Report {
     for (what, count) in &found.checked {
         report.fact(what, *count);
     }
+    let option = data_option(arguments);
     let verdict = if found.findings.is_empty() { "SOUND" } else { "DAMAGED" };
-    if !found.findings.is_empty() {
+    report.text = Some(audit_text(found, verdict));
+    if found.findings.is_empty() {
+        report.then(format!("tallywatt{option} chain status"));
+    } else {
         report.code = code::NO;
-        report.then("restore the named file from another party's copy, then audit again");
+        report.then(format!(
+            "restore the named file from another party's copy, then: tallywatt{option} chain audit"
+        ));
     }
     report.fact("findings", found.findings.len()).fact("verdict", verdict);
     report.table = Some(table);
     report.notes.extend(found.not_checked.iter().map(|what| format!("not checked: {what}")));
     report
+}
+
+/// What was looked at, each finding with its place on a line of its own, the verdict last.
+fn audit_text(found: &AuditReport, verdict: &str) -> String {
+    let width = found.checked.keys().map(|what| what.len()).max().unwrap_or(0);
+    let mut text: String =
+        found.checked.iter().map(|(what, count)| format!(" {what:<width$}  {count:>12}\n")).collect();
+    for finding in &found.findings {
+        text.push_str(&format!("\n {}\n     {}\n", finding.place, finding.what));
+    }
+    let count = found.findings.len();
+    let findings = if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") };
+    text.push_str(&format!("\n{verdict}  {findings}\n"));
+    text
 }

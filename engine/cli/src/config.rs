@@ -40,6 +40,7 @@ pub fn run(config: &Config, arguments: &Arguments) -> Result<Report, Failure> {
             let folder = HeldFolder::hold(&arguments.data)?;
             let mut report = Report::default();
             report.fact("config", "sound").fact("origin", folder.config().origin.clone());
+            report.then(format!("tallywatt{} config show", data_option(arguments)));
             Ok(report)
         }
         ConfigAction::Show => {
@@ -53,6 +54,7 @@ pub fn run(config: &Config, arguments: &Arguments) -> Result<Report, Failure> {
                 .fact("archive shards", config.archive_shards)
                 .fact("time zone data", tzdb_version())
                 .fact("version", env!("CARGO_PKG_VERSION"));
+            report.then(format!("tallywatt{} chain status", data_option(arguments)));
             Ok(report)
         }
     }
@@ -67,6 +69,7 @@ fn profiles(name: Option<&str>) -> Result<Report, Failure> {
             })?;
             report.text = Some(profile.content().to_owned());
             report.fact("name", name).fact("text", profile.content());
+            report.then(format!("tallywatt config profiles {name} > mine.toml"));
         }
         None => {
             let mut table = Table::new(&["profile", "zone", "what"]);
@@ -78,7 +81,8 @@ fn profiles(name: Option<&str>) -> Result<Report, Failure> {
                 }
             }
             report.table = Some(table);
-            report.then("tallywatt config profiles NAME > mine.toml, then ingest --profile mine.toml");
+            report.then("tallywatt config profiles NAME > mine.toml");
+            report.then("tallywatt ingest FILES --profile mine.toml");
         }
     }
     Ok(report)

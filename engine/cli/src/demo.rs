@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use serde_json::Value;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Period;
 use tallywatt_core::label::AccountId;
@@ -20,7 +21,7 @@ use tallywatt_shards::durable;
 use crate::args::{Arguments, Demo, DemoAction};
 use crate::failure::{Failure, code};
 use crate::open::{Opened, open_held, period_of};
-use crate::output::{Output, Report};
+use crate::output::{Output, Report, word};
 use crate::{bill, documents as published, ingest, pay, prove};
 
 /// Says that a folder is a demonstration's, and may be replaced by the next.
@@ -42,6 +43,8 @@ struct Story<'a> {
     period: Period,
     begun: Instant,
     step: u32,
+    /// What the whole came to, for programs.
+    figures: Vec<(&'static str, Value)>,
 }
 
 impl<'a> Story<'a> {
@@ -51,7 +54,16 @@ impl<'a> Story<'a> {
         let town = Town::new(demo.seed, demo.households, days, period.first_day())
             .map_err(|error| Failure::usage(error, "choose other --households"))?;
         fresh_folder(&demo.folder)?;
-        Ok(Self { demo, arguments, output, town, period, begun: Instant::now(), step: 0 })
+        Ok(Self {
+            demo,
+            arguments,
+            output,
+            town,
+            period,
+            begun: Instant::now(),
+            step: 0,
+            figures: Vec::new(),
+        })
     }
 
     fn tell(mut self) -> Result<Report, Failure> {
@@ -79,6 +91,14 @@ impl<'a> Story<'a> {
         self.output.step(&format!(" {:>2}  {name:<9} {text}", self.step))
     }
 
+    /// Keeps facts of a step under the names that the whole gives them.
+    fn keep(&mut self, report: &Report, names: &[(&str, &'static str)]) {
+        for (name, kept) in names {
+            let found = report.facts.iter().find(|(known, _)| known == name);
+            self.figures.extend(found.map(|(_, value)| (*kept, value.clone())));
+        }
+    }
+
     fn make_town(&mut self, folder: &Path) -> Result<Vec<(Region, PathBuf)>, Failure> {
         let town_folder = folder.join("town");
         let fail = |error: std::io::Error| Failure::file("write below", &town_folder, &error);
@@ -94,6 +114,7 @@ impl<'a> Story<'a> {
             self.period
         );
         self.say("town", text)?;
+        self.figures.push(("homes", self.town.household_count().into()));
         Ok(written.into_iter().map(|file| (file.region, file.path)).collect())
     }
 
@@ -135,6 +156,7 @@ impl<'a> Story<'a> {
             fact(&report, "set aside")
         );
         self.say("readings", text)?;
+        self.keep(&report, &[("readings offered", "readings offered"), ("accepted", "readings accepted")]);
         let mut sealed = Report::default();
         ingest::seal(&mut intake, opened, &mut sealed)?;
         let text = format!(
@@ -157,6 +179,7 @@ impl<'a> Story<'a> {
             fact(&report, "total"),
             fact(&report, "status")
         );
+        self.keep(&report, &[("bills", "bills"), ("energy kWh", "billed kWh"), ("total", "billed")]);
         self.say("bills", text)?;
         self.disputes(&report)
     }
@@ -184,6 +207,7 @@ impl<'a> Story<'a> {
             legs.join(" + "),
             fact(&report, "status")
         );
+        self.keep(&report, &[("payments", "payments"), ("paid", "paid"), ("sum of legs", "sum of legs")]);
         self.say("payments", text)?;
         self.disputes(&report)
     }
@@ -198,8 +222,8 @@ impl<'a> Story<'a> {
         }
         Err(Failure::with_code(
             report.code,
-            "the parties do not agree: nothing more is recorded as sealed",
-            format!("tallywatt -C {} chain status", self.demo.folder.join("data").display()),
+            format!("the parties do not agree, and nothing more is sealed: {}", report.notes.join("; ")),
+            format!("tallywatt -C {} chain status", word(&self.demo.folder.join("data"))),
         ))
     }
 
@@ -221,15 +245,22 @@ impl<'a> Story<'a> {
         let verified = tallywatt_verify::verify(&bytes, &policy);
         let mut report = bill::bill_report(books, shown);
         let head = bill_text(&report);
-        self.output.step(&format!("\n{head}\n{verified}\n in {} ms", self.begun.elapsed().as_millis()))?;
-        report.facts.insert(0, ("verdict", verified.verdict_line().into()));
+        self.say("checked", format!("all in {} ms", self.begun.elapsed().as_millis()))?;
+        self.output.step(&format!("\n{head}\n{}", verified.to_string().trim_end()))?;
+        let mut facts = vec![("verdict", Value::from(verified.verdict.name()))];
+        facts.push(("receipt", path.display().to_string().into()));
+        facts.push(("policy", policy_path.display().to_string().into()));
+        facts.append(&mut self.figures);
+        facts.append(&mut report.facts);
+        report.facts = facts;
         report.text = Some(String::new());
         report.code = verified.exit_code();
-        let data = data.display();
-        report.then(format!("tallywatt verify {} --policy {data}/{POLICY_NAME}", path.display()));
+        let (data, folder) = (word(data), word(folder));
+        report.then(format!("tallywatt verify {} --policy {}", word(&path), word(&policy_path)));
         report.then(format!("tallywatt -C {data} chain log"));
         report.then(format!("tallywatt -C {data} pay split"));
-        report.then(format!("tallywatt demo tamper, then tallywatt -C {data} chain audit"));
+        report.then(format!("tallywatt -C {data} bill show {} {}", shown.account, self.period));
+        report.then(format!("tallywatt demo tamper --folder {folder} && tallywatt -C {data} chain audit"));
         Ok(report)
     }
 }
@@ -319,6 +350,6 @@ fn tamper(folder: &Path) -> Result<Report, Failure> {
     report.fact("file", path.display().to_string()).fact("offset", offset);
     report.fact("bit", "0x08 flipped");
     report.fact("that is", format!("{} {} {}, interval {slot}", key.usage_point, key.register, key.day));
-    report.then(format!("tallywatt -C {} chain audit", folder.join("data").display()));
+    report.then(format!("tallywatt -C {} chain audit", word(&folder.join("data"))));
     Ok(report)
 }

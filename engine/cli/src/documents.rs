@@ -15,7 +15,7 @@ use tallywatt_node::books::records::contracts_file;
 use crate::args::{Arguments, Contract, ContractAction, Tariff, TariffAction};
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, record};
-use crate::output::{Report, Table};
+use crate::output::{Report, Table, word};
 
 /// Tariffs and agreements.
 pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Failure> {
@@ -23,7 +23,8 @@ pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Fail
         TariffAction::Check { files } => {
             let (_, table) = read_documents(files)?;
             let mut report = Report { table: Some(table), ..Report::default() };
-            report.then(format!("tallywatt{} tariff publish …", data_option(arguments)));
+            let names: Vec<String> = files.iter().map(|file| word(file)).collect();
+            report.then(format!("tallywatt{} tariff publish {}", data_option(arguments), names.join(" ")));
             Ok(report)
         }
         TariffAction::Publish { files } => {
@@ -58,7 +59,9 @@ pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Fail
                     json!(known.hash.short()),
                 ]);
             }
-            Ok(Report { table: Some(table), ..Report::default() })
+            let mut report = Report { table: Some(table), ..Report::default() };
+            report.then(format!("tallywatt{} contract list", data_option(arguments)));
+            Ok(report)
         }
     }
 }
@@ -95,7 +98,9 @@ pub fn run_contract(contract: &Contract, arguments: &Arguments) -> Result<Report
                     json!(contract.validity.to_string()),
                 ]);
             }
-            Ok(Report { table: Some(table), ..Report::default() })
+            let mut report = Report { table: Some(table), ..Report::default() };
+            report.then(format!("tallywatt{} readings totals", data_option(arguments)));
+            Ok(report)
         }
     }
 }

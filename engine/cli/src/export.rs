@@ -23,7 +23,7 @@ pub fn run(export: &Export, arguments: &Arguments) -> Result<Report, Failure> {
     report.fact("rows", rows).fact("bytes", bytes);
     report.then(format!(
         "duckdb -c \"SELECT delivery_date, sum(energy_wh) FROM read_parquet('{}/reading/**/*.parquet', hive_partitioning = true) GROUP BY ALL\"",
-        export.folder.display()
+        export.folder.display().to_string().replace('\'', "''")
     ));
     Ok(report)
 }

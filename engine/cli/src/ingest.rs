@@ -1,6 +1,5 @@
 //! `ingest`: files to accepted readings, and a sealed batch at the end.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +9,6 @@ use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::energy::Energy;
-use tallywatt_core::rejection::RejectionCode;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ledger::command::Command;
 use tallywatt_node::books::Input;
@@ -22,6 +20,9 @@ use crate::open::{Opened, data_option, now_unix_s, open, record};
 use crate::output::{Output, Report, Table};
 use crate::progress::Meter;
 
+/// How many kinds of what was set aside are told, first come.
+const NOTE_COUNT_MAX: usize = 20;
+
 /// Loads files and seals a batch.
 pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
     if ingest.files.is_empty() && !ingest.retry {
@@ -30,12 +31,15 @@ pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Re
     let mut profile = read_profile(&ingest.profile)?;
     if let Some(zone) = &ingest.zone {
         profile = profile.with_zone(zone).map_err(|error| {
-            Failure::usage(error, "name a zone such as Asia/Yekaterinburg, or an offset such as +05:00")
+            let error = error.to_string();
+            let what = error.trim_start_matches("line 1: ");
+            Failure::usage(
+                format!("--zone: {what}"),
+                "name a zone such as Asia/Yekaterinburg, or an offset such as +05:00",
+            )
         })?;
     }
-    for file in &ingest.files {
-        fs::metadata(file).map_err(|error| Failure::file("open", file, &error))?;
-    }
+    let files = files_in(&ingest.files)?;
     let interrupt = interrupt_flag()?;
     let mut opened = open(arguments)?;
     let mut intake = Intake::open(&arguments.data, opened.consortium.node(Party::Grid).books())?;
@@ -49,7 +53,7 @@ pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Re
     let reports = if ingest.retry {
         retry(&mut intake, &profile, &interrupt, *output)?
     } else {
-        load(&mut intake, &ingest.files, &profile, &interrupt, *output)?
+        load(&mut intake, &files, &profile, &interrupt, *output)?
     };
     tell(&reports, &mut report);
     let is_interrupted = interrupt.load(Ordering::Relaxed);
@@ -58,6 +62,30 @@ pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Re
     }
     next_steps(&reports, is_interrupted, arguments, &mut report);
     Ok(report)
+}
+
+/// The files named, and those in the folders named, in order of their paths.
+fn files_in(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in named {
+        let metadata = fs::metadata(path).map_err(|error| Failure::file("open", path, &error))?;
+        if !metadata.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let fail = |error: std::io::Error| Failure::file("list", path, &error);
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(path).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+            if !is_hidden {
+                entries.push(entry.path());
+            }
+        }
+        entries.sort();
+        files.extend(files_in(&entries)?);
+    }
+    Ok(files)
 }
 
 /// A built-in profile by name, or a profile file.
@@ -76,7 +104,7 @@ pub fn read_profile(name: &str) -> Result<Profile, Failure> {
     Profile::parse(name, &text).map_err(|error| {
         Failure::with_code(
             code::CONFIG,
-            error,
+            placed(name, &error.to_string()),
             "mend the line; `tallywatt config profiles NAME` shows examples",
         )
     })
@@ -114,7 +142,8 @@ pub fn load(
         };
         let now = UtcSeconds(i64::try_from(now_unix_s()).unwrap_or(i64::MAX));
         let mut run = ImportRun { profile, now, interrupt, progress: &mut told, only_lines: None };
-        reports.extend(intake.import(file, &mut run)?);
+        let imported = intake.import(file, &mut run)?;
+        reports.extend(imported.into_iter().map(|report| with_path(report, file)));
         before += fs::metadata(file).map_or(0, |file| file.len());
         if interrupt.load(Ordering::Relaxed) {
             break;
@@ -122,6 +151,15 @@ pub fn load(
     }
     meter.finish();
     Ok(reports)
+}
+
+/// Names the file by the path it was given, so that messages lead to it.
+fn with_path(mut report: ImportReport, file: &Path) -> ImportReport {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if let Some(member) = report.name.strip_prefix(&name) {
+        report.name = format!("{}{member}", file.display());
+    }
+    report
 }
 
 fn retry(
@@ -179,7 +217,7 @@ pub fn tell(reports: &[ImportReport], report: &mut Report) {
         "set aside",
         "end",
     ]);
-    let mut rejected: BTreeMap<RejectionCode, u64> = BTreeMap::new();
+    let mut aside_notes = Vec::new();
     let (mut offered, mut accepted, mut duplicate, mut aside, mut rounded) = (0, 0, 0, 0, 0);
     for import in reports {
         let counts = &import.counts;
@@ -189,7 +227,9 @@ pub fn tell(reports: &[ImportReport], report: &mut Report) {
         aside += counts.rejected;
         rounded += import.rounded;
         for (code, count) in &import.rejected {
-            *rejected.entry(*code).or_default() += count;
+            let line = import.first_lines.get(code).copied().unwrap_or_default();
+            let reason = code.reason();
+            aside_notes.push(format!("{}:{line}: {code} {reason}: {count} readings set aside", import.name));
         }
         let end = match &import.end {
             ImportEnd::Finished => {
@@ -198,8 +238,8 @@ pub fn tell(reports: &[ImportReport], report: &mut Report) {
             ImportEnd::Repeated => "known already, not read again".into(),
             ImportEnd::Interrupted(line) => format!("interrupted after line {line}"),
             ImportEnd::Refused { problem, next_step } => {
-                report.notes.push(format!("{}: refused: {problem}", import.name));
-                report.next.push(format!("{}: {next_step}", import.name));
+                report.notes.push(format!("{}, refused", placed(&import.name, problem)));
+                report.next.push((*next_step).to_owned());
                 format!("refused: {problem}")
             }
         };
@@ -219,18 +259,28 @@ pub fn tell(reports: &[ImportReport], report: &mut Report) {
     if rounded > 0 {
         report.fact("rounded to whole Wh", rounded);
     }
-    for (code, count) in rejected {
-        report.notes.push(format!("{count} readings set aside: {code} {}", code.reason()));
+    let unsaid = aside_notes.len().saturating_sub(NOTE_COUNT_MAX);
+    report.notes.extend(aside_notes.into_iter().take(NOTE_COUNT_MAX));
+    if unsaid > 0 {
+        report.notes.push(format!("{unsaid} more; see `tallywatt readings quarantine`"));
     }
     // A screen of files is a list; more are a sum.
-    if reports.len() <= 40 {
-        report.table = Some(table);
-    }
+    report.is_folded = reports.len() > 40;
+    report.table = Some(table);
     let refused = reports.iter().filter(|import| matches!(import.end, ImportEnd::Refused { .. })).count();
     if refused > 0 && refused == reports.len() {
         report.code = code::USAGE;
     } else if refused > 0 || reports.iter().any(|import| !import.rejected.is_empty()) {
         report.code = code::SET_ASIDE;
+    }
+}
+
+/// `file:line: problem`, where the problem says its line.
+fn placed(name: &str, problem: &str) -> String {
+    let numbered = problem.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
+    match numbered.filter(|(line, _)| line.parse::<u64>().is_ok()) {
+        Some((line, what)) => format!("{name}:{line}: {what}"),
+        None => format!("{name}: {problem}"),
     }
 }
 

@@ -33,7 +33,10 @@ use output::{Output, Report};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
     let output = Output::new(arguments.format, arguments.quiet);
     match run(&arguments, &output) {
         Ok(report) => output.finish(&report),
@@ -41,10 +44,26 @@ fn main() -> ExitCode {
     }
 }
 
+/// Help and version are results; anything else is wrong usage, in JSON if that was asked for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let asks_json = words.iter().any(|word| word == "--format=json")
+        || words.windows(2).any(|pair| pair == ["--format", "json"]);
+    if asks_json && error.use_stderr() {
+        let text = error.to_string();
+        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let failure = Failure::usage(what, "see `tallywatt --help`");
+        return Output::new(args::Format::Json, false).fail(&failure);
+    }
+    // Where the help cannot be written there is nowhere to say so.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::code::USAGE))
+}
+
 fn run(arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
     match &arguments.command {
         Command::Demo(demo) => demo::run(demo, arguments, output),
-        Command::Synth(synth) => synth::run(synth, output),
+        Command::Synth(synth) => synth::run(synth, arguments, output),
         Command::Init(init) => config::init(init, arguments),
         Command::Ingest(ingest) => ingest::run(ingest, arguments, output),
         Command::Readings(readings) => readings::run(readings, arguments),

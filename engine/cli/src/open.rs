@@ -10,7 +10,7 @@ use tallywatt_node::node::Lie;
 
 use crate::args::Arguments;
 use crate::failure::{Failure, code};
-use crate::output::Report;
+use crate::output::{Report, word};
 
 /// A held data folder with its three nodes open.
 pub struct Opened {
@@ -66,6 +66,6 @@ pub fn data_option(arguments: &Arguments) -> String {
     if arguments.data.as_os_str() == "tallywatt-data" {
         String::new()
     } else {
-        format!(" -C {}", arguments.data.display())
+        format!(" -C {}", word(&arguments.data))
     }
 }

@@ -1,6 +1,8 @@
 //! How results are written: a table for people, one JSON object, or the rows as CSV.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
@@ -37,6 +39,8 @@ pub struct Report {
     pub facts: Vec<(&'static str, Value)>,
     /// Rows, if any.
     pub table: Option<Table>,
+    /// Whether people are spared the rows: there are too many for a screen. Programs get them all the same.
+    pub is_folded: bool,
     /// Text to print as it is, instead of facts and rows, when people read.
     pub text: Option<String>,
     /// JSON to print as it is, when programs read.
@@ -62,6 +66,9 @@ impl Report {
         self
     }
 }
+
+/// Facts that are a list in JSON even when there is only one: programs need not ask which it is.
+const REPEATED_FACTS: [&str; 3] = ["file", "tariff", "vat"];
 
 /// Where results go.
 #[derive(Debug, Clone, Copy)]
@@ -101,22 +108,26 @@ impl Output {
         let text = match self.format {
             Format::Table => people(report),
             Format::Json => report.json.clone().unwrap_or_else(|| format!("{}\n", object(report))),
-            Format::Csv => csv(report.table.as_ref()),
+            Format::Csv => csv(report),
         };
         if let Err(failure) = print(&text) {
             return self.fail(&failure);
         }
         if !self.quiet {
-            let mut hints = String::new();
-            for note in &report.notes {
-                hints.push_str(&format!("note: {note}\n"));
+            let hints = report.notes.iter().map(|note| ("note", note));
+            for (name, text) in hints.chain(report.next.iter().map(|command| ("next", command))) {
+                self.hint(name, text);
             }
-            for command in &report.next {
-                hints.push_str(&format!("next: {command}\n"));
-            }
-            complain(&hints);
         }
         ExitCode::from(report.code)
+    }
+
+    /// A line on stderr beside the result; a JSON object of its own when programs read.
+    pub fn hint(self, name: &str, text: &str) {
+        match self.format {
+            Format::Json => complain(&format!("{}\n", json!({ "message_type": name, "text": text }))),
+            _ => complain(&format!("{name}: {text}\n")),
+        }
     }
 
     /// Says why a command failed.
@@ -152,7 +163,7 @@ fn people(report: &Report) -> String {
     let width = report.facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let mut text: String =
         report.facts.iter().map(|(name, value)| format!("{name:<width$}  {}\n", plain(value))).collect();
-    if let Some(table) = &report.table {
+    if let Some(table) = report.table.as_ref().filter(|_| !report.is_folded) {
         if !text.is_empty() && !table.rows.is_empty() {
             text.push('\n');
         }
@@ -205,32 +216,58 @@ fn plain(value: &Value) -> String {
     }
 }
 
+/// The report as one object. A fact that is told several times is a list, of one too where there may be more.
 fn object(report: &Report) -> Value {
-    let mut object = Map::new();
+    let mut values: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for (name, value) in &report.facts {
-        object.insert(name.replace(' ', "_"), value.clone());
+        values.entry(key(name)).or_default().push(value.clone());
+    }
+    let mut object = Map::new();
+    for (name, mut list) in values {
+        let is_list = list.len() > 1 || REPEATED_FACTS.contains(&name.as_str());
+        let value = if is_list { Value::Array(list) } else { list.remove(0) };
+        object.insert(name, value);
     }
     if let Some(table) = &report.table {
         let rows = table.rows.iter().map(|row| {
-            let fields =
-                table.columns.iter().zip(row).map(|(name, value)| (name.replace(' ', "_"), value.clone()));
+            let fields = table.columns.iter().zip(row).map(|(name, value)| (key(name), value.clone()));
             Value::Object(fields.collect())
         });
         object.insert("rows".into(), rows.collect());
     }
     object.insert("notes".into(), json!(report.notes));
+    object.insert("next".into(), json!(report.next));
     object.insert("exit_code".into(), json!(report.code));
     Value::Object(object)
 }
 
-fn csv(table: Option<&Table>) -> String {
-    let Some(table) = table else { return String::new() };
-    let mut text = format!("{}\n", table.columns.join(","));
-    for row in &table.rows {
-        let fields: Vec<String> = row.iter().map(csv_field).collect();
-        text.push_str(&format!("{}\n", fields.join(",")));
+/// A name for programs: lower case, one `_` for whatever stands between words.
+fn key(name: &str) -> String {
+    let words = name.replace('\'', "").to_lowercase();
+    words.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("_")
+}
+
+/// The rows under their header; without a table, a row a fact.
+fn csv(report: &Report) -> String {
+    let line = |fields: Vec<String>| format!("{}\n", fields.join(","));
+    let Some(table) = &report.table else {
+        let facts = report.facts.iter().map(|(name, value)| line(vec![key(name), csv_field(value)]));
+        return std::iter::once("name,value\n".to_owned()).chain(facts).collect();
+    };
+    let header = line(table.columns.iter().map(|name| key(name)).collect());
+    let rows = table.rows.iter().map(|row| line(row.iter().map(csv_field).collect()));
+    std::iter::once(header).chain(rows).collect()
+}
+
+/// A path as a word of a command that can be pasted into a shell.
+pub fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:,@".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
-    text
 }
 
 /// Quoted where needed; a text that a spreadsheet would run as a formula gets an apostrophe in front.
@@ -255,5 +292,32 @@ mod tests {
             assert!(!bare.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']), "first byte {byte}");
         }
         assert_eq!(csv_field(&json!("-1.50")), "-1.50");
+    }
+
+    #[test]
+    fn a_fact_told_twice_is_a_list() {
+        let mut report = Report::default();
+        report.fact("tariff", "a").fact("tariff", "b").fact("payee's part, exact", "1");
+        let object = object(&report);
+        assert_eq!(object["tariff"], json!(["a", "b"]));
+        assert_eq!(object["payees_part_exact"], json!("1"));
+        let mut one = Report::default();
+        one.fact("tariff", "a");
+        assert_eq!(super::object(&one)["tariff"], json!(["a"]));
+    }
+
+    #[test]
+    fn without_rows_csv_has_a_row_a_fact() {
+        let mut report = Report::default();
+        report.fact("energy kWh", "1.500").fact("bills", 2);
+        assert_eq!(csv(&report), "name,value\nenergy_kwh,1.500\nbills,2\n");
+    }
+
+    #[test]
+    fn a_path_is_one_word_of_a_command() {
+        for (path, expected) in [("a/b-1.csv", "a/b-1.csv"), ("my data", "'my data'"), ("it's", "'it'\\''s'")]
+        {
+            assert_eq!(word(Path::new(path)), expected);
+        }
     }
 }

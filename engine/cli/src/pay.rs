@@ -17,7 +17,7 @@ use crate::args::{Arguments, Pay, PayAction};
 use crate::bill::compare_plan;
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, record};
-use crate::output::{Report, Table};
+use crate::output::{Report, Table, word};
 
 /// Payments.
 pub fn run(pay: &Pay, arguments: &Arguments) -> Result<Report, Failure> {
@@ -35,11 +35,11 @@ pub fn run(pay: &Pay, arguments: &Arguments) -> Result<Report, Failure> {
                 report.then(format!(
                     "tallywatt{} pay run {} --plan {}",
                     data_option(arguments),
-                    file.display(),
-                    path.display()
+                    word(file),
+                    word(path)
                 ));
             } else {
-                report.then(format!("tallywatt{} pay run {}", data_option(arguments), file.display()));
+                report.then(format!("tallywatt{} pay run {}", data_option(arguments), word(file)));
             }
             Ok(report)
         }
@@ -51,7 +51,7 @@ pub fn run(pay: &Pay, arguments: &Arguments) -> Result<Report, Failure> {
             report.then(format!("tallywatt{} bill arrears", data_option(arguments)));
             Ok(report)
         }
-        PayAction::Split => Ok(split(&open(arguments)?)),
+        PayAction::Split => Ok(split(&open(arguments)?, arguments)),
     }
 }
 
@@ -117,7 +117,7 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-fn split(opened: &Opened) -> Report {
+fn split(opened: &Opened, arguments: &Arguments) -> Report {
     let state = opened.consortium.node(Party::Bank).member().state();
     let mut table = Table::new(&["party", "leg", "amount"]);
     let mut sum = Money::ZERO;
@@ -133,6 +133,7 @@ fn split(opened: &Opened) -> Report {
     let mut report = Report { table: Some(table), ..Report::default() };
     report.fact("billed", state.billed().to_string()).fact("received", state.received().to_string());
     report.fact("sum of legs", sum.to_string());
+    report.then(format!("tallywatt{} bill arrears", data_option(arguments)));
     if sum != state.received() {
         report.code = code::DIFFERENCES;
     }

@@ -11,7 +11,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Progress of a long command.
 pub struct Meter {
     bar: Option<ProgressBar>,
-    tells: bool,
+    output: Output,
     what: String,
     begun: Instant,
     last: Instant,
@@ -30,7 +30,7 @@ impl Meter {
             bar
         });
         let now = Instant::now();
-        Self { bar, tells: output.tells_progress(), what: what.to_owned(), begun: now, last: now }
+        Self { bar, output, what: what.to_owned(), begun: now, last: now }
     }
 
     /// Moves to a position.
@@ -38,9 +38,10 @@ impl Meter {
         if let Some(bar) = &self.bar {
             bar.set_position(position);
             bar.set_message(message.to_owned());
-        } else if self.tells && self.last.elapsed() >= LINE_EVERY {
+        } else if self.output.tells_progress() && self.last.elapsed() >= LINE_EVERY {
             self.last = Instant::now();
-            eprintln!("{}: {message}, {} s", self.what, self.begun.elapsed().as_secs());
+            let text = format!("{}: {message}, {} s", self.what, self.begun.elapsed().as_secs());
+            self.output.hint("status", &text);
         }
     }
 

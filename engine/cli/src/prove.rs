@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Period;
 use tallywatt_core::label::AccountId;
@@ -16,7 +17,7 @@ use tallywatt_verify::report::Report as VerifyReport;
 use crate::args::{Arguments, Prove, ProveSubject, Verify};
 use crate::failure::Failure;
 use crate::open::{Opened, open, period_of};
-use crate::output::Report;
+use crate::output::{Report, Table, word};
 use crate::readings::block_key;
 
 /// Writes a receipt.
@@ -43,7 +44,7 @@ pub fn run(prove: &Prove, arguments: &Arguments) -> Result<Report, Failure> {
     report.fact("subject", receipt.subject.to_string());
     report.fact("receipt", path.display().to_string()).fact("bytes", bytes.len());
     report.fact("leaves", receipt.leaves.len());
-    report.then(format!("tallywatt verify '{}' --policy {}", path.display(), policy.display()));
+    report.then(format!("tallywatt verify {} --policy {}", word(&path), word(&policy)));
     Ok(report)
 }
 
@@ -64,9 +65,18 @@ pub fn verify(verify: &Verify, arguments: &Arguments) -> Result<Report, Failure>
     let mut report = Report { code: found.exit_code(), ..Report::default() };
     report.text = Some(found.to_string());
     report.json = Some(format!("{}\n", found.to_json()));
+    let mut table = Table::new(&["check", "status", "detail"]);
+    for check in &found.checks {
+        table.row(vec![json!(check.name), json!(check.status.name()), json!(check.detail)]);
+    }
+    report.table = Some(table);
     match report.code {
-        0 => {}
-        1 => report.notes.push("do not rely on this receipt; ask whoever gave it to you for another".into()),
+        0 => {
+            report.then("ask another party for its trust policy too: all three must give you the same");
+        }
+        1 => {
+            report.then("do not rely on this receipt; ask whoever gave it to you for another");
+        }
         _ => {
             report
                 .then("give the receipt and, with --policy, the trust policy you were given by the parties");

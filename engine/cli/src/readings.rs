@@ -1,6 +1,7 @@
 //! `readings`: what is sealed, what lacks, what was set aside.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
@@ -15,7 +16,7 @@ use tallywatt_node::intake::Intake;
 use crate::args::{Arguments, Readings, ReadingsAction};
 use crate::failure::Failure;
 use crate::open::{Opened, data_option, open, period_of};
-use crate::output::{Report, Table};
+use crate::output::{Report, Table, word};
 
 /// Looks at readings.
 pub fn run(readings: &Readings, arguments: &Arguments) -> Result<Report, Failure> {
@@ -24,9 +25,9 @@ pub fn run(readings: &Readings, arguments: &Arguments) -> Result<Report, Failure
         ReadingsAction::Show { usage_point, day, obis } => {
             show(&opened, block_key(usage_point, day, obis)?, arguments)
         }
-        ReadingsAction::Gaps { period } => Ok(gaps(&opened, period_of(period)?)),
+        ReadingsAction::Gaps { period } => Ok(gaps(&opened, period_of(period)?, arguments)),
         ReadingsAction::Quarantine => quarantine(&opened, arguments),
-        ReadingsAction::Totals => Ok(totals(&opened)),
+        ReadingsAction::Totals => Ok(totals(&opened, arguments)),
     }
 }
 
@@ -60,16 +61,16 @@ fn show(opened: &Opened, key: BlockKey, arguments: &Arguments) -> Result<Report,
     report.fact("intervals", block.interval_count()).fact("with a value", block.present_count());
     report.fact("revision", books.revision(&key).unwrap_or(0));
     report.then(format!(
-        "tallywatt{} prove day '{}' {} --obis {}",
+        "tallywatt{} prove day {} {} --obis {}",
         data_option(arguments),
-        key.usage_point,
+        word(Path::new(&key.usage_point.to_string())),
         key.day,
         key.register
     ));
     Ok(report)
 }
 
-fn gaps(opened: &Opened, period: Period) -> Report {
+fn gaps(opened: &Opened, period: Period, arguments: &Arguments) -> Report {
     let books = opened.consortium.node(Party::Grid).books();
     let mut table = Table::new(&["usage point", "register", "day", "intervals", "missing"]);
     for block in books.accepted().blocks_of_period(period) {
@@ -87,6 +88,12 @@ fn gaps(opened: &Opened, period: Period) -> Report {
     }
     let mut report = Report::default();
     report.fact("period", period.to_string()).fact("days with gaps", table.rows.len());
+    let option = data_option(arguments);
+    if table.rows.is_empty() {
+        report.then(format!("tallywatt{option} bill plan {period}"));
+    } else {
+        report.then(format!("tallywatt{option} ingest FILES, with the values that are missing"));
+    }
     report.table = Some(table);
     report
 }
@@ -119,11 +126,13 @@ fn quarantine(opened: &Opened, arguments: &Arguments) -> Result<Report, Failure>
     if total > 0 {
         report.fact("kept in", arguments.data.join("quarantine").display().to_string());
         report.then(format!("tallywatt{} ingest --retry --profile CORRECTED", data_option(arguments)));
+    } else {
+        report.then(format!("tallywatt{} readings totals", data_option(arguments)));
     }
     Ok(report)
 }
 
-fn totals(opened: &Opened) -> Report {
+fn totals(opened: &Opened, arguments: &Arguments) -> Report {
     let books = opened.consortium.node(Party::Grid).books();
     let mut sums: BTreeMap<(String, String, String), (u64, u64, i64)> = BTreeMap::new();
     for block in books.accepted().blocks_sorted() {
@@ -136,12 +145,18 @@ fn totals(opened: &Opened) -> Report {
     }
     let mut table = Table::new(&["usage point", "register", "month", "days", "readings", "Wh"]);
     let (mut readings, mut wh) = (0, 0);
+    let mut newest = None;
     for ((point, register, month), (days, count, sum)) in sums {
+        newest = newest.max(Some(month.clone()));
         readings += count;
         wh += sum;
         table.row(vec![json!(point), json!(register), json!(month), json!(days), json!(count), json!(sum)]);
     }
     let mut report = Report { table: Some(table), ..Report::default() };
     report.fact("readings", readings).fact("Wh over all registers", wh);
+    match newest {
+        Some(month) => report.then(format!("tallywatt{} readings gaps {month}", data_option(arguments))),
+        None => report.then(format!("tallywatt{} ingest FILES --profile NAME", data_option(arguments))),
+    };
     report
 }

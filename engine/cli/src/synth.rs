@@ -2,16 +2,18 @@
 
 use tallywatt_core::calendar::Day;
 use tallywatt_fixtures::documents;
+use tallywatt_fixtures::region::Region;
 use tallywatt_fixtures::town::Town;
 use tallywatt_fixtures::write::{ReadingFormat, write_readings};
 
-use crate::args::{Synth, SynthFormat};
+use crate::args::{Arguments, Synth, SynthFormat};
 use crate::failure::Failure;
-use crate::output::{Output, Report};
+use crate::open::data_option;
+use crate::output::{Output, Report, word};
 use crate::progress::Meter;
 
 /// Writes a town.
-pub fn run(synth: &Synth, output: &Output) -> Result<Report, Failure> {
+pub fn run(synth: &Synth, arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
     let first_day: Day =
         synth.first_day.parse().map_err(|error| Failure::usage(error, "write it as 2026-03-01"))?;
     let town = Town::new(synth.seed, synth.meters, synth.days, first_day)
@@ -39,15 +41,27 @@ pub fn run(synth: &Synth, output: &Output) -> Result<Report, Failure> {
         let written = documents::write_documents(&town, &synth.output).map_err(fail)?;
         report.fact("documents", written.len());
     }
+    if !synth.documents {
+        report.notes.push("with --documents it also writes tariffs, agreements and contracts".into());
+    }
     let profile = match synth.to {
         SynthFormat::Csv => "tallywatt",
         SynthFormat::Layout80020 => "80020",
         SynthFormat::Nem12 => "nem12",
         SynthFormat::Frames => "frames",
     };
-    report.then(format!(
-        "tallywatt ingest {}/readings/yekaterinburg* --profile {profile} --zone Asia/Yekaterinburg",
-        synth.output.display()
-    ));
+    let option = data_option(arguments);
+    if !arguments.data.exists() {
+        report.then(format!("tallywatt{option} init"));
+    }
+    for region in Region::ALL {
+        // A region without households has no files.
+        let Some(file) = files.iter().find(|file| file.region == region) else { continue };
+        let below = synth.output.join("readings");
+        let place = file.path.strip_prefix(&below).ok().and_then(|path| path.components().next());
+        let place = place.map_or_else(|| file.path.clone(), |first| below.join(first));
+        let zone = region.zone_name();
+        report.then(format!("tallywatt{option} ingest {} --profile {profile} --zone {zone}", word(&place)));
+    }
     Ok(report)
 }

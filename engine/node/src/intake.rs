@@ -13,11 +13,13 @@
 //! An import is known by the hash of the file's bytes, its member in an archive and the profile's text. A
 //! finished one is not read again: repeating it changes nothing.
 
+mod chunk;
+mod source;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::ops::ControlFlow;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,18 +27,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::ContentHash;
-use tallywatt_core::reading::RawReading;
 use tallywatt_core::rejection::{Rejection, RejectionCode};
 use tallywatt_core::vee::judge::Limits;
 use tallywatt_ingest::container::each_member;
 use tallywatt_ingest::decode::decode;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
-use tallywatt_ingest::sink::ReadingSink;
 use tallywatt_ledger::codec::Writer;
 use tallywatt_ledger::day_leaf::DayLeaf;
-use tallywatt_ledger::digest::{ContentHasher, content_hash};
-use tallywatt_shards::accepted::{AcceptedSet, Outcome};
+use tallywatt_ledger::digest::content_hash;
+use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::durable::{self, DurableError};
 use tallywatt_shards::intake_record::{
     FILE_NAME_SIZE_MAX, FRAME_COUNT_MAX, INTAKE_KIND, IntakeCounts, IntakeRecord, IntakeRecordError,
@@ -45,6 +45,8 @@ use tallywatt_shards::intake_record::{
 use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError};
 
 use crate::books::Books;
+use crate::intake::chunk::{Chunk, ChunkSink};
+use crate::intake::source::{Counted, hash_file};
 use crate::quarantine::{self, Quarantined};
 
 /// Readings in a chunk: what one acknowledgement covers.
@@ -86,6 +88,8 @@ pub struct ImportReport {
     pub end: ImportEnd,
     /// What was set aside, by code.
     pub rejected: BTreeMap<RejectionCode, u64>,
+    /// The first line that something was set aside of, by code.
+    pub first_lines: BTreeMap<RejectionCode, u64>,
 }
 
 /// How an import ended.
@@ -447,147 +451,6 @@ fn is_empty(record: &IntakeRecord) -> bool {
     record.counts == IntakeCounts::default() && record.rejections.is_empty() && record.frames.is_empty()
 }
 
-/// What was read since the last acknowledgement.
-#[derive(Default)]
-struct Chunk {
-    readings: Vec<RawReading>,
-    rejections: Vec<Rejection>,
-}
-
-/// Buffers what the decoder finds, and flushes it chunk by chunk.
-struct ChunkSink<'a, 'r> {
-    intake: &'a mut Intake,
-    id: ContentHash,
-    file_name: String,
-    known_cursor: u64,
-    limits: Limits,
-    bytes: &'a Rc<Cell<u64>>,
-    run: &'a mut ImportRun<'r>,
-    chunk: Chunk,
-    failed: Option<IntakeError>,
-    last_line: u64,
-}
-
-impl ChunkSink<'_, '_> {
-    fn is_wanted(&self, line: u64) -> bool {
-        line > self.known_cursor && self.run.only_lines.is_none_or(|lines| lines.contains(&line))
-    }
-
-    /// Judges and joins the chunk, makes it durable, and only then counts it.
-    fn flush(&mut self, is_finished: bool) -> Result<(), IntakeError> {
-        let Chunk { readings, mut rejections } = std::mem::take(&mut self.chunk);
-        let mut counts = IntakeCounts::default();
-        for rejection in &rejections {
-            counts.offered += u64::from(rejection.reading_count);
-            counts.rejected += u64::from(rejection.reading_count);
-        }
-        let (zone, source) = (self.run.profile.zone(), self.run.profile.source());
-        for reading in &readings {
-            counts.offered += 1;
-            let code = match self.intake.accepted.accept(reading, zone, source, &self.limits) {
-                Outcome::Accepted => {
-                    counts.accepted += 1;
-                    continue;
-                }
-                Outcome::Duplicate => {
-                    counts.duplicate += 1;
-                    continue;
-                }
-                Outcome::Corrected => {
-                    counts.corrected += 1;
-                    continue;
-                }
-                Outcome::Conflict => {
-                    counts.conflict += 1;
-                    RejectionCode::Conflict
-                }
-                Outcome::Rejected(code) => {
-                    counts.rejected += 1;
-                    code
-                }
-            };
-            let raw = format!(
-                "{} {} {} {} Wh",
-                reading.usage_point, reading.register, reading.start, reading.energy_wh
-            );
-            rejections.push(Rejection::new(code, reading.line, 1, raw.as_bytes()));
-        }
-        let touched = self.intake.accepted.take_touched();
-        let frames: Vec<DayLeaf> = touched
-            .iter()
-            .filter_map(|key| self.intake.accepted.get(key))
-            .cloned()
-            .map(DayLeaf::frame)
-            .collect();
-        self.write(is_finished, counts, &rejections, &frames)?;
-        self.intake.unsealed.extend(touched);
-        let import = &self.intake.imports[&self.id];
-        let readings = import.counts.offered - import.counts.rejected;
-        (self.run.progress)(Progress { bytes: self.bytes.get(), readings, rejected: import.counts.rejected });
-        Ok(())
-    }
-
-    /// One record, or several when one line alone held more than fits one.
-    fn write(
-        &mut self,
-        is_finished: bool,
-        counts: IntakeCounts,
-        rejections: &[Rejection],
-        frames: &[DayLeaf],
-    ) -> Result<(), IntakeError> {
-        let frame_parts: Vec<&[DayLeaf]> = frames.chunks(CHUNK_READING_COUNT).collect();
-        let rejection_parts: Vec<&[Rejection]> = rejections.chunks(CHUNK_REJECTION_COUNT).collect();
-        let part_count = frame_parts.len().max(rejection_parts.len()).max(1);
-        let cursor = self.intake.imports.get(&self.id).map_or(0, |import| import.cursor);
-        for part in 0..part_count {
-            let is_last = part + 1 == part_count;
-            let record = IntakeRecord {
-                file: self.id,
-                file_name: self.file_name.clone(),
-                // The cursor moves with the last part only: a crash between two offers the chunk again.
-                line_cursor: if is_last { self.last_line.max(cursor) } else { cursor },
-                is_finished: is_finished && is_last,
-                counts: if is_last { counts } else { IntakeCounts::default() },
-                rejections: rejection_parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
-                frames: frame_parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
-            };
-            self.intake.write_ahead.append(INTAKE_KIND, &record.encode()?)?;
-            self.intake.write_ahead.sync()?;
-            self.intake.remember(record);
-        }
-        Ok(())
-    }
-}
-
-impl ReadingSink for ChunkSink<'_, '_> {
-    fn reading(&mut self, reading: RawReading) {
-        if self.is_wanted(reading.line) {
-            self.chunk.readings.push(reading);
-        }
-    }
-
-    fn reject(&mut self, rejection: Rejection) {
-        if self.is_wanted(rejection.line) {
-            self.chunk.rejections.push(rejection);
-        }
-    }
-
-    fn line_done(&mut self, line: u64) -> ControlFlow<()> {
-        self.last_line = line;
-        let is_full = self.chunk.readings.len() >= CHUNK_READING_COUNT
-            || self.chunk.rejections.len() >= CHUNK_REJECTION_COUNT;
-        if is_full && let Err(error) = self.flush(false) {
-            self.failed = Some(error);
-            return ControlFlow::Break(());
-        }
-        if self.run.interrupt.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
-}
-
 enum Visit {
     Refused(FileRefusal),
     Failed(IntakeError),
@@ -596,40 +459,6 @@ enum Visit {
 impl From<FileRefusal> for Visit {
     fn from(refusal: FileRefusal) -> Self {
         Self::Refused(refusal)
-    }
-}
-
-/// A file that says how far it was read.
-struct Counted {
-    file: File,
-    bytes: Rc<Cell<u64>>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let size = self.file.read(buffer)?;
-        self.bytes.set(self.bytes.get() + u64::try_from(size).unwrap_or(0));
-        Ok(size)
-    }
-}
-
-impl Seek for Counted {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let at = self.file.seek(to)?;
-        self.bytes.set(at);
-        Ok(at)
-    }
-}
-
-fn hash_file(path: &Path) -> Result<ContentHash, IntakeError> {
-    let mut file = File::open(path).map_err(DurableError::io("open", path))?;
-    let mut hasher = ContentHasher::default();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer).map_err(DurableError::io("read", path))? {
-            0 => return Ok(hasher.finish()),
-            size => hasher.update(&buffer[..size]),
-        }
     }
 }
 
@@ -681,11 +510,14 @@ fn report(
     resumed_from: Option<u64>,
     end: ImportEnd,
 ) -> ImportReport {
-    let mut rejected = BTreeMap::new();
+    let (mut rejected, mut first_lines) = (BTreeMap::new(), BTreeMap::new());
     for rejection in &import.rejections {
+        let first = first_lines.entry(rejection.code).or_insert(rejection.line);
+        *first = rejection.line.min(*first);
         *rejected.entry(rejection.code).or_default() += u64::from(rejection.reading_count);
     }
-    ImportReport { name: name.to_owned(), counts: import.counts, rounded, resumed_from, end, rejected }
+    let (name, counts) = (name.to_owned(), import.counts);
+    ImportReport { name, counts, rounded, resumed_from, end, rejected, first_lines }
 }
 
 fn refused(name: &str, counts: IntakeCounts, refusal: &FileRefusal) -> ImportReport {
@@ -697,5 +529,6 @@ fn refused(name: &str, counts: IntakeCounts, refusal: &FileRefusal) -> ImportRep
         resumed_from: None,
         end,
         rejected: BTreeMap::new(),
+        first_lines: BTreeMap::new(),
     }
 }

@@ -67,7 +67,13 @@ impl Config {
         };
         let config: Self = toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            fail(line, error.message().to_owned())
+            let key =
+                line.and_then(|line| text.lines().nth(line - 1)).and_then(|line| line.split('=').next());
+            // Some of the library's messages do not say which key they are about.
+            match key.map(str::trim).filter(|key| !key.is_empty() && !error.message().contains(key)) {
+                Some(key) => fail(line, format!("{key}: {}", error.message())),
+                None => fail(line, error.message().to_owned()),
+            }
         })?;
         let line_of = |key: &str| text.lines().position(|line| line.starts_with(key)).map(|at| at + 1);
         if config.currency.parse::<Currency>().is_err() {

@@ -9,7 +9,7 @@ use tallywatt_consensus::state::Change;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::money::Money;
 use tallywatt_ledger::block::{Block, LogLeaf, Proposal};
-use tallywatt_ledger::command::Command;
+use tallywatt_ledger::command::{Command, PartyKeys};
 use tallywatt_ledger::digest;
 use tallywatt_ledger::note::Note;
 use tallywatt_shards::threads::Threads;
@@ -97,9 +97,10 @@ impl Node {
         let books = Books::new(folder.blinding_secret().map_err(disk)?, threads);
         let store = ChainStore::open(&folder.path().join("chain.redb"))
             .map_err(|source| NodeError::Store { party, source })?;
+        let public = keys.public();
         let member = Member::new(party, keys, origin.to_owned(), lock);
         let mut node = Self { party, folder, store, member, books, lie: None };
-        node.replay()?;
+        node.replay(&public)?;
         Ok(node)
     }
 
@@ -233,7 +234,7 @@ impl Node {
         self.member.resume().map_err(|source| NodeError::Member { party, source })
     }
 
-    fn replay(&mut self) -> Result<(), NodeError> {
+    fn replay(&mut self, own_keys: &PartyKeys) -> Result<(), NodeError> {
         let party = self.party;
         let fail = |source| NodeError::Store { party, source };
         let files = self.stored_files().map_err(fail)?;
@@ -247,6 +248,12 @@ impl Node {
                 .restore(&stored.block, &stored.leaf)
                 .map_err(|source| NodeError::Member { party, source })?;
             let command = &stored.block.proposal.command;
+            // What a key of nobody signs counts for nothing, and would only be seen at the next block.
+            if let Command::Genesis(genesis) = command
+                && genesis.parties[usize::from(party.code()) - 1] != *own_keys
+            {
+                return Err(NodeError::Folder { party, source: self.folder.foreign_keys() });
+            }
             let file =
                 self.folder.read_file(command).map_err(|source| NodeError::Folder { party, source })?;
             if let (Some(bytes), Some(path)) = (&file, node_folder::file_of(command)) {

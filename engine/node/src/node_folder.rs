@@ -103,6 +103,13 @@ impl NodeFolder {
         Ok(Keys::from_seeds(origin, self.party, &seeds)?)
     }
 
+    /// Its keys are sound, and not those that the first block names.
+    #[must_use]
+    pub fn foreign_keys(&self) -> FolderError {
+        let what = "not the keys that the first block names";
+        FolderError::Malformed { path: self.path.join("keys.seeds"), what }
+    }
+
     /// The ledger's blinding secret.
     ///
     /// # Errors
