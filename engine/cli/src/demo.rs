@@ -22,7 +22,7 @@ use crate::args::{Arguments, Demo, DemoAction};
 use crate::failure::{Failure, code};
 use crate::open::{Opened, open_held, period_of};
 use crate::output::{Output, Report, word};
-use crate::{bill, documents as published, ingest, pay, prove};
+use crate::{bill, documents as published, export, ingest, pay, prove};
 
 /// Says that a folder is a demonstration's, and may be replaced by the next.
 const MARKER: &str = ".tallywatt-demo";
@@ -83,6 +83,7 @@ impl<'a> Story<'a> {
         self.take_in(&mut opened, &data, &files)?;
         self.issue_bills(&mut opened)?;
         self.settle(&mut opened, &folder.join("town"))?;
+        self.archive(&opened, &folder.join("parquet"))?;
         self.prove(&opened, &folder, &data)
     }
 
@@ -210,6 +211,18 @@ impl<'a> Story<'a> {
         self.keep(&report, &[("payments", "payments"), ("paid", "paid"), ("sum of legs", "sum of legs")]);
         self.say("payments", text)?;
         self.disputes(&report)
+    }
+
+    fn archive(&mut self, opened: &Opened, folder: &Path) -> Result<(), Failure> {
+        let report = export::write(opened, folder)?;
+        let text = format!(
+            "{} files for other tools, {} rows, {} bytes: {}",
+            fact(&report, "files"),
+            fact(&report, "rows"),
+            fact(&report, "bytes"),
+            folder.display()
+        );
+        self.say("parquet", text)
     }
 
     /// A liar is named, and ends the story: without all three there is no sealed head, and no receipt.
