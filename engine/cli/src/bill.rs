@@ -193,7 +193,7 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
 
 /// Hundredths of a per cent as per cent.
 fn f_percent(rate_e4: u16) -> String {
-    if rate_e4 % 100 == 0 {
+    if rate_e4.is_multiple_of(100) {
         (rate_e4 / 100).to_string()
     } else {
         format!("{}.{:02}", rate_e4 / 100, rate_e4 % 100)
