@@ -17,7 +17,7 @@
 //! | `leaf_hash` | 32 bytes | BLAKE3 of the leaf that the row is part of |
 //!
 //! Rows are sorted by the first three. A file's bytes depend on its leaves and the batch alone. The archive can
-//! always be written again from the batch file: it is never read to decide anything.
+//! always be written again from the batch file: it is never read to decide anything. Also in `FORMAT.md` §9.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -13,6 +13,7 @@
 //! ```
 //!
 //! The caller names the file; what it is *known* by is [`file_hash`]. One set of leaves has one encoding.
+//! Also in `FORMAT.md` §7.
 
 use std::path::Path;
 

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Frames stand in the order of their keys, each key once. Replaying a record merges its frames: replaying it
-//! twice, or after later ones, gives the same days.
+//! twice, or after later ones, gives the same days. Also in `FORMAT.md` §7.
 
 use tallywatt_core::day_block::BlockKey;
 use tallywatt_core::hash::ContentHash;

@@ -24,6 +24,7 @@
 //!
 //! The offset keeps a record that is copied elsewhere, or that stands inside a payload, from passing for one.
 //! What this cannot tell apart: rot in the very last record looks torn. The number of bytes cut is reported.
+//! Also in `FORMAT.md` §7.
 
 use std::ops::Range;
 

@@ -11,7 +11,8 @@ use tallywatt_core::energy::Energy;
 use tallywatt_core::label::AccountId;
 use tallywatt_core::money::Money;
 use tallywatt_ledger::command::Command;
-use tallywatt_node::books::{Books, Computed, Input, read_bills};
+use tallywatt_node::books::records::read_bills;
+use tallywatt_node::books::{Books, Computed, Input};
 use tallywatt_node::compare;
 use tallywatt_shards::durable;
 

@@ -46,6 +46,8 @@ fn status(arguments: &Arguments) -> Result<Report, Failure> {
     report.fact("chain", member.state().chain().map_or_else(String::new, |hash| hash.to_string()));
     report.fact("billed", member.state().billed().to_string());
     report.fact("received", member.state().received().to_string());
+    let findings = opened.consortium.node(Party::Grid).store().findings();
+    report.notes = findings.map_err(|error| Failure::usage(error, "run `tallywatt chain audit`"))?;
     for node in opened.consortium.nodes() {
         if let Some(reason) = node.member().frozen() {
             report.notes.push(format!("{} signs nothing any more: {reason}", node.party().name()));

@@ -9,7 +9,8 @@ use tallywatt_core::contract;
 use tallywatt_core::tariff::TariffBook;
 use tallywatt_ingest::documents::{Document, parse_contracts, parse_document};
 use tallywatt_ledger::document;
-use tallywatt_node::books::{Input, contracts_file};
+use tallywatt_node::books::Input;
+use tallywatt_node::books::records::contracts_file;
 
 use crate::args::{Arguments, Contract, ContractAction, Tariff, TariffAction};
 use crate::failure::{Failure, code};
@@ -147,7 +148,7 @@ fn publish(opened: &mut Opened, documents: &[Vec<u8>]) -> Result<Report, Failure
     let mut report = Report::default();
     let (mut published, mut known) = (0, 0);
     for bytes in documents {
-        let publication = tallywatt_node::books::publication_of(bytes)?;
+        let publication = tallywatt_node::books::records::publication_of(bytes)?;
         let state = opened.consortium.node(Party::Supplier).member().state();
         if state.is_published(publication.kind, &publication.hash) {
             known += 1;

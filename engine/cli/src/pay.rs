@@ -9,7 +9,8 @@ use tallywatt_core::money::Money;
 use tallywatt_core::split::LegKind;
 use tallywatt_ingest::documents::{PaymentRegistry, parse_payments};
 use tallywatt_ledger::command::Command;
-use tallywatt_node::books::{Computed, Input, read_settled};
+use tallywatt_node::books::records::read_settled;
+use tallywatt_node::books::{Computed, Input};
 use tallywatt_shards::durable;
 
 use crate::args::{Arguments, Pay, PayAction};

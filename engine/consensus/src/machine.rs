@@ -358,6 +358,9 @@ impl Member {
 
     /// Puts a block back that this node stored before: recovery runs the same checks as the first time.
     ///
+    /// A block that this key has not signed yet must be recomputed first, as when it was proposed: give the
+    /// member [`Event::Recomputed`], and it freezes here if the result was another.
+    ///
     /// # Errors
     /// [`MemberError`] if it does not follow from the blocks before it, or gives another leaf.
     pub fn restore(&mut self, block: &Block, leaf: &LogLeaf) -> Result<(), MemberError> {
@@ -375,6 +378,7 @@ impl Member {
         if own_leaf != *leaf {
             return Err(what("its state root or parent leaf"));
         }
+        self.freeze_if_dissented(&block.proposal.command.digest(), height);
         Ok(())
     }
 
@@ -476,13 +480,21 @@ impl Member {
         let digest = entry.proposal.command.digest();
         let mut actions = Vec::new();
         let (block, leaf, changes) = self.extend(entry)?;
-        if self.dissented == Some(digest) && self.frozen.is_none() {
-            let reason = format!("block {} holds what this node computed otherwise", block.height);
-            self.frozen = Some(reason.clone());
+        if let Some(reason) = self.freeze_if_dissented(&digest, block.height) {
             actions.push(Action::Report(Report::Frozen(reason)));
         }
         actions.push(Action::Store { block, leaf, changes });
         Ok(actions)
+    }
+
+    /// Freezes this member if the command in the chain is the one it computed otherwise.
+    fn freeze_if_dissented(&mut self, digest: &ContentHash, height: u64) -> Option<String> {
+        if self.dissented != Some(*digest) || self.frozen.is_some() {
+            return None;
+        }
+        let reason = format!("block {height} holds what this node computed otherwise");
+        self.frozen = Some(reason.clone());
+        Some(reason)
     }
 
     /// The pure step every member takes alike: entry in; block, leaf and changed state out.

@@ -4,7 +4,7 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::{Attestation, Proposal};
 use tallywatt_ledger::command::{Genesis, PartyKeys};
-use tallywatt_ledger::key::{Cosigner, LogSigner, VerifierKey};
+use tallywatt_ledger::key::{Cosigner, KeyKind, LogSigner, VerifierKey};
 use tallywatt_ledger::note::{NoteError, SignatureLine};
 
 /// The private keys of one party. No debug output: they are secrets.
@@ -41,6 +41,30 @@ impl Keys {
     }
 }
 
+/// Why a genesis does not list keys that can be relied on.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// A text is no C2SP verifier key.
+    #[error(transparent)]
+    Key(#[from] NoteError),
+    /// A key is of the wrong kind for its use.
+    #[error("the {use_} key of {party} is of the wrong kind")]
+    Kind {
+        /// Whose.
+        party: Party,
+        /// For what.
+        use_: &'static str,
+    },
+    /// A key stands twice.
+    #[error("the {use_} key of {party} is another party's, or its own for another use")]
+    Shared {
+        /// Whose.
+        party: Party,
+        /// For what.
+        use_: &'static str,
+    },
+}
+
 /// The public keys of all parties.
 #[derive(Debug, Clone)]
 pub struct Directory {
@@ -48,15 +72,28 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Reads the keys a genesis lists.
+    /// Reads the keys a genesis lists: nine different ones, each of the kind its use asks for.
     ///
     /// # Errors
-    /// [`NoteError`] if one is not a C2SP verifier key.
-    pub fn of(genesis: &Genesis) -> Result<Self, NoteError> {
+    /// [`DirectoryError`]: a shared key would let one party count as two.
+    pub fn of(genesis: &Genesis) -> Result<Self, DirectoryError> {
         let mut entries = Vec::new();
+        let mut seen: Vec<[u8; 32]> = Vec::new();
         for (party, keys) in Party::ALL.into_iter().zip(&genesis.parties) {
-            let (log, witness) = (VerifierKey::parse(&keys.log)?, VerifierKey::parse(&keys.witness)?);
-            entries.push((party, log, witness, VerifierKey::parse(&keys.exec)?));
+            let mut key = |text: &str, use_: &'static str, kind: KeyKind| {
+                let key = VerifierKey::parse(text)?;
+                if key.kind() != kind {
+                    return Err(DirectoryError::Kind { party, use_ });
+                }
+                if seen.contains(key.public_key()) {
+                    return Err(DirectoryError::Shared { party, use_ });
+                }
+                seen.push(*key.public_key());
+                Ok(key)
+            };
+            let log = key(&keys.log, "log", KeyKind::Log)?;
+            let witness = key(&keys.witness, "witness", KeyKind::Cosigner)?;
+            entries.push((party, log, witness, key(&keys.exec, "exec", KeyKind::Log)?));
         }
         Ok(Self { entries })
     }

@@ -1,4 +1,5 @@
 //! Three members in memory, messages delivered in an order drawn from a seed: honest, lying, crashing.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
 
 use std::collections::BTreeMap;
 

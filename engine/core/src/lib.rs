@@ -1,8 +1,8 @@
 //! What a reading, a tariff, a bill and a split *are*: pure functions over plain values.
 //!
 //! Nothing here reads a clock, a file, a socket, an environment variable or a random number, and nothing
-//! uses a float between a reading and a receipt; `clippy.toml` beside this crate's manifest and the test
-//! `purity` hold that. Floor 1 of the house: every other crate may depend on this one.
+//! uses a float between a reading and a receipt; the test `purity` reads the sources and holds that. Floor 1 of
+//! the house: every other crate may depend on this one.
 //!
 //! ```
 //! use tallywatt_core::{energy::Energy, money::PricePerKwh};

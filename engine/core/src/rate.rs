@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use crate::agreement::{Agreement, AgreementError};
-use crate::bill::{Bill, ChargeKind, ChargeLine, Completeness, VatLine};
+use crate::bill::{Bill, ChargeKind, ChargeLine, Completeness, VERSION_COUNT_MAX, VatLine};
 use crate::calendar::{Day, Period, UtcSeconds};
 use crate::contract::Contract;
 use crate::day_block::{BlockKey, DayBlock};
@@ -76,6 +76,14 @@ pub enum BillError {
     /// The agreement does not fit.
     #[error(transparent)]
     Agreement(#[from] AgreementError),
+    /// More tariff versions than a bill may have.
+    #[error("account {account} would be billed by {count} tariff versions, at most {VERSION_COUNT_MAX}")]
+    TooManyVersions {
+        /// The account.
+        account: AccountId,
+        /// How many.
+        count: usize,
+    },
     /// An amount beyond what can be written.
     #[error("an amount of account {0} does not fit 64-bit minor units")]
     Overflow(AccountId),
@@ -95,6 +103,10 @@ pub fn bill<'b>(
     }
     if usage.versions.is_empty() {
         return Err(BillError::NoContract(inputs.account, inputs.period));
+    }
+    let count = usage.versions.len();
+    if count > VERSION_COUNT_MAX as usize {
+        return Err(BillError::TooManyVersions { account: inputs.account, count });
     }
     usage.into_bill(inputs)
 }

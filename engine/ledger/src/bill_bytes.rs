@@ -16,21 +16,21 @@
 //! Quantities are Wh or days, prices 10^-8, exact amounts 10^-11, amounts minor units. A record that decodes
 //! encodes to the same bytes and adds up: what is stored twice (a product, a sum) is stored for the reader, and
 //! checked. That it also follows from its tariffs and readings only computing it again can tell.
-//! Also in `FORMAT.md`.
+//! Also in `FORMAT.md` §3.
 
 use tallywatt_core::account::{Allocation, Payment};
-use tallywatt_core::agreement::Party;
 use tallywatt_core::bill::{
     Bill, ChargeKind, ChargeLine, Completeness, LINE_COUNT_MAX, VERSION_COUNT_MAX, VatLine,
 };
 use tallywatt_core::calendar::Period;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::{ExactAmount, Money, PricePerKwh};
-use tallywatt_core::split::{Leg, LegKind, SettledPayment};
+use tallywatt_core::split::{LegKind, SettledPayment};
 use tallywatt_core::tariff::{RANGE_COUNT_MAX, ZONE_COUNT_MAX};
 
 use crate::codec::{CodecError, Reader, Writer};
-use crate::document::{DOCUMENT_VERSION, read_code, read_currency, read_day, read_vat, write_vat};
+use crate::document::{DOCUMENT_VERSION, read_currency, read_day, read_vat, write_vat};
+use crate::legs::{LEG_COUNT_MAX, read_legs, write_legs};
 
 /// Kind byte of a bill.
 pub const BILL_KIND: u8 = 0x33;
@@ -38,8 +38,6 @@ pub const BILL_KIND: u8 = 0x33;
 pub const SETTLED_KIND: u8 = 0x34;
 /// The most bills that one payment pays.
 pub const ALLOCATION_COUNT_MAX: u32 = 4_096;
-/// The most legs: three parties, four kinds.
-pub const LEG_COUNT_MAX: u32 = 12;
 
 const ENERGY: u8 = 1;
 const FIXED: u8 = 2;
@@ -133,10 +131,7 @@ pub fn encode_settled(settled: &SettledPayment) -> Vec<u8> {
         writer.hash(&allocation.bill).hash(&allocation.agreement);
         writer.i64(allocation.amount.as_minor()).i128(allocation.payee_part.as_e11());
     }
-    writer.count(legs.len());
-    for leg in legs {
-        writer.u8(leg.party.code()).u8(leg.kind.code()).i64(leg.amount.as_minor());
-    }
+    write_legs(&mut writer, legs);
     writer.finish()
 }
 
@@ -293,32 +288,6 @@ fn read_above_zero(reader: &mut Reader<'_>, field: &'static str) -> Result<Money
     if amount > Money::ZERO { Ok(amount) } else { Err(reader.refuse(field, at)) }
 }
 
-fn read_legs(reader: &mut Reader<'_>) -> Result<Vec<Leg>, CodecError> {
-    let count = reader.count("legs", LEG_COUNT_MAX)?;
-    let mut legs: Vec<Leg> = Vec::new();
-    for _ in 0..count {
-        let at = reader.at();
-        let party = read_code(reader, "leg party", Party::from_code)?;
-        let kind = read_code(reader, "leg kind", LegKind::from_code)?;
-        let amount = read_above_zero(reader, "leg amount")?;
-        let is_after = legs.last().is_none_or(|last| (last.party, last.kind) < (party, kind));
-        if !is_after || !may_hold(party, kind) {
-            return Err(reader.refuse("leg", at));
-        }
-        legs.push(Leg { party, kind, amount });
-    }
-    Ok(legs)
-}
-
-/// The bank only holds what it cannot match; an advance is held by the supplier.
-fn may_hold(party: Party, kind: LegKind) -> bool {
-    match kind {
-        LegKind::Part | LegKind::Remainder => party != Party::Bank,
-        LegKind::Advance => party == Party::Supplier,
-        LegKind::Suspense => party == Party::Bank,
-    }
-}
-
 /// Parts and remainders are what was allocated; with advance or suspense they are the payment.
 fn legs_add_up(settled: &SettledPayment) -> bool {
     let of = |kinds: [LegKind; 2]| {
@@ -344,6 +313,9 @@ fn fits(count: usize, max: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tallywatt_core::agreement::Party;
+    use tallywatt_core::split::Leg;
+
     use crate::digest::content_hash;
     use std::fmt::Debug;
     use tallywatt_core::money::Rounding;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! - A checkpoint has one text, and a text that parses is the text of its checkpoint, byte for byte.
-//! - Stricter than the standard: no extension lines, an origin without spaces, the one right root at size 0.
+//! - Stricter than the standard: no extension lines, an origin without spaces, the one right root at size 0. Also in `FORMAT.md` §5.
 //!
 //! Source: C2SP tlog-checkpoint.
 //!

@@ -47,7 +47,7 @@ pub enum CodecError {
         count: usize,
     },
     /// The record is of another kind or version.
-    #[error("record of kind {kind} version {version}, expected kind {want}")]
+    #[error("record of kind {kind}, version {version}; this reads kind {want} in its one version")]
     Kind {
         /// Kind found.
         kind: u8,

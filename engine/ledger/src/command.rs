@@ -8,19 +8,18 @@ use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::Label;
 use tallywatt_core::money::{ExactAmount, Money};
-use tallywatt_core::split::{Leg, LegKind, RunningSplit};
+use tallywatt_core::split::{Leg, RunningSplit};
 use tallywatt_core::tariff::Currency;
 use tallywatt_core::validity::Validity;
 
 use crate::codec::{CodecError, Reader, Writer};
 use crate::digest;
+use crate::legs::{read_legs, write_legs};
 use crate::seal::{Sealed, Totals};
 use crate::tree::Root;
 
 /// Kind byte of a command's canonical bytes.
 const COMMAND_KIND: u8 = 0x40;
-/// The most settlement legs in a command: each party and kind once.
-const LEG_COUNT_MAX: u32 = 12;
 /// The most agreements one settlement may touch.
 pub const RUNNING_COUNT_MAX: u32 = 1_024;
 /// Longest key or version text in a genesis.
@@ -447,33 +446,4 @@ fn read_settlement(reader: &mut Reader<'_>) -> Result<SettlementCommit, CodecErr
         running.push((agreement, RunningSplit { due, paid }));
     }
     Ok(SettlementCommit { sequence, file, payments, paid, legs, running })
-}
-
-/// Appends legs: a count, then (party, kind, amount) each.
-pub fn write_legs(writer: &mut Writer, legs: &[Leg]) {
-    writer.count(legs.len());
-    for leg in legs {
-        writer.u8(leg.party.code()).u8(leg.kind.code()).i64(leg.amount.as_minor());
-    }
-}
-
-/// Takes legs: sorted by (party, kind), each once, above zero.
-///
-/// # Errors
-/// [`CodecError`].
-pub fn read_legs(reader: &mut Reader<'_>) -> Result<Vec<Leg>, CodecError> {
-    let mut legs: Vec<Leg> = Vec::new();
-    for _ in 0..reader.count("legs", LEG_COUNT_MAX)? {
-        let at = reader.at();
-        let refuse = || CodecError::Value { field: "leg", at };
-        let party = Party::from_code(reader.u8("leg party")?).ok_or_else(refuse)?;
-        let kind = LegKind::from_code(reader.u8("leg kind")?).ok_or_else(refuse)?;
-        let amount = Money::from_minor(reader.i64("leg amount")?);
-        let follows = legs.last().is_none_or(|last| (last.party, last.kind) < (party, kind));
-        if amount <= Money::ZERO || !follows {
-            return Err(refuse());
-        }
-        legs.push(Leg { party, kind, amount });
-    }
-    Ok(legs)
 }

@@ -1,7 +1,7 @@
 //! BLAKE3 as used here: plain for content and leaves, derived keys for every other meaning.
 //!
-//! A leaf is at least 256 bytes hashed plainly; a tree node is 64 bytes hashed under [`Domain::TreeNode`]'s
-//! key. So no leaf can be shown as a node, nor a root of one kind of tree as a root of another.
+//! A leaf is hashed plainly, a tree node under [`Domain::TreeNode`]'s key. So no leaf can be shown as a node,
+//! nor a root of one kind of tree as a root of another. Also in `FORMAT.md` §2.
 
 use std::sync::OnceLock;
 

@@ -15,7 +15,7 @@
 //!
 //! A title, source or time zone is its size in a `u32`, then UTF-8. Days count from 1970-01-01; a `to` of -1
 //! means for good. Every stored code has one meaning and every meaning one code, so a record that decodes
-//! encodes to the same bytes. Also in `FORMAT.md`.
+//! encodes to the same bytes. Also in `FORMAT.md` §3.
 //!
 //! ```
 //! use tallywatt_core::{calendar::Zone, contract::Contract, register::Register, validity::Validity};

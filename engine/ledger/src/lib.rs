@@ -11,6 +11,7 @@ pub mod day_leaf;
 pub mod digest;
 pub mod document;
 pub mod key;
+pub mod legs;
 pub mod log;
 pub mod note;
 pub mod policy;

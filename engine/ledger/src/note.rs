@@ -11,7 +11,7 @@
 //!
 //! - A note has one spelling: what [`Note::parse`] takes, [`Note::encode`] gives back byte for byte.
 //! - A [`SignatureLine`] alone says nothing; only a [`VerifierKey`](crate::key::VerifierKey) turns it into a fact.
-//! - Stricter than the standard: one line a key and note.
+//! - Stricter than the standard: one line a key and note. Also in `FORMAT.md` §5.
 //!
 //! Source: C2SP signed-note.
 //!

@@ -20,7 +20,7 @@
 //!
 //! - A receipt has one spelling: what [`Receipt::parse`] takes, [`Receipt::encode`] gives back byte for byte.
 //! - Parsing believes nothing and decodes no record: that is for whoever verifies.
-//! - Everything is counted against a named limit before it is kept. Bytes in `FORMAT.md` §6.
+//! - Everything is counted against a named limit before it is kept. Bytes in `FORMAT.md` §8.
 //!
 //! Source: C2SP tlog-proof, version 1, for the last part.
 

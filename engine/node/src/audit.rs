@@ -25,7 +25,7 @@ use crate::books::Books;
 use crate::compare;
 use crate::ledger_folder::{HeldFolder, POLICY_NAME};
 use crate::node_folder::{self, NodeFolder, SEALED_FILE_SIZE_MAX};
-use crate::store::{self, ChainStore, TableName};
+use crate::store::{self, ChainStore, TableName, Values};
 
 /// One place that is not what it was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,8 +109,6 @@ fn audit_node(held: &HeldFolder, party: Party, threads: &Threads, report: &mut A
     audit_chain(held, party, &folder, &chain, &tables, threads, report);
     chain.into_iter().map(|(block, _)| block.encode()).collect()
 }
-
-type Values = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Every table's values that have their own hash; those that have not are found by name.
 fn read_tables(party: Party, store: &ChainStore, report: &mut AuditReport) -> BTreeMap<&'static str, Values> {

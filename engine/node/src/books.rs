@@ -10,36 +10,37 @@
 //!
 //! Nothing here reads a clock or a disk; the same inputs in the same order give the same books.
 
+pub mod records;
+
+mod billing;
+mod closing;
+
 use std::collections::{BTreeMap, HashMap};
 
-use rayon::prelude::*;
 use tallywatt_core::account::{AccountState, OpenBill, Payment};
 use tallywatt_core::agreement::Agreement;
 use tallywatt_core::bill::Bill;
-use tallywatt_core::calendar::{Period, Zone};
-use tallywatt_core::contract::{self, Contract};
+use tallywatt_core::calendar::Period;
+use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::{AccountId, Label, UsagePointId};
-use tallywatt_core::money::{ExactAmount, Money};
-use tallywatt_core::rate::{self, BillInputs};
-use tallywatt_core::split::{self, Leg, RunningSplit, SettledPayment};
+use tallywatt_core::money::Money;
+use tallywatt_core::split::RunningSplit;
 use tallywatt_core::tariff::TariffBook;
 use tallywatt_ledger::codec::CodecError;
-use tallywatt_ledger::command::{
-    BatchCommit, BillsCommit, Command, DocumentKind, Genesis, PeriodCommit, Publication, SettlementCommit,
-};
+use tallywatt_ledger::command::{Command, DocumentKind, Genesis};
 use tallywatt_ledger::day_leaf::{BlindingSecret, DayLeaf};
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree};
-use tallywatt_ledger::tree::{Root, Tree, TreeKind};
+use tallywatt_ledger::tree::Root;
 use tallywatt_ledger::{bill_bytes, digest, document};
 use tallywatt_shards::accepted::AcceptedSet;
-use tallywatt_shards::batch_file::{self, BatchFileError};
-use tallywatt_shards::closing::close_period;
-use tallywatt_shards::sealing;
+use tallywatt_shards::batch_file::BatchFileError;
 use tallywatt_shards::threads::Threads;
+use tallywatt_shards::{batch_file, sealing};
 
-use crate::list_file::{self, ListError, ListKind};
+use crate::books::records::{publication_of, read_bills, read_contracts, read_settled};
+use crate::list_file::ListError;
 
 /// What a command is computed from.
 #[derive(Debug, Clone)]
@@ -284,11 +285,13 @@ impl Books {
     /// # Errors
     /// [`BooksError`] if the file is damaged.
     pub fn absorb(&mut self, command: &Command, file: Option<&[u8]>) -> Result<(), BooksError> {
-        match Self::input_of(command, file) {
-            Err(error) if !matches!(command, Command::Period(_) | Command::Bills(_)) => return Err(error),
-            _ => {}
-        }
-        let file = file.unwrap_or_default();
+        let file = match (command, file) {
+            (Command::Genesis(_), _) => &[][..],
+            (_, Some(file)) => file,
+            (_, None) => {
+                return Err(BooksError::Nothing(format!("the file of the {} is missing", command.name())));
+            }
+        };
         match command {
             Command::Genesis(_) => {}
             Command::Publish(publication) => self.absorb_document(publication.kind, file)?,
@@ -362,233 +365,6 @@ impl Books {
         Ok(())
     }
 
-    /// Checks a batch against what was accepted before, leaf by leaf, and seals it.
-    fn seal_batch(&self, bytes: &[u8]) -> Result<BatchCommit, BooksError> {
-        let file = batch_file::decode(bytes)?;
-        let sequence = file.sequence;
-        if file.kind != SealKind::Batch || sequence != self.batch_count + 1 || file.leaves.is_empty() {
-            return Err(BooksError::Conflict(format!(
-                "batch file {sequence} does not follow {}",
-                self.batch_count
-            )));
-        }
-        let check = |(at, leaf): (usize, &DayLeaf)| {
-            self.check_leaf(leaf).map_err(|what| {
-                let key = leaf.block().key();
-                BooksError::Leaf {
-                    sequence,
-                    at,
-                    usage_point: key.usage_point,
-                    day: key.day.to_string(),
-                    what,
-                }
-            })
-        };
-        let checked: Vec<Result<(), BooksError>> =
-            self.threads.pool().install(|| file.leaves.par_iter().enumerate().map(check).collect());
-        checked.into_iter().collect::<Result<(), BooksError>>()?;
-        let sealed = sealing::seal(SealKind::Batch, &file.leaves, &self.threads)?.sealed();
-        Ok(BatchCommit { sequence, file: digest::content_hash(bytes), sealed })
-    }
-
-    /// A leaf carries this ledger's blinding and its next revision, and takes back nothing accepted before.
-    fn check_leaf(&self, leaf: &DayLeaf) -> Result<(), &'static str> {
-        if !leaf.is_blinded_by(&self.secret) {
-            return Err("its blinding is not this ledger's");
-        }
-        let key = leaf.block().key();
-        let next = self.revision(&key).map_or(Some(0), |last| last.checked_add(1));
-        if next != Some(leaf.revision()) {
-            return Err("its revision is not the next");
-        }
-        if let Some(known) = self.accepted.get(&key) {
-            let mut joined = known.clone();
-            let same_grid = joined.merge(leaf.block()).is_ok();
-            if !same_grid
-                || joined.values_wh() != leaf.block().values_wh()
-                || joined.qualities() != leaf.block().qualities()
-            {
-                return Err("it takes back readings accepted before");
-            }
-        }
-        Ok(())
-    }
-
-    fn close(&self, period: Period) -> Result<Computed, BooksError> {
-        let zones = self.zones_of(period);
-        let zone_of = |usage_point: &UsagePointId| &zones[usage_point];
-        let blocks = close_period(&self.accepted, period, zone_of, &self.threads);
-        if blocks.is_empty() {
-            return Err(BooksError::Nothing(format!("no readings of {period} are sealed")));
-        }
-        let leaves = sealing::leaves_of(&blocks, SealKind::Period, &self.secret, |_| 0, &self.threads);
-        let sealed = sealing::seal(SealKind::Period, &leaves, &self.threads)?.sealed();
-        let file = batch_file::encode(SealKind::Period, period.number().into(), &leaves)?;
-        let command = Command::Period(PeriodCommit { period, batches: self.batch_count, sealed });
-        Ok(Computed { command, file: Some(file), unbilled: Vec::new() })
-    }
-
-    /// Whose local days a usage point follows: its contract's zone, else the offset its own days have.
-    fn zones_of(&self, period: Period) -> HashMap<UsagePointId, Zone> {
-        let mut zones: HashMap<UsagePointId, Zone> =
-            self.contracts.iter().map(|contract| (contract.usage_point, contract.zone.clone())).collect();
-        for block in self.accepted.blocks_of_period(period) {
-            zones.entry(block.key().usage_point).or_insert_with(|| {
-                let quarters = block.offset_quarters();
-                let sign = if quarters < 0 { '-' } else { '+' };
-                let minutes = u32::from(quarters.unsigned_abs()) * 15;
-                let name = format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
-                Zone::parse(&name).unwrap_or_else(|_| Zone::parse("UTC").expect("UTC is a zone"))
-            });
-        }
-        zones
-    }
-
-    /// The bills of a period as they would be, whether it is closed yet or not: a plan.
-    ///
-    /// # Errors
-    /// [`BooksError`].
-    pub fn plan_bills(&self, period: Period) -> Result<Computed, BooksError> {
-        if self.periods.contains_key(&period) {
-            return self.bill(period);
-        }
-        let closed = self.close(period)?;
-        let leaves = batch_file::decode(closed.file.as_deref().unwrap_or_default())?.leaves;
-        match closed.command {
-            Command::Period(commit) => self.bill_from(period, commit.sealed.root, &leaves),
-            _ => unreachable!("closing a period computes a period command"),
-        }
-    }
-
-    fn bill(&self, period: Period) -> Result<Computed, BooksError> {
-        let closed = self.periods.get(&period);
-        let (readings, leaves) =
-            closed.ok_or_else(|| BooksError::Nothing(format!("period {period} is not closed")))?;
-        self.bill_from(period, *readings, leaves)
-    }
-
-    fn bill_from(&self, period: Period, readings: Root, leaves: &[DayLeaf]) -> Result<Computed, BooksError> {
-        let blocks: HashMap<BlockKey, &DayBlock> =
-            leaves.iter().map(|leaf| (leaf.block().key(), leaf.block())).collect();
-        let find = |key: &BlockKey| blocks.get(key).copied();
-        let held = |contract: &&Contract| {
-            contract.validity.from() < period.end_day()
-                && contract.validity.to().is_none_or(|to| to > period.first_day())
-        };
-        let groups: Vec<&[Contract]> = self
-            .contracts
-            .chunk_by(|a, b| a.account == b.account)
-            .filter(|group| group.iter().any(|contract| held(&contract)))
-            .collect();
-        let rated: Vec<(AccountId, Result<Bill, String>)> = self.threads.pool().install(|| {
-            groups
-                .par_iter()
-                .map(|group| (group[0].account, self.bill_account(period, group, readings.hash, &find)))
-                .collect()
-        });
-        let (mut bills, mut unbilled) = (Vec::new(), Vec::new());
-        for (account, result) in rated {
-            match result {
-                Ok(bill) => bills.push(bill),
-                Err(reason) => unbilled.push((account, reason)),
-            }
-        }
-        if bills.is_empty() {
-            let why = unbilled.first().map_or("no contract holds in it".into(), |(_, reason)| reason.clone());
-            return Err(BooksError::Nothing(format!("no account can be billed for {period}: {why}")));
-        }
-        let records: Vec<Vec<u8>> = bills.iter().map(bill_bytes::encode_bill).collect();
-        let file = list_file::encode(ListKind::Bills, &records);
-        let sum = |add: &dyn Fn(&Bill) -> i64| {
-            bills
-                .iter()
-                .try_fold(0_i64, |sum, bill| sum.checked_add(add(bill)))
-                .ok_or(BooksError::Overflow("bills"))
-        };
-        let payee_part: ExactAmount = bills.iter().map(|bill| bill.payee_part).sum();
-        let command = Command::Bills(BillsCommit {
-            period,
-            readings,
-            contracts: document::contracts_root(&self.contracts),
-            bills: tree_over(TreeKind::Bills, &records).root(),
-            file: digest::content_hash(&file),
-            energy_wh: sum(&|bill| bill.energy().as_wh())?,
-            total: Money::from_minor(sum(&|bill| bill.total.as_minor())?),
-            payee_part,
-        });
-        Ok(Computed { command, file: Some(file), unbilled })
-    }
-
-    fn bill_account<'b>(
-        &self,
-        period: Period,
-        contracts: &[Contract],
-        readings: ContentHash,
-        find: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
-    ) -> Result<Bill, String> {
-        let account = contracts[0].account;
-        let id = contracts[0].agreement;
-        if contracts.iter().any(|contract| contract.agreement != id) {
-            return Err(format!("the contracts of account {account} name different agreements"));
-        }
-        let day = period.first_day();
-        let agreement = self
-            .agreements
-            .iter()
-            .find(|known| known.body.id == id && known.body.validity.contains(day))
-            .ok_or_else(|| format!("agreement {id} has no version that holds on {day}"))?;
-        let inputs = BillInputs { account, period, contracts, tariffs: &self.tariffs, agreement, readings };
-        rate::bill(&inputs, find).map_err(|error| error.to_string())
-    }
-
-    fn settle(&self, mut payments: Vec<Payment>) -> Result<Computed, BooksError> {
-        payments.sort_by_key(|payment| (payment.booked, payment.id));
-        let mut fresh: Vec<Payment> = Vec::new();
-        for payment in payments {
-            match self.payments.get(&payment.id) {
-                Some(known) if *known == payment => {}
-                Some(_) => {
-                    let text = format!("payment {} is already settled with other contents", payment.id);
-                    return Err(BooksError::Conflict(text));
-                }
-                None => fresh.push(payment),
-            }
-        }
-        if fresh.is_empty() {
-            return Err(BooksError::Nothing("every payment is settled already: nothing is new".into()));
-        }
-        let agreements: BTreeMap<ContentHash, Agreement> =
-            self.agreements.iter().map(|known| (known.hash, known.body.clone())).collect();
-        let mut accounts: BTreeMap<AccountId, AccountState> = BTreeMap::new();
-        let mut running = self.running.clone();
-        let mut settled = Vec::with_capacity(fresh.len());
-        for payment in fresh {
-            let account = match self.accounts.get(&payment.account) {
-                None => None,
-                Some(known) => Some(accounts.entry(payment.account).or_insert_with(|| known.clone())),
-            };
-            settled.push(split::settle(payment, account, &agreements, &mut running));
-        }
-        let records: Vec<Vec<u8>> = settled.iter().map(bill_bytes::encode_settled).collect();
-        let file = list_file::encode(ListKind::Settlement, &records);
-        let paid = settled
-            .iter()
-            .try_fold(Money::ZERO, |sum, settled| sum.checked_add(settled.payment.amount))
-            .ok_or(BooksError::Overflow("payments"))?;
-        let command = Command::Settlement(SettlementCommit {
-            sequence: self.settlement_count + 1,
-            file: digest::content_hash(&file),
-            payments: tree_over(TreeKind::Payments, &records).root(),
-            paid,
-            legs: sum_legs(&settled)?,
-            running: running
-                .into_iter()
-                .filter(|(hash, split)| self.running.get(hash) != Some(split))
-                .collect(),
-        });
-        Ok(Computed { command, file: Some(file), unbilled: Vec::new() })
-    }
-
     /// The sealed tree of a closed period, to prove leaves of it.
     ///
     /// # Errors
@@ -604,81 +380,4 @@ impl Books {
     pub const fn threads(&self) -> &Threads {
         &self.threads
     }
-}
-
-/// The tree over the content hashes of canonical records.
-#[must_use]
-pub fn tree_over(kind: TreeKind, records: &[Vec<u8>]) -> Tree {
-    Tree::new(kind, records.iter().map(|record| digest::content_hash(record)).collect())
-}
-
-/// The contract list file of these contracts.
-#[must_use]
-pub fn contracts_file(contracts: &[Contract]) -> Vec<u8> {
-    let records: Vec<Vec<u8>> = contracts.iter().map(document::encode_contract).collect();
-    list_file::encode(ListKind::Contracts, &records)
-}
-
-/// The publication that a document's canonical bytes stand for.
-///
-/// # Errors
-/// [`BooksError::Codec`] if they are neither a tariff nor an agreement.
-pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
-    if bytes.get(1) == Some(&document::TARIFF_KIND) {
-        let tariff =
-            document::decode_tariff(bytes).map_err(|source| BooksError::Codec { what: "tariff", source })?;
-        let published = document::publish_tariff(tariff);
-        let (id, validity) = (published.body.parts().id, published.body.parts().validity);
-        return Ok(Publication { kind: DocumentKind::Tariff, id, hash: published.hash, validity });
-    }
-    let agreement = document::decode_agreement(bytes)
-        .map_err(|source| BooksError::Codec { what: "agreement", source })?;
-    let published = document::publish_agreement(agreement);
-    let (id, validity) = (published.body.id, published.body.validity);
-    Ok(Publication { kind: DocumentKind::Agreement, id, hash: published.hash, validity })
-}
-
-fn read_contracts(bytes: &[u8]) -> Result<Vec<Contract>, BooksError> {
-    let records = list_file::decode(ListKind::Contracts, bytes)?;
-    let decode = |record| {
-        document::decode_contract(record).map_err(|source| BooksError::Codec { what: "contract", source })
-    };
-    let contracts = records.into_iter().map(decode).collect::<Result<Vec<_>, _>>()?;
-    let ordered =
-        contract::in_order(contracts.clone()).map_err(|error| BooksError::Conflict(error.to_string()))?;
-    if ordered != contracts {
-        return Err(BooksError::Conflict("the contract list is not in canonical order".into()));
-    }
-    Ok(contracts)
-}
-
-/// The bills of a bill file.
-///
-/// # Errors
-/// [`BooksError`] if it is damaged.
-pub fn read_bills(bytes: &[u8]) -> Result<Vec<Bill>, BooksError> {
-    let decode =
-        |record| bill_bytes::decode_bill(record).map_err(|source| BooksError::Codec { what: "bill", source });
-    list_file::decode(ListKind::Bills, bytes)?.into_iter().map(decode).collect()
-}
-
-/// The settled payments of a settlement file.
-///
-/// # Errors
-/// [`BooksError`] if it is damaged.
-pub fn read_settled(bytes: &[u8]) -> Result<Vec<SettledPayment>, BooksError> {
-    let decode = |record| {
-        bill_bytes::decode_settled(record)
-            .map_err(|source| BooksError::Codec { what: "settled payment", source })
-    };
-    list_file::decode(ListKind::Settlement, bytes)?.into_iter().map(decode).collect()
-}
-
-fn sum_legs(settled: &[SettledPayment]) -> Result<Vec<Leg>, BooksError> {
-    let mut sums: BTreeMap<_, Money> = BTreeMap::new();
-    for leg in settled.iter().flat_map(|settled| &settled.legs) {
-        let sum = sums.entry((leg.party, leg.kind)).or_default();
-        *sum = sum.checked_add(leg.amount).ok_or(BooksError::Overflow("legs"))?;
-    }
-    Ok(sums.into_iter().map(|((party, kind), amount)| Leg { party, kind, amount }).collect())
 }

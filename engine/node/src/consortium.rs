@@ -107,6 +107,7 @@ impl Consortium {
             }
         }
         consortium.resume(&mut findings)?;
+        consortium.keep(&findings)?;
         Ok(consortium)
     }
 
@@ -150,6 +151,7 @@ impl Consortium {
         for node in &mut self.nodes {
             node.store_head()?;
         }
+        self.keep(&findings)?;
         let height = (size > before).then(|| size - 1);
         let cosigners = if height.is_some() { self.cosigners(size) } else { Vec::new() };
         Ok(Outcome { computed, height, cosigners, findings })
@@ -160,6 +162,16 @@ impl Consortium {
     pub fn cosigners(&self, size: u64) -> Vec<Party> {
         let seen = self.nodes.iter().map(|node| node.member().cosigners(size));
         seen.max_by_key(Vec::len).unwrap_or_default()
+    }
+
+    /// Keeps what was found on every node: a dispute is remembered after the party in question has mended it.
+    fn keep(&self, findings: &[String]) -> Result<(), NodeError> {
+        for node in &self.nodes {
+            for finding in findings {
+                node.store_finding(node.member().size(), finding)?;
+            }
+        }
+        Ok(())
     }
 
     /// Delivers events until nobody has anything left to do.

@@ -8,15 +8,18 @@
 //!
 //! What a crash leaves: nothing of the chunk at hand, all of every chunk before. Running the same command again
 //! goes on behind the last durable line; the readings of a chunk that was not acknowledged are offered again.
+//! A chunk that takes several records counts with the last of them: without it none of the others does.
 //!
 //! An import is known by the hash of the file's bytes, its member in an archive and the profile's text. A
 //! finished one is not read again: repeating it changes nothing.
 
+mod chunk;
+mod source;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::ops::ControlFlow;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,18 +27,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::ContentHash;
-use tallywatt_core::reading::RawReading;
 use tallywatt_core::rejection::{Rejection, RejectionCode};
 use tallywatt_core::vee::judge::Limits;
 use tallywatt_ingest::container::each_member;
 use tallywatt_ingest::decode::decode;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
-use tallywatt_ingest::sink::ReadingSink;
 use tallywatt_ledger::codec::Writer;
 use tallywatt_ledger::day_leaf::DayLeaf;
-use tallywatt_ledger::digest::{ContentHasher, content_hash};
-use tallywatt_shards::accepted::{AcceptedSet, Outcome};
+use tallywatt_ledger::digest::content_hash;
+use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::durable::{self, DurableError};
 use tallywatt_shards::intake_record::{
     FILE_NAME_SIZE_MAX, FRAME_COUNT_MAX, INTAKE_KIND, IntakeCounts, IntakeRecord, IntakeRecordError,
@@ -44,6 +45,8 @@ use tallywatt_shards::intake_record::{
 use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError};
 
 use crate::books::Books;
+use crate::intake::chunk::{Chunk, ChunkSink};
+use crate::intake::source::{Counted, hash_file};
 use crate::quarantine::{self, Quarantined};
 
 /// Readings in a chunk: what one acknowledgement covers.
@@ -126,6 +129,14 @@ struct Import {
     is_finished: bool,
     counts: IntakeCounts,
     rejections: Vec<Rejection>,
+    unfinished: Unfinished,
+}
+
+/// What the records of a chunk hold whose last record has not come.
+#[derive(Debug, Clone, Default)]
+struct Unfinished {
+    rejections: Vec<Rejection>,
+    frames: Vec<DayLeaf>,
 }
 
 /// The intake of the grid company's node.
@@ -175,8 +186,7 @@ impl Intake {
         let mut intake = Self { write_ahead, path, quarantine, accepted, unsealed, imports, torn_size };
         for record in recovered.records() {
             let record = IntakeRecord::decode(record.payload)?;
-            intake.remember(&record);
-            for frame in record.frames {
+            for frame in intake.remember(record) {
                 let block = frame.into_block();
                 let key = block.key();
                 merge(&mut intake.accepted, block)?;
@@ -186,6 +196,7 @@ impl Intake {
             }
         }
         intake.accepted.take_touched();
+        intake.drop_unfinished()?;
         // A crash may have come between the last chunk and the quarantine's file.
         for (id, import) in intake.imports.iter().filter(|(_, import)| import.is_finished) {
             quarantine::ensure(&intake.quarantine, id, &import.name, &import.rejections)?;
@@ -210,6 +221,16 @@ impl Intake {
     /// # Errors
     /// [`IntakeError`]: the world failed. A file that is wrong is no error but a report that says so.
     pub fn import(&mut self, path: &Path, run: &mut ImportRun<'_>) -> Result<Vec<ImportReport>, IntakeError> {
+        self.import_members(path, None, run)
+    }
+
+    /// Takes in every member of a file, or only one of them.
+    fn import_members(
+        &mut self,
+        path: &Path,
+        only_member: Option<u32>,
+        run: &mut ImportRun<'_>,
+    ) -> Result<Vec<ImportReport>, IntakeError> {
         let file_hash = hash_file(path)?;
         let name = path
             .file_name()
@@ -220,13 +241,15 @@ impl Intake {
         let mut reports = Vec::new();
         let mut member = 0_u32;
         let visited: Result<(), Visit> = each_member(&name, counted, &mut |member_name, reader| {
-            let id = import_id(&file_hash, member, run);
+            let at = member;
             member += 1;
-            if run.interrupt.load(Ordering::Relaxed) {
+            if run.interrupt.load(Ordering::Relaxed) || only_member.is_some_and(|only| only != at) {
                 return Ok(());
             }
+            let id = import_id(&file_hash, at, run);
             let shown = if member_name == name { name.clone() } else { format!("{name}!{member_name}") };
-            let report = self.import_member(id, path, &shown, reader, &bytes, run).map_err(Visit::Failed)?;
+            let report =
+                self.import_member(id, (path, at), &shown, reader, &bytes, run).map_err(Visit::Failed)?;
             reports.push(report);
             Ok(())
         });
@@ -243,7 +266,7 @@ impl Intake {
     fn import_member(
         &mut self,
         id: ContentHash,
-        path: &Path,
+        (path, member): (&Path, u32),
         name: &str,
         reader: &mut dyn io::BufRead,
         bytes: &Rc<Cell<u64>>,
@@ -291,6 +314,7 @@ impl Intake {
                     let header = quarantine::Header {
                         id,
                         name: path.display().to_string(),
+                        member,
                         profile: profile.name().to_owned(),
                     };
                     quarantine::write(&self.quarantine, &header, &import.rejections)?;
@@ -310,10 +334,10 @@ impl Intake {
         run: &mut ImportRun<'_>,
     ) -> Result<Vec<ImportReport>, IntakeError> {
         let path = PathBuf::from(&set_aside.header.name);
-        let reports = self.import(&path, run)?;
-        let succeeded =
-            reports.iter().all(|report| matches!(report.end, ImportEnd::Finished | ImportEnd::Repeated));
-        if succeeded {
+        let reports = self.import_members(&path, Some(set_aside.header.member), run)?;
+        let is_done = |report: &ImportReport| matches!(report.end, ImportEnd::Finished | ImportEnd::Repeated);
+        // Interrupted before it began, there is no report, and nothing was tried.
+        if !reports.is_empty() && reports.iter().all(is_done) {
             // What is still wrong stands in the retry's own quarantine file by now.
             quarantine::remove(&self.quarantine, &set_aside.header.id)?;
         }
@@ -343,14 +367,17 @@ impl Intake {
         }
         let (mut fresh, _) = WriteAhead::open(&next)?;
         for (id, import) in &self.imports {
-            for (at, rejections) in chunks_or_one(&import.rejections).enumerate() {
+            let parts: Vec<&[Rejection]> = import.rejections.chunks(CHUNK_REJECTION_COUNT).collect();
+            let part_count = parts.len().max(1);
+            for part in 0..part_count {
+                let is_last = part + 1 == part_count;
                 let record = IntakeRecord {
                     file: *id,
                     file_name: import.name.clone(),
-                    line_cursor: import.cursor,
-                    is_finished: import.is_finished,
-                    counts: if at == 0 { import.counts } else { IntakeCounts::default() },
-                    rejections: rejections.to_vec(),
+                    line_cursor: if is_last { import.cursor } else { 0 },
+                    is_finished: import.is_finished && is_last,
+                    counts: if is_last { import.counts } else { IntakeCounts::default() },
+                    rejections: parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
                     frames: Vec::new(),
                 };
                 fresh.append(INTAKE_KIND, &record.encode()?)?;
@@ -364,154 +391,64 @@ impl Intake {
         Ok(())
     }
 
-    fn remember(&mut self, record: &IntakeRecord) {
+    /// Counts a record, with those before it of the same chunk, and gives the days it makes known.
+    fn remember(&mut self, record: IntakeRecord) -> Vec<DayLeaf> {
         let import = self.imports.entry(record.file).or_default();
         import.name.clone_from(&record.file_name);
+        if is_part(&record, import.cursor) {
+            import.unfinished.rejections.extend(record.rejections);
+            import.unfinished.frames.extend(record.frames);
+            return Vec::new();
+        }
+        let mut chunk = std::mem::take(&mut import.unfinished);
+        if is_empty(&record) && !record.is_finished {
+            // Nothing was taken in, so nothing that stood open was finished.
+            chunk = Unfinished::default();
+        }
         import.cursor = record.line_cursor;
         import.is_finished = record.is_finished;
-        import.rejections.extend(record.rejections.iter().cloned());
+        import.rejections.append(&mut chunk.rejections);
+        import.rejections.extend(record.rejections);
         add_counts(&mut import.counts, &record.counts);
-    }
-}
-
-/// What was read since the last acknowledgement.
-#[derive(Default)]
-struct Chunk {
-    readings: Vec<RawReading>,
-    rejections: Vec<Rejection>,
-}
-
-/// Buffers what the decoder finds, and flushes it chunk by chunk.
-struct ChunkSink<'a, 'r> {
-    intake: &'a mut Intake,
-    id: ContentHash,
-    file_name: String,
-    known_cursor: u64,
-    limits: Limits,
-    bytes: &'a Rc<Cell<u64>>,
-    run: &'a mut ImportRun<'r>,
-    chunk: Chunk,
-    failed: Option<IntakeError>,
-    last_line: u64,
-}
-
-impl ChunkSink<'_, '_> {
-    fn is_wanted(&self, line: u64) -> bool {
-        line > self.known_cursor && self.run.only_lines.is_none_or(|lines| lines.contains(&line))
+        chunk.frames.extend(record.frames);
+        chunk.frames
     }
 
-    /// Judges and joins the chunk, makes it durable, and only then counts it.
-    fn flush(&mut self, is_finished: bool) -> Result<(), IntakeError> {
-        let Chunk { readings, mut rejections } = std::mem::take(&mut self.chunk);
-        let mut counts = IntakeCounts::default();
-        for rejection in &rejections {
-            counts.offered += u64::from(rejection.reading_count);
-            counts.rejected += u64::from(rejection.reading_count);
-        }
-        let (zone, source) = (self.run.profile.zone(), self.run.profile.source());
-        for reading in &readings {
-            counts.offered += 1;
-            let code = match self.intake.accepted.accept(reading, zone, source, &self.limits) {
-                Outcome::Accepted => {
-                    counts.accepted += 1;
-                    continue;
-                }
-                Outcome::Duplicate => {
-                    counts.duplicate += 1;
-                    continue;
-                }
-                Outcome::Corrected => {
-                    counts.corrected += 1;
-                    continue;
-                }
-                Outcome::Conflict => {
-                    counts.conflict += 1;
-                    RejectionCode::Conflict
-                }
-                Outcome::Rejected(code) => {
-                    counts.rejected += 1;
-                    code
-                }
-            };
-            let raw = format!(
-                "{} {} {} {} Wh",
-                reading.usage_point, reading.register, reading.start, reading.energy_wh
-            );
-            rejections.push(Rejection::new(code, reading.line, 1, raw.as_bytes()));
-        }
-        let touched = self.intake.accepted.take_touched();
-        let frames: Vec<DayLeaf> = touched
-            .iter()
-            .filter_map(|key| self.intake.accepted.get(key))
-            .cloned()
-            .map(DayLeaf::frame)
+    /// Says of chunks that a crash cut off between two records that they will be offered again. A crash here: as if
+    /// never opened.
+    fn drop_unfinished(&mut self) -> Result<(), IntakeError> {
+        let is_cut_off = |import: &Import| {
+            !import.unfinished.rejections.is_empty() || !import.unfinished.frames.is_empty()
+        };
+        let cut_off = self.imports.iter().filter(|(_, import)| is_cut_off(import));
+        let records: Vec<IntakeRecord> = cut_off
+            .map(|(id, import)| IntakeRecord {
+                file: *id,
+                file_name: import.name.clone(),
+                line_cursor: import.cursor,
+                is_finished: false,
+                counts: IntakeCounts::default(),
+                rejections: Vec::new(),
+                frames: Vec::new(),
+            })
             .collect();
-        self.write(is_finished, counts, &rejections, &frames)?;
-        self.intake.unsealed.extend(touched);
-        let import = &self.intake.imports[&self.id];
-        let readings = import.counts.offered - import.counts.rejected;
-        (self.run.progress)(Progress { bytes: self.bytes.get(), readings, rejected: import.counts.rejected });
-        Ok(())
-    }
-
-    /// One record, or several when one line alone held more than fits one.
-    fn write(
-        &mut self,
-        is_finished: bool,
-        counts: IntakeCounts,
-        rejections: &[Rejection],
-        frames: &[DayLeaf],
-    ) -> Result<(), IntakeError> {
-        let frame_parts: Vec<&[DayLeaf]> = frames.chunks(CHUNK_READING_COUNT).collect();
-        let rejection_parts: Vec<&[Rejection]> = rejections.chunks(CHUNK_REJECTION_COUNT).collect();
-        let part_count = frame_parts.len().max(rejection_parts.len()).max(1);
-        for part in 0..part_count {
-            let is_last = part + 1 == part_count;
-            let record = IntakeRecord {
-                file: self.id,
-                file_name: self.file_name.clone(),
-                // The cursor moves with the last part only: a crash between two offers the chunk again.
-                line_cursor: if is_last { self.last_line.max(self.known_cursor) } else { self.known_cursor },
-                is_finished: is_finished && is_last,
-                counts: if is_last { counts } else { IntakeCounts::default() },
-                rejections: rejection_parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
-                frames: frame_parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
-            };
-            self.intake.write_ahead.append(INTAKE_KIND, &record.encode()?)?;
-            self.intake.write_ahead.sync()?;
-            self.intake.remember(&record);
+        for record in records {
+            self.write_ahead.append(INTAKE_KIND, &record.encode()?)?;
+            self.write_ahead.sync()?;
+            self.remember(record);
         }
         Ok(())
     }
 }
 
-impl ReadingSink for ChunkSink<'_, '_> {
-    fn reading(&mut self, reading: RawReading) {
-        if self.is_wanted(reading.line) {
-            self.chunk.readings.push(reading);
-        }
-    }
+/// Whether more records of the same chunk follow: only the last moves the cursor, counts or finishes.
+fn is_part(record: &IntakeRecord, cursor: u64) -> bool {
+    let moves = record.line_cursor != cursor || record.is_finished;
+    !moves && record.counts == IntakeCounts::default() && !is_empty(record)
+}
 
-    fn reject(&mut self, rejection: Rejection) {
-        if self.is_wanted(rejection.line) {
-            self.chunk.rejections.push(rejection);
-        }
-    }
-
-    fn line_done(&mut self, line: u64) -> ControlFlow<()> {
-        self.last_line = line;
-        let is_full = self.chunk.readings.len() >= CHUNK_READING_COUNT
-            || self.chunk.rejections.len() >= CHUNK_REJECTION_COUNT;
-        if is_full && let Err(error) = self.flush(false) {
-            self.failed = Some(error);
-            return ControlFlow::Break(());
-        }
-        if self.run.interrupt.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
+fn is_empty(record: &IntakeRecord) -> bool {
+    record.counts == IntakeCounts::default() && record.rejections.is_empty() && record.frames.is_empty()
 }
 
 enum Visit {
@@ -525,46 +462,15 @@ impl From<FileRefusal> for Visit {
     }
 }
 
-/// A file that says how far it was read.
-struct Counted {
-    file: File,
-    bytes: Rc<Cell<u64>>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let size = self.file.read(buffer)?;
-        self.bytes.set(self.bytes.get() + u64::try_from(size).unwrap_or(0));
-        Ok(size)
-    }
-}
-
-impl Seek for Counted {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let at = self.file.seek(to)?;
-        self.bytes.set(at);
-        Ok(at)
-    }
-}
-
-fn hash_file(path: &Path) -> Result<ContentHash, IntakeError> {
-    let mut file = File::open(path).map_err(DurableError::io("open", path))?;
-    let mut hasher = ContentHasher::default();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer).map_err(DurableError::io("read", path))? {
-            0 => return Ok(hasher.finish()),
-            size => hasher.update(&buffer[..size]),
-        }
-    }
-}
-
 /// The same bytes under another profile, or retried, are another import.
 fn import_id(file: &ContentHash, member: u32, run: &ImportRun<'_>) -> ContentHash {
     let mut writer = Writer::default();
     writer.hash(file).u32(member).text(run.profile.content()).text(run.profile.zone().name());
     if let Some(lines) = run.only_lines {
         writer.i64(run.now.0).count(lines.len());
+        for line in lines {
+            writer.u64(*line);
+        }
     }
     content_hash(&writer.finish())
 }
@@ -595,11 +501,6 @@ fn add_counts(sum: &mut IntakeCounts, part: &IntakeCounts) {
     sum.conflict += part.conflict;
     sum.rejected += part.rejected;
     sum.refused += part.refused;
-}
-
-fn chunks_or_one(rejections: &[Rejection]) -> impl Iterator<Item = &[Rejection]> {
-    let first = if rejections.is_empty() { Some(rejections) } else { None };
-    first.into_iter().chain(rejections.chunks(CHUNK_REJECTION_COUNT))
 }
 
 fn report(

@@ -9,14 +9,14 @@
 //!  20         for each record: u32 size, then its bytes
 //!  end-32 32  BLAKE3 of everything before
 //! ```
+//!
+//! Also in `FORMAT.md` §7.
 
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::codec::{CodecError, Reader, Writer};
 use tallywatt_ledger::digest;
 
 const MAGIC: &[u8; 8] = b"TWLIST01";
-/// The largest list file.
-pub const LIST_FILE_SIZE_MAX: u64 = 4 << 30;
 
 /// What the records of a list are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,9 @@ pub enum ListError {
 }
 
 /// The file of these records.
+///
+/// # Panics
+/// If a record is larger than `codec::BYTES_SIZE_MAX`: core's limits keep bills and payments far below it.
 #[must_use]
 pub fn encode(kind: ListKind, records: &[Vec<u8>]) -> Vec<u8> {
     let mut writer = Writer::default();

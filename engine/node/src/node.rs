@@ -3,6 +3,7 @@
 //! Opening a node is the normal path run again: every stored block goes through the member and the books in
 //! order, every sealed file is checked against the hash stored with it.
 
+use tallywatt_consensus::lock::SignLock;
 use tallywatt_consensus::machine::{Action, Cosignature, Event, Member, MemberError};
 use tallywatt_consensus::state::Change;
 use tallywatt_core::agreement::Party;
@@ -15,7 +16,7 @@ use tallywatt_shards::threads::Threads;
 
 use crate::books::{Books, BooksError, Computed, Input};
 use crate::node_folder::{self, FolderError, NodeFolder};
-use crate::store::{ChainStore, StoreError, TableName};
+use crate::store::{ChainStore, StoreError, TableName, Values};
 
 /// How many of the newest heads have their cosignatures checked again when a node opens.
 const HEADS_RESTORED: usize = 4;
@@ -161,7 +162,9 @@ impl Node {
     }
 
     /// Recomputes a proposal from its file and this node's books: the command this node would have proposed.
-    #[must_use]
+    ///
+    /// # Errors
+    /// Why it cannot be computed here, as the dissent says it.
     pub fn recompute(&self, proposal: &Proposal, file: Option<&[u8]>) -> Result<Command, String> {
         let input = Books::input_of(&proposal.command, file).map_err(|error| error.to_string())?;
         self.compute(input).map(|computed| computed.command).map_err(|error| error.to_string())
@@ -235,7 +238,12 @@ impl Node {
         let party = self.party;
         let fail = |source| NodeError::Store { party, source };
         let files = self.stored_files().map_err(fail)?;
+        let lock = self.folder.sign_lock().map_err(|source| NodeError::Folder { party, source })?;
+        let signed = lock.map_or(0, |lock| lock.size);
         for stored in self.store.blocks().map_err(fail)? {
+            if stored.block.height >= signed {
+                self.judge_unsigned(&stored.block)?;
+            }
             self.member
                 .restore(&stored.block, &stored.leaf)
                 .map_err(|source| NodeError::Member { party, source })?;
@@ -260,7 +268,7 @@ impl Node {
                 .map_err(|source| NodeError::Books { party, source })?;
         }
         let stored = self.store.values(TableName::State).map_err(fail)?;
-        let own: Vec<(Vec<u8>, Vec<u8>)> =
+        let own: Values =
             self.member.state().entries().map(|(key, value)| (key.clone(), value.clone())).collect();
         if stored != own {
             let differing = stored.iter().zip(&own).find(|(a, b)| a != b).map(|(entry, _)| entry.0.clone());
@@ -268,7 +276,44 @@ impl Node {
             let what = "the stored state does not follow from the blocks".to_owned();
             return Err(NodeError::Damaged { party, place, what });
         }
-        self.restore_cosignatures()
+        self.restore_cosignatures()?;
+        self.check_lock(lock)
+    }
+
+    /// The chain must hold the head this key signed last. If it is shorter, the store was rolled back, to a
+    /// backup perhaps, and anything signed now could contradict what was signed before.
+    fn check_lock(&self, lock: Option<SignLock>) -> Result<(), NodeError> {
+        let party = self.party;
+        let damaged = |what: &str| NodeError::Damaged { party, place: "signlock".into(), what: what.into() };
+        let size = self.member.size();
+        match lock {
+            Some(lock) if self.member.log().root_at(lock.size).ok() != Some(lock.root) => Err(damaged(
+                "this key has signed a head that the stored chain does not hold: it was rolled back",
+            )),
+            None if self.member.cosigners(size).contains(&party) => {
+                Err(damaged("it is missing, but this key has signed heads"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A block that this key has not signed is computed again before it may: the node may have dissented, or
+    /// crashed before it could.
+    fn judge_unsigned(&mut self, block: &Block) -> Result<(), NodeError> {
+        let party = self.party;
+        let file = self.folder.read_file(&block.proposal.command);
+        let file = file.map_err(|source| NodeError::Folder { party, source })?;
+        let own = self.recompute(&block.proposal, file.as_deref());
+        self.step(Event::Recomputed { proposal: block.proposal.clone(), own }).map(|_| ())
+    }
+
+    /// Keeps a finding for good, under the height it speaks of.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn store_finding(&self, height: u64, finding: &str) -> Result<(), NodeError> {
+        let party = self.party;
+        self.store.store_finding(height, finding).map_err(|source| NodeError::Store { party, source })
     }
 
     fn stored_files(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {

@@ -9,7 +9,10 @@
 //!        documents/<hash>.twd   contracts/<root>.twl   batches/000001.twb
 //!        periods/2026-03.twb    bills/2026-03.twl      settlements/000001.twl
 //! ```
+//!
+//! The bytes of the lock and of sealed files are in `FORMAT.md` §7.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tallywatt_consensus::lock::SignLock;
@@ -211,14 +214,20 @@ fn lock_text(lock: &SignLock) -> String {
     format!("{}\n{}\n", lock.size, ContentHash(*lock.root.as_bytes()))
 }
 
-/// Writes a secret that only its owner may read. Some systems have no modes; there the folder must guard it.
+/// Writes a new secret file that only its owner may read, from its first byte on.
+///
+/// Some systems have no modes; there the folder must guard it. A crash here leaves a part of a secret in a
+/// folder that is not a ledger yet.
 fn write_secret(path: &Path, text: &str) -> Result<(), FolderError> {
-    durable::write_durably(path, text.as_bytes())?;
+    let mut options = std::fs::File::options();
+    options.write(true).create_new(true);
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt;
-        let owner_only = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(path, owner_only).map_err(DurableError::io("restrict", path))?;
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
     }
-    Ok(())
+    let mut file = options.open(path).map_err(DurableError::io("create", path))?;
+    file.write_all(text.as_bytes()).map_err(DurableError::io("write", path))?;
+    file.sync_all().map_err(DurableError::io("sync", path))?;
+    Ok(durable::sync_folder(path.parent().unwrap_or(Path::new(".")))?)
 }

@@ -18,7 +18,7 @@ use tallywatt_ledger::{bill_bytes, document};
 use tallywatt_shards::batch_file;
 use tallywatt_shards::sealing;
 
-use crate::books::tree_over;
+use crate::books::records::tree_over;
 use crate::node::Node;
 use crate::node_folder::FolderError;
 use crate::store::StoreError;

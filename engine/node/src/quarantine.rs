@@ -3,6 +3,7 @@
 //! Nobody is asked to trust it: it is made from the write-ahead file, and can be made again.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ pub struct Header {
     pub id: ContentHash,
     /// Path of the source file, as it was given.
     pub name: String,
+    /// Which member of the file, if it is an archive; counted from 0.
+    pub member: u32,
     /// Name of the profile it was read with.
     pub profile: String,
 }
@@ -51,7 +54,8 @@ pub fn write(folder: &Path, header: &Header, rejections: &[Rejection]) -> Result
     }
     let mut sorted: Vec<&Rejection> = rejections.iter().collect();
     sorted.sort_by(|a, b| (a.line, a.code, &a.raw).cmp(&(b.line, b.code, &b.raw)));
-    let first = json!({ "import": header.id.to_string(), "file": header.name, "profile": header.profile });
+    let Header { id, name, member, profile } = header;
+    let first = json!({ "import": id.to_string(), "file": name, "member": member, "profile": profile });
     let mut text = format!("{first}\n");
     for rejection in sorted {
         let line = json!({
@@ -80,16 +84,20 @@ pub fn ensure(
     if path_of(folder, id).exists() || done.exists() {
         return Ok(());
     }
-    write(folder, &Header { id: *id, name: name.to_owned(), profile: String::new() }, rejections)
+    let header = Header { id: *id, name: name.to_owned(), member: 0, profile: String::new() };
+    write(folder, &header, rejections)
 }
 
-/// Marks an import's quarantine as tried again.
+/// Marks an import's quarantine as tried again; doing so twice changes nothing.
 ///
 /// # Errors
 /// [`DurableError`].
 pub fn remove(folder: &Path, id: &ContentHash) -> Result<(), DurableError> {
     let (from, to) = (path_of(folder, id), folder.join(format!("{id}.retried")));
-    std::fs::rename(&from, to).map_err(DurableError::io("rename", &from))?;
+    match std::fs::rename(&from, &to) {
+        Err(error) if error.kind() == ErrorKind::NotFound && to.exists() => return Ok(()),
+        renamed => renamed.map_err(DurableError::io("rename", &from))?,
+    }
     durable::sync_folder(folder)
 }
 
@@ -120,8 +128,12 @@ fn parse(text: &str) -> Option<Quarantined> {
     let mut lines = text.lines();
     let first: Value = serde_json::from_str(lines.next()?).ok()?;
     let field = |name: &str| first[name].as_str().map(str::to_owned);
-    let header =
-        Header { id: field("import")?.parse().ok()?, name: field("file")?, profile: field("profile")? };
+    let header = Header {
+        id: field("import")?.parse().ok()?,
+        name: field("file")?,
+        member: u32::try_from(first["member"].as_u64()?).ok()?,
+        profile: field("profile")?,
+    };
     let rejections = lines.filter_map(|line| rejection_of(&serde_json::from_str(line).ok()?)).collect();
     Some(Quarantined { header, rejections })
 }

@@ -7,6 +7,7 @@
 //! | `state` | state key | state value |
 //! | `heads` | size | the head as a C2SP note |
 //! | `files` | path in the node's folder | size and BLAKE3 of a sealed file |
+//! | `findings` | height, then the text's hash | who computed or signed something else |
 //!
 //! Every value carries a version and its own hash, bound to its table and key, so that a value changed or
 //! moved is found whatever the store believes of its pages. Bytes in `FORMAT.md` §6.
@@ -26,6 +27,9 @@ const HASH_SIZE: usize = 32;
 /// Keys are bytes in every table: heights and sizes big-endian, so that they sort.
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
+/// Keys and values of a table, in order of key.
+pub type Values = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// The tables, in the order they are audited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableName {
@@ -39,11 +43,14 @@ pub enum TableName {
     Heads,
     /// Sealed files by path.
     Files,
+    /// Disputes and divergences by height.
+    Findings,
 }
 
 impl TableName {
     /// All tables.
-    pub const ALL: [Self; 5] = [Self::Blocks, Self::Leaves, Self::State, Self::Heads, Self::Files];
+    pub const ALL: [Self; 6] =
+        [Self::Blocks, Self::Leaves, Self::State, Self::Heads, Self::Files, Self::Findings];
 
     /// Its name in the store and in messages.
     #[must_use]
@@ -54,6 +61,7 @@ impl TableName {
             Self::State => "state",
             Self::Heads => "heads",
             Self::Files => "files",
+            Self::Findings => "findings",
         }
     }
 
@@ -169,11 +177,32 @@ impl ChainStore {
         })
     }
 
+    /// Stores a finding under the height it speaks of; the same one again changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn store_finding(&self, height: u64, finding: &str) -> Result<(), StoreError> {
+        let hash = digest::content_hash(finding.as_bytes());
+        let key = [&height.to_be_bytes()[..], &hash.0[..8]].concat();
+        self.write("store a finding in", |transaction| {
+            put(transaction, TableName::Findings, &key, finding.as_bytes())
+        })
+    }
+
+    /// All findings, in order of height.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn findings(&self) -> Result<Vec<String>, StoreError> {
+        let values = self.values(TableName::Findings)?;
+        Ok(values.into_iter().map(|(_, text)| String::from_utf8_lossy(&text).into_owned()).collect())
+    }
+
     /// Every value of a table, in order of key, each checked against its own hash.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] names the first value that fails.
-    pub fn values(&self, table: TableName) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn values(&self, table: TableName) -> Result<Values, StoreError> {
         let mut values = Vec::new();
         for (key, value) in self.sealed_values(table)? {
             let value = unseal(table, &key, &value).ok_or_else(|| {
@@ -188,8 +217,8 @@ impl ChainStore {
     ///
     /// # Errors
     /// [`StoreError::Store`].
-    pub fn sealed_values(&self, table: TableName) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
-        let read = || -> Result<Vec<(Vec<u8>, Vec<u8>)>, redb::Error> {
+    pub fn sealed_values(&self, table: TableName) -> Result<Values, StoreError> {
+        let read = || -> Result<Values, redb::Error> {
             let transaction = self.database.begin_read()?;
             let mut values = Vec::new();
             for item in transaction.open_table(table.definition())?.iter()? {

@@ -16,7 +16,7 @@ pub(super) fn hand_over(message: Message, zone: &Zone, tally: &mut Tally<'_>) ->
     let Some(day) = message.day else {
         return Err(FileRefusal::Header { line: 1, what: "the message names no day".to_owned() });
     };
-    for channel in &message.channels {
+    for (at, channel) in message.channels.iter().enumerate() {
         match register_of(channel) {
             Ok((usage_point, register)) => place(channel, usage_point, register, day, zone, tally),
             Err(code) => {
@@ -25,7 +25,9 @@ pub(super) fn hand_over(message: Message, zone: &Zone, tally: &mut Tally<'_>) ->
             }
         }
         let last_line = channel.periods.last().map_or(channel.line, |period| period.line);
-        if tally.line_done(last_line).is_break() {
+        // A line is done with its last channel: many messages are one long line.
+        let is_line_done = message.channels.get(at + 1).is_none_or(|next| next.line > last_line);
+        if is_line_done && tally.line_done(last_line).is_break() {
             return Ok(());
         }
     }

@@ -1,0 +1,19 @@
+//! Leaves a second into a sealed root, on one thread and on two.
+#![allow(missing_docs, reason = "criterion's macros make functions without documentation")]
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tallywatt_benches::{quick, seal, wide};
+
+fn bench(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("seal");
+    for thread_count in [1, 2] {
+        let case = seal::Case::new(2_000, 31, thread_count);
+        group.throughput(Throughput::Elements(wide(case.leaf_count())));
+        let name = format!("period/leaves={},threads={thread_count}", case.leaf_count());
+        group.bench_function(name, |bencher| bencher.iter_with_large_drop(|| case.run()));
+    }
+    group.finish();
+}
+
+criterion_group! { name = suite; config = quick(); targets = bench }
+criterion_main!(suite);

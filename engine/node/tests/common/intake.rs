@@ -1,0 +1,63 @@
+//! An intake on its own, on top of empty books.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tallywatt_ingest::profile::Profile;
+use tallywatt_ledger::command::Command;
+use tallywatt_ledger::day_leaf::BlindingSecret;
+use tallywatt_ledger::tree::Root;
+use tallywatt_node::books::{Books, Input};
+use tallywatt_node::intake::{ImportReport, ImportRun, Intake};
+use tallywatt_shards::threads::Threads;
+
+use super::now;
+
+pub fn books() -> Books {
+    Books::new(BlindingSecret::new([7; 32]), Threads::new(2).unwrap())
+}
+
+pub fn open(data: &Path) -> Intake {
+    Intake::open(data, &books()).unwrap()
+}
+
+pub fn write_ahead_of(data: &Path) -> PathBuf {
+    data.join("intake/readings.twa")
+}
+
+/// The root of March 2026 over what the intake holds unsealed.
+pub fn period_root(intake: &Intake) -> Root {
+    let mut books = books();
+    let file = books.batch_file(&intake.unsealed_blocks()).unwrap();
+    let batch = books.compute(Input::Batch(file)).unwrap();
+    books.absorb(&batch.command, batch.file.as_deref()).unwrap();
+    let closed = books.compute(Input::Period("2026-03".parse().unwrap())).unwrap().command;
+    let Command::Period(commit) = closed else { unreachable!("a period was computed") };
+    commit.sealed.root
+}
+
+/// Imports a file; interrupted after `stop_after` chunks.
+pub fn import(intake: &mut Intake, file: &Path, profile: &Profile, stop_after: usize) -> ImportReport {
+    let interrupt = AtomicBool::new(false);
+    let mut chunk_count = 0;
+    let mut progress = |_| {
+        chunk_count += 1;
+        interrupt.store(chunk_count >= stop_after, Ordering::Relaxed);
+    };
+    let mut run =
+        ImportRun { profile, now: now(), interrupt: &interrupt, progress: &mut progress, only_lines: None };
+    let [report] = intake.import(file, &mut run).unwrap().try_into().unwrap();
+    check_counts(&report);
+    report
+}
+
+pub const NEVER: usize = usize::MAX;
+
+/// Each reading was offered once and became one thing; each that was set aside has its line.
+pub fn check_counts(report: &ImportReport) {
+    let counts = report.counts;
+    let dealt_with =
+        counts.accepted + counts.duplicate + counts.corrected + counts.conflict + counts.rejected;
+    assert_eq!(counts.offered, dealt_with, "{report:?}");
+    assert_eq!(report.rejected.values().sum::<u64>(), counts.rejected + counts.conflict, "{report:?}");
+}

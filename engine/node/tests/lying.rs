@@ -1,0 +1,139 @@
+//! A node that computes something else is caught at that block and named; one that was outvoted stays frozen.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
+
+mod common;
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use common::{Ledger, NOW_UNIX_S, one_home};
+use tallywatt_core::account::Payment;
+use tallywatt_core::agreement::Party;
+use tallywatt_core::calendar::UtcSeconds;
+use tallywatt_core::money::Money;
+use tallywatt_node::audit::audit;
+use tallywatt_node::books::Input;
+use tallywatt_node::consortium::Outcome;
+use tallywatt_node::intake::{ImportRun, Intake};
+use tallywatt_node::node::Lie;
+
+/// A ledger with the home's readings taken in, and the batch file that would seal them.
+fn ready(path: &Path) -> (Ledger, Vec<u8>) {
+    let mut ledger = Ledger::create(&path.join("data"), 1);
+    let (file, profile) = one_home(&mut ledger, path);
+    let mut intake = Intake::open(&ledger.path, ledger.consortium.node(Party::Grid).books()).unwrap();
+    let (interrupt, now) = (AtomicBool::new(false), UtcSeconds(i64::try_from(NOW_UNIX_S).unwrap()));
+    let progress = &mut |_| {};
+    let mut run = ImportRun { profile: &profile, now, interrupt: &interrupt, progress, only_lines: None };
+    intake.import(&file, &mut run).unwrap();
+    let batch = ledger.consortium.node(Party::Grid).books().batch_file(&intake.unsealed_blocks()).unwrap();
+    (ledger, batch)
+}
+
+fn payment() -> Input {
+    let (id, account) = ("P-1".parse().unwrap(), "A-1".parse().unwrap());
+    let booked = "2026-04-05".parse().unwrap();
+    Input::Payments(vec![Payment { id, account, booked, amount: Money::from_minor(4_800) }])
+}
+
+/// The steps of the ledger's life, from the first that carries figures.
+fn steps(batch: &[u8]) -> Vec<(Party, Input, &'static str, &'static str)> {
+    let period = "2026-03".parse().unwrap();
+    vec![
+        (Party::Grid, Input::Batch(batch.to_vec()), "batch", "import_wh: proposed 9600, computed 9601"),
+        (Party::Grid, Input::Period(period), "period", "import_wh: proposed 9600, computed 9601"),
+        (Party::Supplier, Input::Bills(period), "bills", "total: proposed 48.00, computed 48.01"),
+        (Party::Bank, payment(), "settlement", "paid: proposed 48.00, computed 48.01"),
+    ]
+}
+
+#[test]
+fn whoever_computes_something_else_is_named_at_that_block() {
+    for liar in Party::ALL {
+        for lying_step in 0..4 {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut ledger, batch) = ready(folder.path());
+            for (at, (proposer, input, command, detail)) in steps(&batch).into_iter().enumerate() {
+                if at < lying_step {
+                    ledger.propose(proposer, input);
+                    continue;
+                }
+                let height = ledger.consortium.node(Party::Grid).member().size();
+                ledger.consortium.node_mut(liar).set_lie(Lie::Figures);
+                let outcome = ledger.consortium.propose(proposer, input).unwrap();
+                check(&outcome, liar, proposer, height, command, detail);
+                break;
+            }
+        }
+    }
+}
+
+fn check(outcome: &Outcome, liar: Party, proposer: Party, height: u64, command: &str, detail: &str) {
+    let text = outcome.findings.join("\n");
+    if liar == proposer {
+        // Both others contradict it: nothing is recorded.
+        assert_eq!(
+            (outcome.status(), outcome.height),
+            ("refused", None),
+            "{liar} lies in a {command}: {text}"
+        );
+        assert!(
+            text.contains(&format!("block {height}: nobody else computed what {liar} proposed")),
+            "{text}"
+        );
+    } else {
+        let named = format!(
+            "block {height} ({command} proposed by {proposer}): {liar} computed something else: {detail}"
+        );
+        assert!(text.contains(&named), "{text}");
+        assert_eq!((outcome.status(), outcome.height), ("final", Some(height)));
+        assert!(!outcome.cosigners.contains(&liar));
+    }
+}
+
+#[test]
+fn an_honest_party_that_was_outvoted_does_not_sign_after_a_restart_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ledger, batch) = ready(folder.path());
+    for liar in [Party::Grid, Party::Bank] {
+        ledger.consortium.node_mut(liar).set_lie(Lie::Figures);
+    }
+    let outcome = ledger.consortium.propose(Party::Grid, Input::Batch(batch)).unwrap();
+    assert_eq!((outcome.status(), &outcome.cosigners), ("final", &vec![Party::Grid, Party::Bank]));
+    let path = ledger.path.clone();
+    drop(ledger);
+
+    let ledger = Ledger::open(&path, 1);
+    let supplier = ledger.consortium.node(Party::Supplier);
+    assert!(supplier.member().frozen().is_some());
+    assert_eq!(ledger.consortium.cosigners(supplier.member().size()).len(), 2);
+    let findings = supplier.store().findings().unwrap().join("\n");
+    assert!(
+        findings.contains("supplier computed something else: import_wh: proposed 9601, computed 9600"),
+        "{findings}"
+    );
+    let Ledger { folder: held, consortium, threads, .. } = ledger;
+    drop(consortium);
+    let found = audit(&held, &threads).findings;
+    let place = "supplier block 4 (batch)";
+    assert!(
+        found.iter().any(|finding| finding.place == place && finding.what.contains("import_wh")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_party_that_mends_itself_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ledger, batch) = ready(folder.path());
+    ledger.consortium.node_mut(Party::Bank).set_lie(Lie::Figures);
+    let outcome = ledger.consortium.propose(Party::Grid, Input::Batch(batch)).unwrap();
+    assert_eq!(outcome.status(), "final");
+    let path = ledger.path.clone();
+    drop(ledger);
+
+    let ledger = Ledger::open(&path, 1);
+    let grid = ledger.consortium.node(Party::Grid);
+    assert_eq!(ledger.consortium.cosigners(grid.member().size()).len(), 3, "recomputed honestly, it signs");
+    assert!(grid.store().findings().unwrap().join("\n").contains("bank computed something else"));
+}
