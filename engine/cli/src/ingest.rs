@@ -1,5 +1,6 @@
 //! `ingest`: files to accepted readings, and a sealed batch at the end.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
-use tallywatt_core::calendar::UtcSeconds;
+use tallywatt_core::calendar::{Period, UtcSeconds};
 use tallywatt_core::energy::Energy;
+use tallywatt_core::rejection::RejectionCode;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ledger::command::Command;
 use tallywatt_node::books::Input;
@@ -190,7 +192,12 @@ pub fn seal(intake: &mut Intake, opened: &mut Opened, report: &mut Report) -> Re
         report.fact("batch", "nothing new to seal");
         return Ok(());
     }
-    let file = opened.consortium.node(Party::Grid).books().batch_file(&blocks)?;
+    let books = opened.consortium.node(Party::Grid).books();
+    let months: BTreeSet<Period> = blocks.iter().map(|block| block.key().day.period()).collect();
+    for month in months.into_iter().filter(|month| books.period_leaves(*month).is_some()) {
+        report.notes.push(format!("{month} is closed: what comes now changes none of its bills"));
+    }
+    let file = books.batch_file(&blocks)?;
     let outcome = opened.consortium.propose(Party::Grid, Input::Batch(file))?;
     if let Command::Batch(batch) = &outcome.computed.command {
         report.fact("batch", batch.sequence).fact("batch root", batch.sealed.root.hash.to_string());
@@ -229,7 +236,11 @@ pub fn tell(reports: &[ImportReport], report: &mut Report) {
         for (code, count) in &import.rejected {
             let line = import.first_lines.get(code).copied().unwrap_or_default();
             let reason = code.reason();
-            aside_notes.push(format!("{}:{line}: {code} {reason}: {count} readings set aside", import.name));
+            let became = match code {
+                RejectionCode::Conflict => "readings, of which the smaller value stands as questionable",
+                _ => "readings set aside",
+            };
+            aside_notes.push(format!("{}:{line}: {code} {reason}: {count} {became}", import.name));
         }
         let end = match &import.end {
             ImportEnd::Finished => {

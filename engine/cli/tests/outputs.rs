@@ -187,6 +187,30 @@ fn the_same_seed_gives_the_same_bytes_and_all_formats_the_same_totals() {
     assert!(expected.is_some_and(|totals| totals.lines().count() > 20));
 }
 
+#[test]
+fn what_comes_late_or_differs_is_told_and_changes_no_bill() {
+    let place = billed();
+    let bill = place.json("tallywatt bill show A-000001 2026-03");
+    let rows = place.text("town/readings/yekaterinburg.csv");
+    let mut lines = rows.lines();
+    let (header, day) = (lines.next().unwrap(), lines.next().unwrap());
+    let mut fields: Vec<String> = day.split(',').map(str::to_owned).collect();
+    let was: i64 = fields[3].parse().unwrap();
+    fields[3] = (was - 1).to_string();
+    place.write("other.csv", format!("{header}\n{}\n", fields.join(",")));
+    let ran = place.expect(3, "tallywatt ingest other.csv --zone Asia/Yekaterinburg");
+    for said in ["other.csv:2: R18", "the smaller value stands", "2026-03 is closed"] {
+        assert!(ran.err.contains(said), "{said}: {}", ran.err);
+    }
+    let shown = place.json(&format!("tallywatt readings show {} {}", fields[0], fields[2]));
+    assert_eq!((&shown["revision"], &shown["rows"][0]["wh"]), (&1.into(), &(was - 1).into()), "{shown}");
+    assert_eq!(shown["rows"][0]["quality"], "questionable");
+    assert_eq!(place.json("tallywatt bill show A-000001 2026-03"), bill);
+    place.expect(0, "tallywatt prove bill A-000001 2026-03 --output bill.receipt");
+    place.expect(0, "tallywatt verify bill.receipt");
+    place.expect(0, "tallywatt chain audit");
+}
+
 /// Starts an import and interrupts it once something is durable; `None` if it was done before.
 fn interrupted(place: &Place, words: &[&str]) -> Option<Ran> {
     let written = place.path().join("tallywatt-data/intake/readings.twa");
