@@ -142,8 +142,8 @@ impl Consortium {
     /// [`NodeError`]: a node could not go on. What was stored stays; opening again goes on from there.
     pub fn propose(&mut self, proposer: Party, input: Input) -> Result<Outcome, NodeError> {
         let computed = self.plan(proposer, input)?;
+        // No file is written before the block stands: a proposal that is refused must not touch what is sealed.
         let file = computed.file.as_deref();
-        self.node(proposer).store_file(&computed.command, file)?;
         let before = self.node(proposer).member().size();
         let mut findings = Vec::new();
         self.run(vec![(proposer, Event::Propose(computed.command.clone()))], proposer, file, &mut findings)?;
