@@ -269,9 +269,9 @@ impl Consortium {
                 exchanged.extend(receivers.map(|to| (to.party(), Event::Cosigned(own.clone()))));
             }
         }
-        if !exchanged.is_empty() {
-            self.run(exchanged, Party::Grid, None, findings)?;
-            for node in &mut self.nodes {
+        self.run(exchanged, Party::Grid, None, findings)?;
+        for node in &mut self.nodes {
+            if !node.has_stored_head()? {
                 node.store_head()?;
             }
         }

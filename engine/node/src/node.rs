@@ -224,6 +224,22 @@ impl Node {
         self.folder.publish_head(&note).map_err(|source| NodeError::Folder { party, source })
     }
 
+    /// Whether the newest head is stored and published with all signatures known.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub fn has_stored_head(&self) -> Result<bool, NodeError> {
+        let (party, size) = (self.party, self.member.size());
+        if size == 0 {
+            return Ok(true);
+        }
+        let note =
+            self.member.head_note(size).map_err(|source| NodeError::Member { party, source })?.encode();
+        let heads = self.store.heads().map_err(|source| NodeError::Store { party, source })?;
+        let published = self.folder.published_head().map_err(|source| NodeError::Folder { party, source })?;
+        Ok(heads.last() == Some(&(size, note.clone())) && published == Some(note))
+    }
+
     /// After a restart: what is still to be signed.
     ///
     /// # Errors

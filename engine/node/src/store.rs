@@ -329,7 +329,8 @@ fn put(
 }
 
 /// Version, payload, then the hash over table, key, version and payload.
-fn seal(table: TableName, key: &[u8], payload: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn seal(table: TableName, key: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut sealed = vec![VALUE_VERSION];
     sealed.extend_from_slice(payload);
     let hash = value_hash(table, key, &sealed);

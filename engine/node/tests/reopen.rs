@@ -8,11 +8,13 @@ mod tiny;
 use std::fs;
 use std::path::Path;
 
-use common::Ledger;
+use common::{Ledger, clock};
 use tallywatt_core::agreement::Party;
+use tallywatt_ledger::note::Note;
 use tallywatt_node::audit::{Finding, audit};
 use tallywatt_node::books::Input;
 use tallywatt_node::ledger_folder::HeldFolder;
+use tallywatt_node::store::{self, ChainStore, TableName};
 use tallywatt_shards::threads::Threads;
 
 fn findings(data: &Path) -> Vec<Finding> {
@@ -38,5 +40,29 @@ fn closing_a_period_again_leaves_its_file_as_it_was() {
         fs::read(data.join("grid/periods/2026-03.twb")).unwrap() == sealed,
         "the sealed file was changed"
     );
+    assert_eq!(findings(&data), []);
+}
+
+/// What a crash leaves between the last block and the head over it: blocks on all nodes, no signature kept.
+#[test]
+fn a_head_signed_again_after_a_crash_is_kept_and_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = tiny::build(folder.path());
+    for party in Party::ALL {
+        let store = ChainStore::open(&data.join(party.name()).join("chain.redb")).unwrap();
+        let (size, note) = store.values(TableName::Heads).unwrap().into_iter().next_back().unwrap();
+        let note = Note::parse(std::str::from_utf8(&note).unwrap()).unwrap();
+        let unsigned = Note::new(note.text(), note.signatures()[..1].to_vec()).unwrap().encode();
+        let sealed = store::seal(TableName::Heads, &size, unsigned.as_bytes());
+        store.overwrite(TableName::Heads, &size, &sealed).unwrap();
+        fs::write(data.join(party.name()).join("checkpoint"), &unsigned).unwrap();
+    }
+    let held = HeldFolder::hold(&data).unwrap();
+    let consortium = held.open(&Threads::new(1).unwrap(), clock).unwrap();
+    drop((consortium, held));
+    for party in Party::ALL {
+        let published = fs::read_to_string(data.join(party.name()).join("checkpoint")).unwrap();
+        assert_eq!(Note::parse(&published).unwrap().signatures().len(), 4, "{party}: {published}");
+    }
     assert_eq!(findings(&data), []);
 }
