@@ -185,8 +185,8 @@ impl Node {
 
     /// Makes an agreed block durable and moves the books on.
     ///
-    /// A crash between the file and the block leaves a file that no block names; a crash after the block is
-    /// made good by the replay at the next start.
+    /// A crash between the file and the block leaves a file that no block names, nor the store; a crash after
+    /// the block is made good by the replay at the next start.
     ///
     /// # Errors
     /// [`NodeError`].
@@ -200,12 +200,15 @@ impl Node {
         let party = self.party;
         let command = &block.proposal.command;
         self.store_file(command, file)?;
-        let fail = |source| NodeError::Store { party, source };
-        if let (Some(bytes), Some(path)) = (file, node_folder::file_of(command)) {
-            let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            self.store.store_files(&[(path, size, digest::content_hash(bytes))]).map_err(fail)?;
-        }
-        self.store.store_block(block, leaf, changes).map_err(fail)?;
+        let recorded = node_folder::file_of(command).zip(file).map(|(path, bytes)| (path, file_value(bytes)));
+        self.store
+            .store_block(
+                block,
+                leaf,
+                changes,
+                recorded.as_ref().map(|(path, value)| (path.as_str(), &value[..])),
+            )
+            .map_err(|source| NodeError::Store { party, source })?;
         self.books.absorb(command, file).map_err(|source| NodeError::Books { party, source })
     }
 
