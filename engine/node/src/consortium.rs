@@ -186,6 +186,12 @@ impl Consortium {
         // Signatures wait until every node has the block they are under.
         let mut signatures = VecDeque::new();
         while let Some((to, event)) = queue.pop_front().or_else(|| signatures.pop_front()) {
+            if let Event::Cosigned(cosignature) = &event
+                && cosignature.size > self.node(to).member().size()
+            {
+                // It is still behind, after a crash, and gets the signature when it has followed.
+                continue;
+            }
             for action in self.node_mut(to).step(event)? {
                 let others = Party::ALL.into_iter().filter(|party| *party != to);
                 match action {

@@ -8,7 +8,7 @@ mod tiny;
 use std::fs;
 use std::path::Path;
 
-use common::{Ledger, clock};
+use common::{AGREEMENT, Ledger, clock};
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::note::Note;
 use tallywatt_node::audit::{Finding, audit};
@@ -65,4 +65,27 @@ fn a_head_signed_again_after_a_crash_is_kept_and_published() {
         assert_eq!(Note::parse(&published).unwrap().signatures().len(), 4, "{party}: {published}");
     }
     assert_eq!(findings(&data), []);
+}
+
+/// What a crash leaves while a block is stored: one node has it, or two.
+#[test]
+fn nodes_that_are_behind_follow_and_sign() {
+    for behind in [&[Party::Bank][..], &[Party::Bank, Party::Supplier], &[Party::Grid, Party::Bank]] {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, before) = (tiny::build(folder.path()), folder.path().join("before"));
+        tiny::copy(&data, &before);
+        let mut ledger = Ledger::open(&data, 1);
+        ledger.publish(&[&AGREEMENT.replace("id = \"split\"", "id = \"later\"")]);
+        drop(ledger);
+        for party in behind {
+            fs::remove_dir_all(data.join(party.name())).unwrap();
+            tiny::copy(&before.join(party.name()), &data.join(party.name()));
+        }
+        let ledger = Ledger::open(&data, 1);
+        for node in ledger.consortium.nodes() {
+            assert_eq!((node.member().size(), node.member().cosigners(10).len()), (10, 3), "{behind:?}");
+        }
+        drop(ledger);
+        assert_eq!(findings(&data), [], "{behind:?}");
+    }
 }
