@@ -23,6 +23,7 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::codec::{CodecError, Writer};
 use tallywatt_ledger::digest;
+use tallywatt_shards::durable::{self, DurableError};
 
 const VALUE_VERSION: u8 = 1;
 const HASH_SIZE: usize = 32;
@@ -76,6 +77,9 @@ impl TableName {
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// The system refused.
+    #[error(transparent)]
+    Disk(#[from] DurableError),
     /// The store refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Store {
@@ -135,6 +139,18 @@ impl ChainStore {
     /// # Errors
     /// [`StoreError`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            // A crash while a store is made leaves a file that is no store yet: so under another name.
+            let new = path.with_extension("redb.new");
+            durable::remove_if_there(&new)?;
+            drop(Self::open_or_create(&new)?);
+            // A crash here leaves the whole store under that name; it is made again. After this, it is there.
+            durable::rename_durably(&new, path)?;
+        }
+        Self::open_or_create(path)
+    }
+
+    fn open_or_create(path: &Path) -> Result<Self, StoreError> {
         let fail = |source: redb::Error| StoreError::Store {
             action: "open",
             path: path.to_owned(),

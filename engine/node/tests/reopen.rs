@@ -89,3 +89,13 @@ fn nodes_that_are_behind_follow_and_sign() {
         assert_eq!(findings(&data), [], "{behind:?}");
     }
 }
+
+/// A store that is being made is cut short under its own name only if it was whole before.
+#[test]
+fn a_store_that_was_half_made_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chain.redb");
+    fs::write(folder.path().join("chain.redb.new"), [0; 4096]).unwrap();
+    drop(ChainStore::open(&path).unwrap());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
