@@ -63,9 +63,28 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
     file.sync_all().map_err(DurableError::io("sync", &temporary))?;
     drop(file);
     // A crash here leaves a whole <name>.tmp; the next attempt writes the same bytes again.
-    fs::rename(&temporary, path).map_err(DurableError::io("rename to", path))?;
+    rename_durably(&temporary, path)
+}
+
+/// Renames a durable file within its folder, over one of that name; when this returns, it survives a power cut.
+///
+/// # Errors
+/// [`DurableError`].
+pub fn rename_durably(from: &Path, to: &Path) -> Result<(), DurableError> {
+    fs::rename(from, to).map_err(DurableError::io("rename to", to))?;
     // A crash here leaves either name; each is whole.
-    sync_folder(folder_of(path)?)
+    sync_folder(folder_of(to)?)
+}
+
+/// Removes a file, if there is one.
+///
+/// # Errors
+/// [`DurableError`].
+pub fn remove_if_there(path: &Path) -> Result<(), DurableError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(DurableError::io("remove", path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Creates a folder and those above it; when this returns, each survives a power cut.

@@ -166,6 +166,18 @@ impl WriteAhead {
         Self { file, path, pending, pending_size, file_size, next_sequence, last_hash, is_poisoned: false }
     }
 
+    /// Gives the file another name, in place of a file of that name; when this returns, it survives a power cut.
+    ///
+    /// A crash before leaves both files under their old names, a crash after the new one; each is whole.
+    ///
+    /// # Errors
+    /// [`WriteAheadError::Disk`].
+    pub fn rename(&mut self, to: &Path) -> Result<(), WriteAheadError> {
+        durable::rename_durably(&self.path, to)?;
+        to.clone_into(&mut self.path);
+        Ok(())
+    }
+
     /// Puts one record in line for the next [`WriteAhead::sync`], and gives its number. Nothing is durable yet.
     ///
     /// # Errors

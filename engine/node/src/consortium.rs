@@ -142,8 +142,8 @@ impl Consortium {
     /// [`NodeError`]: a node could not go on. What was stored stays; opening again goes on from there.
     pub fn propose(&mut self, proposer: Party, input: Input) -> Result<Outcome, NodeError> {
         let computed = self.plan(proposer, input)?;
+        // No file is written before the block stands: a proposal that is refused must not touch what is sealed.
         let file = computed.file.as_deref();
-        self.node(proposer).store_file(&computed.command, file)?;
         let before = self.node(proposer).member().size();
         let mut findings = Vec::new();
         self.run(vec![(proposer, Event::Propose(computed.command.clone()))], proposer, file, &mut findings)?;
@@ -186,6 +186,12 @@ impl Consortium {
         // Signatures wait until every node has the block they are under.
         let mut signatures = VecDeque::new();
         while let Some((to, event)) = queue.pop_front().or_else(|| signatures.pop_front()) {
+            if let Event::Cosigned(cosignature) = &event
+                && cosignature.size > self.node(to).member().size()
+            {
+                // It is still behind, after a crash, and gets the signature when it has followed.
+                continue;
+            }
             for action in self.node_mut(to).step(event)? {
                 let others = Party::ALL.into_iter().filter(|party| *party != to);
                 match action {
@@ -269,9 +275,9 @@ impl Consortium {
                 exchanged.extend(receivers.map(|to| (to.party(), Event::Cosigned(own.clone()))));
             }
         }
-        if !exchanged.is_empty() {
-            self.run(exchanged, Party::Grid, None, findings)?;
-            for node in &mut self.nodes {
+        self.run(exchanged, Party::Grid, None, findings)?;
+        for node in &mut self.nodes {
+            if !node.has_stored_head()? {
                 node.store_head()?;
             }
         }

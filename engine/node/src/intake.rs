@@ -360,11 +360,7 @@ impl Intake {
     /// [`IntakeError`].
     pub fn rotate(&mut self) -> Result<(), IntakeError> {
         let next = self.path.with_extension("twa.next");
-        match std::fs::remove_file(&next) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(DurableError::io("remove", &next)(error).into()),
-        }
+        durable::remove_if_there(&next)?;
         let (mut fresh, _) = WriteAhead::open(&next)?;
         for (id, import) in &self.imports {
             let parts: Vec<&[Rejection]> = import.rejections.chunks(CHUNK_REJECTION_COUNT).collect();
@@ -384,8 +380,7 @@ impl Intake {
             }
             fresh.sync()?;
         }
-        std::fs::rename(&next, &self.path).map_err(DurableError::io("rename", &next))?;
-        durable::sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
+        fresh.rename(&self.path)?;
         self.write_ahead = fresh;
         self.unsealed.clear();
         Ok(())

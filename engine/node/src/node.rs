@@ -186,8 +186,8 @@ impl Node {
 
     /// Makes an agreed block durable and moves the books on.
     ///
-    /// A crash between the file and the block leaves a file that no block names; a crash after the block is
-    /// made good by the replay at the next start.
+    /// A crash between the file and the block leaves a file that no block names, nor the store; a crash after
+    /// the block is made good by the replay at the next start.
     ///
     /// # Errors
     /// [`NodeError`].
@@ -201,12 +201,15 @@ impl Node {
         let party = self.party;
         let command = &block.proposal.command;
         self.store_file(command, file)?;
-        let fail = |source| NodeError::Store { party, source };
-        if let (Some(bytes), Some(path)) = (file, node_folder::file_of(command)) {
-            let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            self.store.store_files(&[(path, size, digest::content_hash(bytes))]).map_err(fail)?;
-        }
-        self.store.store_block(block, leaf, changes).map_err(fail)?;
+        let recorded = node_folder::file_of(command).zip(file).map(|(path, bytes)| (path, file_value(bytes)));
+        self.store
+            .store_block(
+                block,
+                leaf,
+                changes,
+                recorded.as_ref().map(|(path, value)| (path.as_str(), &value[..])),
+            )
+            .map_err(|source| NodeError::Store { party, source })?;
         self.books.absorb(command, file).map_err(|source| NodeError::Books { party, source })
     }
 
@@ -223,6 +226,22 @@ impl Node {
             self.member.head_note(size).map_err(|source| NodeError::Member { party, source })?.encode();
         self.store.store_head(size, &note).map_err(|source| NodeError::Store { party, source })?;
         self.folder.publish_head(&note).map_err(|source| NodeError::Folder { party, source })
+    }
+
+    /// Whether the newest head is stored and published with all signatures known.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub fn has_stored_head(&self) -> Result<bool, NodeError> {
+        let (party, size) = (self.party, self.member.size());
+        if size == 0 {
+            return Ok(true);
+        }
+        let note =
+            self.member.head_note(size).map_err(|source| NodeError::Member { party, source })?.encode();
+        let heads = self.store.heads().map_err(|source| NodeError::Store { party, source })?;
+        let published = self.folder.published_head().map_err(|source| NodeError::Folder { party, source })?;
+        Ok(heads.last() == Some(&(size, note.clone())) && published == Some(note))
     }
 
     /// After a restart: what is still to be signed.

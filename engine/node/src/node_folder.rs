@@ -81,10 +81,8 @@ impl NodeFolder {
         if path.exists() {
             return Err(FolderError::Malformed { path, what: "keys are here already" });
         }
-        let secret: String = format!("{}\n", ContentHash(*blinding.as_bytes()));
-        write_secret(&self.path.join("blinding.secret"), &secret)?;
-        let seeds: String = seeds.iter().map(|seed| format!("{}\n", ContentHash(*seed))).collect();
-        write_secret(&path, &seeds)
+        write_secret(&self.path.join("blinding.secret"), &secret_text(blinding))?;
+        write_secret(&path, &seeds_text(seeds))
     }
 
     /// Its private keys.
@@ -100,6 +98,9 @@ impl NodeFolder {
             .map(|line| line.parse::<ContentHash>().map(|hash| hash.0).map_err(|_| malformed()))
             .collect::<Result<_, _>>()?;
         let seeds: [[u8; 32]; 3] = seeds.try_into().map_err(|_| malformed())?;
+        if text != seeds_text(&seeds) {
+            return Err(malformed());
+        }
         Ok(Keys::from_seeds(origin, self.party, &seeds)?)
     }
 
@@ -116,11 +117,14 @@ impl NodeFolder {
     /// [`FolderError`].
     pub fn blinding_secret(&self) -> Result<BlindingSecret, FolderError> {
         let text = self.small_text("blinding.secret")?;
-        let hash: ContentHash = text.trim_end().parse().map_err(|_| FolderError::Malformed {
-            path: self.path.join("blinding.secret"),
-            what: "not 64 hex digits",
-        })?;
-        Ok(BlindingSecret::new(hash.0))
+        let secret = text.trim_end().parse().map(|hash: ContentHash| BlindingSecret::new(hash.0));
+        match secret {
+            Ok(secret) if text == secret_text(&secret) => Ok(secret),
+            _ => Err(FolderError::Malformed {
+                path: self.path.join("blinding.secret"),
+                what: "not 64 hex digits and a line end",
+            }),
+        }
     }
 
     /// The sign lock; `None` before the first signature.
@@ -208,6 +212,14 @@ pub fn file_of(command: &Command) -> Option<String> {
         Command::Bills(bills) => format!("bills/{}.twl", bills.period),
         Command::Settlement(settlement) => format!("settlements/{:06}.twl", settlement.sequence),
     })
+}
+
+fn secret_text(secret: &BlindingSecret) -> String {
+    format!("{}\n", ContentHash(*secret.as_bytes()))
+}
+
+fn seeds_text(seeds: &[[u8; 32]; 3]) -> String {
+    seeds.iter().map(|seed| format!("{}\n", ContentHash(*seed))).collect()
 }
 
 fn lock_text(lock: &SignLock) -> String {

@@ -14,12 +14,16 @@
 
 use std::path::{Path, PathBuf};
 
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Database, DatabaseError, Durability, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable,
+    TableDefinition, TransactionError,
+};
 use tallywatt_consensus::state::Change;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::codec::{CodecError, Writer};
 use tallywatt_ledger::digest;
+use tallywatt_shards::durable::{self, DurableError};
 
 const VALUE_VERSION: u8 = 1;
 const HASH_SIZE: usize = 32;
@@ -73,6 +77,9 @@ impl TableName {
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// The system refused.
+    #[error(transparent)]
+    Disk(#[from] DurableError),
     /// The store refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Store {
@@ -109,7 +116,21 @@ pub struct StoredBlock {
 /// The store of one node.
 pub struct ChainStore {
     path: PathBuf,
-    database: Database,
+    handle: Handle,
+}
+
+enum Handle {
+    Writable(Database),
+    ReadOnly(ReadOnlyDatabase),
+}
+
+impl Handle {
+    fn begin_read(&self) -> Result<ReadTransaction, TransactionError> {
+        match self {
+            Self::Writable(database) => database.begin_read(),
+            Self::ReadOnly(database) => database.begin_read(),
+        }
+    }
 }
 
 impl ChainStore {
@@ -118,13 +139,25 @@ impl ChainStore {
     /// # Errors
     /// [`StoreError`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            // A crash while a store is made leaves a file that is no store yet: so under another name.
+            let new = path.with_extension("redb.new");
+            durable::remove_if_there(&new)?;
+            drop(Self::open_or_create(&new)?);
+            // A crash here leaves the whole store under that name; it is made again. After this, it is there.
+            durable::rename_durably(&new, path)?;
+        }
+        Self::open_or_create(path)
+    }
+
+    fn open_or_create(path: &Path) -> Result<Self, StoreError> {
         let fail = |source: redb::Error| StoreError::Store {
             action: "open",
             path: path.to_owned(),
             source: Box::new(source),
         };
         let database = Database::create(path).map_err(|error| fail(error.into()))?;
-        let store = Self { path: path.to_owned(), database };
+        let store = Self { path: path.to_owned(), handle: Handle::Writable(database) };
         store.write("create tables in", |transaction| {
             for table in TableName::ALL {
                 transaction.open_table(table.definition())?;
@@ -134,19 +167,46 @@ impl ChainStore {
         Ok(store)
     }
 
-    /// Stores a block, its leaf and the entries it changed, in one durable transaction.
+    /// Opens an existing store and changes nothing in it, unless it was not closed: then it is brought in order
+    /// as [`ChainStore::open`] does.
+    ///
+    /// # Errors
+    /// [`StoreError`], also if there is none.
+    pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        match ReadOnlyDatabase::open(path) {
+            Ok(database) => Ok(Self { path: path.to_owned(), handle: Handle::ReadOnly(database) }),
+            Err(DatabaseError::RepairAborted) => Self::open(path),
+            Err(error) => Err(StoreError::Store {
+                action: "open",
+                path: path.to_owned(),
+                source: Box::new(error.into()),
+            }),
+        }
+    }
+
+    /// Stores a block, its leaf, the entries it changed and what is recorded of its sealed file (path, and size
+    /// and hash), in one durable transaction.
     ///
     /// A crash before it returns leaves all of it or nothing; a crash after leaves a block not yet signed.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing is stored.
-    pub fn store_block(&self, block: &Block, leaf: &LogLeaf, changes: &[Change]) -> Result<(), StoreError> {
+    pub fn store_block(
+        &self,
+        block: &Block,
+        leaf: &LogLeaf,
+        changes: &[Change],
+        file: Option<(&str, &[u8])>,
+    ) -> Result<(), StoreError> {
         let height = block.height.to_be_bytes();
         self.write("store a block in", |transaction| {
             put(transaction, TableName::Blocks, &height, &block.encode())?;
             put(transaction, TableName::Leaves, &height, &leaf.encode())?;
             for (key, value) in changes {
                 put(transaction, TableName::State, key, value)?;
+            }
+            if let Some((path, value)) = file {
+                put(transaction, TableName::Files, path.as_bytes(), value)?;
             }
             Ok(())
         })
@@ -159,21 +219,6 @@ impl ChainStore {
     pub fn store_head(&self, size: u64, note: &str) -> Result<(), StoreError> {
         self.write("store a head in", |transaction| {
             put(transaction, TableName::Heads, &size.to_be_bytes(), note.as_bytes())
-        })
-    }
-
-    /// Records sealed files by path, with size and hash.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn store_files(&self, files: &[(String, u64, ContentHash)]) -> Result<(), StoreError> {
-        self.write("record files in", |transaction| {
-            for (path, size, hash) in files {
-                let mut value = Writer::default();
-                value.u64(*size).hash(hash);
-                put(transaction, TableName::Files, path.as_bytes(), &value.finish())?;
-            }
-            Ok(())
         })
     }
 
@@ -219,7 +264,7 @@ impl ChainStore {
     /// [`StoreError::Store`].
     pub fn sealed_values(&self, table: TableName) -> Result<Values, StoreError> {
         let read = || -> Result<Values, redb::Error> {
-            let transaction = self.database.begin_read()?;
+            let transaction = self.handle.begin_read()?;
             let mut values = Vec::new();
             for item in transaction.open_table(table.definition())?.iter()? {
                 let (key, value) = item?;
@@ -286,8 +331,11 @@ impl ChainStore {
         action: &'static str,
         work: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
     ) -> Result<(), StoreError> {
+        let Handle::Writable(database) = &self.handle else {
+            unreachable!("a store that was opened to read is not written to");
+        };
         let run = || -> Result<(), redb::Error> {
-            let mut transaction = self.database.begin_write()?;
+            let mut transaction = database.begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
             // Peers may be hostile: the one-phase commit's checksum is no defence against chosen values.
             transaction.set_two_phase_commit(true);
@@ -329,7 +377,8 @@ fn put(
 }
 
 /// Version, payload, then the hash over table, key, version and payload.
-fn seal(table: TableName, key: &[u8], payload: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn seal(table: TableName, key: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut sealed = vec![VALUE_VERSION];
     sealed.extend_from_slice(payload);
     let hash = value_hash(table, key, &sealed);

@@ -1,0 +1,214 @@
+//! One party's commands and sealed files through fresh books.
+//!
+//! ```text
+//!   batch       its leaves are the data: checked against the root in the block, and against the closed period
+//!   settlement  its payments are the data: their split is computed again
+//!   the rest    computed again whole, and compared byte for byte
+//! ```
+//!
+//! So a file that is damaged alike at all parties, with no intact copy left, still has its record named.
+
+use tallywatt_core::agreement::Party;
+use tallywatt_ledger::block::{Block, LogLeaf};
+use tallywatt_ledger::codec::Reader;
+use tallywatt_ledger::command::{BatchCommit, Command};
+use tallywatt_ledger::day_leaf::{BlindingSecret, DayLeaf};
+use tallywatt_ledger::seal::SealKind;
+use tallywatt_ledger::{bill_bytes, digest};
+use tallywatt_shards::batch_file::{self, HASH_SIZE, HEADER_SIZE};
+use tallywatt_shards::sealing;
+use tallywatt_shards::threads::Threads;
+
+use super::AuditReport;
+use crate::books::{Books, BooksError, Input};
+use crate::compare;
+use crate::list_file::{self, ListKind};
+use crate::node_folder::{self, NodeFolder};
+
+/// Version and kind of a record.
+const RECORD_HEAD_SIZE: usize = 2;
+
+/// Computes every block's command again, from the first on, up to the first that comes out otherwise.
+pub fn audit(
+    party: Party,
+    folder: &NodeFolder,
+    secret: BlindingSecret,
+    chain: &[(Block, LogLeaf)],
+    threads: &Threads,
+    report: &mut AuditReport,
+) {
+    let books = Books::new(secret.clone(), threads.clone());
+    let mut run = Run { party, folder, secret, chain, books, report };
+    for (count, (block, _)) in chain.iter().enumerate() {
+        if !run.block(block) {
+            run.report.not_checked.push(format!("{party}: what follows from block {} on", block.height));
+            run.report.count("blocks recomputed", count);
+            return;
+        }
+    }
+    run.report.count("blocks recomputed", chain.len());
+}
+
+struct Run<'a> {
+    party: Party,
+    folder: &'a NodeFolder,
+    secret: BlindingSecret,
+    chain: &'a [(Block, LogLeaf)],
+    books: Books,
+    report: &'a mut AuditReport,
+}
+
+impl Run<'_> {
+    /// Computes a block's command from the books, compares command and file, and moves the books on.
+    fn block(&mut self, block: &Block) -> bool {
+        let (party, command) = (self.party, &block.proposal.command);
+        let relative = node_folder::file_of(command);
+        let mut place = format!("{party} block {} ({})", block.height, command.name());
+        if let Some(relative) = &relative {
+            place = format!("{place}, {relative}");
+        }
+        let file = match self.folder.read_file(command) {
+            Ok(file) => file,
+            Err(error) => {
+                self.report.find(place, error.to_string());
+                return false;
+            }
+        };
+        let relative = relative.unwrap_or_default();
+        match Books::input_of(command, file.as_deref()).and_then(|input| self.books.compute(input)) {
+            Err(error) => {
+                self.report.find(place, format!("cannot be recomputed: {error}"));
+                self.locate(&relative, command, file.as_deref().unwrap_or_default(), &error);
+                return false;
+            }
+            Ok(computed) if computed.command != *command => {
+                let difference = command.difference(&computed.command);
+                self.report.find(place, format!("recomputed otherwise: {difference}"));
+                return false;
+            }
+            Ok(computed) => {
+                if let (Some(stored), Some(own)) = (&file, &computed.file)
+                    && stored != own
+                {
+                    self.differs(&relative, stored, own);
+                    return false;
+                }
+            }
+        }
+        if let Err(error) = self.books.absorb(command, file.as_deref()) {
+            self.report.find(place, error.to_string());
+            return false;
+        }
+        true
+    }
+
+    fn differs(&mut self, relative: &str, stored: &[u8], own: &[u8]) {
+        let (record, what) = compare::first_difference(relative, stored, own);
+        self.report.find(format!("{}/{relative} {record}", self.party), format!("{what} when recomputed"));
+    }
+
+    /// Names the record of a file that cannot be read any more.
+    fn locate(&mut self, relative: &str, command: &Command, file: &[u8], error: &BooksError) {
+        let party = self.party;
+        match command {
+            Command::Batch(commit) if digest::content_hash(file) == commit.file => {
+                if matches!(error, BooksError::Leaf { what, .. } if what.contains("blinding")) {
+                    let what = format!("it is not the secret that blinded batch {}", commit.sequence);
+                    self.report.find(format!("{party}/blinding.secret"), what);
+                }
+            }
+            Command::Batch(commit) => {
+                let (record, what) = self.in_batch(relative, commit, file);
+                self.report.find(format!("{party}/{relative} {record}"), what);
+            }
+            Command::Settlement(_) => self.in_settlement(relative, file),
+            _ => {}
+        }
+    }
+
+    /// The first payment of a damaged settlement that cannot be read, or that is split otherwise again.
+    fn in_settlement(&mut self, relative: &str, file: &[u8]) {
+        let mut payments = Vec::new();
+        for record in list_file::decode_unhashed(ListKind::Settlement, file).unwrap_or_default() {
+            match bill_bytes::decode_settled(record) {
+                Ok(settled) => payments.push(settled.payment),
+                Err(error) => {
+                    let mut reader = Reader::new(record);
+                    let id = reader.raw("head", RECORD_HEAD_SIZE).and_then(|_| reader.label("payment id"));
+                    let id = id.map_or("of no readable name".into(), |id| id.to_string());
+                    let place = format!("{}/{relative} payment {id}", self.party);
+                    self.report.find(place, format!("it cannot be read: {error}"));
+                    return;
+                }
+            }
+        }
+        if let Ok(computed) = self.books.compute(Input::Payments(payments)) {
+            self.differs(relative, file, computed.file.as_deref().unwrap_or_default());
+        }
+    }
+
+    /// The first leaf of a damaged batch that is not canonical, not blinded by the ledger's secret, or not what
+    /// the closed period holds.
+    fn in_batch(&self, relative: &str, commit: &BatchCommit, bytes: &[u8]) -> (String, String) {
+        let closed = self.closed_leaves();
+        let end = bytes.len().saturating_sub(HASH_SIZE);
+        let (mut offset, mut leaves) = (HEADER_SIZE, Vec::new());
+        while offset < end {
+            let record = format!("offset {offset}: leaf {}", leaves.len());
+            let (leaf, size) = match DayLeaf::decode_first(&bytes[offset..end]) {
+                Ok(first) => first,
+                Err(error) => return (record, format!("it cannot be read: {error}")),
+            };
+            let key = leaf.block().key();
+            let record =
+                format!("{record}: usage point {}, register {}, {}", key.usage_point, key.register, key.day);
+            if !leaf.is_blinded_by(&self.secret) {
+                return (record, "its header or its blinding is not what this ledger's secret gives".into());
+            }
+            if let Some(twin) = closed.iter().find(|twin| twin.block().key() == key)
+                && let Some(what) = value_difference(&leaf, twin)
+            {
+                return (record, what);
+            }
+            offset += size;
+            leaves.push(leaf);
+        }
+        let root =
+            sealing::seal(SealKind::Batch, &leaves, self.books.threads()).map(|tree| tree.sealed().root);
+        match batch_file::encode(SealKind::Batch, commit.sequence, &leaves) {
+            Ok(own) if root.is_ok_and(|root| root == commit.sealed.root) => {
+                let (record, what) = compare::first_difference(relative, bytes, &own);
+                (record, format!("{what} as its leaves give it"))
+            }
+            _ => (
+                "leaves".into(),
+                "their root is not the one in the block; no closed period tells which".into(),
+            ),
+        }
+    }
+
+    /// The leaves of every closed period whose file can be read.
+    fn closed_leaves(&self) -> Vec<DayLeaf> {
+        let commands = self.chain.iter().map(|(block, _)| &block.proposal.command);
+        let periods = commands.filter(|command| matches!(command, Command::Period(_)));
+        let files = periods.filter_map(|command| self.folder.read_file(command).ok().flatten());
+        files.filter_map(|bytes| batch_file::decode(&bytes).ok()).flat_map(|file| file.leaves).collect()
+    }
+}
+
+fn value_difference(leaf: &DayLeaf, twin: &DayLeaf) -> Option<String> {
+    let (here, there) = (leaf.block(), twin.block());
+    if here.interval_count() != there.interval_count() {
+        return Some("it has another number of intervals than in its closed period".into());
+    }
+    let differs = |slot: &usize| {
+        here.values_wh()[*slot] != there.values_wh()[*slot]
+            || here.qualities()[*slot] != there.qualities()[*slot]
+    };
+    let slot = (0..here.interval_count()).find(differs)?;
+    let start = here.interval_start(slot);
+    let (own, closed) = (here.values_wh()[slot], there.values_wh()[slot]);
+    Some(format!(
+        "interval from {start}: {own} Wh here, {closed} Wh in the closed period, or another quality"
+    ))
+}
