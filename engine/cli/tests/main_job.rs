@@ -33,7 +33,7 @@ fn the_demonstration_ends_valid_and_its_next_commands_work() {
     let named = audit.out.lines().find(|line| line.contains("grid/batches/000001.twb")).unwrap();
     let place_of = audit.out.lines().find(|line| line.contains(&format!("usage point {point}")));
     assert!(place_of.is_some_and(|line| line.contains(day)), "{flipped}: {named}\n{}", audit.out);
-    assert!(audit.out.contains("Wh here, ") && audit.out.ends_with("DAMAGED  2 findings\n"), "{}", audit.out);
+    assert!(audit.out.contains("Wh here, ") && audit.out.ends_with("DAMAGED  3 findings\n"), "{}", audit.out);
 }
 
 #[test]
