@@ -4,9 +4,9 @@
 //! offset size
 //!    0    1   version = 1
 //!    1    1   kind = 0x30
-//!    2   32   hash of the file's content
+//!    2   32   import: hash over file, member, profile and zone
 //!   34  4+n   file name, at most 255 bytes of UTF-8, no control characters
-//!    …    8   u64 line cursor: lines before it are dealt with
+//!    …    8   u64 line cursor: lines up to and including it are dealt with
 //!    …    1   1 when the file is finished, else 0
 //!    …   56   u64 offered, accepted, duplicate, corrected, conflict, rejected, refused
 //!    …    4   u32 number of rejections, then each:
@@ -69,11 +69,11 @@ pub struct IntakeCounts {
 /// One step of taking in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntakeRecord {
-    /// Hash of the file's content: a file is known by this, not by its name.
+    /// The import: a hash over the file, its member, the profile and the zone, not over its name.
     pub file: ContentHash,
     /// What its sender called it.
     pub file_name: String,
-    /// Lines before this one are dealt with; an import goes on from here.
+    /// Lines up to and including this one are dealt with; an import goes on behind it.
     pub line_cursor: u64,
     /// Whether the whole file is dealt with.
     pub is_finished: bool,

@@ -264,6 +264,9 @@ pub enum BillAction {
         /// Refuse unless the bills are byte for byte those of this plan.
         #[arg(long)]
         plan: Option<PathBuf>,
+        /// Go on although some accounts cannot be billed: a month is billed once, they stay without a bill.
+        #[arg(long)]
+        leave_unbilled: bool,
     },
     /// One account's bill, line by line.
     Show {

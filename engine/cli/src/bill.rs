@@ -28,8 +28,8 @@ pub fn run(bill: &BillArguments, arguments: &Arguments) -> Result<Report, Failur
         BillAction::Plan { period, output } => {
             plan(&opened, period_of(period)?, output.as_deref(), arguments)
         }
-        BillAction::Run { period, plan } => {
-            let mut report = run_bills(&mut opened, period_of(period)?, plan.as_deref())?;
+        BillAction::Run { period, plan, leave_unbilled } => {
+            let mut report = run_bills(&mut opened, period_of(period)?, plan.as_deref(), *leave_unbilled)?;
             report.then(format!("tallywatt{} bill list {period}", data_option(arguments)));
             report.then(format!("tallywatt{} pay run PAYMENTS.csv", data_option(arguments)));
             Ok(report)
@@ -61,7 +61,12 @@ fn plan(
 }
 
 /// Closes the period if it is open, and records its bills; refuses if they differ from the plan.
-pub fn run_bills(opened: &mut Opened, period: Period, plan: Option<&Path>) -> Result<Report, Failure> {
+pub fn run_bills(
+    opened: &mut Opened,
+    period: Period,
+    plan: Option<&Path>,
+    leave_unbilled: bool,
+) -> Result<Report, Failure> {
     let supplier = opened.consortium.node(Party::Supplier);
     if supplier.books().bills(period).is_some() {
         return Err(Failure::usage(format!("{period} is billed already"), "see `tallywatt bill list`"));
@@ -69,6 +74,13 @@ pub fn run_bills(opened: &mut Opened, period: Period, plan: Option<&Path>) -> Re
     let computed = supplier.books().plan_bills(period)?;
     if let Some(path) = plan {
         compare_plan(path, &computed, "bills/plan")?;
+    }
+    if let Some((account, reason)) = computed.unbilled.first().filter(|_| !leave_unbilled) {
+        let count = computed.unbilled.len();
+        return Err(Failure::usage(
+            format!("{count} accounts cannot be billed for {period}, the first is {account}: {reason}"),
+            "mend the cause and plan again, or leave them without a bill for good with --leave-unbilled",
+        ));
     }
     let mut report = Report::default();
     if supplier.books().period_leaves(period).is_none() {

@@ -172,7 +172,7 @@ impl<'a> Story<'a> {
     }
 
     fn issue_bills(&mut self, opened: &mut Opened) -> Result<(), Failure> {
-        let report = bill::run_bills(opened, self.period, None)?;
+        let report = bill::run_bills(opened, self.period, None, false)?;
         let text = format!(
             "{} bills, {} kWh, {} RUB: {}",
             fact(&report, "bills"),

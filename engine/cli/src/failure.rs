@@ -86,6 +86,11 @@ impl From<LedgerError> for Failure {
                 what,
                 "an init was interrupted there: remove the folder and run init again",
             ),
+            LedgerError::ConfigLost(_) => Self::with_code(
+                code::NO_DATA,
+                what,
+                "restore tallywatt.toml from a copy, or write it with the origin and currency of the first block; remove nothing",
+            ),
             LedgerError::Exists(_) => Self::usage(what, "use it as it is, or name another folder with -C"),
             LedgerError::Locked(_) => {
                 Self::with_code(code::LOCKED, what, "wait until it is done, or end the other process")

@@ -74,9 +74,25 @@ fn a_folder_in_use_is_11() {
 }
 
 #[test]
-fn a_half_made_folder_is_10_and_says_what_to_do() {
+fn a_ledger_that_lost_its_settings_is_10_and_nobody_is_told_to_remove_it() {
     let place = ledger();
     fs::remove_file(place.path().join("tallywatt-data/tallywatt.toml")).unwrap();
+    for command in ["chain status", "init"] {
+        refused(&place, &format!("tallywatt {command}"), 10, &["holds a ledger", "restore tallywatt.toml"]);
+    }
+    assert!(place.path().join("tallywatt-data/grid/chain.redb").exists(), "nothing is removed for the user");
+}
+
+#[test]
+fn a_half_made_folder_is_10_and_says_what_to_do() {
+    let place = ledger();
+    let data = place.path().join("tallywatt-data");
+    fs::remove_file(data.join("tallywatt.toml")).unwrap();
+    for party in ["grid", "bank", "supplier"] {
+        for store in ["chain.redb", "signlock"] {
+            fs::remove_file(data.join(party).join(store)).unwrap();
+        }
+    }
     for command in ["chain status", "init"] {
         refused(
             &place,
@@ -85,7 +101,7 @@ fn a_half_made_folder_is_10_and_says_what_to_do() {
             &["half made", "remove the folder", "init again"],
         );
     }
-    assert!(place.path().join("tallywatt-data/grid/chain.redb").exists(), "nothing is removed for the user");
+    assert!(data.join("grid/keys.seeds").exists(), "nothing is removed for the user");
 }
 
 #[test]

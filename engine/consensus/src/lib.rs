@@ -11,7 +11,7 @@
 //! [`machine::Member`] is pure: events in, actions out; no clock, disk, socket or thread. What it must find
 //! again after a crash goes through the actions it asks for, in the order it asks for them.
 //!
-//! Said plainly: three parties tolerate one crash. With two signatures of three, a party that signs twice is
+//! Said plainly: three parties outvote one. With two signatures of three, a party that signs twice is
 //! proven, not prevented; with all three, no two histories can both be sealed. Money leaves on `sealed` only.
 
 pub mod lock;

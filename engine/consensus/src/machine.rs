@@ -16,12 +16,13 @@
 //! signature follows its lock; an applied entry is never taken back; after a dissent of its own, or a root of
 //! its own that others contradict, a member never signs again: it is frozen and says why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::{Attestation, Block, LogLeaf, Proposal};
 use tallywatt_ledger::checkpoint::{Checkpoint, CheckpointError};
+use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_ledger::log::{Log, LogError, LogHash};
 use tallywatt_ledger::note::{Note, NoteError, SignatureLine};
@@ -105,7 +106,7 @@ pub enum Action {
     Recompute(Proposal),
     /// Give the proposer an attestation.
     SendAttestation(Attestation),
-    /// Give everybody a dissent.
+    /// Give the proposer a dissent, and people a report of it.
     SendDissent(Dissent),
     /// Append an entry to the ordered log.
     Order {
@@ -199,6 +200,12 @@ pub enum MemberError {
     /// The log is full, or has no such leaf.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The block is past a limit: it could not be read back.
+    #[error("the block cannot be stored: {0}")]
+    Block(#[from] CodecError),
+    /// This member is frozen.
+    #[error("this node signs nothing any more: {0}")]
+    Frozen(String),
     /// The head cannot be written as a checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -242,6 +249,8 @@ pub struct Member {
     parent: (ContentHash, LogHash),
     lock: Option<SignLock>,
     heads: BTreeMap<u64, Head>,
+    /// Who signed another root than this member's, by size.
+    contradicted: BTreeMap<u64, BTreeSet<Party>>,
     in_flight: Option<InFlight>,
     frozen: Option<String>,
     dissented: Option<ContentHash>,
@@ -262,6 +271,7 @@ impl Member {
             parent: (ContentHash::default(), LogHash::from_bytes([0; 32])),
             lock,
             heads: BTreeMap::new(),
+            contradicted: BTreeMap::new(),
             in_flight: None,
             frozen: None,
             dissented: None,
@@ -406,6 +416,9 @@ impl Member {
         if let Some(in_flight) = &self.in_flight {
             return Err(MemberError::InFlight(in_flight.proposal.number));
         }
+        if let Some(reason) = &self.frozen {
+            return Err(MemberError::Frozen(reason.clone()));
+        }
         let proposal = Proposal {
             chain: self.state.chain().unwrap_or_default(),
             proposer: self.party,
@@ -422,6 +435,10 @@ impl Member {
 
     fn answer(&mut self, proposal: &Proposal, own: Result<Command, String>) -> Vec<Action> {
         let proposed = proposal.command.digest();
+        let own = match &self.frozen {
+            Some(reason) => Err(format!("it is frozen: {reason}")),
+            None => own,
+        };
         let dissent = match own {
             Ok(command) if command == proposal.command => {
                 return vec![Action::SendAttestation(members::attest(&self.keys, self.party, proposal))];
@@ -508,11 +525,15 @@ impl Member {
         let count = entry.attestations.iter().filter(is_valid).count();
         let proposer = entry.proposal.proposer;
         let has_proposer = entry.attestations.iter().any(|attestation| attestation.party == proposer);
-        if count < FINAL_COUNT || count != entry.attestations.len() || !has_proposer {
+        // Each party once: one that attests twice is still one.
+        let is_ordered = entry.attestations.is_sorted_by(|a, b| a.party < b.party);
+        if count < FINAL_COUNT || count != entry.attestations.len() || !has_proposer || !is_ordered {
             return Err(MemberError::Attestations { height, count });
         }
         let Entry { proposal, attestations, time_unix_s } = entry;
         let block = Block { height, parent: self.parent.0, time_unix_s, proposal, attestations };
+        // What is stored must be readable again: limits are checked where bytes are read.
+        Block::decode(&block.encode())?;
         let block_hash = block.hash();
         let changes = self.state.apply(&block.proposal, block_hash)?;
         let mut state = self.state.root();
@@ -557,7 +578,15 @@ impl Member {
         directory.witness_key(party).verify_cosignature(&checkpoint.to_text(), &cosignature.line)?;
         if root != own {
             // A valid signature under another root: portable evidence against one of the two.
-            return Ok(vec![Action::Report(Report::Diverged { height: size - 1, party, root, own })]);
+            let mut actions = vec![Action::Report(Report::Diverged { height: size - 1, party, root, own })];
+            let contradicting = self.contradicted.entry(size).or_default();
+            contradicting.insert(party);
+            if contradicting.len() >= FINAL_COUNT && self.frozen.is_none() {
+                let reason = format!("both others signed another head over block {}", size - 1);
+                self.frozen = Some(reason.clone());
+                actions.push(Action::Report(Report::Frozen(reason)));
+            }
+            return Ok(actions);
         }
         let head = self.heads.entry(size).or_default();
         if head.lines.insert(party, cosignature).is_some() {

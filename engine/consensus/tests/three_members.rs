@@ -260,3 +260,32 @@ fn rules_of_the_state() {
     assert_eq!(refused(grid, batch(2, 1)), "cannot extend the chain: batch 2 does not follow 0");
     assert_eq!(refused(grid, genesis()), "cannot extend the chain: the proposal is for another chain");
 }
+
+#[test]
+fn a_party_that_attests_twice_is_still_one() {
+    let mut net = Net::new(2);
+    net.run(Party::Grid, genesis());
+    let mut entry = net.order[0].clone();
+    entry.proposal.chain = net.members[&Party::Bank].state().chain().unwrap();
+    entry.proposal.number = 2;
+    entry.proposal.command = batch(1, 100);
+    let own = tallywatt_consensus::members::attest(&keys(Party::Grid), Party::Grid, &entry.proposal);
+    entry.attestations = vec![own, own];
+    let bank = net.members.get_mut(&Party::Bank).unwrap();
+    assert!(bank.step(Event::Ordered(entry)).is_err());
+    assert_eq!(bank.size(), 1);
+}
+
+#[test]
+fn a_member_that_both_others_contradict_signs_no_more() {
+    let mut net = Net::new(11);
+    net.members.get_mut(&Party::Supplier).unwrap().set_fault(Fault::WrongState(1));
+    net.run(Party::Grid, genesis());
+    net.run(Party::Grid, batch(1, 100));
+    assert!(net.members[&Party::Supplier].frozen().is_some());
+    let signed = |net: &Net| net.signatures.iter().filter(|line| line.party == Party::Supplier).count();
+    let before = signed(&net);
+    net.run(Party::Grid, batch(2, 100));
+    assert_eq!(signed(&net), before);
+    assert!(net.reports.contains(&(Party::Grid, Report::Final(3))), "the two others go on");
+}

@@ -157,7 +157,9 @@ impl<'a> Usage<'a> {
                 match found(contract, day) {
                     Some(found) => blocks.push((self.checked(contract, found)?, contract)),
                     None => {
-                        let mut known = inputs.period.days().filter_map(|day| found(contract, day));
+                        // Only days of this contract: another customer's are no business of this bill.
+                        let own_days = inputs.period.days().filter(|day| contract.validity.contains(*day));
+                        let mut known = own_days.filter_map(|day| found(contract, day));
                         let (usage_point, period) = (contract.usage_point, inputs.period);
                         let like = known.next().ok_or(BillError::NoReadings { usage_point, period })?;
                         let count = contract.zone.local_day(day).interval_count(like.interval_minutes());

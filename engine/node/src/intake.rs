@@ -248,8 +248,9 @@ impl Intake {
             }
             let id = import_id(&file_hash, at, run);
             let shown = if member_name == name { name.clone() } else { format!("{name}!{member_name}") };
-            let report =
-                self.import_member(id, (path, at), &shown, reader, &bytes, run).map_err(Visit::Failed)?;
+            let report = self
+                .import_member(id, (path, at, file_hash), &shown, reader, &bytes, run)
+                .map_err(Visit::Failed)?;
             reports.push(report);
             Ok(())
         });
@@ -266,7 +267,7 @@ impl Intake {
     fn import_member(
         &mut self,
         id: ContentHash,
-        (path, member): (&Path, u32),
+        (path, member, content): (&Path, u32, ContentHash),
         name: &str,
         reader: &mut dyn io::BufRead,
         bytes: &Rc<Cell<u64>>,
@@ -316,6 +317,7 @@ impl Intake {
                         name: path.display().to_string(),
                         member,
                         profile: profile.name().to_owned(),
+                        content: Some(content),
                     };
                     quarantine::write(&self.quarantine, &header, &import.rejections)?;
                 }
@@ -333,11 +335,31 @@ impl Intake {
         set_aside: &Quarantined,
         run: &mut ImportRun<'_>,
     ) -> Result<Vec<ImportReport>, IntakeError> {
-        let path = PathBuf::from(&set_aside.header.name);
-        let reports = self.import_members(&path, Some(set_aside.header.member), run)?;
+        let header = &set_aside.header;
+        let path = PathBuf::from(&header.name);
+        let refuse = |problem: String, next_step| {
+            let end = ImportEnd::Refused { problem, next_step };
+            Ok(vec![report(&header.name, &Import::default(), 0, None, end)])
+        };
+        let file_hash = match hash_file(&path) {
+            Ok(hash) => hash,
+            // One source that is gone must not keep the others from being tried.
+            Err(error) => {
+                return refuse(
+                    error.to_string(),
+                    "put the file back where it was, or run from the same folder",
+                );
+            }
+        };
+        if header.content.is_some_and(|content| content != file_hash) {
+            return refuse("the file has changed since".into(), "ingest the changed file as a new one");
+        }
+        let is_same = import_id(&file_hash, header.member, run) == header.id;
+        let reports = self.import_members(&path, Some(header.member), run)?;
         let is_done = |report: &ImportReport| matches!(report.end, ImportEnd::Finished | ImportEnd::Repeated);
         // Interrupted before it began, there is no report, and nothing was tried.
-        if !reports.is_empty() && reports.iter().all(is_done) {
+        // The very same retry within one second is the same import, whose file must stay.
+        if !is_same && !reports.is_empty() && reports.iter().all(is_done) {
             // What is still wrong stands in the retry's own quarantine file by now.
             quarantine::remove(&self.quarantine, &set_aside.header.id)?;
         }

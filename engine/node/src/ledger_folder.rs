@@ -133,6 +133,9 @@ pub enum LedgerError {
     /// It was begun and not finished.
     #[error("{} is half made: it has nodes but no {CONFIG_NAME}", .0.display())]
     HalfMade(PathBuf),
+    /// A ledger without its settings.
+    #[error("{} holds a ledger, but its {CONFIG_NAME} is gone", .0.display())]
+    ConfigLost(PathBuf),
     /// There is one there already.
     #[error("{} is a data folder already", .0.display())]
     Exists(PathBuf),
@@ -193,12 +196,7 @@ impl HeldFolder {
     pub fn hold(path: &Path) -> Result<Self, LedgerError> {
         let config_path = path.join(CONFIG_NAME);
         if !config_path.exists() {
-            let half_made = Party::ALL.iter().any(|party| path.join(party.name()).exists());
-            return Err(if half_made {
-                LedgerError::HalfMade(path.to_owned())
-            } else {
-                LedgerError::Missing(path.to_owned())
-            });
+            return Err(without_config(path).unwrap_or_else(|| LedgerError::Missing(path.to_owned())));
         }
         let lock = lock(path)?;
         let bytes = durable::read_limited(&config_path, CONFIG_SIZE_MAX)?;
@@ -225,8 +223,8 @@ impl HeldFolder {
         if path.join(CONFIG_NAME).exists() {
             return Err(LedgerError::Exists(path.to_owned()));
         }
-        if Party::ALL.iter().any(|party| path.join(party.name()).exists()) {
-            return Err(LedgerError::HalfMade(path.to_owned()));
+        if let Some(error) = without_config(path) {
+            return Err(error);
         }
         durable::create_folder_durably(path)?;
         let lock = lock(path)?;
@@ -303,6 +301,16 @@ impl HeldFolder {
             .collect();
         Policy::parties(&logs, &witnesses, 3).map_err(|error| LedgerError::Policy(error.to_string()))
     }
+}
+
+/// What a folder without settings is, if not empty: the settings are written before the first store, so a store
+/// without them is a ledger that lost them, and anything else an init that was interrupted.
+fn without_config(path: &Path) -> Option<LedgerError> {
+    let any = |name: &str| Party::ALL.iter().any(|party| path.join(party.name()).join(name).exists());
+    if any("chain.redb") || any("signlock") {
+        return Some(LedgerError::ConfigLost(path.to_owned()));
+    }
+    any("").then(|| LedgerError::HalfMade(path.to_owned()))
 }
 
 fn lock(path: &Path) -> Result<File, LedgerError> {

@@ -25,6 +25,8 @@ pub struct Header {
     pub member: u32,
     /// Name of the profile it was read with.
     pub profile: String,
+    /// Hash of the source file's bytes; unknown when a crash left this file to be made again.
+    pub content: Option<ContentHash>,
 }
 
 /// What was set aside of one import.
@@ -54,8 +56,11 @@ pub fn write(folder: &Path, header: &Header, rejections: &[Rejection]) -> Result
     }
     let mut sorted: Vec<&Rejection> = rejections.iter().collect();
     sorted.sort_by(|a, b| (a.line, a.code, &a.raw).cmp(&(b.line, b.code, &b.raw)));
-    let Header { id, name, member, profile } = header;
-    let first = json!({ "import": id.to_string(), "file": name, "member": member, "profile": profile });
+    let Header { id, name, member, profile, content } = header;
+    let content = content.map(|hash| hash.to_string());
+    let first = json!({
+        "import": id.to_string(), "file": name, "member": member, "profile": profile, "content": content
+    });
     let mut text = format!("{first}\n");
     for rejection in sorted {
         let line = json!({
@@ -84,7 +89,7 @@ pub fn ensure(
     if path_of(folder, id).exists() || done.exists() {
         return Ok(());
     }
-    let header = Header { id: *id, name: name.to_owned(), member: 0, profile: String::new() };
+    let header = Header { id: *id, name: name.to_owned(), member: 0, profile: String::new(), content: None };
     write(folder, &header, rejections)
 }
 
@@ -133,6 +138,7 @@ fn parse(text: &str) -> Option<Quarantined> {
         name: field("file")?,
         member: u32::try_from(first["member"].as_u64()?).ok()?,
         profile: field("profile")?,
+        content: field("content").and_then(|hash| hash.parse().ok()),
     };
     let rejections = lines.filter_map(|line| rejection_of(&serde_json::from_str(line).ok()?)).collect();
     Some(Quarantined { header, rejections })

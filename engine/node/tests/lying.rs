@@ -123,6 +123,29 @@ fn an_honest_party_that_was_outvoted_does_not_sign_after_a_restart_either() {
 }
 
 #[test]
+fn a_payment_that_stands_twice_is_not_settled_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ledger, batch) = ready(folder.path());
+    for (proposer, input, _, _) in steps(&batch).into_iter().take(3) {
+        ledger.propose(proposer, input);
+    }
+    let Input::Payments(payments) = payment() else { unreachable!("payments are payments") };
+    let twice = Input::Payments([payments.clone(), payments].concat());
+    let refused = ledger.consortium.propose(Party::Bank, twice).unwrap_err().to_string();
+    assert!(refused.contains("payment P-1 stands twice"), "{refused}");
+    let far =
+        Payment { id: "P-2".parse().unwrap(), amount: Money::from_minor(i64::MAX - 1), ..first(payment()) };
+    let farther = Payment { id: "P-3".parse().unwrap(), ..far };
+    let refused = ledger.consortium.propose(Party::Bank, Input::Payments(vec![far, farther])).unwrap_err();
+    assert!(refused.to_string().contains("do not fit 64 bits"), "{refused}");
+}
+
+fn first(input: Input) -> Payment {
+    let Input::Payments(payments) = input else { unreachable!("payments are payments") };
+    payments[0]
+}
+
+#[test]
 fn a_party_that_mends_itself_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let (mut ledger, batch) = ready(folder.path());

@@ -189,3 +189,29 @@ fn crc32(bytes: &[u8]) -> u32 {
         )
     })
 }
+
+#[test]
+fn a_source_that_changed_or_went_is_refused_and_its_lines_stay_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hours.csv");
+    std::fs::write(&path, hours_csv(2)).unwrap();
+    let low = Profile::parse("hours", HOURS).unwrap();
+    let high = Profile::parse("hours", &HOURS.replace("2000", "15000")).unwrap();
+    let mut intake = open(&folder.path().join("data"));
+    import(&mut intake, &path, &low, NEVER);
+    let before = intake.quarantined().unwrap();
+    // The very same retry twice within one second of the clock is one import.
+    for _ in 0..2 {
+        let [set_aside] = intake.quarantined().unwrap().try_into().unwrap();
+        retry(&mut intake, &set_aside, &low, false);
+        assert_eq!(intake.quarantined().unwrap()[0].lines(), before[0].lines());
+    }
+    std::fs::write(&path, hours_csv(9)).unwrap();
+    let [set_aside] = intake.quarantined().unwrap().try_into().unwrap();
+    let [changed] = retry(&mut intake, &set_aside, &high, false).try_into().unwrap();
+    assert!(matches!(&changed.end, ImportEnd::Refused { problem, .. } if problem.contains("has changed")));
+    std::fs::remove_file(&path).unwrap();
+    let [gone] = retry(&mut intake, &set_aside, &high, false).try_into().unwrap();
+    assert!(matches!(&gone.end, ImportEnd::Refused { problem, .. } if problem.contains("hours.csv")));
+    assert_eq!(intake.quarantined().unwrap()[0].lines(), before[0].lines());
+}

@@ -260,9 +260,11 @@ pub(crate) fn completeness(claim: &BillClaim, opened: &OpenedReadings<'_>) -> St
     Ok(Passed::new((), counts(&counted)).but_not(stretches(&opened.gaps.open)))
 }
 
-/// How many intervals a day without readings would have: as long as those of the month's first day with some.
+/// How many intervals a day without readings would have: as long as those of the contract's first day with some
+/// in the month.
 fn expected_count(key: &BlockKey, contract: &Contract, opened: &OpenedReadings<'_>) -> usize {
-    let like = key.day.period().days().find_map(|day| opened.block(&BlockKey { day, ..*key }));
+    let mut own_days = key.day.period().days().filter(|day| contract.validity.contains(*day));
+    let like = own_days.find_map(|day| opened.block(&BlockKey { day, ..*key }));
     let count =
         like.and_then(|like| contract.zone.local_day(key.day).interval_count(like.interval_minutes()));
     usize::from(count.unwrap_or(0))

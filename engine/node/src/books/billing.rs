@@ -10,7 +10,7 @@ use tallywatt_core::calendar::Period;
 use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::ContentHash;
-use tallywatt_core::label::AccountId;
+use tallywatt_core::label::{AccountId, Label};
 use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::rate::BillInputs;
 use tallywatt_core::split::{Leg, SettledPayment};
@@ -142,6 +142,15 @@ impl Books {
                 None => fresh.push(payment),
             }
         }
+        let mut ids: Vec<Label> = fresh.iter().map(|payment| payment.id).collect();
+        ids.sort();
+        if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(BooksError::Conflict(format!("payment {} stands twice in the registry", pair[0])));
+        }
+        // Nothing an account or an agreement holds can be more than all there ever was.
+        let mut amounts = self.payments.values().chain(&fresh).map(|payment| payment.amount);
+        let received = amounts.try_fold(Money::ZERO, |sum, amount| sum.checked_add(amount));
+        received.ok_or(BooksError::Overflow("all payments ever received"))?;
         if fresh.is_empty() {
             return Err(BooksError::Nothing("every payment is settled already: nothing is new".into()));
         }
