@@ -286,5 +286,8 @@ fn a_second_process_is_refused() {
     assert!(said.contains(DONE), "{said}");
 
     fs::remove_file(data.join("tallywatt.toml")).unwrap();
-    assert!(matches!(HeldFolder::hold(&data), Err(LedgerError::HalfMade(_))));
+    assert!(matches!(HeldFolder::hold(&data), Err(LedgerError::ConfigLost(_))));
+    let half_made = folder.path().join("half made");
+    fs::create_dir_all(half_made.join("grid")).unwrap();
+    assert!(matches!(HeldFolder::hold(&half_made), Err(LedgerError::HalfMade(_))));
 }
