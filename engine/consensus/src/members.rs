@@ -1,7 +1,6 @@
 //! Who the parties are, by their keys: taken from the genesis, and used to check every signature.
 
 use tallywatt_core::agreement::Party;
-use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::{Attestation, Proposal};
 use tallywatt_ledger::command::{Genesis, PartyKeys};
 use tallywatt_ledger::key::{Cosigner, KeyKind, LogSigner, VerifierKey};
@@ -134,15 +133,4 @@ pub fn attest(keys: &Keys, party: Party, proposal: &Proposal) -> Attestation {
     let line = keys.exec.sign(&proposal.attest_text()).expect("an attest text is a well-formed note text");
     let signature = line.signature().try_into().expect("an Ed25519 signature has 64 bytes");
     Attestation { party, signature }
-}
-
-/// The hash a party's whole directory is known by, for people to compare.
-#[must_use]
-pub fn fingerprint(genesis: &Genesis) -> ContentHash {
-    let text: String = genesis
-        .parties
-        .iter()
-        .map(|keys| format!("{}\n{}\n{}\n", keys.log, keys.witness, keys.exec))
-        .collect();
-    tallywatt_ledger::digest::content_hash(text.as_bytes())
 }

@@ -103,12 +103,6 @@ pub struct State {
 }
 
 impl State {
-    /// From stored entries.
-    #[must_use]
-    pub fn from_entries(entries: impl IntoIterator<Item = Change>) -> Self {
-        Self { entries: entries.into_iter().collect() }
-    }
-
     /// Every entry, in order of key.
     pub fn entries(&self) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
         self.entries.iter()

@@ -193,11 +193,6 @@ impl Books {
         self.bills.get(&period).map(Vec::as_slice)
     }
 
-    /// Periods that are billed.
-    pub fn billed_periods(&self) -> impl Iterator<Item = Period> {
-        self.bills.keys().copied()
-    }
-
     /// Accounts and what they owe.
     #[must_use]
     pub const fn accounts(&self) -> &BTreeMap<AccountId, AccountState> {
