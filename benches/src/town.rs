@@ -5,7 +5,7 @@ use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::Register;
 use tallywatt_fixtures::town::Town;
-use tallywatt_ledger::day_leaf::BlindingSecret;
+use tallywatt_ledger::blinding::BlindingSecret;
 
 /// The town of every benchmark: seed 7, from 1 March 2026.
 ///

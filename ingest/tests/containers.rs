@@ -15,7 +15,8 @@ use tallywatt_core::register::Register;
 use tallywatt_ingest::container::{EXPANSION_FLOOR_SIZE, each_member};
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
-use tallywatt_ledger::day_leaf::{BlindingSecret, DayLeaf};
+use tallywatt_ledger::blinding::BlindingSecret;
+use tallywatt_ledger::day_leaf::DayLeaf;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -11,7 +11,8 @@ use std::borrow::Borrow;
 
 use rayon::prelude::*;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
-use tallywatt_ledger::day_leaf::{BlindingSecret, DayLeaf};
+use tallywatt_ledger::blinding::BlindingSecret;
+use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree, partition_of};
 
 use crate::threads::Threads;

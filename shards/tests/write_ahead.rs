@@ -7,7 +7,8 @@ use std::fs;
 
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::rejection::{Rejection, RejectionCode};
-use tallywatt_ledger::day_leaf::{BlindingSecret, DayLeaf};
+use tallywatt_ledger::blinding::BlindingSecret;
+use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord, IntakeRecordError};
 use tallywatt_shards::recovery::{self, recover};
 use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError};

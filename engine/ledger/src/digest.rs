@@ -68,7 +68,8 @@ impl ContentHasher {
     }
 }
 
-fn domain_key(domain: Domain) -> &'static [u8; 32] {
+/// The key of a domain, for many hashes at once.
+pub(crate) fn domain_key(domain: Domain) -> &'static [u8; 32] {
     static KEYS: OnceLock<[[u8; 32]; DOMAINS.len()]> = OnceLock::new();
     let keys = KEYS.get_or_init(|| DOMAINS.map(|(_, context)| blake3::derive_key(context, b"")));
     let at = DOMAINS.iter().position(|(known, _)| *known == domain).expect("DOMAINS lists every domain");

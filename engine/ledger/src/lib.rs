@@ -3,6 +3,7 @@
 //! Floor 2 of the house. The bytes are drawn in `engine/ledger/FORMAT.md`; the page and the code name each other.
 
 pub mod bill_bytes;
+pub mod blinding;
 pub mod block;
 pub mod checkpoint;
 pub mod codec;
@@ -10,6 +11,7 @@ pub mod command;
 pub mod day_leaf;
 pub mod digest;
 pub mod document;
+pub mod hash_many;
 pub mod key;
 pub mod legs;
 pub mod log;

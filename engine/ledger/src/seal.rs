@@ -15,9 +15,11 @@ use tallywatt_core::label::UsagePointId;
 use tallywatt_core::quality::QUALITY_COUNT;
 use tallywatt_core::register::Flow;
 
+use crate::blinding::{POINT_AT, point_block};
 use crate::codec::{CodecError, Reader, Writer};
 use crate::day_leaf::{DayLeaf, LeafTag};
 use crate::digest;
+use crate::hash_many::{BLOCK_SIZE, Mode, hash_each, hash_one};
 use crate::tree::{Root, Tree, TreeKind};
 
 /// Number of partitions; fixed in the genesis.
@@ -25,10 +27,35 @@ pub const PARTITION_COUNT: usize = 256;
 /// Kind byte of a partition summary's canonical bytes.
 const SUMMARY_KIND: u8 = 0x20;
 
-/// The partition a usage point belongs to, for ever.
+/// The partition a usage point belongs to, for ever: the first byte of the plain hash of its name, zero-padded to
+/// 64 bytes.
 #[must_use]
 pub fn partition_of(usage_point: &UsagePointId) -> u8 {
-    digest::content_hash(usage_point.as_str().as_bytes()).0[0]
+    hash_one(Mode::Plain, &point_block(usage_point.padded()))[0]
+}
+
+/// How many names are hashed at once.
+const NAME_GROUP_COUNT: usize = 64;
+
+/// The partitions of leaves or frames of `leaf_size` bytes that stand end to end: what [`partition_of`] says of each.
+///
+/// # Panics
+/// If `leaves` is not `partitions.len()` leaves.
+pub fn partitions_of(leaves: &[u8], leaf_size: usize, partitions: &mut [u8]) {
+    assert_eq!(leaves.len(), leaf_size * partitions.len(), "every leaf has a place for its partition");
+    let groups = leaves.chunks(leaf_size * NAME_GROUP_COUNT).zip(partitions.chunks_mut(NAME_GROUP_COUNT));
+    for (leaves, partitions) in groups {
+        let mut blocks = [[0; BLOCK_SIZE]; NAME_GROUP_COUNT];
+        for (leaf, block) in leaves.chunks_exact(leaf_size).zip(&mut blocks) {
+            block[..POINT_AT.len()].copy_from_slice(&leaf[POINT_AT]);
+        }
+        let mut digests = [[0; 32]; NAME_GROUP_COUNT];
+        let digests = &mut digests[..partitions.len()];
+        hash_each(Mode::Plain, blocks[..partitions.len()].as_flattened(), BLOCK_SIZE, digests);
+        for (partition, digest) in partitions.iter_mut().zip(digests) {
+            *partition = digest[0];
+        }
+    }
 }
 
 /// Counts and sums over some leaves.

@@ -16,6 +16,7 @@ use tallywatt_core::hash::ContentHash;
 
 use crate::codec::Writer;
 use crate::digest::{self, Domain};
+use crate::hash_many::{Digest, Mode, hash_each};
 
 /// The most leaves a tree may claim, so that no path is longer than [`PATH_LENGTH_MAX`].
 pub const LEAF_COUNT_MAX: u64 = 1 << 40;
@@ -90,35 +91,22 @@ pub enum PathError {
 #[derive(Debug, Clone)]
 pub struct Tree {
     kind: TreeKind,
-    /// `levels[0]` are the leaves; an unpaired last node is carried up as it is.
-    levels: Vec<Vec<ContentHash>>,
+    /// `levels[0]` are the leaves.
+    levels: Vec<Vec<Digest>>,
 }
 
 impl Tree {
     /// Builds the tree over leaf hashes.
     #[must_use]
     pub fn new(kind: TreeKind, leaves: Vec<ContentHash>) -> Self {
-        let mut levels = vec![leaves];
-        while let Some(below) = levels.last().filter(|level| level.len() > 1) {
-            let above = below
-                .chunks(2)
-                .map(|pair| match pair {
-                    [left, right] => node(left, right),
-                    [alone] => *alone,
-                    _ => unreachable!("chunks of two hold one or two"),
-                })
-                .collect();
-            levels.push(above);
-        }
-        Self { kind, levels }
+        Self { kind, levels: levels_over(leaves.into_iter().map(|leaf| leaf.0).collect()) }
     }
 
     /// The root. An empty tree has one too: the kind and count 0 over an all-zero node.
     #[must_use]
     pub fn root(&self) -> Root {
         let count = u64::try_from(self.levels[0].len()).expect("a count in memory fits u64");
-        let top = self.levels.last().and_then(|level| level.first()).copied().unwrap_or_default();
-        Root { hash: root_hash(self.kind, count, &top), count }
+        Root { hash: root_hash(self.kind, count, &top_of(&self.levels)), count }
     }
 
     /// The sibling hashes from leaf `index` to the top, lowest first. `None` past the leaves.
@@ -127,10 +115,116 @@ impl Tree {
         if index >= self.levels[0].len() {
             return None;
         }
-        let siblings =
-            self.levels.iter().enumerate().filter_map(|(height, level)| level.get((index >> height) ^ 1));
-        Some(siblings.copied().collect())
+        Some(siblings(&self.levels, index).collect())
     }
+}
+
+/// Height of the subtrees that [`TreeTop`] forgets.
+pub const SUBTREE_HEIGHT: usize = 6;
+/// Leaves of such a subtree.
+pub const SUBTREE_LEAF_COUNT: usize = 1 << SUBTREE_HEIGHT;
+
+/// The upper levels of a tree: whoever has the leaves of one subtree again can take any path through it. A tree
+/// of a million leaves is kept in 1 MB instead of 64.
+///
+/// ```text
+///   height 6  ▣      ▣      ▣      ▣       kept
+///            ╱ ╲    ╱ ╲    ╱ ╲    ╱ ╲      hashed again when a path is asked for
+///   leaves  0…63  64…127    …     …
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeTop {
+    kind: TreeKind,
+    count: u64,
+    /// `levels[0]` are the nodes at [`SUBTREE_HEIGHT`].
+    levels: Vec<Vec<Digest>>,
+}
+
+impl TreeTop {
+    /// From the number of leaves and the top nodes of its subtrees, in order; `None` unless they fit.
+    #[must_use]
+    pub fn new(kind: TreeKind, count: u64, subtrees: Vec<Digest>) -> Option<Self> {
+        let wanted = count.div_ceil(1 << SUBTREE_HEIGHT);
+        let fits = count <= LEAF_COUNT_MAX && u64::try_from(subtrees.len()) == Ok(wanted);
+        fits.then(|| Self { kind, count, levels: levels_over(subtrees) })
+    }
+
+    /// The root: that of [`Tree`] over the same leaves.
+    #[must_use]
+    pub fn root(&self) -> Root {
+        Root { hash: root_hash(self.kind, self.count, &top_of(&self.levels)), count: self.count }
+    }
+
+    /// The top nodes of the subtrees, in order.
+    #[must_use]
+    pub fn subtrees(&self) -> &[Digest] {
+        &self.levels[0]
+    }
+
+    /// The path of leaf `index`, given the leaves of its subtree: those from the last multiple of
+    /// [`SUBTREE_LEAF_COUNT`] on. `None` past the leaves, and if these are not that subtree's leaves.
+    #[must_use]
+    pub fn path(&self, index: u64, subtree_leaves: &[ContentHash]) -> Option<Vec<ContentHash>> {
+        let index = usize::try_from(index).ok().filter(|_| index < self.count)?;
+        let subtree = index >> SUBTREE_HEIGHT;
+        let within = levels_over(subtree_leaves.iter().map(|leaf| leaf.0).collect());
+        if subtree_leaves.len() > SUBTREE_LEAF_COUNT || top_of(&within).0 != self.levels[0][subtree] {
+            return None;
+        }
+        let below = siblings(&within, index % SUBTREE_LEAF_COUNT);
+        Some(below.chain(siblings(&self.levels, subtree)).collect())
+    }
+}
+
+/// The top node of a subtree of at most [`SUBTREE_LEAF_COUNT`] leaves, hashed in place.
+///
+/// # Panics
+/// If there is no leaf, or one too many.
+#[must_use]
+pub fn subtree_top(leaves: &[Digest]) -> Digest {
+    assert!((1..=SUBTREE_LEAF_COUNT).contains(&leaves.len()), "a subtree has 1 to 64 leaves");
+    let (mut level, mut above) = ([[0; 32]; SUBTREE_LEAF_COUNT], [[0; 32]; SUBTREE_LEAF_COUNT / 2]);
+    level[..leaves.len()].copy_from_slice(leaves);
+    let mut count = leaves.len();
+    while count > 1 {
+        let pairs = count / 2;
+        hash_pairs(&level[..pairs * 2], &mut above[..pairs]);
+        if count % 2 == 1 {
+            level[pairs] = level[count - 1];
+        }
+        level[..pairs].copy_from_slice(&above[..pairs]);
+        count = pairs + count % 2;
+    }
+    level[0]
+}
+
+/// All levels, the lowest first; an unpaired last node is carried up as it is.
+fn levels_over(lowest: Vec<Digest>) -> Vec<Vec<Digest>> {
+    let mut levels = vec![lowest];
+    while let Some(below) = levels.last().filter(|level| level.len() > 1) {
+        let pairs = below.len() / 2;
+        let mut above = vec![[0; 32]; pairs];
+        hash_pairs(&below[..pairs * 2], &mut above);
+        above.extend_from_slice(&below[pairs * 2..]);
+        levels.push(above);
+    }
+    levels
+}
+
+fn top_of(levels: &[Vec<Digest>]) -> ContentHash {
+    ContentHash(levels.last().and_then(|level| level.first()).copied().unwrap_or_default())
+}
+
+/// The sibling of node `index` of the lowest level, and of each node above it.
+fn siblings(levels: &[Vec<Digest>], index: usize) -> impl Iterator<Item = ContentHash> {
+    let sibling_of = move |(height, level): (usize, &Vec<Digest>)| level.get((index >> height) ^ 1).copied();
+    levels.iter().enumerate().filter_map(sibling_of).map(ContentHash)
+}
+
+/// Two children stand end to end, so a level is the input of the one above it.
+fn hash_pairs(children: &[Digest], nodes: &mut [Digest]) {
+    let key = digest::domain_key(Domain::TreeNode);
+    hash_each(Mode::Keyed(key), children.as_flattened(), 2 * size_of::<Digest>(), nodes);
 }
 
 /// Checks that `leaf` is leaf `index` of the tree with this root.
@@ -229,6 +323,31 @@ mod tests {
             }
             assert_eq!(tree.path(count), None);
         }
+    }
+
+    /// The upper levels alone give the same root and, with one subtree's leaves, every path.
+    #[test]
+    fn a_tree_top_equals_the_tree() {
+        for count in [1, 2, 63, 64, 65, 127, 128, 129, 200, 640, 1_000] {
+            let leaves = leaves(count);
+            let tree = Tree::new(TreeKind::Bills, leaves.clone());
+            let digests: Vec<Digest> = leaves.iter().map(|leaf| leaf.0).collect();
+            let subtrees: Vec<Digest> = digests.chunks(SUBTREE_LEAF_COUNT).map(subtree_top).collect();
+            let leaf_count = u64::try_from(count).unwrap();
+            let top = TreeTop::new(TreeKind::Bills, leaf_count, subtrees.clone()).unwrap();
+            assert_eq!(top.root(), tree.root(), "{count}");
+            for at in 0..count {
+                let start = at - at % SUBTREE_LEAF_COUNT;
+                let own = &leaves[start..count.min(start + SUBTREE_LEAF_COUNT)];
+                let index = u64::try_from(at).unwrap();
+                assert_eq!(top.path(index, own), tree.path(at), "{at} of {count}");
+                assert_eq!(top.path(index, &own[1..]), None, "a subtree that lacks its first leaf");
+            }
+            assert_eq!(top.path(leaf_count, &leaves[..1]), None);
+            assert_eq!(TreeTop::new(TreeKind::Bills, leaf_count + 64, subtrees), None);
+        }
+        let empty = TreeTop::new(TreeKind::Bills, 0, Vec::new()).unwrap();
+        assert_eq!(empty.root(), Tree::new(TreeKind::Bills, Vec::new()).root());
     }
 
     #[test]

@@ -9,10 +9,11 @@
 //! So a file that is damaged alike at all parties, with no intact copy left, still has its record named.
 
 use tallywatt_core::agreement::Party;
+use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::codec::Reader;
 use tallywatt_ledger::command::{BatchCommit, Command};
-use tallywatt_ledger::day_leaf::{BlindingSecret, DayLeaf};
+use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::SealKind;
 use tallywatt_ledger::{bill_bytes, digest};
 use tallywatt_shards::batch_file::{self, HASH_SIZE, HEADER_SIZE};

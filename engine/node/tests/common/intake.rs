@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tallywatt_ingest::profile::Profile;
+use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::command::Command;
-use tallywatt_ledger::day_leaf::BlindingSecret;
 use tallywatt_ledger::tree::Root;
 use tallywatt_node::books::{Books, Input};
 use tallywatt_node::intake::{ImportReport, ImportRun, Intake};

@@ -23,12 +23,13 @@ use tallywatt_core::tariff::{
 };
 use tallywatt_core::validity::Validity;
 use tallywatt_ledger::bill_bytes::encode_bill;
+use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::block::{Attestation, Block, LogLeaf, Proposal};
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::{
     BatchCommit, BillsCommit, Command, DocumentKind, Genesis, PartyKeys, PeriodCommit, Publication,
 };
-use tallywatt_ledger::day_leaf::{BlindingSecret, DayLeaf};
+use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::document::{
     contracts_tree, encode_agreement, encode_contract, encode_tariff, publish_agreement, publish_tariff,
