@@ -218,7 +218,7 @@ impl AcceptedSet {
         if block.start() != local.start && block.interval_minutes() == reading.interval_minutes {
             return Err(RejectionCode::OffGrid);
         }
-        let (at, value_wh) = judge(reading, block, limits)?;
+        let (at, value_wh) = judge(reading, &block.grid(), limits)?;
         if reading.quality == Quality::Missing {
             return Err(RejectionCode::NoValue);
         }
@@ -243,7 +243,7 @@ impl AcceptedSet {
         let RawReading { usage_point, register, interval_minutes, .. } = *reading;
         let mut block = DayBlock::empty(usage_point, register, local, interval_minutes, source)
             .map_err(|_| RejectionCode::IntervalSize)?;
-        let (at, value_wh) = judge(reading, &block, limits)?;
+        let (at, value_wh) = judge(reading, &block.grid(), limits)?;
         if reading.quality == Quality::Missing {
             return Err(RejectionCode::NoValue);
         }

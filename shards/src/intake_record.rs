@@ -218,6 +218,17 @@ impl IntakeRecord {
 }
 
 impl IntakeCounts {
+    /// Adds another step's.
+    pub fn add(&mut self, part: &Self) {
+        self.offered += part.offered;
+        self.accepted += part.accepted;
+        self.duplicate += part.duplicate;
+        self.corrected += part.corrected;
+        self.conflict += part.conflict;
+        self.rejected += part.rejected;
+        self.refused += part.refused;
+    }
+
     const fn in_order(&self) -> [u64; 7] {
         let Self { offered, accepted, duplicate, corrected, conflict, rejected, refused } = *self;
         [offered, accepted, duplicate, corrected, conflict, rejected, refused]

@@ -22,7 +22,7 @@ fn accept_naively(model: &mut Model, reading: &RawReading, zone: &Zone, source: 
     let local = zone.local_day_of(reading.start).unwrap();
     let RawReading { usage_point, register, interval_minutes, .. } = *reading;
     let mut delivered = DayBlock::empty(usage_point, register, local, interval_minutes, source).unwrap();
-    let (at, wh) = match judge(reading, &delivered, &limits()) {
+    let (at, wh) = match judge(reading, &delivered.grid(), &limits()) {
         Ok(_) if reading.quality == Quality::Missing => return Outcome::Rejected(RejectionCode::NoValue),
         Ok(place) => place,
         Err(code) => return Outcome::Rejected(code),

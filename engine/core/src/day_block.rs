@@ -40,6 +40,30 @@ pub struct DayBlock {
     qualities: Vec<Quality>,
 }
 
+/// Where the intervals of one register-day lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayGrid {
+    /// First instant of the day.
+    pub start: UtcSeconds,
+    /// Length of an interval.
+    pub interval_minutes: u8,
+    /// How many there are.
+    pub interval_count: usize,
+}
+
+impl DayGrid {
+    /// The interval that starts at `instant`, if there is one.
+    #[must_use]
+    pub fn interval_at(&self, instant: UtcSeconds) -> Option<usize> {
+        let seconds = instant.0 - self.start.0;
+        let step = i64::from(self.interval_minutes) * 60;
+        if seconds < 0 || seconds % step != 0 {
+            return None;
+        }
+        usize::try_from(seconds / step).ok().filter(|&at| at < self.interval_count)
+    }
+}
+
 /// Why a day block cannot be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DayBlockError {
@@ -202,15 +226,18 @@ impl DayBlock {
         self.start.plus(steps * i64::from(self.interval_minutes) * 60)
     }
 
+    /// Where its intervals lie.
+    #[must_use]
+    pub fn grid(&self) -> DayGrid {
+        let (start, interval_minutes, interval_count) =
+            (self.start, self.interval_minutes, self.values_wh.len());
+        DayGrid { start, interval_minutes, interval_count }
+    }
+
     /// The interval that starts at `instant`, if it is on this day's grid.
     #[must_use]
     pub fn interval_at(&self, instant: UtcSeconds) -> Option<usize> {
-        let seconds = instant.0 - self.start.0;
-        let step = i64::from(self.interval_minutes) * 60;
-        if seconds < 0 || seconds % step != 0 {
-            return None;
-        }
-        usize::try_from(seconds / step).ok().filter(|&at| at < self.values_wh.len())
+        self.grid().interval_at(instant)
     }
 
     /// Sum of the values.
@@ -231,18 +258,8 @@ impl DayBlock {
     /// If `at` is past the day or `value_wh` is negative: both are rejected before.
     pub fn put(&mut self, at: usize, value_wh: i32, quality: Quality, counts: &mut MergeCounts) {
         assert!(value_wh >= 0, "negative values are rejected before they reach a day block");
-        let (old_value, old_quality) = (self.values_wh[at], self.qualities[at]);
-        if quality == Quality::Missing {
-            return;
-        }
-        let tally = match (old_quality.rank().cmp(&quality.rank()), old_value == value_wh) {
-            _ if old_quality == Quality::Missing => &mut counts.accepted,
-            (std::cmp::Ordering::Equal, true) => &mut counts.duplicate,
-            (std::cmp::Ordering::Equal, false) => &mut counts.conflict,
-            _ => &mut counts.corrected,
-        };
-        *tally += 1;
-        (self.values_wh[at], self.qualities[at]) = join((old_value, old_quality), (value_wh, quality));
+        let known = (self.values_wh[at], self.qualities[at]);
+        (self.values_wh[at], self.qualities[at]) = join_counted(known, (value_wh, quality), counts);
     }
 
     /// Joins another delivery of the same day into this one.
@@ -276,6 +293,26 @@ impl DayBlock {
         assert!(self.qualities[at] == Quality::Missing && quality.is_estimated() && value_wh >= 0);
         (self.values_wh[at], self.qualities[at]) = (value_wh, quality);
     }
+}
+
+/// Joins a delivered value to the known one, says which stands, and counts what became of it.
+#[must_use]
+pub fn join_counted(
+    known: (i32, Quality),
+    delivered: (i32, Quality),
+    counts: &mut MergeCounts,
+) -> (i32, Quality) {
+    if delivered.1 == Quality::Missing {
+        return known;
+    }
+    let tally = match (known.1.rank().cmp(&delivered.1.rank()), known.0 == delivered.0) {
+        _ if known.1 == Quality::Missing => &mut counts.accepted,
+        (std::cmp::Ordering::Equal, true) => &mut counts.duplicate,
+        (std::cmp::Ordering::Equal, false) => &mut counts.conflict,
+        _ => &mut counts.corrected,
+    };
+    *tally += 1;
+    join(known, delivered)
 }
 
 /// The value that stands when two are known: higher rank; at equal rank the smaller value, and two

@@ -1,7 +1,7 @@
 //! Validation of one reading: the checks that need nothing but the reading, the grid and today.
 
 use crate::calendar::UtcSeconds;
-use crate::day_block::DayBlock;
+use crate::day_block::DayGrid;
 use crate::reading::RawReading;
 use crate::rejection::RejectionCode;
 
@@ -24,15 +24,15 @@ impl Limits {
     }
 }
 
-/// Whether the reading fits the day block that holds its day: its place there and its value, or why not.
+/// Whether the reading fits the grid of its day: its place there and its value, or why not.
 ///
 /// # Errors
 /// The first rule it breaks, in order of precedence.
-pub fn judge(reading: &RawReading, block: &DayBlock, limits: &Limits) -> Result<(usize, i32), RejectionCode> {
-    if reading.interval_minutes != block.interval_minutes() {
+pub fn judge(reading: &RawReading, grid: &DayGrid, limits: &Limits) -> Result<(usize, i32), RejectionCode> {
+    if reading.interval_minutes != grid.interval_minutes {
         return Err(RejectionCode::IntervalSize);
     }
-    let at = block.interval_at(reading.start).ok_or(RejectionCode::OffGrid)?;
+    let at = grid.interval_at(reading.start).ok_or(RejectionCode::OffGrid)?;
     if reading.energy_wh < 0 {
         return Err(RejectionCode::Negative);
     }
@@ -51,6 +51,7 @@ pub fn judge(reading: &RawReading, block: &DayBlock, limits: &Limits) -> Result<
 mod tests {
     use super::*;
     use crate::calendar::Zone;
+    use crate::day_block::DayBlock;
     use crate::quality::Quality;
     use crate::reading::Source;
     use crate::register::Register;
@@ -87,7 +88,7 @@ mod tests {
                 line: 1,
             };
             assert_eq!(
-                judge(&reading, &block, &limits),
+                judge(&reading, &block.grid(), &limits),
                 want,
                 "{minutes} min, {interval_minutes} min, {energy_wh} Wh"
             );

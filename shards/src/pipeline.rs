@@ -1,0 +1,297 @@
+//! The pipeline: chunks of a file go from stage to stage, each on threads of its own, and come back empty.
+//!
+//! ```text
+//!            free ◀───────────────────────────────────────────────────────────┐
+//!             │                                                               │
+//!          source ──▶ decoder 0…d ──▶ inbox of shard 0 ──▶ worker 0 ──┐       │
+//!   (reads in order)  (optional)  ╲─▶ inbox of shard 1 ──▶ worker 1 ──┼─▶ committer: chunks in order,
+//!                                  ╲─▶ …                      …     ──┘    as many as are there made durable at once,
+//!                                                                          then acknowledged
+//! ```
+//!
+//! There is a fixed number of chunks, and whoever has none waits: a slow disk or a slow consumer slows the source, and
+//! memory is bounded by that number times the size of a chunk. Workers take chunks in the order of the file, so
+//! what becomes of a reading does not depend on the number of threads. The committer runs on the caller's
+//! thread; when it fails, the queues close, every stage ends, and the error is returned.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::durable::DurableError;
+use crate::lane::{Chunk, Lane};
+use crate::queues::{Receiver, Scope, Sender, bounded, scope};
+use crate::shard::{EarlierDays, Rules, Shard};
+
+/// The most chunks on the way at once.
+pub const CHUNK_COUNT_MAX: usize = 64;
+/// The most decoder threads.
+pub const DECODER_COUNT_MAX: usize = 64;
+
+/// How many of what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PipelineLimits {
+    /// Chunks on the way at once, 2 to [`CHUNK_COUNT_MAX`]: with their size, the bound on memory.
+    pub chunk_count: usize,
+    /// Decoder threads, 0 to [`DECODER_COUNT_MAX`]: with 0 the source hands over decoded chunks.
+    pub decoder_count: usize,
+}
+
+/// Why a run ended before its source did.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError<E> {
+    /// Chunks could not be made durable.
+    #[error(transparent)]
+    Commit(E),
+    /// A day known from before could not be read.
+    #[error(transparent)]
+    Disk(DurableError),
+}
+
+/// Where the source gets empty chunks and leaves full ones.
+pub struct Feeder<'a> {
+    free: Receiver<Chunk>,
+    next: Vec<Sender<Chunk>>,
+    inboxes: Vec<Sender<Share>>,
+    heads: Sender<Finished>,
+    stop: &'a AtomicBool,
+    sequence: u64,
+}
+
+impl Feeder<'_> {
+    /// An empty chunk, as soon as there is one; `None` when the run has failed and nothing more is wanted.
+    pub fn take(&mut self) -> Option<Chunk> {
+        if self.stop.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut chunk = self.free.recv().ok()?;
+        chunk.clear();
+        Some(chunk)
+    }
+
+    /// Sends a chunk on its way, in the order of the file.
+    pub fn send(&mut self, mut chunk: Chunk) {
+        chunk.sequence = self.sequence;
+        self.sequence += 1;
+        if self.next.is_empty() {
+            distribute(chunk, &self.inboxes, &self.heads);
+        } else {
+            let decoder = usize::try_from(chunk.sequence).unwrap_or(0) % self.next.len();
+            // A closed queue means that the run has failed: the committer says why.
+            drop(self.next[decoder].send(chunk));
+        }
+    }
+}
+
+/// One shard's lane of a numbered chunk.
+struct Share {
+    sequence: u64,
+    lane: Lane,
+}
+
+/// What comes together again at the committer.
+enum Finished {
+    /// A chunk without its lanes.
+    Head(Chunk),
+    /// One of them, dealt with.
+    Lane { sequence: u64, shard: usize, lane: Lane },
+    /// A worker cannot go on.
+    Failed(DurableError),
+    /// A stage panicked: what it held will not come.
+    Panicked,
+}
+
+/// Tells the committer when its thread panics: it would wait for ever for what that thread held.
+struct Alarm(Sender<Finished>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            drop(self.0.send(Finished::Panicked));
+        }
+    }
+}
+
+/// Runs a source through decoders and shards to the committer, until the source ends.
+///
+/// `commit` gets chunks in the order of the file, as many as are ready, and makes them durable together.
+///
+/// # Errors
+/// [`PipelineError`]; then the shards hold days that are not durable, and must be filled again.
+///
+/// # Panics
+/// If a limit is out of range or there is no shard; if a stage panics.
+pub fn run<R: Send, E>(
+    shards: &mut [Shard],
+    (rules, earlier): (&Rules<'_>, &dyn EarlierDays),
+    limits: PipelineLimits,
+    source: impl FnOnce(&mut Feeder<'_>) -> R + Send,
+    decode: &(dyn Fn(&mut Chunk) + Sync),
+    commit: &mut dyn FnMut(&mut [Chunk]) -> Result<(), E>,
+) -> Result<R, PipelineError<E>> {
+    assert!((2..=CHUNK_COUNT_MAX).contains(&limits.chunk_count), "2 to 64 chunks");
+    assert!(
+        limits.decoder_count <= DECODER_COUNT_MAX && !shards.is_empty(),
+        "at most 64 decoders, some shards"
+    );
+    let shard_count = shards.len();
+    let stop = AtomicBool::new(false);
+    // No queue is ever fuller than there are chunks, so nobody but the source waits for room.
+    let (give_back, free) = bounded(limits.chunk_count);
+    for _ in 0..limits.chunk_count {
+        drop(give_back.send(Chunk::new(shard_count)));
+    }
+    let (finish, finished) = bounded(limits.chunk_count * (shard_count + 1) + shard_count);
+    scope(|threads| {
+        let mut inboxes = Vec::with_capacity(shard_count);
+        for (at, shard) in shards.iter_mut().enumerate() {
+            let (inbox, shares) = bounded(limits.chunk_count);
+            inboxes.push(inbox);
+            let alarm = Alarm(finish.clone());
+            threads.spawn(move || work((at, shard), (rules, earlier), &shares, &alarm.0));
+        }
+        let next = start_decoders(threads, limits, &inboxes, &finish, decode);
+        let mut feeder = Feeder { free, next, inboxes, heads: finish, stop: &stop, sequence: 0 };
+        let source = threads.spawn(move || source(&mut feeder));
+        let committed = gather(shard_count, &finished, &give_back, commit);
+        stop.store(true, Ordering::Release);
+        // Whoever waits for a chunk or for room gets none any more.
+        drop((give_back, finished));
+        let sourced = match source.join() {
+            Ok(sourced) => sourced,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        committed.map(|()| sourced)
+    })
+}
+
+fn start_decoders<'scope>(
+    threads: &'scope Scope<'scope, '_>,
+    limits: PipelineLimits,
+    inboxes: &[Sender<Share>],
+    finish: &Sender<Finished>,
+    decode: &'scope (dyn Fn(&mut Chunk) + Sync),
+) -> Vec<Sender<Chunk>> {
+    let start = |_| {
+        let (next, chunks) = bounded::<Chunk>(limits.chunk_count);
+        let (inboxes, alarm) = (inboxes.to_vec(), Alarm(finish.clone()));
+        threads.spawn(move || {
+            while let Ok(mut chunk) = chunks.recv() {
+                decode(&mut chunk);
+                distribute(chunk, &inboxes, &alarm.0);
+            }
+        });
+        next
+    };
+    (0..limits.decoder_count).map(start).collect()
+}
+
+/// Sends each lane to its shard and the rest to the committer. A closed queue means that the run has failed.
+fn distribute(mut chunk: Chunk, inboxes: &[Sender<Share>], heads: &Sender<Finished>) {
+    let sequence = chunk.sequence;
+    for (inbox, lane) in inboxes.iter().zip(&mut chunk.lanes) {
+        drop(inbox.send(Share { sequence, lane: std::mem::take(lane) }));
+    }
+    drop(heads.send(Finished::Head(chunk)));
+}
+
+/// A worker: takes its lanes in the order of the file, whatever order the decoders finish them in.
+fn work(
+    (at, shard): (usize, &mut Shard),
+    (rules, earlier): (&Rules<'_>, &dyn EarlierDays),
+    shares: &Receiver<Share>,
+    finish: &Sender<Finished>,
+) {
+    let mut early: BTreeMap<u64, Lane> = BTreeMap::new();
+    let mut next = 0;
+    while let Ok(Share { sequence, lane }) = shares.recv() {
+        early.insert(sequence, lane);
+        while let Some(mut lane) = early.remove(&next) {
+            if let Err(error) = shard.take_in(&mut lane, rules, earlier) {
+                drop(finish.send(Finished::Failed(error)));
+                return;
+            }
+            if finish.send(Finished::Lane { sequence: next, shard: at, lane }).is_err() {
+                return;
+            }
+            next += 1;
+        }
+    }
+}
+
+/// Chunks whose parts have not all come back.
+struct Gathering {
+    shard_count: usize,
+    open: BTreeMap<u64, Parts>,
+}
+
+struct Parts {
+    head: Option<Chunk>,
+    lanes: Vec<Option<Lane>>,
+}
+
+impl Gathering {
+    fn parts(&mut self, sequence: u64) -> &mut Parts {
+        let shard_count = self.shard_count;
+        self.open.entry(sequence).or_insert_with(|| {
+            let mut lanes = Vec::new();
+            lanes.resize_with(shard_count, || None);
+            Parts { head: None, lanes }
+        })
+    }
+
+    /// Takes a chunk out when it is whole.
+    fn take(&mut self, sequence: u64) -> Option<Chunk> {
+        let parts = self.open.get(&sequence)?;
+        if parts.head.is_none() || parts.lanes.iter().any(Option::is_none) {
+            return None;
+        }
+        let parts = self.open.remove(&sequence)?;
+        let mut chunk = parts.head?;
+        chunk.lanes = parts.lanes.into_iter().flatten().collect();
+        Some(chunk)
+    }
+}
+
+/// The committer: brings chunks together, and commits those that are next in order.
+fn gather<E>(
+    shard_count: usize,
+    finished: &Receiver<Finished>,
+    give_back: &Sender<Chunk>,
+    commit: &mut dyn FnMut(&mut [Chunk]) -> Result<(), E>,
+) -> Result<(), PipelineError<E>> {
+    let mut gathering = Gathering { shard_count, open: BTreeMap::new() };
+    let mut next = 0;
+    let mut ready = Vec::new();
+    while let Ok(first) = finished.recv() {
+        let mut message = Some(first);
+        // What has come in meanwhile shares one sync.
+        while let Some(part) = message {
+            match part {
+                Finished::Head(chunk) => {
+                    let sequence = chunk.sequence;
+                    gathering.parts(sequence).head = Some(chunk);
+                }
+                Finished::Lane { sequence, shard, lane } => {
+                    gathering.parts(sequence).lanes[shard] = Some(lane)
+                }
+                Finished::Failed(error) => return Err(PipelineError::Disk(error)),
+                // The scope passes the panic on when all threads have ended.
+                Finished::Panicked => return Ok(()),
+            }
+            message = finished.try_recv().ok();
+        }
+        while let Some(chunk) = gathering.take(next) {
+            ready.push(chunk);
+            next += 1;
+        }
+        if !ready.is_empty() {
+            commit(&mut ready).map_err(PipelineError::Commit)?;
+            for chunk in ready.drain(..) {
+                // Nobody takes chunks any more once the source has ended.
+                drop(give_back.send(chunk));
+            }
+        }
+    }
+    assert!(gathering.open.is_empty(), "every chunk that was sent comes back whole");
+    Ok(())
+}

@@ -1,0 +1,373 @@
+//! The pipeline against the naive set: any number of shards, decoders and chunks gives the same days, counts and
+//! rejections; a failure ends every stage.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptest::prelude::RngExt;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+use tallywatt_core::calendar::{UtcSeconds, Zone};
+use tallywatt_core::day_block::DayBlock;
+use tallywatt_core::label::UsagePointId;
+use tallywatt_core::quality::Quality;
+use tallywatt_core::reading::{RawReading, Source};
+use tallywatt_core::register::{Flow, Register};
+use tallywatt_core::rejection::Rejection;
+use tallywatt_core::vee::judge::Limits;
+use tallywatt_ledger::day_leaf::{DayLeaf, LeafTag};
+use tallywatt_ledger::day_pack::PackReader;
+use tallywatt_ledger::seal::partition_of;
+use tallywatt_shards::accepted::{AcceptedSet, Outcome};
+use tallywatt_shards::durable::DurableError;
+use tallywatt_shards::intake_record::IntakeCounts;
+use tallywatt_shards::lane::{Chunk, RunHead};
+use tallywatt_shards::pipeline::{Feeder, PipelineError, PipelineLimits, run};
+use tallywatt_shards::shard::{EarlierDays, NoEarlierDays, Rules, Shard};
+
+/// Readings as they may come: mostly whole days, some of them again, otherwise, too late, too large, off the grid.
+fn readings(rng: &mut TestRng, run_count: usize) -> Vec<RawReading> {
+    let mut readings = Vec::new();
+    let mut line = 0;
+    for _ in 0..run_count {
+        let mut upto = |n: i64| rng.random_range(0..n);
+        let usage_point: UsagePointId = format!("EKB-{:03}", upto(12)).parse().unwrap();
+        let flow = Flow::ALL[usize::try_from(upto(2)).unwrap()];
+        let interval_minutes = if upto(8) > 0 { 30 } else { [60, 7][usize::try_from(upto(2)).unwrap()] };
+        let quality = [Quality::EstimatedLinear, Quality::Missing]
+            .get(usize::try_from(upto(12)).unwrap())
+            .copied()
+            .unwrap_or(Quality::Valid);
+        // Around the night the clocks go forward in Amsterdam: 2026-03-29 01:00 UTC.
+        let mut start = 1_774_656_000 + upto(4) * 86_400 - 3_600 + 60 * i64::from(upto(12) == 0);
+        for _ in 0..[1, 3, 48, 60][usize::try_from(upto(4)).unwrap()] {
+            line += 1;
+            let energy_wh = match upto(60) {
+                0 => -1,
+                1 => i64::MAX,
+                2 => 6_000_000_000,
+                _ => upto(3),
+            };
+            let register = Register::total(flow, 0);
+            let start_at = UtcSeconds(start);
+            readings.push(RawReading {
+                usage_point,
+                register,
+                start: start_at,
+                interval_minutes,
+                energy_wh,
+                quality,
+                line,
+            });
+            start += i64::from(interval_minutes) * 60;
+        }
+    }
+    readings
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Result {
+    days: Vec<DayBlock>,
+    counts: IntakeCounts,
+    rejections: Vec<Rejection>,
+}
+
+fn zone() -> Zone {
+    Zone::parse("Europe/Amsterdam").unwrap()
+}
+
+fn limits() -> Limits {
+    Limits { power_max_w: 10_000_000_000, now: UtcSeconds(1_774_656_000 + 3 * 86_400), skew_s: 300 }
+}
+
+/// One reading after the other.
+fn naive(readings: &[RawReading]) -> Result {
+    let (mut set, mut counts, mut rejections) = (AcceptedSet::new(), IntakeCounts::default(), Vec::new());
+    for reading in readings {
+        counts.offered += 1;
+        let code = match set.accept(reading, &zone(), Source::Automated, &limits()) {
+            Outcome::Accepted => {
+                counts.accepted += 1;
+                continue;
+            }
+            Outcome::Duplicate => {
+                counts.duplicate += 1;
+                continue;
+            }
+            Outcome::Corrected => {
+                counts.corrected += 1;
+                continue;
+            }
+            Outcome::Conflict => {
+                counts.conflict += 1;
+                tallywatt_core::rejection::RejectionCode::Conflict
+            }
+            Outcome::Rejected(code) => {
+                counts.rejected += 1;
+                code
+            }
+        };
+        let RawReading { usage_point, register, start, energy_wh, line, .. } = reading;
+        let raw = format!("{usage_point} {register} {start} {energy_wh} Wh");
+        rejections.push(Rejection::new(code, *line, 1, raw.as_bytes()));
+    }
+    let days = set.blocks_sorted().into_iter().cloned().collect();
+    Result { days, counts, rejections }
+}
+
+/// How the same readings are cut into chunks.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    shards: usize,
+    decoders: usize,
+    chunks: usize,
+    chunk_readings: usize,
+    /// Whether runs are handed over whole, or value by value.
+    as_runs: bool,
+}
+
+fn fill(chunk: &mut Chunk, readings: &[RawReading], as_runs: bool) {
+    let mut rest = readings;
+    while let Some(first) = rest.first() {
+        let follows = |at: usize, reading: &RawReading| {
+            let step = i64::try_from(at).unwrap();
+            reading.start.0 == first.start.0 + step * i64::from(first.interval_minutes) * 60
+                && (reading.usage_point, reading.register) == (first.usage_point, first.register)
+                && (reading.interval_minutes, reading.quality) == (first.interval_minutes, first.quality)
+        };
+        let size =
+            if as_runs { rest.iter().enumerate().take_while(|(at, r)| follows(*at, r)).count() } else { 1 };
+        let (own, after) = rest.split_at(size);
+        let head = RunHead {
+            interval_minutes: first.interval_minutes,
+            quality: first.quality,
+            first_line: first.line,
+            line_step: 1,
+            usage_point: first.usage_point,
+            register: first.register,
+            start: first.start,
+        };
+        let values: Vec<i64> = own.iter().map(|reading| reading.energy_wh).collect();
+        chunk.push_run(head, &values);
+        chunk.cursor = own[own.len() - 1].line;
+        rest = after;
+    }
+}
+
+fn days_of(shards: &[Shard]) -> Vec<DayBlock> {
+    let frame = |bytes: &[u8]| DayLeaf::decode(bytes).unwrap().into_block();
+    shards
+        .iter()
+        .flat_map(|shard| shard.table().sorted().into_iter().map(|slot| frame(shard.table().frame(slot))))
+        .collect()
+}
+
+fn piped(readings: &[RawReading], shape: Shape) -> Result {
+    let zone = zone();
+    let rules = Rules { zone: &zone, source: Source::Automated, limits: limits() };
+    let mut shards: Vec<Shard> = Vec::new();
+    shards.resize_with(shape.shards, Shard::default);
+    let mut result = Result::default();
+    let mut last_cursor = 0;
+    let mut written: Vec<Vec<u8>> = Vec::new();
+    let source = |feeder: &mut Feeder<'_>| {
+        for part in readings.chunks(shape.chunk_readings) {
+            let mut chunk = feeder.take().unwrap();
+            if shape.decoders == 0 {
+                fill(&mut chunk, part, shape.as_runs);
+            } else {
+                // A decoder is handed the place of its readings: the block stands for a stretch of the file.
+                chunk.line_before = part[0].line - 1;
+            }
+            feeder.send(chunk);
+        }
+    };
+    let decode = |chunk: &mut Chunk| {
+        let start = usize::try_from(chunk.line_before).unwrap();
+        let end = readings.len().min(start + shape.chunk_readings);
+        fill(chunk, &readings[start..end], shape.as_runs);
+    };
+    let mut commit = |chunks: &mut [Chunk]| {
+        for chunk in chunks {
+            assert!(chunk.cursor > last_cursor, "chunks are committed in the order of the file");
+            last_cursor = chunk.cursor;
+            result.counts.add(&chunk.counts());
+            result.rejections.extend(chunk.take_rejections());
+            written.extend(chunk.lanes.iter().map(|lane| lane.outcome.packs.clone()));
+        }
+        Ok::<(), DurableError>(())
+    };
+    let limits = PipelineLimits { chunk_count: shape.chunks, decoder_count: shape.decoders };
+    run(&mut shards, (&rules, &NoEarlierDays), limits, source, &decode, &mut commit).unwrap();
+    result.days = days_of(&shards);
+    assert_eq!(replayed(&written, shape.shards), result.days, "what was written ahead gives the same days");
+    result
+}
+
+fn replayed(written: &[Vec<u8>], shard_count: usize) -> Vec<DayBlock> {
+    let mut shards: Vec<Shard> = Vec::new();
+    shards.resize_with(shard_count, Shard::default);
+    for mut packs in written.iter().map(Vec::as_slice) {
+        while !packs.is_empty() {
+            let (mut pack, size) = PackReader::new(packs, LeafTag::Frame).unwrap();
+            while pack.advance().unwrap() {
+                let mut frame = vec![0; pack.leaf_size()];
+                pack.write_leaf(&mut frame);
+                let partition = partition_of(&DayLeaf::decode(&frame).unwrap().block().key().usage_point);
+                let shard = tallywatt_shards::lane::shard_of(partition, shard_count);
+                shards[shard].replay(partition, &frame).unwrap();
+            }
+            packs = &packs[size..];
+        }
+    }
+    days_of(&shards)
+}
+
+#[test]
+fn any_shape_gives_what_the_naive_set_gives() {
+    let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    for case in 0..6 {
+        let readings = readings(&mut rng, 150);
+        let mut want = naive(&readings);
+        want.rejections.sort_by(|a, b| (a.line, a.code, &a.raw).cmp(&(b.line, b.code, &b.raw)));
+        let IntakeCounts { accepted, conflict, rejected, .. } = want.counts;
+        assert!(accepted > 100 && conflict > 10 && rejected > 10, "{:?}", want.counts);
+        for (shards, decoders, chunks) in
+            [(1, 0, 2), (2, 1, 2), (3, 2, 3), (8, 4, 8), (16, 3, 5), (256, 16, 64)]
+        {
+            for (chunk_readings, as_runs) in [(7, true), (64, false), (1_000, true), (1_000_000, true)] {
+                let shape = Shape { shards, decoders, chunks, chunk_readings, as_runs };
+                assert_eq!(piped(&readings, shape), want, "case {case}, {shape:?}");
+            }
+        }
+    }
+}
+
+/// Frames taken whole give what their readings give one by one, also onto days known from before.
+#[test]
+fn frames_give_what_their_readings_give() {
+    let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let first: Vec<RawReading> = readings(&mut rng, 150);
+    let mut accepted = AcceptedSet::new();
+    for reading in &first {
+        accepted.accept(reading, &zone(), Source::Synthetic, &limits());
+    }
+    let frames: Vec<DayLeaf> = accepted.blocks_sorted().into_iter().cloned().map(DayLeaf::frame).collect();
+    let delivered: Vec<RawReading> =
+        frames.iter().enumerate().flat_map(|(at, frame)| expanded(at, frame)).collect();
+    let also = readings(&mut rng, 60);
+    let mut want = naive(&[also.clone(), delivered.clone(), delivered].concat());
+    let zone = zone();
+    let rules = Rules { zone: &zone, source: Source::Automated, limits: limits() };
+    for shard_count in [1, 2, 5] {
+        let mut shards: Vec<Shard> = Vec::new();
+        shards.resize_with(shard_count, Shard::default);
+        let (mut counts, mut rejections) = (IntakeCounts::default(), Vec::new());
+        let source = |feeder: &mut Feeder<'_>| {
+            let mut chunk = feeder.take().unwrap();
+            fill(&mut chunk, &also, true);
+            feeder.send(chunk);
+            for (at, frame) in frames.iter().chain(&frames).enumerate() {
+                let mut chunk = feeder.take().unwrap();
+                let partition = partition_of(&frame.block().key().usage_point);
+                chunk.push_frame(
+                    frame.bytes(),
+                    partition,
+                    u64::try_from(at % frames.len()).unwrap() + 1_000_000,
+                );
+                feeder.send(chunk);
+            }
+        };
+        let mut commit = |chunks: &mut [Chunk]| {
+            for chunk in chunks {
+                counts.add(&chunk.counts());
+                rejections.extend(chunk.take_rejections());
+            }
+            Ok::<(), DurableError>(())
+        };
+        let limits = PipelineLimits { chunk_count: 4, decoder_count: 0 };
+        run(&mut shards, (&rules, &NoEarlierDays), limits, source, &|_| {}, &mut commit).unwrap();
+        let mut got = Result { days: days_of(&shards), counts, rejections };
+        for result in [&mut want, &mut got] {
+            result.rejections.sort_by(|a, b| (a.line, a.code, &a.raw).cmp(&(b.line, b.code, &b.raw)));
+        }
+        assert_eq!(got, want, "{shard_count} shards");
+    }
+}
+
+fn expanded(at: usize, frame: &DayLeaf) -> Vec<RawReading> {
+    let block = frame.block();
+    let reading = |(interval, (&wh, &quality)): (usize, (&i32, &Quality))| RawReading {
+        usage_point: block.key().usage_point,
+        register: block.key().register,
+        start: block.interval_start(interval),
+        interval_minutes: block.interval_minutes(),
+        energy_wh: i64::from(wh),
+        quality,
+        line: u64::try_from(at).unwrap() + 1_000_000,
+    };
+    let values = block.values_wh().iter().zip(block.qualities()).enumerate();
+    values.filter(|(_, (_, quality))| **quality != Quality::Missing).map(reading).collect()
+}
+
+/// A disk that is full at the third commit: the run ends with that error, whatever every stage was doing.
+#[test]
+fn a_failed_commit_ends_every_stage() {
+    let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let readings = readings(&mut rng, 400);
+    let zone = zone();
+    let rules = Rules { zone: &zone, source: Source::Automated, limits: limits() };
+    for decoder_count in [0, 3] {
+        let mut shards: Vec<Shard> = Vec::new();
+        shards.resize_with(4, Shard::default);
+        let (mut commits, sent) = (0, AtomicUsize::new(0));
+        let source = |feeder: &mut Feeder<'_>| {
+            for part in readings.chunks(5) {
+                let Some(mut chunk) = feeder.take() else { return };
+                fill(&mut chunk, part, true);
+                sent.fetch_add(1, Ordering::Relaxed);
+                feeder.send(chunk);
+            }
+        };
+        let mut commit = |chunks: &mut [Chunk]| {
+            commits += chunks.len();
+            if commits < 3 { Ok(()) } else { Err("no space left") }
+        };
+        let limits = PipelineLimits { chunk_count: 3, decoder_count };
+        let ended = run(&mut shards, (&rules, &NoEarlierDays), limits, source, &|_| {}, &mut commit);
+        assert!(matches!(ended, Err(PipelineError::Commit("no space left"))));
+        assert!(sent.into_inner() <= commits + 3, "the source was slowed, not run ahead of the disk");
+    }
+}
+
+/// A stage that panics does not leave the others waiting.
+#[test]
+#[should_panic(expected = "a scoped thread panicked")]
+fn a_panic_is_passed_on() {
+    struct Broken;
+    impl EarlierDays for Broken {
+        fn find(
+            &self,
+            _: u8,
+            _: &tallywatt_ledger::leaf_key::LeafKey,
+        ) -> std::result::Result<Option<Vec<u8>>, DurableError> {
+            panic!("planted")
+        }
+    }
+    let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let readings = readings(&mut rng, 400);
+    let zone = zone();
+    let rules = Rules { zone: &zone, source: Source::Automated, limits: limits() };
+    let mut shards = [Shard::default(), Shard::default()];
+    let source = |feeder: &mut Feeder<'_>| {
+        for part in readings.chunks(5) {
+            let Some(mut chunk) = feeder.take() else { return };
+            fill(&mut chunk, part, true);
+            feeder.send(chunk);
+        }
+    };
+    let limits = PipelineLimits { chunk_count: 2, decoder_count: 0 };
+    let mut commit = |_: &mut [Chunk]| Ok::<(), DurableError>(());
+    let ended = run(&mut shards, (&rules, &Broken), limits, source, &|_| {}, &mut commit);
+    assert!(ended.is_err(), "not reached");
+}
