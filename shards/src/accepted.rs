@@ -107,7 +107,7 @@ impl AcceptedSet {
         }
     }
 
-    /// Joins a whole day in: a frame of the write-ahead file, or one that came over the wire.
+    /// Joins a whole day in: a frame of the write-ahead log, or one that came over the wire.
     ///
     /// # Errors
     /// [`DayBlockError`] when the day is known on another grid: nothing is changed then.

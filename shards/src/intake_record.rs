@@ -23,9 +23,9 @@ use tallywatt_core::rejection::{RAW_SIZE_MAX, Rejection, RejectionCode};
 use tallywatt_ledger::codec::{CodecError, Reader, Writer};
 use tallywatt_ledger::day_leaf::{DayLeaf, LEAF_SIZE_MAX, LeafTag};
 
-use crate::recovery::PAYLOAD_SIZE_MAX;
+use crate::write_ahead::group::PAYLOAD_SIZE_MAX;
 
-/// Kind of these records in the write-ahead file, and in their own second byte.
+/// Kind of these records in the write-ahead log, and in their own second byte.
 pub const INTAKE_KIND: u8 = 0x30;
 /// The version of these bytes.
 pub const INTAKE_VERSION: u8 = 1;

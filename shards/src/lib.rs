@@ -11,7 +11,7 @@
 //!
 //! Everything that leaves here is a function of the accepted set: not of the order readings came in, not of
 //! the number of threads, not of where a crash fell. Files hold whole records or are found out; see
-//! [`recovery`] for what is forgiven and what is not.
+//! [`write_ahead::recovery`] for what is forgiven and what is not.
 
 pub mod accepted;
 pub mod archive;
@@ -25,7 +25,6 @@ pub mod intake_record;
 pub mod lane;
 pub mod pipeline;
 mod queues;
-pub mod recovery;
 pub mod sealing;
 pub mod shard;
 pub mod threads;

@@ -12,8 +12,9 @@ use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::seal::SealKind;
+use tallywatt_shards::batch_file;
 use tallywatt_shards::intake_record::{IntakeCounts, IntakeRecord};
-use tallywatt_shards::{batch_file, recovery};
+use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError, WriteAheadLimits};
 use town::{Random, household_day};
 
 #[test]
@@ -29,15 +30,29 @@ fn golden_vectors() {
         frames: vec![DayLeaf::frame(block.clone())],
     };
     let payload = intake.encode().unwrap();
-    let (record, _) = recovery::encode(0x30, 2, 96, &ContentHash([5; 32]), &payload);
+    let group = second_group(&payload);
     let leaf = DayLeaf::batch(block, 1, &BlindingSecret::new([7; 32]));
     let batch = batch_file::encode(SealKind::Batch, 17, &[leaf]).unwrap();
     let table = [
         ("intake record", payload, "8948f67da125b0f8aab2bc9bec7538d828f84c470f65ab07ff86f2da71e51f7a"),
-        ("write-ahead record", record, "ffb1c17eb7c8c6465d68a5a563ba4d0b0ab507e03cb6a78624f119b14bf38c2a"),
+        ("write-ahead group", group, "20a3b961d77cc9094583f69d8878dfe8b1879ddade68cf955385409cdf634d57"),
         ("batch file", batch, "c7761ff32e2932d690bc8ea5440ad75a401c7bd8d36cc8247ea05e0ef5f08d75"),
     ];
     for (format, bytes, want) in table {
         assert_eq!(content_hash(&bytes).to_string(), want, "{format}");
     }
+}
+
+/// What stands on the disk of the second group of a log: two records, one of them the payload.
+fn second_group(payload: &[u8]) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = WriteAheadLimits { segment_size_min: 8_192, segment_size_max: 8_192 };
+    let open = WriteAhead::open::<WriteAheadError>(folder.path(), limits, &mut |_| Ok(()));
+    let mut ahead = open.unwrap().0;
+    ahead.append(1, &[b"first"]).unwrap();
+    ahead.sync().unwrap();
+    ahead.append(0x30, &[payload]).unwrap();
+    ahead.append(2, &[]).unwrap();
+    ahead.sync().unwrap();
+    std::fs::read(folder.path().join("1-1.twa")).unwrap()[4_096..].to_vec()
 }

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use common::{BINARY, Place, Ran};
 use tallywatt_shards::archive::read_totals;
+use tallywatt_shards::write_ahead::{WriteAheadError, look_through};
 
 /// Every command on a ledger with March billed.
 const COMMANDS: &str = "\
@@ -213,11 +214,16 @@ fn what_comes_late_or_differs_is_told_and_changes_no_bill() {
 
 /// Starts an import and interrupts it once something is durable; `None` if it was done before.
 fn interrupted(place: &Place, words: &[&str]) -> Option<Ran> {
-    let written = place.path().join("tallywatt-data/intake/readings.twa");
-    let before = std::fs::metadata(&written).map_or(0, |file| file.len());
+    let intake = place.path().join("tallywatt-data/intake");
+    // While it is written to, it may be read half old, half new: that is no progress yet.
+    let durable_count = || {
+        let looked = look_through::<WriteAheadError>(&intake, &mut |_| Ok(()));
+        looked.map_or(0, |recovered| recovered.group_count)
+    };
+    let before = durable_count();
     let mut command = place.command(BINARY);
     let mut child = command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while std::fs::metadata(&written).map_or(0, |file| file.len()) <= before {
+    while durable_count() <= before {
         if child.try_wait().unwrap().is_some() {
             break;
         }

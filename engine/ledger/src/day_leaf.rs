@@ -74,7 +74,7 @@ pub struct DayLeaf {
 }
 
 impl DayLeaf {
-    /// A frame: not blinded, for the wire and the write-ahead file.
+    /// A frame: not blinded, for the wire and the write-ahead log.
     #[must_use]
     pub fn frame(block: DayBlock) -> Self {
         let bytes = encode(&block, LeafTag::Frame, 0, None);

@@ -5,7 +5,7 @@
 //!          │                    ├─ party      blocks, leaves, state, heads and lock through a fresh member
 //!          │                    └─ recompute  every command and file through fresh books
 //!          ├─ the nodes against each other
-//!          └─ audit_beside        the write-ahead file, the trust policy
+//!          └─ audit_beside        the write-ahead log, the trust policy
 //! ```
 //!
 //! It trusts nothing it can compute. It changes nothing, but that a store which was not closed is brought in
@@ -22,14 +22,14 @@ use std::path::Path;
 use tallywatt_core::agreement::Party;
 use tallywatt_shards::durable;
 use tallywatt_shards::intake_record::IntakeRecord;
-use tallywatt_shards::recovery;
 use tallywatt_shards::threads::Threads;
+use tallywatt_shards::write_ahead::{WriteAheadError, look_through, segment};
 
 use crate::ledger_folder::{HeldFolder, POLICY_NAME};
-use crate::node_folder::{NodeFolder, SEALED_FILE_SIZE_MAX};
+use crate::node_folder::NodeFolder;
 use crate::store::ChainStore;
 
-const INTAKE_PLACE: &str = "intake/readings.twa";
+const INTAKE_PLACE: &str = "intake";
 
 /// One place that is not what it was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,7 +112,7 @@ pub fn audit_values(party: Party, store: &ChainStore) -> AuditReport {
     guarded(party, |report| files::read_tables(party, store, report)).0
 }
 
-/// What belongs to no party: the write-ahead file and the trust policy.
+/// What belongs to no party: the write-ahead log and the trust policy.
 #[must_use]
 pub fn audit_beside(folder: &HeldFolder) -> AuditReport {
     let mut report = AuditReport::default();
@@ -155,35 +155,43 @@ fn compare_chains(chains: &[(Party, Vec<Vec<u8>>)], report: &mut AuditReport) {
     }
 }
 
-/// The write-ahead file: every record but an unfinished last one has its hash, and can be read.
+/// The write-ahead log: every group but an unfinished last one has its hash, and its records can be read.
 fn audit_intake(data: &Path, report: &mut AuditReport) {
-    let path = data.join(INTAKE_PLACE);
-    if !path.exists() {
-        return;
+    let folder = data.join(INTAKE_PLACE);
+    let mut findings = Vec::new();
+    let looked = look_through::<WriteAheadError>(&folder, &mut |record| {
+        if let Err(error) = IntakeRecord::decode(record.payload) {
+            let segment =
+                place_in_intake(&segment::path(&folder, record.place.generation, record.place.segment));
+            let place = format!("{segment} record {}", record.number);
+            findings.push((place, error.to_string()));
+        }
+        Ok(())
+    });
+    for (place, what) in findings {
+        report.find(place, what);
     }
-    match durable::read_limited(&path, SEALED_FILE_SIZE_MAX) {
+    match looked {
+        Err(WriteAheadError::Rot { path, rot }) => report.find(place_in_intake(&path), rot.to_string()),
+        Err(WriteAheadError::Version { path, .. }) => {
+            report.find(place_in_intake(&path), "a group is of a version that this program does not know");
+        }
         Err(error) => report.find(INTAKE_PLACE, error.to_string()),
-        Ok(bytes) => match recovery::recover(&bytes) {
-            Err(rot) => report.find(INTAKE_PLACE, rot.to_string()),
-            Ok(recovered) => {
-                report.count("write-ahead records", recovered.records.len());
-                for record in &recovered.records {
-                    if let Err(error) = IntakeRecord::decode(&bytes[record.payload.clone()]) {
-                        report.find(format!("{INTAKE_PLACE} record {}", record.sequence), error.to_string());
-                    }
-                }
-                if recovered.torn_size > 0 {
-                    report.find(
-                        INTAKE_PLACE,
-                        format!(
-                            "{} bytes at its end are no whole record: an interrupted write, or damage",
-                            recovered.torn_size
-                        ),
-                    );
-                }
+        Ok(recovered) => {
+            let count = usize::try_from(recovered.record_count).unwrap_or(usize::MAX);
+            report.count("write-ahead records", count);
+            if recovered.torn_size > 0 {
+                let what = "bytes at its end are no whole group: an interrupted write, or damage";
+                let path = segment::path(&folder, recovered.generation, recovered.segment);
+                report.find(place_in_intake(&path), format!("{} {what}", recovered.torn_size));
             }
-        },
+        }
     }
+}
+
+fn place_in_intake(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    format!("{INTAKE_PLACE}/{}", name.unwrap_or_default())
 }
 
 /// The trust policy beside the data lists the keys of the first block.

@@ -42,7 +42,7 @@ use tallywatt_shards::intake_record::{
     FILE_NAME_SIZE_MAX, FRAME_COUNT_MAX, INTAKE_KIND, IntakeCounts, IntakeRecord, IntakeRecordError,
     REJECTION_COUNT_MAX,
 };
-use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError};
+use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError, WriteAheadLimits};
 
 use crate::books::Books;
 use crate::intake::chunk::{Chunk, ChunkSink};
@@ -62,7 +62,7 @@ pub enum IntakeError {
     /// The system refused.
     #[error(transparent)]
     Disk(#[from] DurableError),
-    /// The write-ahead file.
+    /// The write-ahead log.
     #[error(transparent)]
     WriteAhead(#[from] WriteAheadError),
     /// A record of it.
@@ -142,12 +142,11 @@ struct Unfinished {
 /// The intake of the grid company's node.
 pub struct Intake {
     write_ahead: WriteAhead,
-    path: PathBuf,
     quarantine: PathBuf,
     accepted: AcceptedSet,
     unsealed: BTreeSet<BlockKey>,
     imports: BTreeMap<ContentHash, Import>,
-    torn_size: usize,
+    torn_size: u64,
 }
 
 /// What an import needs beside the file.
@@ -170,31 +169,32 @@ impl Intake {
     /// # Errors
     /// [`IntakeError`].
     pub fn open(data: &Path, books: &Books) -> Result<Self, IntakeError> {
-        let folder = data.join("intake");
-        durable::create_folder_durably(&folder)?;
         let quarantine = data.join("quarantine");
         durable::create_folder_durably(&quarantine)?;
-        let path = folder.join("readings.twa");
-        let (write_ahead, recovered) = WriteAhead::open(&path)?;
-        let torn_size = recovered.torn_size();
         let mut accepted = AcceptedSet::new();
         for block in books.accepted().blocks_sorted() {
             merge(&mut accepted, block.clone())?;
         }
         accepted.take_touched();
-        let (unsealed, imports) = (BTreeSet::new(), BTreeMap::new());
-        let mut intake = Self { write_ahead, path, quarantine, accepted, unsealed, imports, torn_size };
-        for record in recovered.records() {
-            let record = IntakeRecord::decode(record.payload)?;
-            for frame in intake.remember(record) {
+        let (mut unsealed, mut imports) = (BTreeSet::new(), BTreeMap::new());
+        let mut recover = |record: IntakeRecord| -> Result<(), IntakeError> {
+            for frame in remember(&mut imports, record) {
                 let block = frame.into_block();
                 let key = block.key();
-                merge(&mut intake.accepted, block)?;
-                if intake.accepted.get(&key) != books.accepted().get(&key) {
-                    intake.unsealed.insert(key);
+                merge(&mut accepted, block)?;
+                if accepted.get(&key) != books.accepted().get(&key) {
+                    unsealed.insert(key);
                 }
             }
-        }
+            Ok(())
+        };
+        let folder = data.join("intake");
+        let (write_ahead, recovered) =
+            WriteAhead::open(&folder, WriteAheadLimits::default(), &mut |record| {
+                recover(IntakeRecord::decode(record.payload)?)
+            })?;
+        let torn_size = recovered.torn_size;
+        let mut intake = Self { write_ahead, quarantine, accepted, unsealed, imports, torn_size };
         intake.accepted.take_touched();
         intake.drop_unfinished()?;
         // A crash may have come between the last chunk and the quarantine's file.
@@ -206,7 +206,7 @@ impl Intake {
 
     /// Bytes of an unfinished write that were cut off when the intake was opened.
     #[must_use]
-    pub const fn torn_size(&self) -> usize {
+    pub const fn torn_size(&self) -> u64 {
         self.torn_size
     }
 
@@ -374,20 +374,18 @@ impl Intake {
         Ok(quarantine::read_all(&self.quarantine)?)
     }
 
-    /// After the unsealed days are sealed in the chain: starts a new write-ahead file that only remembers the imports.
+    /// After the unsealed days are sealed in the chain: the write-ahead log starts over, and only remembers the imports.
     ///
-    /// A crash before the rename leaves the old file: its days equal the sealed ones, and nothing is sealed twice.
+    /// A crash leaves the old log or the new one: the days of the old equal the sealed ones, and nothing is sealed
+    /// twice.
     ///
     /// # Errors
     /// [`IntakeError`].
     pub fn rotate(&mut self) -> Result<(), IntakeError> {
-        let next = self.path.with_extension("twa.next");
-        durable::remove_if_there(&next)?;
-        let (mut fresh, _) = WriteAhead::open(&next)?;
-        for (id, import) in &self.imports {
+        let mut records = self.imports.iter().flat_map(|(id, import)| {
             let parts: Vec<&[Rejection]> = import.rejections.chunks(CHUNK_REJECTION_COUNT).collect();
             let part_count = parts.len().max(1);
-            for part in 0..part_count {
+            (0..part_count).map(move |part| {
                 let is_last = part + 1 == part_count;
                 let record = IntakeRecord {
                     file: *id,
@@ -398,37 +396,12 @@ impl Intake {
                     rejections: parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
                     frames: Vec::new(),
                 };
-                fresh.append(INTAKE_KIND, &record.encode()?)?;
-            }
-            fresh.sync()?;
-        }
-        fresh.rename(&self.path)?;
-        self.write_ahead = fresh;
+                Ok::<_, IntakeError>((INTAKE_KIND, record.encode()?))
+            })
+        });
+        self.write_ahead.start_over(&mut records)?;
         self.unsealed.clear();
         Ok(())
-    }
-
-    /// Counts a record, with those before it of the same chunk, and gives the days it makes known.
-    fn remember(&mut self, record: IntakeRecord) -> Vec<DayLeaf> {
-        let import = self.imports.entry(record.file).or_default();
-        import.name.clone_from(&record.file_name);
-        if is_part(&record, import.cursor) {
-            import.unfinished.rejections.extend(record.rejections);
-            import.unfinished.frames.extend(record.frames);
-            return Vec::new();
-        }
-        let mut chunk = std::mem::take(&mut import.unfinished);
-        if is_empty(&record) && !record.is_finished {
-            // Nothing was taken in, so nothing that stood open was finished.
-            chunk = Unfinished::default();
-        }
-        import.cursor = record.line_cursor;
-        import.is_finished = record.is_finished;
-        import.rejections.append(&mut chunk.rejections);
-        import.rejections.extend(record.rejections);
-        add_counts(&mut import.counts, &record.counts);
-        chunk.frames.extend(record.frames);
-        chunk.frames
     }
 
     /// Says of chunks that a crash cut off between two records that they will be offered again. A crash here: as if
@@ -450,12 +423,35 @@ impl Intake {
             })
             .collect();
         for record in records {
-            self.write_ahead.append(INTAKE_KIND, &record.encode()?)?;
+            self.write_ahead.append(INTAKE_KIND, &[&record.encode()?])?;
             self.write_ahead.sync()?;
-            self.remember(record);
+            remember(&mut self.imports, record);
         }
         Ok(())
     }
+}
+
+/// Counts a record, with those before it of the same chunk, and gives the days it makes known.
+fn remember(imports: &mut BTreeMap<ContentHash, Import>, record: IntakeRecord) -> Vec<DayLeaf> {
+    let import = imports.entry(record.file).or_default();
+    import.name.clone_from(&record.file_name);
+    if is_part(&record, import.cursor) {
+        import.unfinished.rejections.extend(record.rejections);
+        import.unfinished.frames.extend(record.frames);
+        return Vec::new();
+    }
+    let mut chunk = std::mem::take(&mut import.unfinished);
+    if is_empty(&record) && !record.is_finished {
+        // Nothing was taken in, so nothing that stood open was finished.
+        chunk = Unfinished::default();
+    }
+    import.cursor = record.line_cursor;
+    import.is_finished = record.is_finished;
+    import.rejections.append(&mut chunk.rejections);
+    import.rejections.extend(record.rejections);
+    add_counts(&mut import.counts, &record.counts);
+    chunk.frames.extend(record.frames);
+    chunk.frames
 }
 
 /// Whether more records of the same chunk follow: only the last moves the cursor, counts or finishes.

@@ -1,6 +1,6 @@
 //! What was set aside, kept as JSON lines beside the data: one file an import, a header line, then a line each.
 //!
-//! Nobody is asked to trust it: it is made from the write-ahead file, and can be made again.
+//! Nobody is asked to trust it: it is made from the write-ahead log, and can be made again.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;

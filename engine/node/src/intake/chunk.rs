@@ -14,7 +14,9 @@ use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_shards::accepted::Outcome;
 use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord};
 
-use crate::intake::{CHUNK_READING_COUNT, CHUNK_REJECTION_COUNT, ImportRun, Intake, IntakeError, Progress};
+use crate::intake::{
+    CHUNK_READING_COUNT, CHUNK_REJECTION_COUNT, ImportRun, Intake, IntakeError, Progress, remember,
+};
 
 /// What was read since the last acknowledgement.
 #[derive(Default)]
@@ -120,9 +122,9 @@ impl ChunkSink<'_, '_> {
                 rejections: rejection_parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
                 frames: frame_parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
             };
-            self.intake.write_ahead.append(INTAKE_KIND, &record.encode()?)?;
+            self.intake.write_ahead.append(INTAKE_KIND, &[&record.encode()?])?;
             self.intake.write_ahead.sync()?;
-            self.intake.remember(record);
+            remember(&mut self.intake.imports, record);
         }
         Ok(())
     }

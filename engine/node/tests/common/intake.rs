@@ -21,8 +21,17 @@ pub fn open(data: &Path) -> Intake {
     Intake::open(data, &books()).unwrap()
 }
 
+/// The first segment of the write-ahead log, as long as it has not started over.
 pub fn write_ahead_of(data: &Path) -> PathBuf {
-    data.join("intake/readings.twa")
+    data.join("intake/1-1.twa")
+}
+
+/// The same, without the room that nothing is written in yet.
+pub fn write_ahead_bytes(data: &Path) -> Vec<u8> {
+    let mut bytes = std::fs::read(write_ahead_of(data)).unwrap();
+    let used = bytes.iter().rposition(|&byte| byte != 0).unwrap();
+    bytes.truncate(used + 1);
+    bytes
 }
 
 /// The root of March 2026 over what the intake holds unsealed.
