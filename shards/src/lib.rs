@@ -20,6 +20,7 @@ pub mod batch_file;
 pub mod closing;
 pub mod durable;
 pub mod intake_record;
+pub mod partition_sealer;
 pub mod recovery;
 pub mod sealing;
 pub mod threads;

@@ -60,7 +60,10 @@ impl<'a> Qualities<'a> {
     #[must_use]
     pub fn of(codes: &'a [u8]) -> Self {
         match codes.first() {
-            Some(&first) if codes.iter().all(|&code| code == first) => Self::All(first),
+            // Without a way out, so that many are compared at once.
+            Some(&first) if codes.iter().fold(0, |other, &code| other | (code ^ first)) == 0 => {
+                Self::All(first)
+            }
             _ => Self::Each(codes),
         }
     }
@@ -191,6 +194,12 @@ impl<'a> PackReader<'a> {
         (header[0], header[1]) = (LEAF_VERSION, tag as u8);
         let (values, qualities) = ([0; COUNT_MAX], Qualities::All(VALID));
         Ok((Self { bytes, at: PACK_HEADER_SIZE, left, header, values, qualities }, size))
+    }
+
+    /// Where in the pack the days read so far end.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.at
     }
 
     /// Leaves not read yet.

@@ -14,6 +14,7 @@ pub mod digest;
 pub mod document;
 pub mod hash_many;
 pub mod key;
+pub mod leaf_order;
 pub mod legs;
 pub mod log;
 pub mod note;
