@@ -17,7 +17,7 @@ use tallywatt_ledger::blinding::{BLINDING_SIZE, BlindingSecret};
 use tallywatt_ledger::day_leaf::{HEADER_SIZE, LEAF_VERSION, leaf_size};
 use tallywatt_ledger::day_pack::{Header, PACK_LEAF_COUNT_MAX, PackWriter, Qualities};
 use tallywatt_ledger::hash_many::{Digest, Mode, hash_each};
-use tallywatt_ledger::leaf_order::{OrderKey, order_key};
+use tallywatt_ledger::leaf_order::is_after;
 use tallywatt_ledger::seal::{PartitionSummary, SealError, SealKind, Totals, partitions_of};
 use tallywatt_ledger::tree::{TreeTop, subtree_top};
 
@@ -50,7 +50,7 @@ pub struct PartitionSealer<'a> {
     group: LeafGroup<'a>,
     packer: PackWriter,
     totals: Totals,
-    last: Option<OrderKey>,
+    last: Header,
     values: [i32; INTERVAL_COUNT_MAX as usize],
     packs: Vec<u8>,
     index: Vec<PackEntry>,
@@ -64,7 +64,7 @@ impl<'a> PartitionSealer<'a> {
             group: LeafGroup::new(kind, partition, secret),
             packer: PackWriter::default(),
             totals: Totals::default(),
-            last: None,
+            last: [0; HEADER_SIZE],
             values: [0; INTERVAL_COUNT_MAX as usize],
             packs: Vec::new(),
             index: Vec::new(),
@@ -90,11 +90,10 @@ impl<'a> PartitionSealer<'a> {
         if kind == SealKind::Period && header[REVISION_AT] != 0 {
             return Err(SealError::Place { partition, at });
         }
-        let order = order_key(header);
-        if self.last.is_some_and(|last| last >= order) {
+        if at > 0 && !is_after(&self.last, header) {
             return Err(SealError::Order { partition, at });
         }
-        self.last = Some(order);
+        self.last = *header;
 
         let (value_bytes, rest) = leaf[VALUES_AT..].split_at(4 * count);
         let values = &mut self.values[..count];
@@ -273,7 +272,9 @@ pub(crate) fn add_totals(totals: &mut Totals, header: &Header, values: &[i32], q
     totals.interval_count += count;
     let flow = usize::from(header[FLOW_AT].wrapping_sub(1));
     assert!(flow < Flow::ALL.len(), "a flow of the OBIS codes");
-    let sum: i64 = values.iter().map(|value| i64::from(*value)).sum();
+    // Values are not negative and few: no sum of them wraps, and without a check eight are added at once.
+    let sum = values.iter().fold(0_u64, |sum, value| sum.wrapping_add(u64::from(value.cast_unsigned())));
+    let sum = i64::try_from(sum).expect("at most 300 values of 31 bits");
     totals.energy_wh[flow] = totals.energy_wh[flow].checked_add(sum).expect("energy fits i64 Wh");
     match qualities {
         Qualities::All(code) => totals.quality_counts[quality_position(code)] += count,

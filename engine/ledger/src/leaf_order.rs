@@ -27,8 +27,7 @@ const DAY_AT: usize = REGISTER_AT + 3;
 /// The order key of the leaf that begins so.
 #[must_use]
 pub fn order_key(header: &Header) -> OrderKey {
-    let day = i32::from_le_bytes([header[8], header[9], header[10], header[11]]);
-    build(&header[POINT_AT], [header[4], header[3], header[5]], day)
+    build(&header[POINT_AT], [header[4], header[3], header[5]], day_of(header))
 }
 
 /// The order key of the leaf of this register-day.
@@ -40,6 +39,18 @@ pub fn order_key_of(key: &BlockKey) -> OrderKey {
         [register.flow.group_c(), register.channel, register.zone],
         key.day.number(),
     )
+}
+
+/// Whether the leaf that begins with `header` stands after the one that begins with `before`. Mostly it is the next day
+/// of the same register, which needs no order keys.
+#[must_use]
+pub fn is_after(before: &Header, header: &Header) -> bool {
+    let is_same_register = before[3..6] == header[3..6] && before[POINT_AT] == header[POINT_AT];
+    if is_same_register { day_of(before) < day_of(header) } else { order_key(before) < order_key(header) }
+}
+
+fn day_of(header: &Header) -> i32 {
+    i32::from_le_bytes([header[8], header[9], header[10], header[11]])
 }
 
 fn build(usage_point: &[u8], register: [u8; 3], day: i32) -> OrderKey {
@@ -84,6 +95,7 @@ mod tests {
             let (first, second) = (order_key(&header(&a, noise[0])), order_key(&header(&b, noise[1])));
             prop_assert_eq!(first.cmp(&second), a.cmp(&b));
             prop_assert_eq!(first, order_key_of(&a));
+            prop_assert_eq!(is_after(&header(&a, noise[0]), &header(&b, noise[1])), a < b);
         }
     }
 }

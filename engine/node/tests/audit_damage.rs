@@ -58,7 +58,7 @@ fn newest(values: Values) -> (Vec<u8>, Vec<u8>) {
     values.into_iter().next_back().unwrap()
 }
 
-/// The first leaf of a batch file: its control byte, usage point `P-1`, day, shape, width, then values of 100 Wh in
+/// The first leaf of a batch file: its control byte, usage point `P-2`, day, shape, width, then values of 101 Wh in
 /// seven bits each. The lowest bit of the second byte of these belongs to the second value.
 const LEAF_AT: usize = 64 + 5;
 const VALUE_AT: usize = LEAF_AT + 1 + 5 + 4 + 9 + 1 + 1;
@@ -106,10 +106,10 @@ fn copies_that_were_changed_and_hashed_again_everywhere_differ_from_the_block() 
 fn copies_that_were_changed_alike_are_located_without_an_intact_one() {
     let (_folder, data) = built();
     for (relative, at, parts) in [
-        (BATCH, VALUE_AT, &["leaf 0", "P-1", "2026-03-30", "interval from"][..]),
+        (BATCH, VALUE_AT, &["leaf 0", "P-2", "2026-03-30", "interval from"][..]),
         (BATCH, LEAF_AT, &["leaf 0"]),
         (BATCH, 5, &["offset 5"]),
-        ("periods/2026-03.twb", VALUE_AT, &["leaf 0", "P-1", "2026-03-30", "interval from"]),
+        ("periods/2026-03.twb", VALUE_AT, &["leaf 0", "P-2", "2026-03-30", "interval from"]),
         ("bills/2026-03.twl", 60, &["A-1"]),
         ("settlements/000001.twl", 100, &["payment PAY-1"]),
     ] {
