@@ -12,6 +12,19 @@ fn bench(criterion: &mut Criterion) {
         let name = format!("period/leaves={},threads={thread_count}", case.leaf_count());
         group.bench_function(name, |bencher| bencher.iter_with_large_drop(|| case.run()));
     }
+    for thread_count in [1, 2] {
+        let case = seal::FileCase::new(2_000, 31, thread_count);
+        group.throughput(Throughput::Elements(wide(case.reading_count())));
+        let size = format!("readings={},threads={thread_count}", case.reading_count());
+        group.bench_function(format!("partition/{size}"), |bencher| {
+            bencher.iter_with_large_drop(|| case.run_partitions());
+        });
+        group.bench_function(format!("file/{size}"), |bencher| {
+            bencher.iter_with_large_drop(|| case.run_file());
+        });
+        let (bytes, _) = case.run_file();
+        group.bench_function(format!("check/{size}"), |bencher| bencher.iter(|| case.run_check(&bytes)));
+    }
     group.finish();
 }
 

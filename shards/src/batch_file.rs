@@ -1,43 +1,60 @@
-//! A sealed batch or period as one file: its leaves end to end, in seal order.
+//! A sealed batch or period as one file: packed, provable leaf by leaf, searchable without reading it whole.
 //!
 //! ```text
 //! offset size
-//!    0    8   magic "TWBATCH\n"
-//!    8    1   version = 1
-//!    9    1   1 batch, 2 period
-//!   10    6   zero
-//!   16    8   u64 sequence number
-//!   24    8   u64 number of leaves
-//!   32    …   leaves, as drawn in `tallywatt_ledger::day_leaf`
-//!    …   32   BLAKE3 of everything before
+//!    0    64   magic "TWBATCH\n", version 2, 1 batch or 2 period, zeros, u64 sequence number, zeros
+//!   64     …   packs, end to end, partition by partition (`tallywatt_ledger::day_pack`)
+//!    I   88P   index: for each of P packs  u64 offset │ first 48 bytes of its first leaf │ top of its subtree
+//!    …  203Q   summaries of the Q partitions that have leaves
+//!    …   248   u64 I │ u64 P │ u64 Q │ sealed root │ totals │ BLAKE3 of everything before
 //! ```
 //!
-//! The caller names the file; what it is *known* by is [`file_hash`]. One set of leaves has one encoding.
-//! Also in `FORMAT.md` §7.
+//! ```text
+//!   leaves ─ PartitionSealer ─▶ SealedPartition ─ BatchWriter ─▶ file ─ BatchReader ─┬─ find, prove: one pack
+//!                                                                                    └─ verify_all, leaves
+//! ```
+//!
+//! The caller names the file; what it is *known* by is [`file_hash`]. One set of leaves has one encoding. Blindings are
+//! not stored: without the ledger's secret nobody can compute the hashes of the leaves. Also in `FORMAT.md` §7.
+
+pub mod places;
+pub mod reader;
+pub mod writer;
+
+mod check;
+mod layout;
 
 use std::path::Path;
 
-use tallywatt_core::day_block::BlockKey;
+use rayon::prelude::*;
 use tallywatt_core::hash::ContentHash;
-use tallywatt_ledger::codec::{CodecError, Reader, Writer};
-use tallywatt_ledger::day_leaf::{DayLeaf, LeafTag, leaf_size};
+use tallywatt_ledger::blinding::BlindingSecret;
+use tallywatt_ledger::codec::CodecError;
+use tallywatt_ledger::day_leaf::DayLeaf;
+use tallywatt_ledger::day_pack::PACK_LEAF_COUNT_MAX;
 use tallywatt_ledger::digest;
-use tallywatt_ledger::seal::{SealKind, seal_order};
+use tallywatt_ledger::seal::{PARTITION_COUNT, PartitionSummary, SealError, SealKind, Sealed, Totals};
+use tallywatt_ledger::tree::{Tree, TreeTop};
 
+use crate::batch_file::reader::BatchReader;
+use crate::batch_file::writer::{BatchWriter, Sink};
 use crate::durable::{self, DurableError};
+use crate::partition_sealer::{PartitionSealer, SealedPartition};
+use crate::sealing::leaves_in;
+use crate::threads::Threads;
 
 /// The largest batch file; a larger batch is sealed as several.
-pub const BATCH_FILE_SIZE_MAX: u64 = 4 << 30;
+pub const BATCH_FILE_SIZE_MAX: u64 = 64 << 30;
+/// The largest that is taken into memory whole.
+pub const BATCH_MEMORY_SIZE_MAX: u64 = 4 << 30;
 /// The version of these bytes.
-pub const BATCH_FILE_VERSION: u8 = 1;
-/// Bytes before the first leaf.
-pub const HEADER_SIZE: usize = 32;
-/// Bytes after the last.
+pub const BATCH_FILE_VERSION: u8 = 2;
+/// Bytes before the first pack.
+pub const HEADER_SIZE: usize = 64;
+/// Bytes after the last summary.
+pub const FOOTER_SIZE: usize = 248;
+/// The last bytes of the footer.
 pub const HASH_SIZE: usize = 32;
-
-const MAGIC: [u8; 8] = *b"TWBATCH\n";
-/// A day has at least one interval.
-const LEAF_SIZE_MIN: usize = leaf_size(1);
 
 /// A sealed batch or period.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,22 +63,110 @@ pub struct BatchFile {
     pub kind: SealKind,
     /// Its number among its like.
     pub sequence: u64,
+    /// Its root and totals.
+    pub sealed: Sealed,
     /// Its leaves, in seal order.
     pub leaves: Vec<DayLeaf>,
 }
 
-/// Why bytes are not a batch file, or leaves cannot be one.
+/// Why bytes are not a batch file, or leaves cannot be one. Packs count through the file, leaves through their pack.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchFileError {
-    /// The file could not be read.
+    /// The file could not be read or written.
     #[error(transparent)]
     Disk(#[from] DurableError),
-    /// Larger than is read back.
-    #[error("batch file of {size} bytes, at most {BATCH_FILE_SIZE_MAX}")]
+    /// Leaves that cannot be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// Too large.
+    #[error("batch file of {size} bytes, at most {max}")]
     Size {
         /// Its size.
         size: u64,
+        /// The limit.
+        max: u64,
     },
+    /// A field of the header.
+    #[error("batch file header: {0}")]
+    Header(CodecError),
+    /// A field of the footer; offsets count from its beginning.
+    #[error("batch file footer: {0}")]
+    Footer(CodecError),
+    /// A summary is not canonical, or not after the one before it.
+    #[error("summary {at} of a batch file: {source}")]
+    SummaryBytes {
+        /// Index of the summary in the file.
+        at: usize,
+        /// What is wrong in it.
+        source: CodecError,
+    },
+    /// A pack does not begin where the one before it ends, or is larger than any.
+    #[error("pack {pack} of a batch file has no such offset")]
+    Offset {
+        /// The pack.
+        pack: usize,
+    },
+    /// A pack is not the one packing of its leaves.
+    #[error("pack {pack} of a batch file, leaf {}: {source}", pack * PACK_LEAF_COUNT_MAX + within)]
+    Pack {
+        /// The pack.
+        pack: usize,
+        /// How many leaves of it could be read.
+        within: usize,
+        /// What is wrong; offsets count from the pack.
+        source: CodecError,
+    },
+    /// A leaf is not canonical.
+    #[error("pack {pack} of a batch file, leaf {}: {source}", pack * PACK_LEAF_COUNT_MAX + within)]
+    Leaf {
+        /// The pack.
+        pack: usize,
+        /// Index in the pack.
+        within: usize,
+        /// What is wrong; offsets count from the unpacked leaf.
+        source: CodecError,
+    },
+    /// A leaf is not after the one before it.
+    #[error("pack {pack} of a batch file, leaf {} is not after the one before it", pack * PACK_LEAF_COUNT_MAX + within)]
+    Order {
+        /// The pack.
+        pack: usize,
+        /// Index in the pack.
+        within: usize,
+    },
+    /// A leaf is of another partition.
+    #[error("pack {pack} of a batch file, leaf {} is of another partition", pack * PACK_LEAF_COUNT_MAX + within)]
+    Place {
+        /// The pack.
+        pack: usize,
+        /// Index in the pack.
+        within: usize,
+    },
+    /// The index names another first leaf.
+    #[error("the index of a batch file names another first leaf for pack {pack}")]
+    First {
+        /// The pack.
+        pack: usize,
+    },
+    /// A pack's leaves do not have the hash in the index.
+    #[error(
+        "pack {pack} of a batch file, in partition {partition}, does not have its hash: damaged, or blinded by another secret"
+    )]
+    Top {
+        /// Its partition.
+        partition: u8,
+        /// The pack.
+        pack: usize,
+    },
+    /// A partition's packs do not give its root, counts and sums.
+    #[error("the packs of partition {partition} of a batch file do not give its summary")]
+    Summary {
+        /// The partition.
+        partition: u8,
+    },
+    /// The partitions do not give root and totals.
+    #[error("the partitions of a batch file do not give its root and totals")]
+    Root,
     /// The last 32 bytes are not the hash of those before.
     #[error("batch file is damaged: its content hashes to {got}, it states {stated}")]
     Hash {
@@ -69,43 +174,6 @@ pub enum BatchFileError {
         stated: ContentHash,
         /// What it is.
         got: ContentHash,
-    },
-    /// A field of the header.
-    #[error("batch file header: {0}")]
-    Header(CodecError),
-    /// A leaf is not canonical.
-    #[error("leaf {at} at {offset} of a batch file: {source}")]
-    Leaf {
-        /// Index of the leaf.
-        at: u64,
-        /// Where it starts.
-        offset: usize,
-        /// What is wrong in it; its offsets count from the leaf.
-        source: CodecError,
-    },
-    /// A leaf is of another kind than the file.
-    #[error("leaf {at} at {offset} of a batch file is of another kind")]
-    Tag {
-        /// Index of the leaf.
-        at: u64,
-        /// Where it starts.
-        offset: usize,
-    },
-    /// A leaf is not after the one before it.
-    #[error("leaf {at} at {offset} of a batch file is not after the one before it")]
-    Order {
-        /// Index of the leaf.
-        at: u64,
-        /// Where it starts.
-        offset: usize,
-    },
-    /// Bytes stand between the last leaf and the hash.
-    #[error("{count} bytes at {offset}, after the last leaf of a batch file")]
-    Trailing {
-        /// How many.
-        count: usize,
-        /// Where they start.
-        offset: usize,
     },
 }
 
@@ -115,51 +183,39 @@ pub fn file_hash(bytes: &[u8]) -> ContentHash {
     digest::content_hash(bytes)
 }
 
-/// The bytes of a sealed batch or period.
-///
-/// # Errors
-/// [`BatchFileError::Size`], [`BatchFileError::Tag`] or [`BatchFileError::Order`].
-pub fn encode(kind: SealKind, sequence: u64, leaves: &[DayLeaf]) -> Result<Vec<u8>, BatchFileError> {
-    let leaves_size: usize = leaves.iter().map(|leaf| leaf.bytes().len()).sum();
-    let size = u64::try_from(HEADER_SIZE + leaves_size + HASH_SIZE).unwrap_or(u64::MAX);
-    if size > BATCH_FILE_SIZE_MAX {
-        return Err(BatchFileError::Size { size });
-    }
-    let leaf_count = u64::try_from(leaves.len()).expect("a count in memory fits u64");
-    let mut writer = Writer::default();
-    writer.raw(&MAGIC).u8(BATCH_FILE_VERSION).u8(kind_code(kind)).raw(&[0; 6]).u64(sequence).u64(leaf_count);
-    let mut bytes = writer.finish();
-    assert_eq!(bytes.len(), HEADER_SIZE, "the header is 32 bytes");
-    bytes.reserve_exact(leaves_size + HASH_SIZE);
-    let mut sequence_check = SequenceCheck::new(kind);
-    for leaf in leaves {
-        sequence_check.take(leaf, bytes.len())?;
-        bytes.extend_from_slice(leaf.bytes());
-    }
-    let hash = digest::content_hash(&bytes);
-    bytes.extend_from_slice(&hash.0);
-    Ok(bytes)
+/// The bytes of a batch file before its packs.
+#[must_use]
+pub fn header(kind: SealKind, sequence: u64) -> Vec<u8> {
+    layout::header(kind, sequence)
 }
 
-/// Reads a batch file from all its bytes.
+/// The bytes of a sealed batch or period from leaves in seal order, and what they are sealed to: in memory, for few
+/// leaves. Many are written by [`BatchWriter`]. Blindings are computed again, whatever the leaves hold.
 ///
 /// # Errors
-/// [`BatchFileError`] names what is not canonical, and where.
-pub fn decode(bytes: &[u8]) -> Result<BatchFile, BatchFileError> {
-    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    if size > BATCH_FILE_SIZE_MAX {
-        return Err(BatchFileError::Size { size });
-    }
-    let (content, stated) = bytes
-        .split_last_chunk::<HASH_SIZE>()
-        .ok_or(BatchFileError::Header(CodecError::Truncated { field: "hash", at: 0 }))?;
-    let (stated, got) = (ContentHash(*stated), digest::content_hash(content));
-    if stated != got {
-        return Err(BatchFileError::Hash { stated, got });
-    }
-    let (kind, sequence, leaf_count) = read_header(content).map_err(BatchFileError::Header)?;
-    let leaves = read_leaves(kind, leaf_count, content)?;
-    Ok(BatchFile { kind, sequence, leaves })
+/// [`BatchFileError::Seal`] for leaves out of order or of another kind, [`BatchFileError::Size`].
+pub fn encode(
+    kind: SealKind,
+    sequence: u64,
+    leaves: &[DayLeaf],
+    secret: &BlindingSecret,
+    threads: &Threads,
+) -> Result<(Vec<u8>, Sealed), BatchFileError> {
+    let writer = BatchWriter::new(Vec::new(), kind, sequence)?;
+    let (bytes, _, sealed) = put_all(writer, &seal_all(kind, leaves, secret, threads)?)?.finish()?;
+    within_memory(bytes.len().try_into().unwrap_or(u64::MAX))?;
+    Ok((bytes, sealed))
+}
+
+/// Reads a batch file from all its bytes, and checks all there is.
+///
+/// # Errors
+/// [`BatchFileError`] names what is wrong first, and where.
+pub fn decode(bytes: &[u8], secret: &BlindingSecret, threads: &Threads) -> Result<BatchFile, BatchFileError> {
+    within_memory(bytes.len().try_into().unwrap_or(u64::MAX))?;
+    let reader = BatchReader::of(bytes)?;
+    let leaves = reader.leaves(secret, threads)?;
+    Ok(BatchFile { kind: reader.kind(), sequence: reader.sequence(), sealed: reader.sealed(), leaves })
 }
 
 /// Writes a sealed batch or period, and gives the hash it is known by. When this returns, the file survives a
@@ -172,92 +228,77 @@ pub fn write(
     kind: SealKind,
     sequence: u64,
     leaves: &[DayLeaf],
-) -> Result<ContentHash, BatchFileError> {
-    let bytes = encode(kind, sequence, leaves)?;
-    durable::write_durably(path, &bytes)?;
-    Ok(file_hash(&bytes))
+    secret: &BlindingSecret,
+    threads: &Threads,
+) -> Result<(ContentHash, Sealed), BatchFileError> {
+    let partitions = seal_all(kind, leaves, secret, threads)?;
+    put_all(BatchWriter::create(path, kind, sequence)?, &partitions)?.finish_durably()
 }
 
-/// Reads a batch file of at most [`BATCH_FILE_SIZE_MAX`].
+/// Reads a batch file of at most [`BATCH_MEMORY_SIZE_MAX`].
 ///
 /// # Errors
 /// [`BatchFileError`].
-pub fn read(path: &Path) -> Result<BatchFile, BatchFileError> {
-    decode(&durable::read_limited(path, BATCH_FILE_SIZE_MAX)?)
+pub fn read(path: &Path, secret: &BlindingSecret, threads: &Threads) -> Result<BatchFile, BatchFileError> {
+    decode(&durable::read_limited(path, BATCH_MEMORY_SIZE_MAX)?, secret, threads)
 }
 
-const fn kind_code(kind: SealKind) -> u8 {
-    match kind {
-        SealKind::Batch => 1,
-        SealKind::Period => 2,
-    }
-}
-
-fn read_header(content: &[u8]) -> Result<(SealKind, u64, u64), CodecError> {
-    let mut reader = Reader::new(content);
-    if reader.raw("magic", MAGIC.len())? != MAGIC {
-        return Err(reader.refuse("magic", 0));
-    }
-    if reader.u8("version")? != BATCH_FILE_VERSION {
-        return Err(reader.refuse("version", 8));
-    }
-    let kind = match reader.u8("kind")? {
-        1 => SealKind::Batch,
-        2 => SealKind::Period,
-        _ => return Err(reader.refuse("kind", 9)),
+/// Every partition of leaves in seal order, sealed side by side.
+///
+/// # Errors
+/// [`SealError`]: the first of the first partition that has one.
+pub fn seal_all(
+    kind: SealKind,
+    leaves: &[DayLeaf],
+    secret: &BlindingSecret,
+    threads: &Threads,
+) -> Result<Vec<SealedPartition>, SealError> {
+    let seal = |partition: u8| {
+        let own = leaves_in(partition, leaves);
+        let mut sealer = PartitionSealer::new(kind, partition, secret);
+        for (at, leaf) in own.iter().enumerate() {
+            if leaf.tag() != kind.leaf_tag() {
+                return Err(SealError::Place { partition, at });
+            }
+            sealer.push(leaf.bytes())?;
+        }
+        sealer.finish()
     };
-    if reader.raw("zero", 6)? != [0; 6] {
-        return Err(reader.refuse("zero", 10));
-    }
-    Ok((kind, reader.u64("sequence")?, reader.u64("leaf count")?))
+    let sealed: Vec<Result<SealedPartition, SealError>> =
+        threads.pool().install(|| (0..=u8::MAX).into_par_iter().map(seal).collect());
+    sealed.into_iter().collect()
 }
 
-fn read_leaves(kind: SealKind, leaf_count: u64, content: &[u8]) -> Result<Vec<DayLeaf>, BatchFileError> {
-    let mut offset = HEADER_SIZE;
-    // The count is a claim; the bytes that are there bound what is reserved for it.
-    let room = (content.len() - offset) / LEAF_SIZE_MIN;
-    let mut leaves = Vec::with_capacity(usize::try_from(leaf_count).map_or(room, |count| count.min(room)));
-    let mut sequence_check = SequenceCheck::new(kind);
-    for at in 0..leaf_count {
-        let (leaf, size) = DayLeaf::decode_first(&content[offset..])
-            .map_err(|source| BatchFileError::Leaf { at, offset, source })?;
-        sequence_check.take(&leaf, offset)?;
-        leaves.push(leaf);
-        offset += size;
-    }
-    match content.len() - offset {
-        0 => Ok(leaves),
-        count => Err(BatchFileError::Trailing { count, offset }),
-    }
+fn put_all<S: Sink>(
+    mut writer: BatchWriter<S>,
+    partitions: &[SealedPartition],
+) -> Result<BatchWriter<S>, BatchFileError> {
+    partitions.iter().try_for_each(|partition| writer.put(partition))?;
+    Ok(writer)
 }
 
-/// Checks that leaves are of the file's kind and strictly in seal order.
-struct SequenceCheck {
-    tag: LeafTag,
-    at: u64,
-    last: Option<(u8, BlockKey)>,
+fn within_memory(size: u64) -> Result<(), BatchFileError> {
+    let max = BATCH_MEMORY_SIZE_MAX;
+    if size > max { Err(BatchFileError::Size { size, max }) } else { Ok(()) }
 }
 
-impl SequenceCheck {
-    const fn new(kind: SealKind) -> Self {
-        let tag = match kind {
-            SealKind::Batch => LeafTag::Batch,
-            SealKind::Period => LeafTag::Period,
-        };
-        Self { tag, at: 0, last: None }
+/// All 256 summaries, where only those of partitions with leaves are given.
+fn all_summaries(kind: SealKind, given: &[PartitionSummary]) -> Vec<PartitionSummary> {
+    let empty = TreeTop::new(kind.partition_tree(), 0, Vec::new()).expect("no leaves have no subtrees");
+    let (root, totals) = (empty.root(), Totals::default());
+    let mut summaries: Vec<PartitionSummary> =
+        (0..=u8::MAX).map(|partition| PartitionSummary { partition, root, totals }).collect();
+    for summary in given {
+        summaries[usize::from(summary.partition)] = *summary;
     }
+    summaries
+}
 
-    fn take(&mut self, leaf: &DayLeaf, offset: usize) -> Result<(), BatchFileError> {
-        let at = self.at;
-        if leaf.tag() != self.tag {
-            return Err(BatchFileError::Tag { at, offset });
-        }
-        let order = seal_order(&leaf.block().key());
-        if self.last.is_some_and(|last| last >= order) {
-            return Err(BatchFileError::Order { at, offset });
-        }
-        self.last = Some(order);
-        self.at += 1;
-        Ok(())
-    }
+/// What all 256 summaries are sealed to; `None` past 64 bits, which no leaves reach.
+fn seal_summaries(kind: SealKind, summaries: &[PartitionSummary]) -> Option<Sealed> {
+    assert_eq!(summaries.len(), PARTITION_COUNT, "every partition is sealed, also an empty one");
+    let totals =
+        summaries.iter().try_fold(Totals::default(), |sum, summary| sum.checked_add(&summary.totals))?;
+    let upper = Tree::new(kind.upper_tree(), summaries.iter().map(PartitionSummary::hash).collect());
+    Some(Sealed { root: upper.root(), totals })
 }

@@ -52,18 +52,53 @@ impl DurableError {
 /// # Errors
 /// [`DurableError`]. After a failed sync nothing is retried: the system may have dropped the bytes and forgot.
 pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
-    let name = path.file_name().ok_or_else(|| DurableError::NotAFile(path.to_owned()))?;
-    let mut temporary_name = OsString::from(name);
-    temporary_name.push(".tmp");
-    let temporary = path.with_file_name(temporary_name);
-    let mut file = File::create(&temporary).map_err(DurableError::io("create", &temporary))?;
-    // A crash from here leaves a torn <name>.tmp, which nobody reads.
-    file.write_all(bytes).map_err(DurableError::io("write", &temporary))?;
-    // The rename must not overtake the content, so the content is made durable first.
-    file.sync_all().map_err(DurableError::io("sync", &temporary))?;
-    drop(file);
-    // A crash here leaves a whole <name>.tmp; the next attempt writes the same bytes again.
-    rename_durably(&temporary, path)
+    let mut file = DurableFile::create(path)?;
+    file.write(bytes)?;
+    file.commit()
+}
+
+/// A file that is written piece by piece, and is there when it is whole.
+#[derive(Debug)]
+pub struct DurableFile {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl DurableFile {
+    /// Begins `<name>.tmp`.
+    ///
+    /// # Errors
+    /// [`DurableError`].
+    pub fn create(path: &Path) -> Result<Self, DurableError> {
+        let name = path.file_name().ok_or_else(|| DurableError::NotAFile(path.to_owned()))?;
+        let mut temporary_name = OsString::from(name);
+        temporary_name.push(".tmp");
+        let temporary = path.with_file_name(temporary_name);
+        let file = File::create(&temporary).map_err(DurableError::io("create", &temporary))?;
+        Ok(Self { file, temporary, path: path.to_owned() })
+    }
+
+    /// Adds bytes at the end.
+    ///
+    /// # Errors
+    /// [`DurableError`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
+        // A crash from here leaves a torn <name>.tmp, which nobody reads.
+        self.file.write_all(bytes).map_err(DurableError::io("write", &self.temporary))
+    }
+
+    /// Gives the file its name; when this returns, it survives a power cut. Replaces a file of that name.
+    ///
+    /// # Errors
+    /// [`DurableError`]. After a failed sync nothing is retried.
+    pub fn commit(self) -> Result<(), DurableError> {
+        // The rename must not overtake the content, so the content is made durable first.
+        self.file.sync_all().map_err(DurableError::io("sync", &self.temporary))?;
+        drop(self.file);
+        // A crash here leaves a whole <name>.tmp; the next attempt writes the same bytes again.
+        rename_durably(&self.temporary, &self.path)
+    }
 }
 
 /// Renames a durable file within its folder, over one of that name; when this returns, it survives a power cut.

@@ -23,6 +23,7 @@ pub mod day_table;
 pub mod durable;
 pub mod intake_record;
 pub mod lane;
+pub mod partition_sealer;
 pub mod pipeline;
 mod queues;
 pub mod sealing;

@@ -66,7 +66,7 @@ pub fn leaves_of<B: Borrow<DayBlock> + Sync>(
 ///
 /// When the leaves are out of order the bounds may be anything, but the runs still cover every leaf, and where
 /// a bound goes back, some leaf twice: then a partition is given a leaf that is not its own, and refuses it.
-fn leaves_in(partition: u8, leaves: &[DayLeaf]) -> &[DayLeaf] {
+pub(crate) fn leaves_in(partition: u8, leaves: &[DayLeaf]) -> &[DayLeaf] {
     let below =
         |bound: u8| leaves.partition_point(|leaf| partition_of(&leaf.block().key().usage_point) < bound);
     let start = below(partition);

@@ -14,8 +14,12 @@ use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::seal::SealKind;
 use tallywatt_shards::batch_file;
 use tallywatt_shards::intake_record::{IntakeCounts, IntakeRecord};
+use tallywatt_shards::threads::Threads;
 use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError, WriteAheadLimits};
 use town::{Random, household_day};
+
+/// A leaf of 46 half-hours in a file of its own.
+const BATCH_SIZE: usize = 64 + 89 + 88 + 203 + 248;
 
 #[test]
 fn golden_vectors() {
@@ -32,11 +36,13 @@ fn golden_vectors() {
     let payload = intake.encode().unwrap();
     let group = second_group(&payload);
     let leaf = DayLeaf::batch(block, 1, &BlindingSecret::new([7; 32]));
-    let batch = batch_file::encode(SealKind::Batch, 17, &[leaf]).unwrap();
+    let (secret, threads) = (BlindingSecret::new([7; 32]), Threads::new(1).unwrap());
+    let (batch, _) = batch_file::encode(SealKind::Batch, 17, &[leaf], &secret, &threads).unwrap();
+    assert_eq!(batch.len(), BATCH_SIZE, "header, pack, entry, summary, footer");
     let table = [
         ("intake record", payload, "8948f67da125b0f8aab2bc9bec7538d828f84c470f65ab07ff86f2da71e51f7a"),
         ("write-ahead group", group, "20a3b961d77cc9094583f69d8878dfe8b1879ddade68cf955385409cdf634d57"),
-        ("batch file", batch, "c7761ff32e2932d690bc8ea5440ad75a401c7bd8d36cc8247ea05e0ef5f08d75"),
+        ("batch file", batch, "9dd9c32f32dfbe51cddb1e70baa5e9edb3fded909eca5e5f47f2f77b2367270e"),
     ];
     for (format, bytes, want) in table {
         assert_eq!(content_hash(&bytes).to_string(), want, "{format}");

@@ -5,6 +5,7 @@ mod town;
 
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::rejection::{Rejection, RejectionCode};
+use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord, IntakeRecordError};
 use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError, WriteAheadLimits};

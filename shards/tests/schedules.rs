@@ -40,7 +40,8 @@ fn piped(
     fail_at: u64,
 ) -> Result<(u64, u64), PipelineError<u64>> {
     let zone = Zone::parse("UTC").unwrap();
-    let rules = Rules { zone: &zone, source: Source::Automated, limits: Limits::generous(UtcSeconds(2_000_000_000)) };
+    let rules =
+        Rules { zone: &zone, source: Source::Automated, limits: Limits::generous(UtcSeconds(2_000_000_000)) };
     let mut shards: Vec<Shard> = Vec::new();
     shards.resize_with(shard_count, Shard::default);
     let (mut next, mut accepted) = (0, 0);

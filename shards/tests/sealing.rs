@@ -12,7 +12,6 @@ use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::seal::{SealKind, SealedTree, seal_order};
 use tallywatt_shards::accepted::AcceptedSet;
-use tallywatt_shards::batch_file::{self, BatchFile, BatchFileError};
 use tallywatt_shards::closing::close_period;
 use tallywatt_shards::sealing::{leaves_of, seal};
 use tallywatt_shards::threads::Threads;
@@ -196,91 +195,4 @@ fn an_hourly_register_stops_at_a_day_of_half_an_hour_more() {
     let got = close_period(&accepted, "2026-04".parse().unwrap(), |_| &zone, &threads);
     let days: Vec<String> = got.iter().map(|block| block.key().day.to_string()).collect();
     assert_eq!(days, ["2026-04-03", "2026-04-04", "2026-04-06", "2026-04-07"]);
-}
-
-fn file() -> (BatchFile, Vec<u8>) {
-    let blocks = blocks_of_town(4, &["2026-03-29"], &mut Random(15));
-    let leaves = leaves_naively(&blocks, SealKind::Batch);
-    let bytes = batch_file::encode(SealKind::Batch, 17, &leaves).unwrap();
-    (BatchFile { kind: SealKind::Batch, sequence: 17, leaves }, bytes)
-}
-
-/// With the hash at the end made right again: what a liar writes, not what a disk spoils.
-fn rehashed(mut content: Vec<u8>) -> Vec<u8> {
-    let hash = content_hash(&content);
-    content.extend_from_slice(&hash.0);
-    content
-}
-
-#[test]
-fn batch_files_have_one_form() {
-    let (batch, bytes) = file();
-    assert_eq!(batch_file::decode(&bytes).unwrap(), batch);
-    let empty = batch_file::encode(SealKind::Period, 0, &[]).unwrap();
-    assert_eq!(batch_file::decode(&empty).unwrap().leaves, []);
-    for size in 0..bytes.len() {
-        assert!(batch_file::decode(&bytes[..size]).is_err(), "cut to {size}");
-    }
-    for at in 0..bytes.len() {
-        let mut image = bytes.clone();
-        image[at] ^= 1;
-        assert!(matches!(batch_file::decode(&image), Err(BatchFileError::Hash { .. })), "byte {at}");
-    }
-    let content = &bytes[..bytes.len() - 32];
-    for at in 0..content.len() {
-        let mut image = content.to_vec();
-        image[at] ^= 1;
-        let image = rehashed(image);
-        if let Ok(other) = batch_file::decode(&image) {
-            let again = batch_file::encode(other.kind, other.sequence, &other.leaves).unwrap();
-            assert_eq!(again, image, "byte {at}");
-        }
-    }
-}
-
-#[test]
-fn batch_files_that_are_refused() {
-    let (batch, bytes) = file();
-    let content = &bytes[..bytes.len() - 32];
-    let edited = |at: usize, byte: u8| {
-        let mut image = content.to_vec();
-        image[at] = byte;
-        rehashed(image)
-    };
-    let size = batch.leaves[0].bytes().len();
-    let (first, second) = (32, 32 + size);
-    let mut swapped = content.to_vec();
-    swapped[first..second].copy_from_slice(batch.leaves[1].bytes());
-    swapped[second..second + size].copy_from_slice(batch.leaves[0].bytes());
-    let end = content.len();
-    let table = [
-        (edited(0, b'X'), "batch file header: `magic` at 0 holds a value that is not allowed".to_owned()),
-        (edited(8, 2), "batch file header: `version` at 8 holds a value that is not allowed".to_owned()),
-        (edited(9, 3), "batch file header: `kind` at 9 holds a value that is not allowed".to_owned()),
-        (edited(12, 1), "batch file header: `zero` at 10 holds a value that is not allowed".to_owned()),
-        (edited(9, 2), "leaf 0 at 32 of a batch file is of another kind".to_owned()),
-        (edited(24, 9), format!("leaf 8 at {end} of a batch file: bytes end at 0 inside `version`")),
-        (edited(31, 255), format!("leaf 8 at {end} of a batch file: bytes end at 0 inside `version`")),
-        (edited(24, 7), format!("{size} bytes at {}, after the last leaf of a batch file", end - size)),
-        (rehashed(swapped), format!("leaf 1 at {second} of a batch file is not after the one before it")),
-    ];
-    for (image, want) in table {
-        assert_eq!(batch_file::decode(&image).unwrap_err().to_string(), want);
-    }
-    let mut backwards = batch.leaves.clone();
-    backwards.reverse();
-    let got = batch_file::encode(SealKind::Batch, 1, &backwards);
-    assert!(matches!(got, Err(BatchFileError::Order { at: 1, .. })));
-    let got = batch_file::encode(SealKind::Period, 1, &batch.leaves);
-    assert!(matches!(got, Err(BatchFileError::Tag { at: 0, .. })));
-}
-
-#[test]
-fn written_and_read_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("batch-17");
-    let (batch, bytes) = file();
-    let hash = batch_file::write(&path, batch.kind, batch.sequence, &batch.leaves).unwrap();
-    assert_eq!(hash, content_hash(&bytes));
-    assert_eq!(batch_file::read(&path).unwrap(), batch);
 }

@@ -13,9 +13,10 @@ use tallywatt_fixtures::documents;
 use tallywatt_fixtures::region::Region;
 use tallywatt_fixtures::town::Town;
 use tallywatt_fixtures::write::{ReadingFormat, write_readings};
+use tallywatt_ledger::seal::SealKind;
 use tallywatt_node::intake::Intake;
 use tallywatt_node::ledger_folder::{HeldFolder, POLICY_NAME, Secrets};
-use tallywatt_shards::batch_file;
+use tallywatt_shards::batch_file::places::{self, LeafPlace};
 use tallywatt_shards::durable;
 
 use crate::args::{Arguments, Demo, DemoAction};
@@ -344,21 +345,24 @@ fn tamper(folder: &Path) -> Result<Report, Failure> {
             Failure::file("read", &path, &error)
         }
     })?;
-    // The low byte of a value in the middle of a leaf in the middle of the file.
-    let file = batch_file::decode(&bytes).map_err(|error| {
+    // A byte in the middle of the packed values of a leaf in the middle of the file.
+    let (places, damage) = places::places(SealKind::Batch, &bytes);
+    let is_packed = |place: &&LeafPlace| place.width > 0;
+    let middle = places[places.len() / 2..].iter().find(is_packed).filter(|_| damage.is_none());
+    let place = middle.ok_or_else(|| {
+        let error = damage.map_or("no leaf has a value".into(), |damage| damage.to_string());
         Failure::usage(
             format!("{}: {error}", path.display()),
             "it is damaged already: run `tallywatt demo` again",
         )
     })?;
-    let leaf_index = file.leaves.len() / 2;
-    let before: usize = file.leaves[..leaf_index].iter().map(|leaf| leaf.bytes().len()).sum();
-    let leaf = &file.leaves[leaf_index];
-    let slot = leaf.block().interval_count() / 2;
-    let offset = batch_file::HEADER_SIZE + before + 80 + 4 * slot;
+    let within = place.values.len() / 2;
+    let offset = place.values.start + within;
+    // Bit 3 of that byte.
+    let slot = (8 * within + 3) / usize::from(place.width);
     bytes[offset] ^= 0x08;
     fs::write(&path, &bytes).map_err(|error| Failure::file("write", &path, &error))?;
-    let key = leaf.block().key();
+    let key = place.leaf.block().key();
     let mut report = Report::default();
     report.fact("file", path.display().to_string()).fact("offset", offset);
     report.fact("bit", "0x08 flipped");

@@ -24,7 +24,7 @@ use tallywatt_core::label::LABEL_SIZE_MAX;
 use crate::blinding::{BLINDING_AT, POINT_AT};
 use crate::codec::CodecError;
 use crate::day_leaf::{HEADER_SIZE, LEAF_VERSION, LeafTag, leaf_size};
-use crate::packed_values::{WIDTH_MAX, pack, packed_size, unpack, width_of};
+use crate::packed_values::{WIDTH_MAX, pack_fitting, packed_size, unpack, width_of};
 use crate::tree::SUBTREE_LEAF_COUNT;
 
 /// The most leaves in a pack.
@@ -60,7 +60,10 @@ impl<'a> Qualities<'a> {
     #[must_use]
     pub fn of(codes: &'a [u8]) -> Self {
         match codes.first() {
-            Some(&first) if codes.iter().all(|&code| code == first) => Self::All(first),
+            // Without a way out, so that many are compared at once.
+            Some(&first) if codes.iter().fold(0, |other, &code| other | (code ^ first)) == 0 => {
+                Self::All(first)
+            }
             _ => Self::Each(codes),
         }
     }
@@ -140,7 +143,7 @@ impl PackWriter {
         }
         let width = width_of(values);
         self.bytes.push(width);
-        pack(values, width, &mut self.bytes);
+        pack_fitting(values, width, &mut self.bytes);
         self.previous = *header;
         self.count += 1;
     }
@@ -191,6 +194,12 @@ impl<'a> PackReader<'a> {
         (header[0], header[1]) = (LEAF_VERSION, tag as u8);
         let (values, qualities) = ([0; COUNT_MAX], Qualities::All(VALID));
         Ok((Self { bytes, at: PACK_HEADER_SIZE, left, header, values, qualities }, size))
+    }
+
+    /// Where in the pack the days read so far end.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.at
     }
 
     /// Leaves not read yet.
@@ -397,6 +406,9 @@ fn control_of(previous: &Header, header: &Header, shared: usize, qualities: Qual
 /// How many bytes two usage points share from the front: all of them, zeros too, only if they are the same.
 fn shared_size(previous: &Header, header: &Header) -> usize {
     let (before, name) = (&previous[POINT_AT], &header[POINT_AT]);
+    if before == name {
+        return LABEL_SIZE_MAX;
+    }
     let same = before.iter().zip(name).take_while(|(a, b)| a == b).count();
     if same == LABEL_SIZE_MAX { same } else { same.min(name_size(name)) }
 }

@@ -10,7 +10,7 @@ use tallywatt_core::label::{LABEL_SIZE_MAX, UsagePointId};
 use tallywatt_core::register::{Flow, Register};
 
 use crate::blinding::POINT_AT;
-use crate::day_leaf::HEADER_SIZE;
+use crate::day_pack::Header;
 
 /// Bytes of a key.
 pub const LEAF_KEY_SIZE: usize = 40;
@@ -23,7 +23,7 @@ pub struct LeafKey([u8; LEAF_KEY_SIZE]);
 impl LeafKey {
     /// From the first bytes of a canonical leaf or frame.
     #[must_use]
-    pub fn of_header(header: &[u8; HEADER_SIZE]) -> Self {
+    pub fn of_header(header: &Header) -> Self {
         let mut key = [0; LEAF_KEY_SIZE];
         key[..LABEL_SIZE_MAX].copy_from_slice(&header[POINT_AT]);
         // In the header channel comes before flow; in the order it does not.
@@ -84,6 +84,19 @@ impl LeafKey {
     }
 }
 
+/// Whether the leaf that begins with `header` stands after the one that begins with `before`. Mostly it is the next day
+/// of the same register, which needs no keys.
+#[must_use]
+pub fn is_after(before: &Header, header: &Header) -> bool {
+    let day = |header: &Header| i32::from_le_bytes([header[8], header[9], header[10], header[11]]);
+    let is_same_register = before[3..6] == header[3..6] && before[POINT_AT] == header[POINT_AT];
+    if is_same_register {
+        day(before) < day(header)
+    } else {
+        LeafKey::of_header(before) < LeafKey::of_header(header)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,9 +113,22 @@ mod tests {
         })
     }
 
+    /// A leaf's first bytes, with everything that does not count set to `noise`.
+    fn header(key: &BlockKey, noise: u8) -> Header {
+        let mut header = [noise; 48];
+        (header[3], header[4]) = (key.register.channel, key.register.flow.group_c());
+        header[5] = key.register.zone;
+        header[8..12].copy_from_slice(&key.day.number().to_le_bytes());
+        header[POINT_AT].copy_from_slice(key.usage_point.padded());
+        header
+    }
+
     proptest! {
         #[test]
-        fn ordered_as_block_keys(a in any_key(), b in any_key()) {
+        fn ordered_as_block_keys(a in any_key(), b in any_key(), noise in any::<[u8; 2]>()) {
+            let (first, second) = (header(&a, noise[0]), header(&b, noise[1]));
+            prop_assert_eq!(LeafKey::of_header(&first), LeafKey::new(&a));
+            prop_assert_eq!(is_after(&first, &second), a < b);
             prop_assert_eq!(LeafKey::new(&a).cmp(&LeafKey::new(&b)), a.cmp(&b));
             prop_assert_eq!(LeafKey::new(&a).block_key(), a);
         }

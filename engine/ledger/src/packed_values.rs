@@ -53,6 +53,11 @@ macro_rules! by_width {
 /// If `width` is not [`width_of`] them or more, or above [`WIDTH_MAX`].
 pub fn pack(values: &[i32], width: u8, bytes: &mut Vec<u8>) {
     assert!((width_of(values)..=WIDTH_MAX).contains(&width), "every value fits the width");
+    pack_fitting(values, width, bytes);
+}
+
+/// As [`pack`], for a caller that has just asked [`width_of`].
+pub(crate) fn pack_fitting(values: &[i32], width: u8, bytes: &mut Vec<u8>) {
     by_width!(width, pack_groups(values, bytes));
 }
 

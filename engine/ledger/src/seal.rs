@@ -96,14 +96,21 @@ impl Totals {
     /// # Panics
     /// Past `i64` watt-hours.
     pub fn add(&mut self, other: &Self) {
-        self.leaf_count += other.leaf_count;
-        self.interval_count += other.interval_count;
+        *self = self.checked_add(other).expect("energy fits i64 Wh");
+    }
+
+    /// With another set of totals added: for totals from outside. `None` past 64 bits.
+    #[must_use]
+    pub fn checked_add(mut self, other: &Self) -> Option<Self> {
+        self.leaf_count = self.leaf_count.checked_add(other.leaf_count)?;
+        self.interval_count = self.interval_count.checked_add(other.interval_count)?;
         for (sum, part) in self.energy_wh.iter_mut().zip(other.energy_wh) {
-            *sum = sum.checked_add(part).expect("energy fits i64 Wh");
+            *sum = sum.checked_add(part)?;
         }
         for (sum, part) in self.quality_counts.iter_mut().zip(other.quality_counts) {
-            *sum += part;
+            *sum = sum.checked_add(part)?;
         }
+        Some(self)
     }
 
     /// Intervals that have a value.
@@ -219,7 +226,9 @@ pub enum SealKind {
 }
 
 impl SealKind {
-    const fn leaf_tag(self) -> LeafTag {
+    /// Tag of the leaves.
+    #[must_use]
+    pub const fn leaf_tag(self) -> LeafTag {
         match self {
             Self::Batch => LeafTag::Batch,
             Self::Period => LeafTag::Period,

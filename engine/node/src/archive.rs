@@ -5,7 +5,7 @@ use std::path::Path;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::seal::SealKind;
 use tallywatt_shards::archive::{ArchiveBatch, ArchiveError, ArchiveFile, write_parquet};
-use tallywatt_shards::batch_file::{self, BatchFileError};
+use tallywatt_shards::batch_file::BatchFileError;
 
 use crate::node::Node;
 use crate::node_folder::FolderError;
@@ -37,7 +37,7 @@ pub fn export(node: &Node, folder: &Path, shard_count: u16) -> Result<Vec<Archiv
     for stored in node.store().blocks()? {
         let Command::Batch(commit) = &stored.block.proposal.command else { continue };
         let bytes = node.folder().read_file(&stored.block.proposal.command)?.unwrap_or_default();
-        let file = batch_file::decode(&bytes)?;
+        let file = node.books().decode_sealed(&bytes)?;
         debug_assert_eq!(file.kind, SealKind::Batch);
         let batch = ArchiveBatch {
             sequence: commit.sequence,

@@ -36,7 +36,7 @@ use tallywatt_ledger::seal::{SealError, SealKind, SealedTree};
 use tallywatt_ledger::tree::Root;
 use tallywatt_ledger::{bill_bytes, digest, document};
 use tallywatt_shards::accepted::AcceptedSet;
-use tallywatt_shards::batch_file::BatchFileError;
+use tallywatt_shards::batch_file::{BatchFile, BatchFileError};
 use tallywatt_shards::threads::Threads;
 use tallywatt_shards::{batch_file, sealing};
 
@@ -229,7 +229,16 @@ impl Books {
         }
         let revision_of = |key: &BlockKey| self.revision(key).map_or(0, |last| last.saturating_add(1));
         let leaves = sealing::leaves_of(blocks, SealKind::Batch, &self.secret, revision_of, &self.threads);
-        Ok(batch_file::encode(SealKind::Batch, self.batch_count + 1, &leaves)?)
+        let sequence = self.batch_count + 1;
+        Ok(batch_file::encode(SealKind::Batch, sequence, &leaves, &self.secret, &self.threads)?.0)
+    }
+
+    /// Reads a batch or period file of this ledger, and checks all there is.
+    ///
+    /// # Errors
+    /// [`BatchFileError`] names what is wrong first.
+    pub fn decode_sealed(&self, bytes: &[u8]) -> Result<BatchFile, BatchFileError> {
+        batch_file::decode(bytes, &self.secret, &self.threads)
     }
 
     /// The input that a proposed command and its file stand for.
@@ -298,7 +307,7 @@ impl Books {
                 }
             }
             Command::Batch(commit) => {
-                for leaf in batch_file::decode(file)?.leaves {
+                for leaf in self.decode_sealed(file)?.leaves {
                     self.revisions.insert(leaf.block().key(), leaf.revision());
                     let key = leaf.block().key();
                     self.accepted.merge(leaf.into_block()).map_err(|_| {
@@ -309,7 +318,8 @@ impl Books {
                 self.batch_count = commit.sequence;
             }
             Command::Period(commit) => {
-                self.periods.insert(commit.period, (commit.sealed.root, batch_file::decode(file)?.leaves));
+                let leaves = self.decode_sealed(file)?.leaves;
+                self.periods.insert(commit.period, (commit.sealed.root, leaves));
             }
             Command::Bills(commit) => self.absorb_bills(commit.period, file)?,
             Command::Settlement(commit) => {
@@ -369,6 +379,12 @@ impl Books {
         let leaves = self.period_leaves(period);
         let leaves = leaves.ok_or_else(|| BooksError::Nothing(format!("period {period} is not closed")))?;
         Ok(sealing::seal(SealKind::Period, leaves, &self.threads)?)
+    }
+
+    /// The secret that blinds this ledger's leaves.
+    #[must_use]
+    pub const fn secret(&self) -> &BlindingSecret {
+        &self.secret
     }
 
     /// The threads these books compute with.

@@ -3,7 +3,8 @@
 use tallywatt_core::day_block::BlockKey;
 use tallywatt_ledger::bill_bytes;
 use tallywatt_ledger::day_leaf::DayLeaf;
-use tallywatt_shards::batch_file;
+use tallywatt_ledger::seal::SealKind;
+use tallywatt_shards::batch_file::places;
 
 use crate::list_file::{self, ListKind};
 
@@ -11,8 +12,10 @@ use crate::list_file::{self, ListKind};
 #[must_use]
 pub fn first_difference(relative: &str, here: &[u8], there: &[u8]) -> (String, String) {
     let offset = here.iter().zip(there).position(|(a, b)| a != b).unwrap_or(here.len().min(there.len()));
-    let named = if relative.starts_with("batches/") || relative.starts_with("periods/") {
-        in_leaves(here, there, offset)
+    let named = if relative.starts_with("batches/") {
+        in_leaves(SealKind::Batch, here, there, offset)
+    } else if relative.starts_with("periods/") {
+        in_leaves(SealKind::Period, here, there, offset)
     } else if relative.starts_with("bills/") {
         in_list(ListKind::Bills, there, offset, &|record| {
             let bill = bill_bytes::decode_bill(record).ok()?;
@@ -43,37 +46,27 @@ pub fn first_difference(relative: &str, here: &[u8], there: &[u8]) -> (String, S
 }
 
 /// The leaf that holds an offset of a batch or period file, and the value that differs.
-fn in_leaves(here: &[u8], there: &[u8], offset: usize) -> Option<(String, String)> {
-    let file = batch_file::decode(there).ok()?;
-    let mut at = batch_file::HEADER_SIZE;
-    for (index, leaf) in file.leaves.iter().enumerate() {
-        let size = leaf.bytes().len();
-        if (at..at + size).contains(&offset) {
-            let BlockKey { usage_point, register, day } = leaf.block().key();
-            let record = format!("leaf {index}: usage point {usage_point}, register {register}, {day}");
-            return Some((record, value_at(leaf, here.get(at..at + size)?, offset - at)));
-        }
-        at += size;
-    }
-    None
+fn in_leaves(kind: SealKind, here: &[u8], there: &[u8], offset: usize) -> Option<(String, String)> {
+    let (places, _) = places::places(kind, there);
+    let at = places.iter().position(|place| place.bytes.contains(&offset))?;
+    let place = &places[at];
+    let BlockKey { usage_point, register, day } = place.leaf.block().key();
+    let record = format!("leaf {at}: usage point {usage_point}, register {register}, {day}");
+    let own = here.get(place.pack.clone()).and_then(|pack| places::leaf_in_pack(kind, pack, place.within));
+    let what = own.and_then(|own| value_difference(&own, &place.leaf)).unwrap_or_else(|| {
+        let byte = |bytes: &[u8]| bytes.get(offset).map_or("nothing".into(), |byte| format!("{byte:#04x}"));
+        let within = offset - place.bytes.start;
+        format!("byte {within} of the packed leaf: {} here, {}", byte(here), byte(there))
+    });
+    Some((record, what))
 }
 
-fn value_at(there: &DayLeaf, here: &[u8], offset: usize) -> String {
-    const VALUES_AT: usize = 80;
-    let count = there.block().interval_count();
-    let slot = offset.checked_sub(VALUES_AT).map(|within| within / 4).filter(|slot| *slot < count);
-    match slot {
-        Some(slot) => {
-            let bytes = here.get(VALUES_AT + 4 * slot..VALUES_AT + 4 * slot + 4);
-            let wh = bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, i32::from_le_bytes);
-            let start = there.block().interval_start(slot);
-            format!("interval from {start}: {wh} Wh here, {} Wh", there.block().values_wh()[slot])
-        }
-        None => {
-            let (a, b) = (here.get(offset).copied().unwrap_or(0), there.bytes()[offset]);
-            format!("byte {offset} of the leaf: {a:#04x} here, {b:#04x}")
-        }
-    }
+fn value_difference(here: &DayLeaf, there: &DayLeaf) -> Option<String> {
+    let (here, there) = (here.block(), there.block());
+    let mut values = here.values_wh().iter().zip(there.values_wh());
+    let slot = values.position(|(here, there)| here != there)?;
+    let (own, other) = (here.values_wh()[slot], there.values_wh()[slot]);
+    Some(format!("interval from {}: {own} Wh here, {other} Wh", there.interval_start(slot)))
 }
 
 fn in_list(

@@ -11,12 +11,11 @@ use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::receipt::{
     BillPart, LoggedBlock, Placed, PlacedBlock, PlacedPartition, Receipt, Subject,
 };
-use tallywatt_ledger::seal::{LeafProof, SealKind, SealedTree};
+use tallywatt_ledger::seal::{LeafProof, SealedTree};
 use tallywatt_ledger::tlog_proof::TlogProof;
 use tallywatt_ledger::tree::TreeKind;
 use tallywatt_ledger::{bill_bytes, document};
-use tallywatt_shards::batch_file;
-use tallywatt_shards::sealing;
+use tallywatt_shards::batch_file::reader::BatchReader;
 
 use crate::books::records::tree_over;
 use crate::node::Node;
@@ -192,16 +191,14 @@ pub fn day_receipt(node: &Node, key: BlockKey) -> Result<Receipt, ProveError> {
         }
         let damaged = |error: String| ProveError::Damaged(error);
         let bytes = node.folder().read_file(command)?.unwrap_or_default();
-        let file = batch_file::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let Some(leaf) = file.leaves.iter().find(|leaf| leaf.block().key() == key) else { continue };
-        let tree = sealing::seal(SealKind::Batch, &file.leaves, node.books().threads());
-        let tree = tree.map_err(|error| damaged(error.to_string()))?;
-        let (partitions, leaves) = opened(&tree, &[leaf])?;
+        let proved = BatchReader::of(&bytes).and_then(|file| file.prove(&key, node.books().secret()));
+        let Some((leaf, proof)) = proved.map_err(|error| damaged(error.to_string()))? else { continue };
+        let (partition, placed) = placed(&leaf, proof);
         return Ok(Receipt {
             subject: Subject::Day { day, register, usage_point },
             bill: None,
-            partitions,
-            leaves,
+            partitions: vec![partition],
+            leaves: vec![placed],
             blocks: vec![chain.placed(&chain.blocks[0])?],
             sealed_by: logged(&sealed_by.0, &sealed_by.1),
             proof: chain.proof(sealed_by.0.height)?,
@@ -213,19 +210,28 @@ pub fn day_receipt(node: &Node, key: BlockKey) -> Result<Receipt, ProveError> {
 /// Leaves with their paths, and each partition once.
 fn opened(tree: &SealedTree, leaves: &[&DayLeaf]) -> Result<(Vec<PlacedPartition>, Vec<Placed>), ProveError> {
     let mut partitions: Vec<(u8, PlacedPartition)> = Vec::new();
-    let mut placed = Vec::with_capacity(leaves.len());
+    let mut opened = Vec::with_capacity(leaves.len());
     for leaf in leaves {
         let key = leaf.block().key();
         let proof = tree.prove(&key);
-        let LeafProof { index, path, summary, upper_path } = proof.ok_or_else(|| {
+        let proof = proof.ok_or_else(|| {
             ProveError::Damaged(format!("{} on {} is not in its tree", key.usage_point, key.day))
         })?;
-        partitions.push((summary.partition, PlacedPartition { record: summary.encode(), path: upper_path }));
-        placed.push(Placed { record: leaf.bytes().to_vec(), index, path });
+        let number = proof.summary.partition;
+        let (partition, leaf) = placed(leaf, proof);
+        partitions.push((number, partition));
+        opened.push(leaf);
     }
     partitions.sort_by_key(|(partition, _)| *partition);
     partitions.dedup_by_key(|(partition, _)| *partition);
-    Ok((partitions.into_iter().map(|(_, placed)| placed).collect(), placed))
+    Ok((partitions.into_iter().map(|(_, placed)| placed).collect(), opened))
+}
+
+/// A leaf and its partition as receipts have them.
+fn placed(leaf: &DayLeaf, proof: LeafProof) -> (PlacedPartition, Placed) {
+    let LeafProof { index, path, summary, upper_path } = proof;
+    let partition = PlacedPartition { record: summary.encode(), path: upper_path };
+    (partition, Placed { record: leaf.bytes().to_vec(), index, path })
 }
 
 fn index(at: usize) -> u64 {

@@ -10,11 +10,16 @@ use std::path::{Path, PathBuf};
 
 use common::{AGREEMENT, Ledger};
 use tallywatt_core::agreement::Party;
+use tallywatt_core::day_block::DayBlock;
 use tallywatt_ledger::codec::Writer;
+use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest;
+use tallywatt_ledger::seal::SealKind;
 use tallywatt_node::audit::{Finding, audit};
 use tallywatt_node::ledger_folder::HeldFolder;
+use tallywatt_node::node_folder::NodeFolder;
 use tallywatt_node::store::{self, ChainStore, TableName, Values};
+use tallywatt_shards::batch_file;
 use tallywatt_shards::threads::Threads;
 
 const BATCH: &str = "batches/000001.twb";
@@ -53,8 +58,10 @@ fn newest(values: Values) -> (Vec<u8>, Vec<u8>) {
     values.into_iter().next_back().unwrap()
 }
 
-/// The offset of the third value of the first leaf of a batch file.
-const VALUE_AT: usize = 32 + 80 + 4 * 2;
+/// The first leaf of a batch file: its control byte, usage point `P-2`, day, shape, width, then values of 101 Wh in
+/// seven bits each. The lowest bit of the second byte of these belongs to the second value.
+const LEAF_AT: usize = 64 + 5;
+const VALUE_AT: usize = LEAF_AT + 1 + 5 + 4 + 9 + 1 + 1;
 
 fn change_everywhere(data: &Path, relative: &str, change: &dyn Fn(&mut Vec<u8>)) -> Vec<u8> {
     let mut bytes = fs::read(data.join("grid").join(relative)).unwrap();
@@ -68,11 +75,18 @@ fn change_everywhere(data: &Path, relative: &str, change: &dyn Fn(&mut Vec<u8>))
 #[test]
 fn copies_that_were_changed_and_hashed_again_everywhere_differ_from_the_block() {
     let (_folder, data) = built();
+    let secret = NodeFolder::below(&data, Party::Grid).blinding_secret().unwrap();
+    let threads = Threads::new(1).unwrap();
     let bytes = change_everywhere(&data, BATCH, &|bytes| {
-        bytes[VALUE_AT] += 1;
-        let body_size = bytes.len() - 32;
-        let hash = digest::content_hash(&bytes[..body_size]);
-        bytes[body_size..].copy_from_slice(&hash.0);
+        let mut leaves = batch_file::decode(bytes, &secret, &threads).unwrap().leaves;
+        let block = leaves[0].block().clone();
+        let mut values = block.values_wh().to_vec();
+        values[2] += 1;
+        let (minutes, qualities) = (block.interval_minutes(), block.qualities().to_vec());
+        let block =
+            DayBlock::from_parts(block.key(), block.start(), minutes, block.source(), values, qualities);
+        leaves[0] = DayLeaf::batch(block.unwrap(), 0, &secret);
+        *bytes = batch_file::encode(SealKind::Batch, 1, &leaves, &secret, &threads).unwrap().0;
     });
     let mut value = Writer::default();
     value.u64(u64::try_from(bytes.len()).unwrap()).hash(&digest::content_hash(&bytes));
@@ -92,10 +106,10 @@ fn copies_that_were_changed_and_hashed_again_everywhere_differ_from_the_block() 
 fn copies_that_were_changed_alike_are_located_without_an_intact_one() {
     let (_folder, data) = built();
     for (relative, at, parts) in [
-        (BATCH, VALUE_AT, &["leaf 0", "P-1", "2026-03-30", "interval from"][..]),
-        (BATCH, 33, &["leaf 0"]),
+        (BATCH, VALUE_AT, &["leaf 0", "P-2", "2026-03-30", "interval from"][..]),
+        (BATCH, LEAF_AT, &["leaf 0"]),
         (BATCH, 5, &["offset 5"]),
-        ("periods/2026-03.twb", VALUE_AT, &["leaf 0", "P-1", "2026-03-30", "interval from"]),
+        ("periods/2026-03.twb", VALUE_AT, &["leaf 0", "P-2", "2026-03-30", "interval from"]),
         ("bills/2026-03.twl", 60, &["A-1"]),
         ("settlements/000001.twl", 100, &["payment PAY-1"]),
     ] {

@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::bill_bytes::{decode_bill, decode_settled};
+use tallywatt_ledger::seal::SealKind;
 use tallywatt_node::audit::{
     AuditReport, audit, audit_beside, audit_party, audit_sealed_files, audit_values,
 };
 use tallywatt_node::ledger_folder::HeldFolder;
 use tallywatt_node::list_file::{self, ListKind};
 use tallywatt_node::store::{self, ChainStore, TableName, Values};
-use tallywatt_shards::batch_file;
+use tallywatt_shards::batch_file::places;
 use tallywatt_shards::threads::Threads;
 use tiny::Random;
 
@@ -83,15 +84,15 @@ fn records(relative: &str, bytes: &[u8]) -> Vec<(Range<usize>, Vec<String>)> {
     let (folder, _) = relative.split_once('/').unwrap();
     let kind = match folder {
         "batches" | "periods" => {
-            let mut at = batch_file::HEADER_SIZE;
-            let mut records = Vec::new();
-            for (index, leaf) in batch_file::decode(bytes).unwrap().leaves.iter().enumerate() {
-                let key = leaf.block().key();
+            let kind = if folder == "batches" { SealKind::Batch } else { SealKind::Period };
+            let (places, damage) = places::places(kind, bytes);
+            assert!(damage.is_none() && !places.is_empty());
+            let named = places.into_iter().enumerate().map(|(index, place)| {
+                let key = place.leaf.block().key();
                 let names = vec![format!("leaf {index}:"), key.usage_point.to_string(), key.day.to_string()];
-                records.push((at..at + leaf.bytes().len(), names));
-                at += leaf.bytes().len();
-            }
-            return records;
+                (place.bytes, names)
+            });
+            return named.collect();
         }
         "bills" => ListKind::Bills,
         "settlements" => ListKind::Settlement,

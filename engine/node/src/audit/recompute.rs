@@ -16,8 +16,7 @@ use tallywatt_ledger::command::{BatchCommit, Command};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::SealKind;
 use tallywatt_ledger::{bill_bytes, digest};
-use tallywatt_shards::batch_file::{self, HASH_SIZE, HEADER_SIZE};
-use tallywatt_shards::sealing;
+use tallywatt_shards::batch_file::{self, BatchFileError, HEADER_SIZE, places};
 use tallywatt_shards::threads::Threads;
 
 use super::AuditReport;
@@ -38,8 +37,8 @@ pub fn audit(
     threads: &Threads,
     report: &mut AuditReport,
 ) {
-    let books = Books::new(secret.clone(), threads.clone());
-    let mut run = Run { party, folder, secret, chain, books, report };
+    let books = Books::new(secret, threads.clone());
+    let mut run = Run { party, folder, chain, books, report };
     for (count, (block, _)) in chain.iter().enumerate() {
         if !run.block(block) {
             run.report.not_checked.push(format!("{party}: what follows from block {} on", block.height));
@@ -53,7 +52,6 @@ pub fn audit(
 struct Run<'a> {
     party: Party,
     folder: &'a NodeFolder,
-    secret: BlindingSecret,
     chain: &'a [(Block, LogLeaf)],
     books: Books,
     report: &'a mut AuditReport,
@@ -113,13 +111,13 @@ impl Run<'_> {
         let party = self.party;
         match command {
             Command::Batch(commit) if digest::content_hash(file) == commit.file => {
-                if matches!(error, BooksError::Leaf { what, .. } if what.contains("blinding")) {
+                if matches!(error, BooksError::BatchFile(BatchFileError::Top { .. })) {
                     let what = format!("it is not the secret that blinded batch {}", commit.sequence);
                     self.report.find(format!("{party}/blinding.secret"), what);
                 }
             }
             Command::Batch(commit) => {
-                let (record, what) = self.in_batch(relative, commit, file);
+                let (record, what) = self.in_batch(relative, commit, file, error);
                 self.report.find(format!("{party}/{relative} {record}"), what);
             }
             Command::Settlement(_) => self.in_settlement(relative, file),
@@ -148,43 +146,47 @@ impl Run<'_> {
         }
     }
 
-    /// The first leaf of a damaged batch that is not canonical, not blinded by the ledger's secret, or not what
-    /// the closed period holds.
-    fn in_batch(&self, relative: &str, commit: &BatchCommit, bytes: &[u8]) -> (String, String) {
+    /// The first leaf of a damaged batch that cannot be read, or is not what the closed period holds; else the first
+    /// byte that is not what its leaves give.
+    fn in_batch(
+        &self,
+        relative: &str,
+        commit: &BatchCommit,
+        bytes: &[u8],
+        error: &BooksError,
+    ) -> (String, String) {
         let closed = self.closed_leaves();
-        let end = bytes.len().saturating_sub(HASH_SIZE);
-        let (mut offset, mut leaves) = (HEADER_SIZE, Vec::new());
-        while offset < end {
-            let record = format!("offset {offset}: leaf {}", leaves.len());
-            let (leaf, size) = match DayLeaf::decode_first(&bytes[offset..end]) {
-                Ok(first) => first,
-                Err(error) => return (record, format!("it cannot be read: {error}")),
-            };
-            let key = leaf.block().key();
-            let record =
-                format!("{record}: usage point {}, register {}, {}", key.usage_point, key.register, key.day);
-            if !leaf.is_blinded_by(&self.secret) {
-                return (record, "its header or its blinding is not what this ledger's secret gives".into());
-            }
-            if let Some(twin) = closed.iter().find(|twin| twin.block().key() == key)
-                && let Some(what) = value_difference(&leaf, twin)
+        let (places, unread) = places::places(SealKind::Batch, bytes);
+        let record = |at: usize| {
+            let key = places[at].leaf.block().key();
+            let offset = places[at].bytes.start;
+            format!(
+                "offset {offset}: leaf {at}: usage point {}, register {}, {}",
+                key.usage_point, key.register, key.day
+            )
+        };
+        for (at, place) in places.iter().enumerate() {
+            if let Some(twin) = closed.iter().find(|twin| twin.block().key() == place.leaf.block().key())
+                && let Some(what) = value_difference(&place.leaf, twin)
             {
-                return (record, what);
+                return (record(at), what);
             }
-            offset += size;
-            leaves.push(leaf);
         }
-        let root =
-            sealing::seal(SealKind::Batch, &leaves, self.books.threads()).map(|tree| tree.sealed().root);
-        match batch_file::encode(SealKind::Batch, commit.sequence, &leaves) {
-            Ok(own) if root.is_ok_and(|root| root == commit.sealed.root) => {
+        if let Some(unread) = unread {
+            let offset = places.last().map_or(HEADER_SIZE, |last| last.bytes.end);
+            return (
+                format!("offset {offset}: leaf {}", places.len()),
+                format!("it cannot be read: {unread}"),
+            );
+        }
+        let leaves: Vec<DayLeaf> = places.into_iter().map(|place| place.leaf).collect();
+        let (secret, threads) = (self.books.secret(), self.books.threads());
+        match batch_file::encode(SealKind::Batch, commit.sequence, &leaves, secret, threads) {
+            Ok((own, sealed)) if sealed == commit.sealed => {
                 let (record, what) = compare::first_difference(relative, bytes, &own);
                 (record, format!("{what} as its leaves give it"))
             }
-            _ => (
-                "leaves".into(),
-                "their root is not the one in the block; no closed period tells which".into(),
-            ),
+            _ => ("leaves".into(), format!("{error}; no closed period tells which leaf")),
         }
     }
 
@@ -193,7 +195,7 @@ impl Run<'_> {
         let commands = self.chain.iter().map(|(block, _)| &block.proposal.command);
         let periods = commands.filter(|command| matches!(command, Command::Period(_)));
         let files = periods.filter_map(|command| self.folder.read_file(command).ok().flatten());
-        files.filter_map(|bytes| batch_file::decode(&bytes).ok()).flat_map(|file| file.leaves).collect()
+        files.filter_map(|bytes| self.books.decode_sealed(&bytes).ok()).flat_map(|file| file.leaves).collect()
     }
 }
 

@@ -19,7 +19,6 @@ use tallywatt_ledger::command::{BillsCommit, Command, SettlementCommit};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::tree::{Root, TreeKind};
 use tallywatt_ledger::{bill_bytes, digest, document};
-use tallywatt_shards::batch_file;
 
 use crate::books::records::tree_over;
 use crate::books::{Books, BooksError, Computed};
@@ -36,7 +35,7 @@ impl Books {
             return self.bill(period);
         }
         let closed = self.close(period)?;
-        let leaves = batch_file::decode(closed.file.as_deref().unwrap_or_default())?.leaves;
+        let leaves = self.decode_sealed(closed.file.as_deref().unwrap_or_default())?.leaves;
         match closed.command {
             Command::Period(commit) => self.bill_from(period, commit.sealed.root, &leaves),
             _ => unreachable!("closing a period computes a period command"),

@@ -17,7 +17,7 @@ use crate::books::{Books, BooksError, Computed};
 impl Books {
     /// Checks a batch against what was accepted before, leaf by leaf, and seals it.
     pub(super) fn seal_batch(&self, bytes: &[u8]) -> Result<BatchCommit, BooksError> {
-        let file = batch_file::decode(bytes)?;
+        let file = self.decode_sealed(bytes)?;
         let sequence = file.sequence;
         if file.kind != SealKind::Batch || sequence != self.batch_count + 1 || file.leaves.is_empty() {
             return Err(BooksError::Conflict(format!(
@@ -40,15 +40,12 @@ impl Books {
         let checked: Vec<Result<(), BooksError>> =
             self.threads.pool().install(|| file.leaves.par_iter().enumerate().map(check).collect());
         checked.into_iter().collect::<Result<(), BooksError>>()?;
-        let sealed = sealing::seal(SealKind::Batch, &file.leaves, &self.threads)?.sealed();
-        Ok(BatchCommit { sequence, file: digest::content_hash(bytes), sealed })
+        Ok(BatchCommit { sequence, file: digest::content_hash(bytes), sealed: file.sealed })
     }
 
-    /// A leaf carries this ledger's blinding and its next revision, and takes back nothing accepted before.
+    /// A leaf carries its next revision, and takes back nothing accepted before. That it is blinded by this ledger's
+    /// secret was checked with the hashes of its file.
     pub(super) fn check_leaf(&self, leaf: &DayLeaf) -> Result<(), &'static str> {
-        if !leaf.is_blinded_by(&self.secret) {
-            return Err("its blinding is not this ledger's");
-        }
         let key = leaf.block().key();
         let next = self.revision(&key).map_or(Some(0), |last| last.checked_add(1));
         if next != Some(leaf.revision()) {
@@ -75,8 +72,9 @@ impl Books {
             return Err(BooksError::Nothing(format!("no readings of {period} are sealed")));
         }
         let leaves = sealing::leaves_of(&blocks, SealKind::Period, &self.secret, |_| 0, &self.threads);
-        let sealed = sealing::seal(SealKind::Period, &leaves, &self.threads)?.sealed();
-        let file = batch_file::encode(SealKind::Period, period.number().into(), &leaves)?;
+        let sequence = period.number().into();
+        let (file, sealed) =
+            batch_file::encode(SealKind::Period, sequence, &leaves, &self.secret, &self.threads)?;
         let command = Command::Period(PeriodCommit { period, batches: self.batch_count, sealed });
         Ok(Computed { command, file: Some(file), unbilled: Vec::new() })
     }
