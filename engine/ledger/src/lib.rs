@@ -10,6 +10,7 @@ pub mod command;
 pub mod day_leaf;
 pub mod digest;
 pub mod document;
+pub mod frame;
 pub mod key;
 pub mod legs;
 pub mod log;
