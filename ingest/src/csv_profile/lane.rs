@@ -102,8 +102,11 @@ enum Piece {
 
 #[derive(Debug)]
 struct Text {
+    /// The text, then zeros.
     bytes: [u8; TEXT_SIZE_MAX],
     size: usize,
+    /// Which bits of the last eight bytes count; none if the text ends with whole ones.
+    last_mask: u64,
 }
 
 /// Lines that came as foretold.
@@ -305,12 +308,13 @@ impl Foretold {
     /// Appends text; gives where in its piece it begins.
     fn push_text(&mut self, added: &[u8]) -> Option<usize> {
         if !matches!(self.pieces.last(), Some(Piece::Text(_))) {
-            self.pieces.push(Piece::Text(Text { bytes: [0; TEXT_SIZE_MAX], size: 0 }));
+            self.pieces.push(Piece::Text(Text { bytes: [0; TEXT_SIZE_MAX], size: 0, last_mask: 0 }));
         }
         let Some(Piece::Text(text)) = self.pieces.last_mut() else { return None };
         let at = text.size;
         text.bytes.get_mut(at..at + added.len())?.copy_from_slice(added);
         text.size += added.len();
+        text.last_mask = word_of(&[0xff; 8][..text.size % 8]);
         Some(at)
     }
 
@@ -402,23 +406,22 @@ impl Text {
     /// Where this text ends, if it stands at `at`.
     #[inline(always)]
     fn end_at(&self, bytes: &[u8], at: usize) -> Option<usize> {
-        let end = at + self.size;
-        let found = bytes.get(at..end)?;
-        let wanted = &self.bytes[..self.size];
-        // Words first: a call to compare a dozen bytes costs more than the bytes.
-        let (found_words, found_rest) = found.as_chunks::<8>();
-        let (wanted_words, wanted_rest) = wanted.as_chunks::<8>();
-        for (found, wanted) in found_words.iter().zip(wanted_words) {
-            if u64::from_le_bytes(*found) != u64::from_le_bytes(*wanted) {
+        let (wanted, _) = self.bytes.as_chunks::<8>();
+        let (whole, last) = wanted.split_at(self.size / 8);
+        let mut from = at;
+        // By words: a call to compare a dozen bytes costs more than the bytes.
+        for word in whole {
+            if word_at(bytes, from)? != u64::from_le_bytes(*word) {
                 return None;
             }
+            from += 8;
         }
-        for (found, wanted) in found_rest.iter().zip(wanted_rest) {
-            if found != wanted {
-                return None;
-            }
+        if let (Some(word), true) = (last.first(), self.last_mask != 0)
+            && word_at(bytes, from)? & self.last_mask != u64::from_le_bytes(*word)
+        {
+            return None;
         }
-        Some(end)
+        Some(at + self.size)
     }
 }
 
