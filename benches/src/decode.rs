@@ -1,19 +1,24 @@
-//! Decode: the same month of one region from day rows, wide rows and NEM12 into a sink that only counts.
+//! Decode: the same month of one region from day rows, wide rows, NEM12, rows of one value and frames into a sink
+//! that only counts; the last two also by the reference, which reads every row and frame by itself.
 
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
+use tallywatt_core::calendar::Day;
+use tallywatt_core::label::UsagePointId;
 use tallywatt_core::reading::RawReading;
 use tallywatt_core::rejection::Rejection;
 use tallywatt_fixtures::profile::{DayConditions, SLOT_COUNT, half_hours};
 use tallywatt_fixtures::region::Region;
 use tallywatt_fixtures::town::Town;
 use tallywatt_fixtures::write::{ReadingFormat, parts, write_part};
-use tallywatt_ingest::decode::decode;
+use tallywatt_ingest::decode::{decode, decode_by_row};
 use tallywatt_ingest::profile::Profile;
-use tallywatt_ingest::sink::ReadingSink;
+use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
+use tallywatt_ledger::day_leaf::DayLeaf;
 
 use crate::town::town;
+use crate::wide;
 
 const REGION: Region = Region::Yekaterinburg;
 
@@ -28,6 +33,21 @@ interval_minutes = 30
 
 [columns]
 start = "start"
+"#;
+
+/// One value a row, sorted by meter and then by time.
+const LONG_PROFILE: &str = r#"
+format = "csv"
+layout = "long"
+unit = "Wh"
+stamp_format = "YYYY-MM-DD HH:mm:ss"
+zone = "Asia/Yekaterinburg"
+interval_minutes = 30
+
+[columns]
+usage_point = "meter_id"
+start = "ts"
+value = "wh"
 "#;
 
 /// What a file was found to hold.
@@ -47,8 +67,42 @@ impl ReadingSink for Counted {
         self.energy_wh += reading.energy_wh;
     }
 
+    fn run(&mut self, run: &ReadingRun<'_>) {
+        self.reading_count += wide(run.values_wh.len());
+        self.energy_wh += run.values_wh.iter().sum::<i64>();
+    }
+
+    fn frame(&mut self, frame: &[u8], line: u64) {
+        let leaf = DayLeaf::decode(frame).expect("a decoder hands over canonical frames");
+        let _ = line;
+        self.reading_count += wide(leaf.block().present_count());
+        self.energy_wh += leaf.block().total_wh();
+    }
+
     fn reject(&mut self, _rejection: Rejection) {
         self.rejection_count += 1;
+    }
+
+    fn line_done(&mut self, _line: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Counts frames by their size and number alone: what is left is the cost of checking them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct FramesOnly(Counted, u64);
+
+impl ReadingSink for FramesOnly {
+    fn reading(&mut self, reading: RawReading) {
+        self.0.reading(reading);
+    }
+
+    fn frame(&mut self, frame: &[u8], _line: u64) {
+        self.1 += wide(frame.len());
+    }
+
+    fn reject(&mut self, rejection: Rejection) {
+        self.0.reject(rejection);
     }
 
     fn line_done(&mut self, _line: u64) -> ControlFlow<()> {
@@ -76,24 +130,50 @@ impl Case {
             .expect("a generated file is sound");
         counted
     }
+
+    /// Decodes the file by the reference.
+    ///
+    /// # Panics
+    /// If the file is refused.
+    #[must_use]
+    pub fn run_by_row(&self) -> Counted {
+        let mut counted = Counted::default();
+        decode_by_row(&self.profile, "town.csv", &mut self.bytes.as_slice(), &mut counted)
+            .expect("a generated file is sound");
+        counted
+    }
+
+    /// Decodes the file into a sink that looks into no frame; gives the number of readings.
+    ///
+    /// # Panics
+    /// If the file is refused.
+    #[must_use]
+    pub fn run_unopened(&self) -> u64 {
+        decode(&self.profile, "town.csv", &mut self.bytes.as_slice(), &mut FramesOnly::default())
+            .expect("a generated file is sound")
+            .reading_count
+    }
 }
 
-/// The three layouts of the same readings.
+/// The five layouts of the same readings.
 ///
 /// # Panics
 /// If the town is too large for one NEM12 file.
 #[must_use]
-pub fn cases(household_count: u64, day_count: u32) -> [Case; 3] {
+pub fn cases(household_count: u64, day_count: u32) -> [Case; 5] {
     let town = town(household_count, day_count);
     let builtin = |name| {
         let profile = Profile::builtin(name).and_then(|profile| profile.with_zone(REGION.zone_name()));
         profile.expect("the profile comes with the program")
     };
-    let wide = Profile::parse("wide", WIDE_PROFILE).expect("the profile above is sound");
+    let by_column = Profile::parse("wide", WIDE_PROFILE).expect("the profile above is sound");
+    let long = Profile::parse("long", LONG_PROFILE).expect("the profile above is sound");
     [
         Case { name: "day", profile: builtin("tallywatt"), bytes: written(&town, ReadingFormat::DayCsv) },
-        Case { name: "wide", profile: wide, bytes: wide_rows(&town) },
+        Case { name: "wide", profile: by_column, bytes: wide_rows(&town) },
         Case { name: "nem12", profile: builtin("nem12"), bytes: written(&town, ReadingFormat::Nem12) },
+        Case { name: "long", profile: long, bytes: long_rows(&town) },
+        Case { name: "frames", profile: builtin("frames"), bytes: written(&town, ReadingFormat::Frames) },
     ]
 }
 
@@ -140,6 +220,32 @@ fn wide_rows(town: &Town) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// One row a value, meter after meter, day after day.
+fn long_rows(town: &Town) -> Vec<u8> {
+    let mut text = "meter_id,ts,wh\n".to_owned();
+    let conditions: Vec<_> =
+        town.days().iter().map(|&day| (day, DayConditions::new(town.seed(), REGION, day))).collect();
+    let mut rows = |point: UsagePointId, day: Day, values: &[i32; SLOT_COUNT]| {
+        for (slot, value) in values.iter().enumerate() {
+            push(&mut text, format_args!("{point},{day} {:02}:{:02}:00,{value}\n", slot / 2, slot % 2 * 30));
+        }
+    };
+    for feeder in (0..town.feeder_count_in(REGION)).map(|number| town.feeder(REGION, number)) {
+        let mut sums = vec![[0; SLOT_COUNT]; conditions.len()];
+        for household in feeder.households() {
+            for ((day, conditions), sum) in conditions.iter().zip(&mut sums) {
+                let values = half_hours(&household, conditions);
+                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                rows(household.usage_point(), *day, &values);
+            }
+        }
+        for ((day, _), sum) in conditions.iter().zip(&sums) {
+            rows(feeder.head_usage_point(), *day, &feeder.head_day(sum, *day));
+        }
+    }
+    text.into_bytes()
+}
+
 fn push(text: &mut String, part: std::fmt::Arguments<'_>) {
     text.write_fmt(part).expect("a string takes all that is written to it");
 }
@@ -149,11 +255,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_layouts_one_result() {
+    fn five_layouts_one_result() {
         // 13 households and their head meter, two days.
         let want = Counted { reading_count: 14 * 2 * 48, energy_wh: ENERGY_WH, rejection_count: 0 };
         for case in cases(16, 2) {
             assert_eq!(case.run(), want, "{}", case.name);
+            assert_eq!(case.run_by_row(), want, "{} by row", case.name);
+            assert_eq!(case.run_unopened(), want.reading_count, "{} unopened", case.name);
         }
     }
     const ENERGY_WH: i64 = 577_350;

@@ -2,18 +2,33 @@
 //!
 //! A row that cannot be read is one rejection that counts the values lost with it; decoding goes on with the
 //! next line. Only the header, an empty file and the limits refuse a file.
+//!
+//! ```text
+//!   header ──▶ Plan      blocks of whole lines ──▶ Lane ──▶ runs       lines that come as foretold
+//!                                                   └────▶ Rows        every other line, and the reference
+//! ```
 
 mod header;
+mod known_days;
+mod lane;
 mod rows;
 
 use std::io::BufRead;
 
 use tallywatt_core::calendar::Zone;
 use tallywatt_core::label::UsagePointId;
+use tallywatt_core::reading::RawReading;
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::RejectionCode;
 
-use crate::lines::{Fields, Line, LineReader};
+use self::header::Plan;
+pub(crate) use self::lane::Lane;
+use self::lane::LearnFrom;
+pub(crate) use self::rows::REGISTER_COUNT_MAX;
+use self::rows::Rows;
+use crate::blocks::{BLOCK_SIZE_MAX, Block, Blocks};
+use crate::decode::Pace;
+use crate::lines::{BlockLines, Fields, Line, LineReader};
 use crate::refusal::FileRefusal;
 use crate::scale::Scale;
 use crate::stamp::StampPattern;
@@ -23,6 +38,9 @@ use crate::tally::Tally;
 const LINE_SIZE_MAX: usize = 64 << 10;
 /// The longest line of the wide layout, in bytes: it has a column for every usage point.
 const WIDE_LINE_SIZE_MAX: usize = 1 << 20;
+
+// A block holds enough of any line to tell that it is too long.
+const _: () = assert!(WIDE_LINE_SIZE_MAX + 16 < BLOCK_SIZE_MAX && LINE_SIZE_MAX <= WIDE_LINE_SIZE_MAX);
 
 /// How a file of delimited text is read.
 #[derive(Debug, Clone)]
@@ -119,52 +137,205 @@ impl Encoding {
     }
 }
 
-/// Decodes a file of delimited text.
+/// A file whose header is read: what its blocks need to be decoded, each by itself.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    plan: Plan,
+    line_size_max: usize,
+}
+
+impl Opened {
+    /// The short way through its lines, if they have one.
+    pub(crate) fn lane(&self, profile: &CsvProfile) -> Option<Lane> {
+        Lane::new(profile, &self.plan)
+    }
+}
+
+/// Reads the header, and leaves `bytes` where the second line begins.
+pub(crate) fn open(
+    profile: &CsvProfile,
+    file_name: &str,
+    bytes: &mut dyn BufRead,
+) -> Result<Opened, FileRefusal> {
+    let line_size_max = profile.layout.line_size_max();
+    let mut lines = LineReader::new(bytes, line_size_max);
+    match lines.next()? {
+        Line::End => Err(FileRefusal::Empty),
+        Line::TooLong => {
+            let limit = u64::try_from(line_size_max).unwrap_or(u64::MAX);
+            Err(FileRefusal::TooLarge { what: "header line in bytes", limit })
+        }
+        Line::Whole => {
+            let plan = header::read(profile, file_name, lines.text(), &mut Fields::default())?;
+            Ok(Opened { plan, line_size_max })
+        }
+    }
+}
+
+/// Reads the lines after the header, block by block.
+pub(crate) struct Body<'a> {
+    profile: &'a CsvProfile,
+    zone: &'a Zone,
+    opened: &'a Opened,
+    rows: Rows<'a>,
+    fields: Fields,
+    /// Lines that were not blank.
+    pub(crate) row_count: u64,
+}
+
+/// Why a block is not read to its end.
+#[derive(Debug)]
+pub(crate) enum Cut {
+    Refused(FileRefusal),
+    /// The sink said so.
+    Stopped,
+    /// What this line means, lines before the block decide.
+    Leans {
+        line: u64,
+    },
+}
+
+impl From<FileRefusal> for Cut {
+    fn from(refusal: FileRefusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl<'a> Body<'a> {
+    /// `is_from_start` says whether the blocks begin with the first after the header.
+    pub(crate) fn new(
+        profile: &'a CsvProfile,
+        zone: &'a Zone,
+        opened: &'a Opened,
+        is_from_start: bool,
+    ) -> Self {
+        let rows = Rows::new(profile, zone, &opened.plan, is_from_start);
+        Self { profile, zone, opened, rows, fields: Fields::default(), row_count: 0 }
+    }
+
+    /// The registers met so far.
+    pub(crate) fn register_count(&self) -> usize {
+        self.rows.register_count()
+    }
+
+    /// Reads a block of whole lines. Without a lane, every line is read by rows.
+    pub(crate) fn read(
+        &mut self,
+        block: &[u8],
+        first_line: u64,
+        mut lane: Option<&mut Lane>,
+        tally: &mut Tally<'_>,
+    ) -> Result<(), Cut> {
+        let mut lines = BlockLines::new(block, first_line, self.opened.line_size_max);
+        loop {
+            if let Some(lane) = lane.as_deref_mut() {
+                self.gather(&mut lines, lane, tally)?;
+            }
+            let (kind, text) = lines.next();
+            let line = lines.number();
+            let reading = match kind {
+                Line::End => return Ok(()),
+                Line::Whole if text.trim_ascii().is_empty() => {
+                    tally.summary.line_count = line;
+                    continue;
+                }
+                _ => self.line(kind, text, line, tally)?,
+            };
+            if let Some(lane) = lane.as_deref_mut() {
+                match reading {
+                    Some(reading) => {
+                        let from = LearnFrom { profile: self.profile, zone: self.zone };
+                        lane.learn(&from, text, &reading);
+                    }
+                    None => lane.pass(),
+                }
+            }
+        }
+    }
+
+    /// Hands over the lines that come as foretold.
+    fn gather(
+        &mut self,
+        lines: &mut BlockLines<'_>,
+        lane: &mut Lane,
+        tally: &mut Tally<'_>,
+    ) -> Result<(), Cut> {
+        // Past the limit the next row refuses the file.
+        while self.rows.register_count() <= REGISTER_COUNT_MAX {
+            let (block, at) = lines.rest();
+            let Some(found) = lane.gather(block, at, lines.number() + 1) else { break };
+            let count = u64::try_from(found.run.values_wh.len()).unwrap_or(u64::MAX);
+            self.rows.follow(found.run.usage_point, found.run.register, found.instant);
+            self.row_count += count;
+            tally.run(&found.run);
+            lines.skip_to(found.end, count);
+            tally.summary.line_count = lines.number();
+            if tally.line_done(lines.number()).is_break() {
+                return Err(Cut::Stopped);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one line that is not blank; gives its value, if the layout has one value a line.
+    fn line(
+        &mut self,
+        kind: Line,
+        text: &[u8],
+        line: u64,
+        tally: &mut Tally<'_>,
+    ) -> Result<Option<RawReading>, Cut> {
+        tally.summary.line_count = line;
+        let reading_count = self.opened.plan.reading_count();
+        let mut reading = None;
+        match kind {
+            Line::TooLong => tally.reject(RejectionCode::LineTooLong, line, reading_count, text),
+            _ if !self.profile.encoding.holds(text) => {
+                tally.reject(RejectionCode::NotText, line, reading_count, text);
+            }
+            _ => match self.fields.split(text, self.profile.delimiter) {
+                Some(row) if row.len() == self.opened.plan.column_count => {
+                    reading = self.rows.hand_over(row, text, line, tally)?;
+                    if self.rows.leans_on_earlier_rows() {
+                        return Err(Cut::Leans { line });
+                    }
+                }
+                Some(_) | None => {
+                    let raw = self.profile.encoding.text(text);
+                    tally.reject(RejectionCode::Structure, line, reading_count, raw.as_bytes());
+                }
+            },
+        }
+        self.row_count += 1;
+        if tally.line_done(line).is_break() { Err(Cut::Stopped) } else { Ok(reading) }
+    }
+}
+
+/// Decodes a file of delimited text from its start to its end.
 pub(crate) fn decode(
     profile: &CsvProfile,
     zone: &Zone,
     file_name: &str,
     bytes: &mut dyn BufRead,
+    pace: Pace,
     tally: &mut Tally<'_>,
 ) -> Result<(), FileRefusal> {
-    let mut lines = LineReader::new(bytes, profile.layout.line_size_max());
-    let mut fields = Fields::default();
-    let plan = match lines.next()? {
-        Line::End => return Err(FileRefusal::Empty),
-        Line::TooLong => {
-            let limit = u64::try_from(profile.layout.line_size_max()).unwrap_or(u64::MAX);
-            return Err(FileRefusal::TooLarge { what: "header line in bytes", limit });
-        }
-        Line::Whole => header::read(profile, file_name, lines.text(), &mut fields)?,
-    };
+    let opened = open(profile, file_name, bytes)?;
     tally.summary.line_count = 1;
-    let mut rows = rows::Rows::new(profile, zone, &plan);
-    let mut row_count = 0_u64;
-    loop {
-        let kind = lines.next()?;
-        let (line, text) = (lines.number(), lines.text());
-        tally.summary.line_count = line;
-        match kind {
-            Line::End => break,
-            Line::Whole if text.trim_ascii().is_empty() => continue,
-            Line::TooLong => {
-                tally.reject(RejectionCode::LineTooLong, line, plan.reading_count(), text);
-            }
-            Line::Whole if !profile.encoding.holds(text) => {
-                tally.reject(RejectionCode::NotText, line, plan.reading_count(), text);
-            }
-            Line::Whole => match fields.split(text, profile.delimiter) {
-                Some(row) if row.len() == plan.column_count => rows.hand_over(row, text, line, tally)?,
-                Some(_) | None => {
-                    let raw = profile.encoding.text(text);
-                    tally.reject(RejectionCode::Structure, line, plan.reading_count(), raw.as_bytes());
-                }
-            },
-        }
-        row_count += 1;
-        if tally.line_done(line).is_break() {
-            return Ok(());
+    let mut body = Body::new(profile, zone, &opened, true);
+    let mut lane = match pace {
+        Pace::ByLane => opened.lane(profile),
+        Pace::ByRow => None,
+    };
+    let mut blocks = Blocks::of_lines(bytes);
+    let mut block = Block::default();
+    while blocks.read(&mut block)? {
+        match body.read(block.bytes(), block.first_line(), lane.as_mut(), tally) {
+            Ok(()) => (),
+            Err(Cut::Stopped) => return Ok(()),
+            Err(Cut::Refused(refusal)) => return Err(refusal),
+            Err(Cut::Leans { line }) => unreachable!("line {line}: no line is before the first block"),
         }
     }
-    if row_count == 0 { Err(FileRefusal::NoReadings) } else { Ok(()) }
+    if body.row_count == 0 { Err(FileRefusal::NoReadings) } else { Ok(()) }
 }

@@ -50,16 +50,49 @@ pub fn decode(
     bytes: &mut dyn BufRead,
     sink: &mut dyn ReadingSink,
 ) -> Result<DecodeSummary, FileRefusal> {
+    decode_at(Pace::ByLane, profile, file_name, bytes, sink)
+}
+
+/// As [`decode`], but every row and every frame is read by the reference: what the short ways are held against,
+/// in tests and benchmarks.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_by_row(
+    profile: &Profile,
+    file_name: &str,
+    bytes: &mut dyn BufRead,
+    sink: &mut dyn ReadingSink,
+) -> Result<DecodeSummary, FileRefusal> {
+    decode_at(Pace::ByRow, profile, file_name, bytes, sink)
+}
+
+/// Which way ordinary lines and frames go. What is found is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// The short one.
+    ByLane,
+    /// The reference.
+    ByRow,
+}
+
+fn decode_at(
+    pace: Pace,
+    profile: &Profile,
+    file_name: &str,
+    bytes: &mut dyn BufRead,
+    sink: &mut dyn ReadingSink,
+) -> Result<DecodeSummary, FileRefusal> {
     let mut tally = Tally::new(sink);
     match profile.format() {
-        Format::Csv(csv) => csv_profile::decode(csv, profile.zone(), file_name, bytes, &mut tally)?,
+        Format::Csv(csv) => csv_profile::decode(csv, profile.zone(), file_name, bytes, pace, &mut tally)?,
         Format::Nem12(nem12) => nem12::decode(nem12, profile.zone(), &whole(bytes)?, &mut tally)?,
         Format::Layout80020(layout) => {
             layout80020::decode(layout, profile.zone(), &whole(bytes)?, &mut tally)?
         }
-        Format::Frames(_) => frames::decode(bytes, &mut tally)?,
+        Format::Frames(_) => frames::decode(bytes, pace, &mut tally)?,
     }
-    Ok(tally.summary)
+    Ok(tally.finish())
 }
 
 /// The whole file, if it is not empty and not past the limit.

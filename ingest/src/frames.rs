@@ -4,29 +4,25 @@
 //! canonical refuses it.
 
 use std::io::BufRead;
-use std::ops::ControlFlow;
 
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::RawReading;
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::day_leaf::{DayLeaf, LEAF_SIZE_MAX, LeafTag};
+use tallywatt_ledger::frame::check_frame;
 
+use crate::blocks::{Block, Blocks};
+use crate::decode::Pace;
 use crate::refusal::FileRefusal;
 use crate::tally::Tally;
 
 /// Decodes a file of frames. `line` of a reading is the number of its frame.
-pub(crate) fn decode(bytes: &mut dyn BufRead, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
-    let mut window = Vec::with_capacity(2 * LEAF_SIZE_MAX);
-    loop {
-        fill(bytes, &mut window)?;
-        if window.is_empty() {
-            break;
-        }
-        let frame = tally.summary.line_count + 1;
-        let size = hand_over(&window, frame, tally)?;
-        window.drain(..size);
-        tally.summary.line_count = frame;
-        if let ControlFlow::Break(()) = tally.line_done(frame) {
+pub(crate) fn decode(bytes: &mut dyn BufRead, pace: Pace, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
+    let mut blocks = Blocks::of_frames(bytes);
+    let mut block = Block::default();
+    while blocks.read(&mut block)? {
+        read_block(block.bytes(), block.first_line(), pace, tally)?;
+        if tally.summary.stopped {
             return Ok(());
         }
     }
@@ -36,21 +32,36 @@ pub(crate) fn decode(bytes: &mut dyn BufRead, tally: &mut Tally<'_>) -> Result<(
     }
 }
 
-/// Tops `window` up to the size of the largest frame, or to the end of the file.
-fn fill(bytes: &mut dyn BufRead, window: &mut Vec<u8>) -> Result<(), FileRefusal> {
-    while window.len() < LEAF_SIZE_MAX {
-        let found = bytes.fill_buf().map_err(FileRefusal::from_io)?;
-        if found.is_empty() {
-            break;
+/// Reads a block of whole frames; the last of a file may be cut off, and is refused then.
+pub(crate) fn read_block(
+    mut rest: &[u8],
+    mut number: u64,
+    pace: Pace,
+    tally: &mut Tally<'_>,
+) -> Result<(), FileRefusal> {
+    while !rest.is_empty() {
+        let header = (pace == Pace::ByLane).then(|| check_frame(rest).ok()).flatten();
+        let size = match header {
+            Some(header) => {
+                let reading_count = header.interval_count - header.missing_count;
+                tally.frame(&rest[..header.size], number, reading_count, header.missing_count);
+                header.size
+            }
+            None => hand_over(rest, number, tally)?,
+        };
+        rest = &rest[size..];
+        tally.summary.line_count = number;
+        if tally.line_done(number).is_break() {
+            return Ok(());
         }
-        let size = found.len().min(LEAF_SIZE_MAX);
-        window.extend_from_slice(&found[..size]);
-        bytes.consume(size);
+        number += 1;
     }
     Ok(())
 }
 
-fn hand_over(window: &[u8], frame: u64, tally: &mut Tally<'_>) -> Result<usize, FileRefusal> {
+/// The reference: decodes the frame, and hands its values over one by one.
+fn hand_over(rest: &[u8], frame: u64, tally: &mut Tally<'_>) -> Result<usize, FileRefusal> {
+    let window = &rest[..rest.len().min(LEAF_SIZE_MAX)];
     let (leaf, size) = DayLeaf::decode_first(window).map_err(|error| match error {
         CodecError::Truncated { .. } => FileRefusal::Truncated { line: frame, what: error.to_string() },
         _ => FileRefusal::Frame { frame, what: error.to_string() },

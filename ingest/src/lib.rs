@@ -22,9 +22,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod block_decoder;
+pub mod blocks;
 pub mod container;
 mod csv_profile;
 pub mod decode;
+mod digits;
 pub mod documents;
 mod frames;
 mod layout80020;

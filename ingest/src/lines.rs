@@ -35,6 +35,7 @@ impl<'a> LineReader<'a> {
     }
 
     /// The number of the line read last.
+    #[cfg(test)]
     pub(crate) const fn number(&self) -> u64 {
         self.number
     }
@@ -74,6 +75,54 @@ impl<'a> LineReader<'a> {
             self.bytes.skip_until(b'\n').map_err(FileRefusal::from_io)?;
         }
         Ok(Line::TooLong)
+    }
+}
+
+/// Reads the lines of a block of bytes that ends where a line ends, as [`LineReader`] does, but in place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlockLines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    size_max: usize,
+    number: u64,
+}
+
+impl<'a> BlockLines<'a> {
+    /// `first_line` is the number of the first of them, from 2 on: a byte-order mark is no longer looked for.
+    pub(crate) const fn new(bytes: &'a [u8], first_line: u64, size_max: usize) -> Self {
+        Self { bytes, at: 0, size_max, number: first_line - 1 }
+    }
+
+    /// The number of the line read last.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The block, and where in it the next line begins.
+    pub(crate) const fn rest(&self) -> (&'a [u8], usize) {
+        (self.bytes, self.at)
+    }
+
+    /// `count` lines were read elsewhere; the next begins at `at`.
+    pub(crate) const fn skip_to(&mut self, at: usize, count: u64) {
+        self.at = at;
+        self.number += count;
+    }
+
+    /// Reads the next line, without its line break; cut if it is too long.
+    pub(crate) fn next(&mut self) -> (Line, &'a [u8]) {
+        let rest = &self.bytes[self.at..];
+        if rest.is_empty() {
+            return (Line::End, rest);
+        }
+        let size = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        self.at += (size + 1).min(rest.len());
+        self.number += 1;
+        // As much as a reader of the stream would have taken before it gave up.
+        let limit = self.size_max + 3 + 2;
+        let text = &rest[..size.min(limit)];
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        (if text.len() <= self.size_max { Line::Whole } else { Line::TooLong }, text)
     }
 }
 
@@ -118,15 +167,13 @@ impl Fields {
     pub(crate) fn split<'a>(&'a mut self, line: &'a [u8], delimiter: u8) -> Option<Row<'a>> {
         self.ranges.clear();
         self.unquoted.clear();
-        if line.contains(&b'"') {
+        if memchr::memchr(b'"', line).is_some() {
             self.split_quoted(line, delimiter)?;
         } else {
             let mut start = 0;
-            for (at, &byte) in line.iter().enumerate() {
-                if byte == delimiter {
-                    self.ranges.push(FieldRange::OfLine(start..at));
-                    start = at + 1;
-                }
+            for at in memchr::memchr_iter(delimiter, line) {
+                self.ranges.push(FieldRange::OfLine(start..at));
+                start = at + 1;
             }
             self.ranges.push(FieldRange::OfLine(start..line.len()));
         }
@@ -226,6 +273,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn lines_of_a_block_are_those_of_a_reader(text in "[a\r\n]{0,40}", size_max in 0..6_usize) {
+            let (mut head_and_text, mut want) = (format!("\n{text}"), Vec::new());
+            let mut reader = head_and_text.as_bytes();
+            let mut lines = LineReader::new(&mut reader, size_max);
+            lines.next().unwrap();
+            loop {
+                let kind = lines.next().unwrap();
+                want.push((kind, lines.number(), lines.text().to_vec()));
+                if kind == Line::End {
+                    break;
+                }
+            }
+            head_and_text.remove(0);
+            let mut lines = BlockLines::new(head_and_text.as_bytes(), 2, size_max);
+            for want in want {
+                let (kind, line) = lines.next();
+                prop_assert_eq!((kind, lines.number(), line.to_vec()), want);
+            }
+        }
+
         /// Where we take a line, the csv crate reads the same fields.
         #[test]
         fn fields_are_those_of_another_reader(line in "[a\",; ]{1,24}") {

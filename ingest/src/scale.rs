@@ -5,6 +5,8 @@ use tallywatt_core::money::div_half_even;
 use tallywatt_core::register::Flow;
 use tallywatt_core::rejection::RejectionCode;
 
+use crate::digits;
+
 /// A unit of energy. Watt-hours and volt-ampere-hours reactive are both counted in whole ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unit {
@@ -73,8 +75,18 @@ impl Scale {
         Some(Self { unit, multiplier, multiplier_decimals: decimals, rounds })
     }
 
+    /// Decimals of one unit in watt-hours, if nothing else is multiplied.
+    pub(crate) const fn plain_decimals(&self) -> Option<u32> {
+        if self.multiplier == 1 && self.multiplier_decimals == 0 { Some(self.unit.decimals) } else { None }
+    }
+
     /// Watt-hours, and whether they were rounded.
     pub(crate) fn watt_hours(&self, text: &[u8], separator: u8) -> Result<(i64, bool), RejectionCode> {
+        if let Some(decimals) = self.plain_decimals()
+            && let Some(exact) = digits::watt_hours(text, separator, decimals)
+        {
+            return Ok((exact, false));
+        }
         let number = Decimal::parse(text, separator).map_err(|_| RejectionCode::NotANumber)?;
         let scaled = if self.multiplier == 1 && self.multiplier_decimals == 0 {
             self.plainly(number)

@@ -1,9 +1,93 @@
 //! Where a decoder puts what it finds.
+//!
+//! ```text
+//!   frame ──▶ run ──▶ reading        what a sink does not take whole, it is given in smaller parts
+//! ```
+//!
+//! A decoder hands over the largest part it has at once: the bytes of a frame, a run of intervals, or one
+//! value. A sink need only take single values; one that takes runs or frames whole is spared the way there.
 
 use std::ops::ControlFlow;
 
+use tallywatt_core::calendar::UtcSeconds;
+use tallywatt_core::label::UsagePointId;
+use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::RawReading;
+use tallywatt_core::register::Register;
 use tallywatt_core::rejection::Rejection;
+use tallywatt_ledger::day_leaf::DayLeaf;
+
+/// The most values of one run: those of the longest day in the shortest intervals.
+pub const RUN_VALUE_COUNT_MAX: usize = 300;
+
+/// Consecutive intervals of one register, all of one quality.
+///
+/// A run holds at least one value and at most [`RUN_VALUE_COUNT_MAX`]. It may cross midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadingRun<'a> {
+    /// Where they were measured.
+    pub usage_point: UsagePointId,
+    /// Which register.
+    pub register: Register,
+    /// First instant of the first interval.
+    pub start: UtcSeconds,
+    /// Length of each interval.
+    pub interval_minutes: u8,
+    /// What the source says of them all.
+    pub quality: Quality,
+    /// Line of the first value, counted from 1.
+    pub first_line: u64,
+    /// Lines from each value to the next: 0 when all stand in one line, 1 when each has its own.
+    pub lines_per_value: u8,
+    /// Energy in each interval, in order of time, multiplier applied.
+    pub values_wh: &'a [i64],
+}
+
+impl ReadingRun<'_> {
+    /// The readings it stands for, in order.
+    ///
+    /// ```
+    /// use tallywatt_core::{calendar::UtcSeconds, quality::Quality, register::Register};
+    /// use tallywatt_ingest::sink::ReadingRun;
+    /// let run = ReadingRun {
+    ///     usage_point: "EKB-000001".parse()?,
+    ///     register: Register::IMPORT,
+    ///     start: UtcSeconds(1_767_225_600),
+    ///     interval_minutes: 30,
+    ///     quality: Quality::Valid,
+    ///     first_line: 2,
+    ///     lines_per_value: 1,
+    ///     values_wh: &[513, 498],
+    /// };
+    /// let second = run.readings().nth(1).expect("two values");
+    /// assert_eq!((second.start.0, second.line, second.energy_wh), (1_767_227_400, 3, 498));
+    /// # Ok::<(), tallywatt_core::label::LabelError>(())
+    /// ```
+    pub fn readings(&self) -> impl Iterator<Item = RawReading> + '_ {
+        let (mut start, mut line) = (self.start, self.first_line);
+        self.values_wh.iter().map(move |&energy_wh| {
+            let reading = RawReading {
+                usage_point: self.usage_point,
+                register: self.register,
+                start,
+                interval_minutes: self.interval_minutes,
+                energy_wh,
+                quality: self.quality,
+                line,
+            };
+            start = start.plus(i64::from(self.interval_minutes) * 60);
+            line += u64::from(self.lines_per_value);
+            reading
+        })
+    }
+
+    /// Line of the last value.
+    #[must_use]
+    pub fn last_line(&self) -> u64 {
+        let steps = u64::try_from(self.values_wh.len().saturating_sub(1)).unwrap_or(u64::MAX);
+        self.first_line + steps * u64::from(self.lines_per_value)
+    }
+}
 
 /// What a decoder hands its findings to, in the order of the file.
 ///
@@ -11,11 +95,50 @@ use tallywatt_core::rejection::Rejection;
 pub trait ReadingSink {
     /// One value.
     fn reading(&mut self, reading: RawReading);
+
+    /// Consecutive values of one register, handed over as one. By default they are taken one by one.
+    fn run(&mut self, run: &ReadingRun<'_>) {
+        for reading in run.readings() {
+            self.reading(reading);
+        }
+    }
+
+    /// A day-block frame, number `line` of its file, counted from 1: the bytes are canonical. By default its
+    /// values are taken as runs; intervals without a value give none.
+    fn frame(&mut self, frame: &[u8], line: u64) {
+        let leaf = DayLeaf::decode(frame).expect("a decoder hands over canonical frames only");
+        each_run(&leaf, line, &mut |run| self.run(run));
+    }
+
     /// Something that was set aside.
     fn reject(&mut self, rejection: Rejection);
+
     /// Everything up to and including `line` (counted from 1) is handed over. `Break` stops decoding at once:
-    /// the sink failed or was interrupted.
+    /// the sink failed or was interrupted. It is said once after a run, for its last line, not for each.
     fn line_done(&mut self, line: u64) -> ControlFlow<()>;
+}
+
+/// The runs of a day block: one for each stretch of equal quality that has values.
+pub(crate) fn each_run(leaf: &DayLeaf, line: u64, take: &mut dyn FnMut(&ReadingRun<'_>)) {
+    let block = leaf.block();
+    let values_wh: Vec<i64> = block.values_wh().iter().copied().map(i64::from).collect();
+    let mut at = 0;
+    for stretch in block.qualities().chunk_by(|left, right| left == right) {
+        let end = at + stretch.len();
+        if stretch[0] != Quality::Missing {
+            take(&ReadingRun {
+                usage_point: block.key().usage_point,
+                register: block.key().register,
+                start: block.interval_start(at),
+                interval_minutes: block.interval_minutes(),
+                quality: stretch[0],
+                first_line: line,
+                lines_per_value: 0,
+                values_wh: &values_wh[at..end],
+            });
+        }
+        at = end;
+    }
 }
 
 /// A sink that keeps everything in memory: for tests and small files.

@@ -110,6 +110,66 @@ impl StampPattern {
     }
 }
 
+/// The time of day in a stamp whose date stands before it: always as many bytes, digits always in the same
+/// places. Only such stamps can be foretold from the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClockText {
+    /// Hour, minute, second and what stands between them.
+    parts: Vec<Part>,
+    /// Bytes of the time of day.
+    pub(crate) size: usize,
+    /// Bytes before it, where that is always as many.
+    pub(crate) at: Option<usize>,
+}
+
+impl StampPattern {
+    /// How the time of day is written, if it is foretellable.
+    pub(crate) fn clock_text(&self) -> Option<ClockText> {
+        let (parts, at) = match self {
+            Self::Epoch => return None,
+            Self::Rfc3339 => {
+                let colon = Part::Literal(b':');
+                (vec![Part::Hour(Width::Two), colon, Part::Minute, colon, Part::Second], Some(10 + 1))
+            }
+            Self::Wall(parts) => {
+                let at = parts.iter().position(|part| matches!(part, Part::Hour(_)))?;
+                let (date, clock) = parts.split_at(at);
+                let is_clock = |part: &Part| matches!(part, Part::Minute | Part::Second | Part::Literal(_));
+                let is_split = clock[0] == Part::Hour(Width::Two)
+                    && clock[1..].iter().all(is_clock)
+                    && !date.iter().any(|part| matches!(part, Part::Minute | Part::Second));
+                if !is_split {
+                    return None;
+                }
+                (clock.to_vec(), None)
+            }
+        };
+        let size = parts.iter().map(|part| if matches!(part, Part::Literal(_)) { 1 } else { 2 }).sum();
+        Some(ClockText { parts, size, at })
+    }
+}
+
+impl ClockText {
+    /// How `second_of_day` is written; `None` if the stamp is too coarse to tell it from others.
+    pub(crate) fn of(&self, second_of_day: u32) -> Option<Vec<u8>> {
+        let (hour, minute, second) = (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
+        let tells = |wanted: Part| self.parts.contains(&wanted);
+        if (minute > 0 && !tells(Part::Minute)) || (second > 0 && !tells(Part::Second)) {
+            return None;
+        }
+        let mut text = Vec::with_capacity(self.size);
+        for part in &self.parts {
+            match *part {
+                Part::Literal(byte) => text.push(byte),
+                Part::Minute => text.extend_from_slice(format!("{minute:02}").as_bytes()),
+                Part::Second => text.extend_from_slice(format!("{second:02}").as_bytes()),
+                _ => text.extend_from_slice(format!("{hour:02}").as_bytes()),
+            }
+        }
+        Some(text)
+    }
+}
+
 impl Stamp {
     /// The instants it may mean.
     pub(crate) fn resolve(self, zone: &Zone) -> WallTime {

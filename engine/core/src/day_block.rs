@@ -335,7 +335,7 @@ fn offset_quarters(day: Day, start: UtcSeconds) -> Option<i8> {
     if seconds % 900 != 0 {
         return None;
     }
-    i8::try_from(seconds / 900).ok().filter(|quarters| quarters.abs() <= 96)
+    i8::try_from(seconds / 900).ok().filter(|quarters| quarters.unsigned_abs() <= 96)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod day_leaf;
 pub mod day_pack;
 pub mod digest;
 pub mod document;
+pub mod frame;
 pub mod hash_many;
 pub mod key;
 pub mod leaf_key;

@@ -14,10 +14,10 @@ use super::{CsvProfile, Layout};
 use crate::lines::Row;
 use crate::refusal::FileRefusal;
 use crate::stamp::{StampPattern, in_order};
-use crate::tally::{self, Tally};
+use crate::tally::{self, Interval, Tally};
 
 /// The most registers that one file's clock is followed for.
-const REGISTER_COUNT_MAX: usize = 4 << 20;
+pub(crate) const REGISTER_COUNT_MAX: usize = 4 << 20;
 
 /// Reads rows, and remembers what makes the next one cheap or clear.
 pub(super) struct Rows<'a> {
@@ -31,12 +31,13 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(profile: &'a CsvProfile, zone: &'a Zone, plan: &'a Plan) -> Self {
-        let clock = Clock::default();
+    /// `is_from_start` says whether every row of the file goes through these rows, or rows before them do not.
+    pub(super) fn new(profile: &'a CsvProfile, zone: &'a Zone, plan: &'a Plan, is_from_start: bool) -> Self {
+        let clock = Clock { is_from_start, ..Clock::default() };
         Self { profile, plan, zone, clock, last_point: None, last_register: None, last_day: None }
     }
 
-    /// Reads one row of the right number of fields.
+    /// Reads one row of the right number of fields; gives its value, if the layout has one value a row.
     ///
     /// # Errors
     /// [`FileRefusal::TooLarge`] for a file of too many registers.
@@ -46,18 +47,30 @@ impl<'a> Rows<'a> {
         text: &[u8],
         line: u64,
         tally: &mut Tally<'_>,
-    ) -> Result<(), FileRefusal> {
+    ) -> Result<Option<RawReading>, FileRefusal> {
         match self.profile.layout {
-            Layout::Long => self.long(row, text, line, tally),
-            Layout::Wide => {
-                self.wide(row, line, tally);
-                Ok(())
-            }
-            Layout::Day => {
-                self.day(row, text, line, tally);
-                Ok(())
-            }
+            Layout::Long => return self.long(row, text, line, tally),
+            Layout::Wide => self.wide(row, line, tally),
+            Layout::Day => self.day(row, text, line, tally),
         }
+        Ok(None)
+    }
+
+    /// Whether a row meant one of two instants and the rows before these decide which.
+    pub(super) const fn leans_on_earlier_rows(&self) -> bool {
+        self.clock.leans_on_earlier_rows
+    }
+
+    /// The registers met so far, in layouts with one value a row.
+    pub(super) fn register_count(&self) -> usize {
+        self.clock.previous.len()
+    }
+
+    /// Rows of a register met before went past elsewhere, the last of them at `instant`.
+    pub(super) fn follow(&mut self, usage_point: UsagePointId, register: Register, instant: UtcSeconds) {
+        // The instant is the one it means: the clock has no other choice, and nothing to refuse.
+        let placed = self.clock.place(WallTime::Once(instant), usage_point, register);
+        debug_assert_eq!(placed, Ok(instant));
     }
 
     fn long(
@@ -66,17 +79,20 @@ impl<'a> Rows<'a> {
         text: &[u8],
         line: u64,
         tally: &mut Tally<'_>,
-    ) -> Result<(), FileRefusal> {
+    ) -> Result<Option<RawReading>, FileRefusal> {
         if self.clock.previous.len() > REGISTER_COUNT_MAX {
             let limit = u64::try_from(REGISTER_COUNT_MAX).unwrap_or(u64::MAX);
             return Err(FileRefusal::TooLarge { what: "registers in one file", limit });
         }
         match self.long_value(row, line, tally) {
-            Ok(Some(reading)) => tally.reading(reading),
+            Ok(Some(reading)) => {
+                tally.reading(reading);
+                return Ok(Some(reading));
+            }
             Ok(None) => tally.summary.null_count += 1,
             Err(code) => tally.reject(code, line, 1, self.profile.encoding.text(text).as_bytes()),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The row's value; `None` if its quality says that there is none. Checks in the order of precedence.
@@ -126,7 +142,23 @@ impl<'a> Rows<'a> {
                 b"" => Err(RejectionCode::NoValue),
                 _ => self.profile.scale.watt_hours(field, self.profile.decimal),
             };
-            self.put(energy, usage_point, self.profile.register, start, (line, &column.name, field), tally);
+            match energy {
+                Ok((energy_wh, rounded)) => {
+                    tally.summary.rounded_count += u64::from(rounded);
+                    let (register, quality) = (self.profile.register, Quality::Valid);
+                    let interval_minutes = self.profile.interval_minutes;
+                    tally.reading(RawReading {
+                        usage_point,
+                        register,
+                        start,
+                        interval_minutes,
+                        energy_wh,
+                        quality,
+                        line,
+                    });
+                }
+                Err(code) => self.set_aside(code, (line, &column.name, field), tally),
+            }
         }
     }
 
@@ -141,6 +173,7 @@ impl<'a> Rows<'a> {
         };
         let interval_s = i64::from(self.profile.interval_minutes) * 60;
         let mut start = local.start;
+        tally.gather_for(usage_point, register);
         for column in &self.plan.values {
             let field = row.field(column.at);
             if field.is_empty() {
@@ -151,7 +184,14 @@ impl<'a> Rows<'a> {
                     // The day has fewer intervals than the file has columns.
                     false => Err(RejectionCode::OffGrid),
                 };
-                self.put(energy, usage_point, register, start, (line, &column.name, field), tally);
+                match energy {
+                    Ok((energy_wh, rounded)) => {
+                        tally.summary.rounded_count += u64::from(rounded);
+                        let minutes = self.profile.interval_minutes;
+                        tally.gather(Interval { start, minutes, energy_wh, quality: Quality::Valid, line });
+                    }
+                    Err(code) => self.set_aside(code, (line, &column.name, field), tally),
+                }
             }
             start = start.plus(interval_s);
         }
@@ -174,36 +214,15 @@ impl<'a> Rows<'a> {
         Ok((usage_point, register, local))
     }
 
-    /// Hands one value over, or sets it aside as `column=field`.
-    fn put(
+    /// Sets one value aside as `column=field`.
+    fn set_aside(
         &self,
-        energy: Result<(i64, bool), RejectionCode>,
-        usage_point: UsagePointId,
-        register: Register,
-        start: UtcSeconds,
+        code: RejectionCode,
         (line, column, field): (u64, &str, &[u8]),
         tally: &mut Tally<'_>,
     ) {
-        match energy {
-            Ok((energy_wh, rounded)) => {
-                tally.summary.rounded_count += u64::from(rounded);
-                let interval_minutes = self.profile.interval_minutes;
-                let quality = Quality::Valid;
-                tally.reading(RawReading {
-                    usage_point,
-                    register,
-                    start,
-                    interval_minutes,
-                    energy_wh,
-                    quality,
-                    line,
-                });
-            }
-            Err(code) => {
-                let raw = format!("{column}={}", self.profile.encoding.text(field));
-                tally.reject(code, line, 1, raw.as_bytes());
-            }
-        }
+        let raw = format!("{column}={}", self.profile.encoding.text(field));
+        tally.reject(code, line, 1, raw.as_bytes());
     }
 
     fn point(&mut self, row: Row<'_>) -> Result<UsagePointId, RejectionCode> {
@@ -274,6 +293,8 @@ struct Clock {
     places: HashMap<(UsagePointId, Register), usize>,
     last_place: Option<(UsagePointId, Register, usize)>,
     previous_row: Option<UtcSeconds>,
+    is_from_start: bool,
+    leans_on_earlier_rows: bool,
 }
 
 impl Clock {
@@ -285,6 +306,7 @@ impl Clock {
 
     /// The instant meant by the next stamp of a file whose rows each hold every register.
     fn place_row(&mut self, wall: WallTime) -> Result<UtcSeconds, RejectionCode> {
+        self.lean(wall, self.previous_row);
         let instant = in_order(wall, self.previous_row)?;
         self.previous_row = Some(instant);
         Ok(instant)
@@ -305,7 +327,9 @@ impl Clock {
             }
             _ => self.places.get(&(usage_point, register)).copied(),
         };
-        let instant = in_order(wall, place.map(|place| self.previous[place]))?;
+        let previous = place.map(|place| self.previous[place]);
+        self.lean(wall, previous);
+        let instant = in_order(wall, previous)?;
         let place = match place {
             Some(place) => {
                 self.previous[place] = instant;
@@ -320,5 +344,11 @@ impl Clock {
         };
         self.last_place = Some((usage_point, register, place));
         Ok(instant)
+    }
+
+    /// Notes that rows before these decide what `wall` means.
+    fn lean(&mut self, wall: WallTime, previous: Option<UtcSeconds>) {
+        let is_open = matches!(wall, WallTime::Twice(..)) && previous.is_none();
+        self.leans_on_earlier_rows |= is_open && !self.is_from_start;
     }
 }

@@ -2,14 +2,14 @@
 
 use tallywatt_core::calendar::{Day, UtcSeconds, WallTime, Zone};
 use tallywatt_core::label::UsagePointId;
-use tallywatt_core::reading::{INTERVAL_MINUTES, RawReading};
+use tallywatt_core::reading::INTERVAL_MINUTES;
 use tallywatt_core::register::{Flow, Register};
 use tallywatt_core::rejection::RejectionCode;
 
 use super::message::{Channel, Message, Period};
 use crate::refusal::FileRefusal;
 use crate::stamp::in_order;
-use crate::tally::{self, Tally};
+use crate::tally::{self, Interval, Tally};
 
 /// Hands a whole message over, channel by channel.
 pub(super) fn hand_over(message: Message, zone: &Zone, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
@@ -59,17 +59,16 @@ fn place(
         .iter()
         .any(|period| period.summer && matches!(wall_of(period, day, zone), Some(WallTime::Twice(..))));
     let mut previous = None;
+    tally.gather_for(usage_point, register);
     for period in &channel.periods {
         match start_of(period, day, zone, flagged, &mut previous) {
             Err((code, raw)) => tally.reject(code, period.line, 1, raw.as_bytes()),
             Ok((start, interval_minutes)) => match (&period.energy, &period.status) {
                 (Ok((energy_wh, rounded)), Ok(quality)) => {
                     tally.summary.rounded_count += u64::from(*rounded);
-                    tally.reading(RawReading {
-                        usage_point,
-                        register,
+                    tally.gather(Interval {
                         start,
-                        interval_minutes,
+                        minutes: interval_minutes,
                         energy_wh: *energy_wh,
                         quality: *quality,
                         line: period.line,

@@ -3,14 +3,13 @@
 use tallywatt_core::calendar::{UtcSeconds, Zone};
 use tallywatt_core::label::UsagePointId;
 use tallywatt_core::quality::Quality;
-use tallywatt_core::reading::RawReading;
 use tallywatt_core::register::{Flow, Register};
 use tallywatt_core::rejection::RejectionCode;
 
 use crate::lines::Row;
 use crate::scale::{Scale, Unit};
 use crate::stamp::{number, read_compact_day};
-use crate::tally::{self, Tally};
+use crate::tally::{self, Interval, Tally};
 
 /// Fields of a 300 after its values: quality, reason, description, update and load stamps; only the first must be there.
 const DAY_TAIL_COUNT: usize = 5;
@@ -216,17 +215,16 @@ impl Day {
         let interval_s = i64::from(self.channel.interval_minutes) * 60;
         let mut start = self.start;
         let mut uncovered = 0;
+        tally.gather_for(self.channel.usage_point, self.channel.register);
         for (energy, flag) in self.energies.iter().zip(&self.flags) {
             match (flag, &energy.scaled) {
                 (None, _) => uncovered += 1,
                 (Some(Flag::Null | Flag::Varies), _) => tally.summary.null_count += 1,
                 (Some(Flag::Of(quality)), Ok((energy_wh, rounded))) => {
                     tally.summary.rounded_count += u64::from(*rounded);
-                    tally.reading(RawReading {
-                        usage_point: self.channel.usage_point,
-                        register: self.channel.register,
+                    tally.gather(Interval {
                         start,
-                        interval_minutes: self.channel.interval_minutes,
+                        minutes: self.channel.interval_minutes,
                         energy_wh: *energy_wh,
                         quality: *quality,
                         line: self.line,

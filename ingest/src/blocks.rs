@@ -1,0 +1,278 @@
+//! A file in blocks of whole lines, or of whole frames, each with the number of its first.
+//!
+//! ```text
+//!   header │ 2 … 33 104 │ 33 105 … 65 980 │ 65 981 …      lines: cut after the last line break of a MiB
+//!           1 … 3 276   │ 3 277 … 6 552   │ …             frames: cut where the headers say that one ends
+//! ```
+//!
+//! Blocks follow each other without a gap, and only what is past the limit of a line is left out.
+
+use std::io::{BufRead, Read};
+
+use tallywatt_core::day_block::INTERVAL_COUNT_MAX;
+use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, leaf_size};
+
+use crate::refusal::FileRefusal;
+
+/// Bytes of a block, but for the last and for one with a longer line.
+pub const BLOCK_SIZE: usize = 1 << 20;
+/// The most bytes of a block: of a longer line, the first so many.
+pub const BLOCK_SIZE_MAX: usize = 2 * BLOCK_SIZE;
+/// Where a frame says how many intervals it has.
+const INTERVAL_COUNT_AT: usize = 12;
+
+const _: () = assert!(LEAF_SIZE_MAX <= BLOCK_SIZE);
+
+/// Whole lines, or whole frames. Reading the next block into one that is done with spares its memory.
+#[derive(Debug, Default)]
+pub struct Block {
+    bytes: Vec<u8>,
+    first_line: u64,
+    line_count: u64,
+}
+
+impl Block {
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Number of its first line or frame in the file, counted from 1.
+    #[must_use]
+    pub const fn first_line(&self) -> u64 {
+        self.first_line
+    }
+
+    /// How many lines or frames it holds.
+    #[must_use]
+    pub const fn line_count(&self) -> u64 {
+        self.line_count
+    }
+}
+
+/// Cuts a file into blocks.
+pub struct Blocks<'a> {
+    bytes: &'a mut dyn BufRead,
+    content: Content,
+    block_size: usize,
+    next_line: u64,
+    /// What was read past the end of the last block.
+    rest: Vec<u8>,
+    has_ended: bool,
+    failed: Option<FileRefusal>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Lines,
+    Frames,
+}
+
+impl<'a> Blocks<'a> {
+    /// Of lines from the second on: the header is read.
+    pub(crate) fn of_lines(bytes: &'a mut dyn BufRead) -> Self {
+        Self::new(bytes, Content::Lines, 2)
+    }
+
+    /// Of frames.
+    pub(crate) fn of_frames(bytes: &'a mut dyn BufRead) -> Self {
+        Self::new(bytes, Content::Frames, 1)
+    }
+
+    fn new(bytes: &'a mut dyn BufRead, content: Content, next_line: u64) -> Self {
+        Self {
+            bytes,
+            content,
+            block_size: BLOCK_SIZE,
+            next_line,
+            rest: Vec::new(),
+            has_ended: false,
+            failed: None,
+        }
+    }
+
+    /// In blocks of another size, 1 to [`BLOCK_SIZE`]; what is decoded does not depend on it.
+    #[must_use]
+    pub fn in_blocks_of(mut self, block_size: usize) -> Self {
+        self.block_size = block_size.clamp(1, BLOCK_SIZE);
+        self
+    }
+
+    /// Reads the next block into `block`; `false` at the end of the file.
+    ///
+    /// # Errors
+    /// [`FileRefusal::Io`], [`FileRefusal::TooLarge`] or [`FileRefusal::Archive`], when the file cannot be read
+    /// further. What was whole before has been given in a block of its own.
+    pub fn read(&mut self, block: &mut Block) -> Result<bool, FileRefusal> {
+        block.bytes.clear();
+        block.bytes.append(&mut self.rest);
+        (block.first_line, block.line_count) = (self.next_line, 0);
+        let mut wanted = self.block_size;
+        while !self.has_ended && self.failed.is_none() {
+            self.fill(&mut block.bytes, wanted);
+            let (end, count) = self.whole(&block.bytes);
+            if end > 0 || self.has_ended {
+                block.line_count = count;
+                self.rest.extend_from_slice(&block.bytes[end..]);
+                block.bytes.truncate(end);
+                break;
+            }
+            // One line longer than a block.
+            if block.bytes.len() >= BLOCK_SIZE_MAX {
+                self.skip_line();
+                block.bytes.push(b'\n');
+                block.line_count = 1;
+                break;
+            }
+            wanted = BLOCK_SIZE_MAX;
+        }
+        self.next_line += block.line_count;
+        match (block.line_count, self.failed.take()) {
+            (0, Some(failed)) => Err(failed),
+            (0, None) => Ok(false),
+            (_, failed) => {
+                self.failed = failed;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Tops `bytes` up to `size`, or to the end of the file.
+    fn fill(&mut self, bytes: &mut Vec<u8>, size: usize) {
+        let missing = size.saturating_sub(bytes.len());
+        bytes.reserve(missing);
+        let limit = u64::try_from(missing).unwrap_or(u64::MAX);
+        match (&mut *self.bytes).take(limit).read_to_end(bytes) {
+            Ok(found) => self.has_ended = found < missing,
+            Err(error) => self.failed = Some(FileRefusal::from_io(error)),
+        }
+    }
+
+    fn skip_line(&mut self) {
+        if let Err(error) = self.bytes.skip_until(b'\n') {
+            self.failed = Some(FileRefusal::from_io(error));
+        }
+    }
+
+    /// Where the last whole line or frame ends, and how many there are. At the end of the file, what is left
+    /// counts as one.
+    fn whole(&mut self, bytes: &[u8]) -> (usize, u64) {
+        let (end, count) = match self.content {
+            Content::Lines => {
+                let end = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
+                (end, memchr::memchr_iter(b'\n', &bytes[..end]).count())
+            }
+            Content::Frames => match frames(bytes) {
+                Frames::Whole { end, count } => (end, count),
+                Frames::Broken { count } => {
+                    // Where it ends nobody knows, and nothing after it will be taken.
+                    self.has_ended = true;
+                    (bytes.len(), count)
+                }
+            },
+        };
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        if self.has_ended && end < bytes.len() { (bytes.len(), count + 1) } else { (end, count) }
+    }
+}
+
+enum Frames {
+    Whole {
+        end: usize,
+        count: usize,
+    },
+    /// The last has an interval count that no frame has.
+    Broken {
+        count: usize,
+    },
+}
+
+fn frames(bytes: &[u8]) -> Frames {
+    let (mut end, mut count) = (0, 0);
+    while let Some(low_high) = bytes[end..].get(INTERVAL_COUNT_AT..).and_then(|rest| rest.first_chunk()) {
+        let interval_count = u16::from_le_bytes(*low_high);
+        if interval_count == 0 || interval_count > INTERVAL_COUNT_MAX {
+            return Frames::Broken { count: count + 1 };
+        }
+        let size = leaf_size(usize::from(interval_count));
+        if bytes.len() - end < size {
+            break;
+        }
+        end += size;
+        count += 1;
+    }
+    Frames::Whole { end, count }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{self, BufReader};
+
+    /// Gives its bytes a few at a time, then fails if it is to.
+    struct Drip<'a>(&'a [u8], bool);
+
+    impl Read for Drip<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let size = self.0.len().min(buffer.len()).min(300_007);
+            if size == 0 && self.1 {
+                return Err(io::Error::other("unplugged"));
+            }
+            buffer[..size].copy_from_slice(&self.0[..size]);
+            self.0 = &self.0[size..];
+            Ok(size)
+        }
+    }
+
+    fn blocks_of(text: &[u8], fails: bool) -> (Vec<Block>, Option<FileRefusal>) {
+        let mut reader = BufReader::new(Drip(text, fails));
+        let mut blocks = Blocks::of_lines(&mut reader);
+        let mut found = Vec::new();
+        loop {
+            let mut block = Block::default();
+            match blocks.read(&mut block) {
+                Ok(true) => found.push(block),
+                Ok(false) => return (found, None),
+                Err(refusal) => return (found, Some(refusal)),
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_are_the_file() {
+        let text: Vec<u8> = (0..400_000).flat_map(|number| format!("{number},x\n").into_bytes()).collect();
+        for cut in [0, 1, 5] {
+            let text = &text[..text.len() - cut];
+            let (blocks, refusal) = blocks_of(text, false);
+            assert!(refusal.is_none() && blocks.len() > 3);
+            let joined: Vec<u8> = blocks.iter().flat_map(|block| block.bytes().to_vec()).collect();
+            assert!(joined == text, "cut {cut}");
+            let mut line = 2;
+            for block in &blocks {
+                assert_eq!(block.first_line(), line);
+                assert!(block.bytes().starts_with(format!("{},", line - 2).as_bytes()));
+                assert!(block.bytes().len() <= BLOCK_SIZE);
+                line += block.line_count();
+            }
+        }
+        let (blocks, refusal) = blocks_of(&text[..text.len() - 3], true);
+        assert!(matches!(refusal, Some(FileRefusal::Io(_))));
+        let line_count: u64 = blocks.iter().map(Block::line_count).sum();
+        assert_eq!(line_count, 399_999, "every whole line, and not the one that breaks off");
+    }
+
+    #[test]
+    fn a_line_past_every_limit_is_cut() {
+        for size in [BLOCK_SIZE - 1, BLOCK_SIZE, BLOCK_SIZE + 1, BLOCK_SIZE_MAX, BLOCK_SIZE_MAX + 1, 5 << 20]
+        {
+            let text = [b"a\n".to_vec(), vec![b'x'; size], b"\nb\n".to_vec()].concat();
+            let (blocks, refusal) = blocks_of(&text, false);
+            assert!(refusal.is_none());
+            assert_eq!(blocks.iter().map(Block::line_count).sum::<u64>(), 3, "{size}");
+            let joined: Vec<u8> = blocks.iter().flat_map(|block| block.bytes().to_vec()).collect();
+            assert!(joined.len() >= text.len().min(BLOCK_SIZE_MAX), "{size}");
+            assert!(joined.starts_with(b"a\nxx") && joined.ends_with(b"x\nb\n"), "{size}");
+        }
+    }
+}
