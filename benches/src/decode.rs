@@ -177,6 +177,16 @@ pub fn cases(household_count: u64, day_count: u32) -> [Case; 5] {
     ]
 }
 
+/// The same readings as day-block frames.
+///
+/// # Panics
+/// Never: the profile comes with the program.
+#[must_use]
+pub fn frames(household_count: u64, day_count: u32) -> Case {
+    let profile = Profile::builtin("frames").expect("the profile comes with the program");
+    Case { name: "frames", profile, bytes: written(&town(household_count, day_count), ReadingFormat::Frames) }
+}
+
 fn written(town: &Town, format: ReadingFormat) -> Vec<u8> {
     let own: Vec<_> = parts(town, format).filter(|part| part.region == REGION).collect();
     let [part] = own.as_slice() else { panic!("{} files, one is measured", own.len()) };

@@ -75,6 +75,8 @@ pub enum Command {
     Export(Export),
     /// Settings: check, show, profiles.
     Config(Config),
+    /// Measure this machine: its limits first, then each stage as a share of its limit. A quarter of a minute.
+    Bench(Bench),
 }
 
 #[derive(Debug, Args)]
@@ -395,4 +397,18 @@ pub enum ConfigAction {
         /// Name.
         name: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Folder whose disk is measured; what is written there is removed again. Default: the data folder if there is
+    /// one, else the system's folder for temporary files.
+    #[arg(long)]
+    pub folder: Option<PathBuf>,
+    /// Smaller inputs and less time each: seconds in all, for a look. The figures are worth little.
+    #[arg(long)]
+    pub quick: bool,
+    /// Also draw the figures as an SVG picture.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
@@ -18,6 +17,7 @@ use tallywatt_node::intake::{ImportEnd, ImportReport, ImportRun, Intake};
 
 use crate::args::{Arguments, Ingest};
 use crate::failure::{Failure, code};
+use crate::interrupt;
 use crate::open::{Opened, data_option, now_unix_s, open, record};
 use crate::output::{Output, Report, Table};
 use crate::progress::Meter;
@@ -42,7 +42,8 @@ pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Re
         })?;
     }
     let files = files_in(&ingest.files)?;
-    let interrupt = interrupt_flag()?;
+    // What is acknowledged is durable, so a second Ctrl-C may end at once.
+    let interrupt = interrupt::flag(|| {})?;
     let mut opened = open(arguments)?;
     let mut intake = Intake::open(&arguments.data, opened.consortium.node(Party::Grid).books())?;
     let mut report = Report::default();
@@ -110,20 +111,6 @@ pub fn read_profile(name: &str) -> Result<Profile, Failure> {
             "mend the line; `tallywatt config profiles NAME` shows examples",
         )
     })
-}
-
-/// Set by Ctrl-C. One handler serves the whole process.
-fn interrupt_flag() -> Result<Arc<AtomicBool>, Failure> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let handle = Arc::clone(&flag);
-    let set = ctrlc::set_handler(move || {
-        // A second Ctrl-C ends at once: what is acknowledged is durable anyway.
-        if handle.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(code::INTERRUPTED));
-        }
-    });
-    set.map_err(|error| Failure::usage(format!("cannot listen for Ctrl-C: {error}"), "run it again"))?;
-    Ok(flag)
 }
 
 /// Imports files, in the order given.

@@ -5,6 +5,7 @@
 //! 11 in use; 12 key refused; 13 no quorum; 78 bad configuration; 130 interrupted, safe to run again.
 
 mod args;
+mod bench;
 mod bill;
 mod chain;
 mod config;
@@ -13,6 +14,7 @@ mod documents;
 mod export;
 mod failure;
 mod ingest;
+mod interrupt;
 mod open;
 mod output;
 mod pay;
@@ -76,5 +78,6 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
         Command::Chain(chain) => chain::run(chain, arguments),
         Command::Export(export) => export::run(export, arguments),
         Command::Config(config) => config::run(config, arguments),
+        Command::Bench(bench) => bench::run(bench, arguments, output),
     }
 }
