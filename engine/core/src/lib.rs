@@ -19,6 +19,7 @@ pub mod calendar;
 pub mod contract;
 pub mod day_block;
 pub mod decimal;
+pub mod determinants;
 pub mod energy;
 pub mod hash;
 pub mod label;
