@@ -16,6 +16,7 @@ pub mod account;
 pub mod agreement;
 pub mod bill;
 pub mod calendar;
+pub mod columns;
 pub mod contract;
 pub mod day_block;
 pub mod decimal;
