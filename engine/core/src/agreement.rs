@@ -184,7 +184,7 @@ impl Agreement {
     }
 }
 
-fn rate_for(rates: &[(Label, PricePerKwh)], zone: &Label) -> Result<PricePerKwh, AgreementError> {
+pub(crate) fn rate_for(rates: &[(Label, PricePerKwh)], zone: &Label) -> Result<PricePerKwh, AgreementError> {
     let named = |name: &str| rates.iter().find(|(known, _)| known.as_str() == name).map(|(_, rate)| *rate);
     named(zone.as_str()).or_else(|| named("all")).ok_or(AgreementError::NoRate(*zone))
 }

@@ -350,7 +350,7 @@ impl<'a> Usage<'a> {
 }
 
 /// The tax in (or on) `base`, rounded once by the tariff's rule.
-fn tax(vat: Vat, base: Money, rounding: crate::money::Rounding) -> Money {
+pub(crate) fn tax(vat: Vat, base: Money, rounding: crate::money::Rounding) -> Money {
     use crate::money::Rounding;
     let rate = i128::from(vat.rate_e4);
     let whole = if vat.is_included { 10_000 + rate } else { 10_000 };

@@ -84,6 +84,14 @@ pub struct RunningSplit {
 }
 
 impl RunningSplit {
+    /// The split that stands when `due` is due so far: where a later part of a column begins.
+    ///
+    /// `None` past 64-bit minor units.
+    #[must_use]
+    pub fn at(due: ExactAmount) -> Option<Self> {
+        Some(Self { due, paid: due.round(RUNNING_ROUNDING)? })
+    }
+
     /// Splits `amount`, of which `part` is the payee's, into (payee, remainder).
     ///
     /// # Panics
