@@ -19,7 +19,7 @@ use tallywatt_shards::archive::{ArchiveBatch, write_parquet};
 use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord};
 use tallywatt_shards::sealing;
 use tallywatt_shards::threads::Threads;
-use tallywatt_shards::write_ahead::WriteAhead;
+use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError, WriteAheadLimits};
 use tallywatt_verify::report::Verdict;
 
 use crate::town::{blocks, town};
@@ -153,11 +153,13 @@ fn append(folder: &Path, _: &Threads) -> Body {
         rejections: Vec::new(),
         frames: blocks.into_iter().map(DayLeaf::frame).collect(),
     };
-    let (mut file, _) = WriteAhead::open(&folder.join("readings.twa")).expect("the folder can be written to");
+    let open = WriteAhead::open(&folder.join("ahead"), WriteAheadLimits::default(), &mut |_| Ok(()));
+    let (mut log, _): (WriteAhead, _) =
+        open.map_err(|error: WriteAheadError| error).expect("the folder can be written to");
     Box::new(move || {
         let payload = record.encode().expect("the record is within its limits");
-        file.append(INTAKE_KIND, &payload).expect("the record is small");
-        file.sync().expect("the folder can be written to");
+        log.append(INTAKE_KIND, &[&payload]).expect("the record is small");
+        log.sync().expect("the folder can be written to");
         record.frames.len()
     })
 }

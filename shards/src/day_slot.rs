@@ -18,6 +18,7 @@ use tallywatt_ledger::day_pack::Header;
 
 const VALUES_AT: usize = 80;
 const SOURCE_AT: usize = 6;
+const REVISION_AT: usize = 7;
 const DAY_AT: Range<usize> = 8..12;
 const COUNT_AT: Range<usize> = 12..14;
 const MIDNIGHT_AT: usize = 14;
@@ -69,6 +70,11 @@ pub const fn source_of(header: &Header) -> u8 {
 /// Sets its source.
 pub fn set_source(frame: &mut [u8], source: u8) {
     frame[SOURCE_AT] = source;
+}
+
+/// Sets its revision: then it is a leaf to be sealed, no frame any more.
+pub fn set_revision(leaf: &mut [u8], revision: u8) {
+    leaf[REVISION_AT] = revision;
 }
 
 /// The header of a day without a value; `None` if intervals of that length do not fill it, or it does not begin a

@@ -170,6 +170,12 @@ impl DayTable {
         slots.into_iter().map(|(_, _, slot)| Slot(slot)).collect()
     }
 
+    /// The key of every day, in the order they came in.
+    pub fn keys(&self) -> impl Iterator<Item = LeafKey> {
+        let count = u32::try_from(self.places.len()).expect("checked when they were inserted");
+        (0..count).map(|slot| LeafKey::of_header(day_slot::header_of(self.frame(Slot(slot)))))
+    }
+
     /// Forgets every day; their memory is kept for the next.
     pub fn clear(&mut self) {
         self.index.clear();

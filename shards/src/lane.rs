@@ -18,6 +18,7 @@ use tallywatt_ledger::leaf_key::LeafKey;
 use tallywatt_ledger::seal::{PARTITION_COUNT, partition_of};
 
 use crate::intake_record::IntakeCounts;
+use crate::write_ahead::RecordPlace;
 
 /// Which shard of `shard_count` owns a partition: ranges of equal size, in order.
 ///
@@ -89,6 +90,8 @@ pub struct Outcome {
     pub packs: Vec<u8>,
     /// Where each partition's are.
     pub parts: Vec<DayPart>,
+    /// Where in the record the packs begin; said by whoever wrote it.
+    pub packs_start: usize,
 }
 
 /// One shard's share of a chunk.
@@ -108,8 +111,8 @@ impl Lane {
         self.frame_heads.clear();
         self.runs.clear();
         self.values.clear();
-        let Outcome { counts, rejections, packs, parts } = &mut self.outcome;
-        *counts = IntakeCounts::default();
+        let Outcome { counts, rejections, packs, parts, packs_start } = &mut self.outcome;
+        (*counts, *packs_start) = (IntakeCounts::default(), 0);
         rejections.clear();
         packs.clear();
         parts.clear();
@@ -131,6 +134,8 @@ pub struct Chunk {
     pub rejections: Vec<Rejection>,
     /// One lane a shard.
     pub lanes: Vec<Lane>,
+    /// The record it was written ahead in; said by whoever wrote it.
+    pub written: Option<RecordPlace>,
     reading_count: usize,
     recent_point: Option<(UsagePointId, u8)>,
 }
@@ -182,6 +187,7 @@ impl Chunk {
         self.block.clear();
         self.rejections.clear();
         self.lanes.iter_mut().for_each(Lane::clear);
+        self.written = None;
         (self.sequence, self.line_before, self.cursor, self.reading_count) = (0, 0, 0, 0);
     }
 

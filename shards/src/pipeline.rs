@@ -17,10 +17,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::durable::DurableError;
 use crate::lane::{Chunk, Lane};
 use crate::queues::{Receiver, Scope, Sender, bounded, scope};
-use crate::shard::{EarlierDays, Rules, Shard};
+use crate::shard::{EarlierDays, Rules, Shard, ShardError};
+use crate::write_ahead::RecordPlace;
 
 /// The most chunks on the way at once.
 pub const CHUNK_COUNT_MAX: usize = 64;
@@ -44,7 +44,7 @@ pub enum PipelineError<E> {
     Commit(E),
     /// A day known from before could not be read.
     #[error(transparent)]
-    Disk(DurableError),
+    Shard(ShardError),
 }
 
 /// Where the source gets empty chunks and leaves full ones.
@@ -95,7 +95,7 @@ enum Finished {
     /// One of them, dealt with.
     Lane { sequence: u64, shard: usize, lane: Lane },
     /// A worker cannot go on.
-    Failed(DurableError),
+    Failed(ShardError),
     /// A stage panicked: what it held will not come.
     Panicked,
 }
@@ -142,20 +142,23 @@ pub fn run<R: Send, E>(
     }
     let (finish, finished) = bounded(limits.chunk_count * (shard_count + 1) + shard_count);
     scope(|threads| {
-        let mut inboxes = Vec::with_capacity(shard_count);
+        let (mut inboxes, mut notify) = (Vec::with_capacity(shard_count), Vec::with_capacity(shard_count));
         for (at, shard) in shards.iter_mut().enumerate() {
             let (inbox, shares) = bounded(limits.chunk_count);
+            // Of every chunk a lane comes before its notice, so there are never more than chunks.
+            let (notice, notices) = bounded(2 * limits.chunk_count);
             inboxes.push(inbox);
+            notify.push(notice);
             let alarm = Alarm(finish.clone());
-            threads.spawn(move || work((at, shard), (rules, earlier), &shares, &alarm.0));
+            threads.spawn(move || work((at, shard), (rules, earlier), (&shares, &notices), &alarm.0));
         }
         let next = start_decoders(threads, limits, &inboxes, &finish, decode);
         let mut feeder = Feeder { free, next, inboxes, heads: finish, stop: &stop, sequence: 0 };
         let source = threads.spawn(move || source(&mut feeder));
-        let committed = gather(shard_count, &finished, &give_back, commit);
+        let committed = gather(&finished, (&give_back, &notify), commit);
         stop.store(true, Ordering::Release);
         // Whoever waits for a chunk or for room gets none any more.
-        drop((give_back, finished));
+        drop((give_back, finished, notify));
         let sourced = match source.join() {
             Ok(sourced) => sourced,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -194,11 +197,19 @@ fn distribute(mut chunk: Chunk, inboxes: &[Sender<Share>], heads: &Sender<Finish
     drop(heads.send(Finished::Head(chunk)));
 }
 
-/// A worker: takes its lanes in the order of the file, whatever order the decoders finish them in.
+/// Where a lane's days were written.
+struct Notice {
+    sequence: u64,
+    place: Option<RecordPlace>,
+    packs_start: usize,
+}
+
+/// A worker: takes its lanes in the order of the file, whatever order the decoders finish them in; lets go of durable
+/// days when there are too many.
 fn work(
     (at, shard): (usize, &mut Shard),
     (rules, earlier): (&Rules<'_>, &dyn EarlierDays),
-    shares: &Receiver<Share>,
+    (shares, notices): (&Receiver<Share>, &Receiver<Notice>),
     finish: &Sender<Finished>,
 ) {
     let mut early: BTreeMap<u64, Lane> = BTreeMap::new();
@@ -210,12 +221,32 @@ fn work(
                 drop(finish.send(Finished::Failed(error)));
                 return;
             }
+            shard.expect_written(next, &lane.outcome);
             if finish.send(Finished::Lane { sequence: next, shard: at, lane }).is_err() {
                 return;
             }
             next += 1;
+            while let Ok(notice) = notices.try_recv() {
+                shard.written(notice.sequence, notice.place, notice.packs_start);
+            }
+            if shard.is_full() {
+                if !wait_until_written(shard, notices) {
+                    return;
+                }
+                shard.let_go_of_table();
+            }
         }
     }
+    wait_until_written(shard, notices);
+}
+
+/// `false` when that will not happen: the run has failed.
+fn wait_until_written(shard: &mut Shard, notices: &Receiver<Notice>) -> bool {
+    while shard.is_waiting() {
+        let Ok(notice) = notices.recv() else { return false };
+        shard.written(notice.sequence, notice.place, notice.packs_start);
+    }
+    true
 }
 
 /// Chunks whose parts have not all come back.
@@ -254,12 +285,11 @@ impl Gathering {
 
 /// The committer: brings chunks together, and commits those that are next in order.
 fn gather<E>(
-    shard_count: usize,
     finished: &Receiver<Finished>,
-    give_back: &Sender<Chunk>,
+    (give_back, notify): (&Sender<Chunk>, &[Sender<Notice>]),
     commit: &mut dyn FnMut(&mut [Chunk]) -> Result<(), E>,
 ) -> Result<(), PipelineError<E>> {
-    let mut gathering = Gathering { shard_count, open: BTreeMap::new() };
+    let mut gathering = Gathering { shard_count: notify.len(), open: BTreeMap::new() };
     let mut next = 0;
     let mut ready = Vec::new();
     while let Ok(first) = finished.recv() {
@@ -274,7 +304,7 @@ fn gather<E>(
                 Finished::Lane { sequence, shard, lane } => {
                     gathering.parts(sequence).lanes[shard] = Some(lane)
                 }
-                Finished::Failed(error) => return Err(PipelineError::Disk(error)),
+                Finished::Failed(error) => return Err(PipelineError::Shard(error)),
                 // The scope passes the panic on when all threads have ended.
                 Finished::Panicked => return Ok(()),
             }
@@ -287,6 +317,11 @@ fn gather<E>(
         if !ready.is_empty() {
             commit(&mut ready).map_err(PipelineError::Commit)?;
             for chunk in ready.drain(..) {
+                let (sequence, place) = (chunk.sequence, chunk.written);
+                for (notice, lane) in notify.iter().zip(&chunk.lanes) {
+                    let packs_start = lane.outcome.packs_start;
+                    drop(notice.send(Notice { sequence, place, packs_start }));
+                }
                 // Nobody takes chunks any more once the source has ended.
                 drop(give_back.send(chunk));
             }

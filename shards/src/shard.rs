@@ -13,6 +13,8 @@
 //! Invariants: a rejected reading leaves no trace, not even an empty day; a day's grid is that of its first
 //! accepted reading; for readings of one grid the days are the same for any order, splitting or repetition.
 
+use std::collections::VecDeque;
+
 use tallywatt_core::calendar::{LocalDay, UtcSeconds, Zone};
 use tallywatt_core::day_block::{BlockKey, MergeCounts};
 use tallywatt_core::quality::Quality;
@@ -27,6 +29,8 @@ use crate::day_slot;
 use crate::day_table::{DayTable, Slot};
 use crate::durable::DurableError;
 use crate::lane::{DayPart, FrameHead, Lane, LaneRun, Outcome, RunHead};
+use crate::let_go::{LetGo, LetGoError};
+use crate::write_ahead::{RecordPlace, WriteAheadReader};
 
 /// What is the same for all readings of a file.
 #[derive(Debug, Clone, Copy)]
@@ -39,31 +43,71 @@ pub struct Rules<'a> {
     pub limits: Limits,
 }
 
-/// Days known from before that are not in memory.
+/// Why a shard cannot go on: a day known from before cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ShardError {
+    /// One that was sealed.
+    #[error(transparent)]
+    Sealed(#[from] DurableError),
+    /// One that was let go of.
+    #[error(transparent)]
+    LetGo(#[from] LetGoError),
+}
+
+/// A day as it was sealed last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedDay {
+    /// Its frame.
+    pub frame: Vec<u8>,
+    /// How many times it was sealed before that.
+    pub revision: u8,
+}
+
+/// Days that are sealed.
 pub trait EarlierDays: Sync {
-    /// The frame of a day, if it is known.
+    /// A day as it was sealed last, if it was.
     ///
     /// # Errors
     /// [`DurableError`] if the disk fails: then nothing more may be judged.
-    fn find(&self, partition: u8, key: &LeafKey) -> Result<Option<Vec<u8>>, DurableError>;
+    fn find(&self, partition: u8, key: &LeafKey) -> Result<Option<SealedDay>, DurableError>;
 }
 
-/// No days are known from before.
+/// No days are sealed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoEarlierDays;
 
 impl EarlierDays for NoEarlierDays {
-    fn find(&self, _: u8, _: &LeafKey) -> Result<Option<Vec<u8>>, DurableError> {
+    fn find(&self, _: u8, _: &LeafKey) -> Result<Option<SealedDay>, DurableError> {
         Ok(None)
     }
 }
 
 /// One shard's days.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Shard {
     table: DayTable,
+    let_go: LetGo,
+    reader: Option<WriteAheadReader>,
+    memory_size_max: usize,
+    /// Where the days of chunks are packed that are not durable yet.
+    open: VecDeque<(u64, Vec<DayPart>)>,
     recent: Option<Recent>,
     pack: PackWriter,
+}
+
+impl Default for Shard {
+    /// A shard that keeps all its days in memory.
+    fn default() -> Self {
+        Self {
+            table: DayTable::default(),
+            let_go: LetGo::default(),
+            reader: None,
+            memory_size_max: usize::MAX,
+            open: VecDeque::new(),
+            recent: None,
+            pack: PackWriter::default(),
+        }
+    }
 }
 
 /// The local day of the last reading: the next one is mostly of the same.
@@ -74,27 +118,81 @@ struct Recent {
 }
 
 impl Shard {
+    /// A shard that lets go of durable days when those in memory take more than `memory_size_max` bytes, and finds
+    /// them again in the log that `reader` reads.
+    #[must_use]
+    pub fn bounded(memory_size_max: usize, reader: WriteAheadReader) -> Self {
+        Self { memory_size_max, reader: Some(reader), ..Self::default() }
+    }
+
     /// The days in memory.
     #[must_use]
     pub const fn table(&self) -> &DayTable {
         &self.table
     }
 
-    /// Lets go of every day in memory; the caller knows them to be durable.
+    /// Forgets every day: all of them are sealed.
     pub fn clear(&mut self) {
         self.table.clear();
+        self.let_go.clear();
+        self.open.clear();
+    }
+
+    /// The days that are not in memory any more.
+    #[must_use]
+    pub const fn let_go(&self) -> &LetGo {
+        &self.let_go
+    }
+
+    /// Remembers that a lane was dealt with whose days are not durable yet.
+    pub(crate) fn expect_written(&mut self, sequence: u64, outcome: &Outcome) {
+        self.open.push_back((sequence, outcome.parts.clone()));
+    }
+
+    /// Learns where the days of the oldest such lane were written.
+    pub(crate) fn written(&mut self, sequence: u64, place: Option<RecordPlace>, packs_start: usize) {
+        let (expected, parts) = self.open.pop_front().expect("lanes are written in order");
+        assert_eq!(expected, sequence, "lanes are written in order");
+        if let Some(place) = place {
+            self.let_go.note(&parts, place, packs_start);
+        }
+    }
+
+    /// Whether lanes are not durable yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// Whether its days take more memory than they may.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.reader.is_some() && self.table.size() > self.memory_size_max
+    }
+
+    /// Lets go of the days in memory; all of them are durable.
+    ///
+    /// # Panics
+    /// If some are not.
+    pub fn let_go_of_table(&mut self) {
+        assert!(!self.is_waiting(), "only durable days are let go of");
+        self.let_go.let_go(&mut self.table);
+    }
+
+    /// Notes where days that are replayed stand in the log.
+    pub fn note(&mut self, parts: &[DayPart], place: RecordPlace, packs_start: usize) {
+        self.let_go.note(parts, place, packs_start);
     }
 
     /// Takes in a lane: judges, joins, and packs the days that changed.
     ///
     /// # Errors
-    /// [`DurableError`] if a day from before cannot be read.
+    /// [`ShardError`] if a day from before cannot be read.
     pub fn take_in(
         &mut self,
         lane: &mut Lane,
         rules: &Rules<'_>,
         earlier: &dyn EarlierDays,
-    ) -> Result<(), DurableError> {
+    ) -> Result<(), ShardError> {
         let Lane { frames, frame_heads, runs, values, outcome } = lane;
         let mut intake = LaneIntake { shard: self, rules, earlier, outcome };
         let mut rest = frames.as_slice();
@@ -182,7 +280,7 @@ struct LaneIntake<'a> {
 }
 
 impl LaneIntake<'_> {
-    fn frame(&mut self, head: &FrameHead, frame: &[u8]) -> Result<(), DurableError> {
+    fn frame(&mut self, head: &FrameHead, frame: &[u8]) -> Result<(), ShardError> {
         let header = day_slot::header_of(frame);
         let extent = day_slot::extent(frame);
         if extent.present_count == 0 {
@@ -226,12 +324,7 @@ impl LaneIntake<'_> {
     }
 
     /// The slow way: every interval that has a value is judged as a reading of its own.
-    fn frame_by_reading(
-        &mut self,
-        head: &FrameHead,
-        frame: &[u8],
-        key: &LeafKey,
-    ) -> Result<(), DurableError> {
+    fn frame_by_reading(&mut self, head: &FrameHead, frame: &[u8], key: &LeafKey) -> Result<(), ShardError> {
         let BlockKey { usage_point, register, .. } = key.block_key();
         let grid = day_slot::grid_of(day_slot::header_of(frame));
         for at in 0..grid.interval_count {
@@ -257,7 +350,7 @@ impl LaneIntake<'_> {
         &mut self,
         LaneRun { head: run, partition, .. }: &LaneRun,
         values_wh: &[i64],
-    ) -> Result<(), DurableError> {
+    ) -> Result<(), ShardError> {
         let mut done = 0;
         while done < values_wh.len() {
             let taken = self.run_of_day((run, *partition), done, &values_wh[done..])?;
@@ -276,7 +369,7 @@ impl LaneIntake<'_> {
         (run, partition): (&RunHead, u8),
         at: usize,
         values_wh: &[i64],
-    ) -> Result<usize, DurableError> {
+    ) -> Result<usize, ShardError> {
         let start = run.start.plus(seconds_of(at, run.interval_minutes));
         let Some(local) = self.shard.local_day_of(start, self.rules.zone) else { return Ok(0) };
         if run.quality == Quality::Missing {
@@ -333,7 +426,7 @@ impl LaneIntake<'_> {
     }
 
     /// One reading through all the rules.
-    fn reading(&mut self, partition: u8, reading: &RawReading) -> Result<(), DurableError> {
+    fn reading(&mut self, partition: u8, reading: &RawReading) -> Result<(), ShardError> {
         let outcome = self.judged(partition, reading)?;
         let counts = &mut self.outcome.counts;
         counts.offered += 1;
@@ -363,7 +456,7 @@ impl LaneIntake<'_> {
         Ok(())
     }
 
-    fn judged(&mut self, partition: u8, reading: &RawReading) -> Result<ReadingOutcome, DurableError> {
+    fn judged(&mut self, partition: u8, reading: &RawReading) -> Result<ReadingOutcome, ShardError> {
         use ReadingOutcome::Rejected;
         let Some(local) = self.shard.local_day_of(reading.start, self.rules.zone) else {
             return Ok(Rejected(RejectionCode::Stamp));
@@ -409,11 +502,18 @@ impl LaneIntake<'_> {
     }
 
     /// The day's slot, brought back into memory if it is known from before.
-    fn find(&mut self, partition: u8, key: &LeafKey) -> Result<Option<Slot>, DurableError> {
+    fn find(&mut self, partition: u8, key: &LeafKey) -> Result<Option<Slot>, ShardError> {
         if let Some(slot) = self.shard.table.find(key) {
             return Ok(Some(slot));
         }
-        let earlier = self.earlier.find(partition, key)?;
+        let let_go = match &self.shard.reader {
+            Some(reader) => self.shard.let_go.find(partition, key, reader)?,
+            None => None,
+        };
+        let earlier = match let_go {
+            Some(frame) => Some(frame),
+            None => self.earlier.find(partition, key)?.map(|day| day.frame),
+        };
         Ok(earlier.map(|frame| self.shard.table.insert(*key, partition, &frame)))
     }
 

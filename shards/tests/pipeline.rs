@@ -23,7 +23,7 @@ use tallywatt_shards::durable::DurableError;
 use tallywatt_shards::intake_record::IntakeCounts;
 use tallywatt_shards::lane::{Chunk, RunHead};
 use tallywatt_shards::pipeline::{Feeder, PipelineError, PipelineLimits, run};
-use tallywatt_shards::shard::{EarlierDays, NoEarlierDays, Rules, Shard};
+use tallywatt_shards::shard::{EarlierDays, NoEarlierDays, Rules, SealedDay, Shard};
 
 /// Readings as they may come: mostly whole days, some of them again, otherwise, too late, too large, off the grid.
 fn readings(rng: &mut TestRng, run_count: usize) -> Vec<RawReading> {
@@ -350,7 +350,7 @@ fn a_panic_is_passed_on() {
             &self,
             _: u8,
             _: &tallywatt_ledger::leaf_key::LeafKey,
-        ) -> std::result::Result<Option<Vec<u8>>, DurableError> {
+        ) -> std::result::Result<Option<SealedDay>, DurableError> {
             panic!("planted")
         }
     }

@@ -11,7 +11,7 @@ use tallywatt_core::vee::judge::Limits;
 use tallywatt_shards::durable::DurableError;
 use tallywatt_shards::lane::{Chunk, RunHead};
 use tallywatt_shards::pipeline::{Feeder, PipelineError, PipelineLimits, run};
-use tallywatt_shards::shard::{EarlierDays, NoEarlierDays, Rules, Shard};
+use tallywatt_shards::shard::{EarlierDays, NoEarlierDays, Rules, SealedDay, Shard};
 
 const SCHEDULE_COUNT: usize = 1_500;
 const CHUNK_COUNT: u64 = 7;
@@ -102,13 +102,13 @@ fn no_schedule_hangs_on_a_disk_that_cannot_be_read() {
             &self,
             _: u8,
             _: &tallywatt_ledger::leaf_key::LeafKey,
-        ) -> Result<Option<Vec<u8>>, DurableError> {
+        ) -> Result<Option<SealedDay>, DurableError> {
             Err(DurableError::NotAFile("planted".into()))
         }
     }
     let limits = PipelineLimits { chunk_count: 3, decoder_count: 1 };
     let check = move || {
-        assert!(matches!(piped((2, limits), &Broken, u64::MAX), Err(PipelineError::Disk(_))));
+        assert!(matches!(piped((2, limits), &Broken, u64::MAX), Err(PipelineError::Shard(_))));
     };
     shuttle::check_random(check, SCHEDULE_COUNT);
 }

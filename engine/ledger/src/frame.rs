@@ -17,8 +17,9 @@ use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::{INTERVAL_MINUTES, Source};
 use tallywatt_core::register::{Flow, Register};
 
+use crate::blinding::BLINDING_SIZE;
 use crate::codec::CodecError;
-use crate::day_leaf::{BLINDING_SIZE, DayLeaf, HEADER_SIZE, LEAF_VERSION, LeafTag, leaf_size};
+use crate::day_leaf::{DayLeaf, HEADER_SIZE, LEAF_VERSION, LeafTag, leaf_size};
 
 /// Where the usage point stands.
 const POINT_AT: usize = HEADER_SIZE - LABEL_SIZE_MAX;
@@ -183,7 +184,7 @@ mod tests {
     use tallywatt_core::calendar::Zone;
     use tallywatt_core::day_block::{DayBlock, MergeCounts};
 
-    use crate::day_leaf::BlindingSecret;
+    use crate::blinding::BlindingSecret;
 
     /// A small generator: the same numbers for the same seed.
     struct Dice(u64);

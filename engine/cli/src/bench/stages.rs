@@ -17,7 +17,7 @@ use tallywatt_shards::archive::{ArchiveBatch, write_parquet};
 use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord};
 use tallywatt_shards::sealing;
 use tallywatt_shards::threads::Threads;
-use tallywatt_shards::write_ahead::WriteAhead;
+use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError, WriteAheadLimits};
 use tallywatt_verify::report::Verdict;
 
 use crate::args::{Demo, Format};
@@ -246,17 +246,17 @@ fn appends<'i>(inputs: &'i Inputs<'_>) -> Result<Body<'i>, Failure> {
         rejections: Vec::new(),
         frames: sorted.into_iter().map(DayLeaf::frame).collect(),
     };
-    let path = inputs.room("intake")?.join("readings.twa");
-    let disk = |error| Failure::usage(error, "free some space, or name another folder with --folder");
-    let open = move |path: &PathBuf| WriteAhead::open(path).map(|(file, _)| file).map_err(disk);
-    let mut file = open(&path)?;
+    let path = inputs.room("intake")?;
+    let disk = |error: WriteAheadError| {
+        Failure::usage(error, "free some space, or name another folder with --folder")
+    };
+    let (mut log, _) = WriteAhead::open(&path, WriteAheadLimits::default(), &mut |_| Ok(())).map_err(disk)?;
     Ok(Box::new(move |_| {
-        if file.file_size() > WRITE_AHEAD_SIZE_MAX {
-            std::fs::remove_file(&path).map_err(|error| Failure::file("remove", &path, &error))?;
-            file = open(&path)?;
+        if log.size() > WRITE_AHEAD_SIZE_MAX {
+            log.start_over(&mut std::iter::empty()).map_err(disk)?;
         }
-        file.append(INTAKE_KIND, &record.encode().map_err(defect)?).map_err(disk)?;
-        file.sync().map_err(disk)?;
+        log.append(INTAKE_KIND, &[&record.encode().map_err(defect)?]).map_err(disk)?;
+        log.sync().map_err(disk)?;
         Ok(Work::new(reading_count, 1))
     }))
 }

@@ -1,0 +1,193 @@
+//! The cut: what the shards hold becomes a sealed batch, partition by partition, on all threads.
+//!
+//! ```text
+//!   partition p ─ let-go days, read back ─┐ by key, the newest copy  ┌ as sealed before? left out
+//!               └ days in memory ─────────┘──────────────────────────┴ else its next revision ─▶ PartitionSealer
+//!                                                                                                    │
+//!   writer ◀── partitions in order ◀── bounded queue ◀── summary, packs, index ◀──────────────────────┘
+//! ```
+//!
+//! Memory: a partition a thread, and as many again on the way to the writer.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tallywatt_ledger::blinding::BlindingSecret;
+use tallywatt_ledger::day_leaf::leaf_size;
+use tallywatt_ledger::leaf_key::LeafKey;
+use tallywatt_ledger::seal::{PARTITION_COUNT, SealError, SealKind};
+
+use crate::batch_file::BatchFileError;
+use crate::batch_file::writer::{BatchWriter, Sink};
+use crate::day_slot;
+use crate::day_table::Slot;
+use crate::durable::DurableError;
+use crate::lane::shard_of;
+use crate::let_go::LetGoError;
+use crate::partition_sealer::{PartitionSealer, SealedPartition};
+use crate::queues::{Sender, bounded, scope};
+use crate::shard::{EarlierDays, Shard};
+use crate::write_ahead::WriteAheadReader;
+
+/// The most threads that seal.
+pub const SEALER_COUNT_MAX: usize = 64;
+
+/// Why days cannot be sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum CutError {
+    /// Days that were let go of cannot be had again.
+    #[error(transparent)]
+    LetGo(#[from] LetGoError),
+    /// Days sealed before cannot be read.
+    #[error(transparent)]
+    Sealed(#[from] DurableError),
+    /// The leaves cannot be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The batch cannot be written.
+    #[error(transparent)]
+    BatchFile(#[from] BatchFileError),
+    /// A day was corrected too often.
+    #[error("{usage_point} on {day} was corrected 255 times, at most 255", usage_point = .0.usage_point, day = .0.day)]
+    Revisions(tallywatt_core::day_block::BlockKey),
+}
+
+/// What is sealed, and from where it is known.
+pub struct Cut<'a> {
+    /// The shards, in order.
+    pub shards: &'a [Shard],
+    /// Reads the days they let go of.
+    pub reader: Option<&'a WriteAheadReader>,
+    /// The days sealed before.
+    pub earlier: &'a dyn EarlierDays,
+    /// The ledger's secret.
+    pub secret: &'a BlindingSecret,
+    /// Threads to seal with, 1 to [`SEALER_COUNT_MAX`].
+    pub thread_count: usize,
+}
+
+impl Cut<'_> {
+    /// Seals all days that changed since they were sealed last into a batch, and gives its writer back.
+    ///
+    /// # Errors
+    /// [`CutError`]; the shards are as they were.
+    ///
+    /// # Panics
+    /// If the number of threads is out of range, or a thread panics.
+    pub fn seal<S: Sink>(&self, mut writer: BatchWriter<S>) -> Result<BatchWriter<S>, CutError> {
+        assert!((1..=SEALER_COUNT_MAX).contains(&self.thread_count), "1 to 64 threads");
+        let tables = self.sorted_tables();
+        let next = AtomicUsize::new(0);
+        let (send, sealed) = bounded(2 * self.thread_count);
+        scope(|threads| {
+            for _ in 0..self.thread_count {
+                let (send, next, tables) = (send.clone(), &next, &tables);
+                threads.spawn(move || self.seal_some(next, tables, &send));
+            }
+            drop(send);
+            let mut early: BTreeMap<u8, SealedPartition> = BTreeMap::new();
+            let mut wanted = 0_u16;
+            while let Ok(result) = sealed.recv() {
+                // On a failure the queue closes, and with it every thread ends.
+                let (partition, part) = result?;
+                early.insert(partition, part);
+                while let Some(part) =
+                    u8::try_from(wanted).ok().and_then(|partition| early.remove(&partition))
+                {
+                    writer.put(&part)?;
+                    wanted += 1;
+                }
+            }
+            Ok(writer)
+        })
+    }
+
+    /// The slots of each shard's days in memory, by partition and key.
+    fn sorted_tables(&self) -> Vec<Vec<(u8, Slot)>> {
+        scope(|threads| {
+            let sort = |shard: &'_ Shard| {
+                let table = shard.table();
+                table.sorted().into_iter().map(|slot| (table.partition(slot), slot)).collect::<Vec<_>>()
+            };
+            let sorted: Vec<_> = self.shards.iter().map(|shard| threads.spawn(move || sort(shard))).collect();
+            sorted.into_iter().map(|sorted| sorted.join().expect("sorting does not panic")).collect()
+        })
+    }
+
+    fn seal_some(&self, next: &AtomicUsize, tables: &[Vec<(u8, Slot)>], send: &Sender<SealedResult>) {
+        loop {
+            let Ok(partition) = u8::try_from(next.fetch_add(1, Ordering::Relaxed)) else { return };
+            let sealed = self.seal_partition(partition, tables);
+            if send.send(sealed.map(|sealed| (partition, sealed))).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn seal_partition(&self, partition: u8, tables: &[Vec<(u8, Slot)>]) -> Result<SealedPartition, CutError> {
+        let at = shard_of(partition, self.shards.len());
+        let days = self.days(partition, &self.shards[at], &tables[at])?;
+        let mut sealer = PartitionSealer::new(SealKind::Batch, partition, self.secret);
+        let mut leaf = Vec::new();
+        for (key, frame) in days.newest() {
+            leaf.clear();
+            leaf.extend_from_slice(frame);
+            if let Some(before) = self.earlier.find(partition, key)? {
+                if before.frame == frame {
+                    continue;
+                }
+                let next = before.revision.checked_add(1).ok_or(CutError::Revisions(key.block_key()))?;
+                day_slot::set_revision(&mut leaf, next);
+            }
+            sealer.push(&leaf)?;
+        }
+        Ok(sealer.finish()?)
+    }
+
+    /// Every copy of every day of a partition, older before newer.
+    fn days(&self, partition: u8, shard: &Shard, table: &[(u8, Slot)]) -> Result<Days, CutError> {
+        let mut days = Days::default();
+        if let Some(reader) = self.reader {
+            shard.let_go().each_of(partition, reader, &mut |frame| days.push(frame))?;
+        }
+        let start = table.partition_point(|(other, _)| *other < partition);
+        let own = table[start..].iter().take_while(|(other, _)| *other == partition);
+        own.for_each(|(_, slot)| days.push(shard.table().frame(*slot)));
+        days.sort();
+        Ok(days)
+    }
+}
+
+type SealedResult = Result<(u8, SealedPartition), CutError>;
+
+/// Frames end to end, and where each is.
+#[derive(Default)]
+struct Days {
+    frames: Vec<u8>,
+    places: Vec<(LeafKey, usize)>,
+}
+
+impl Days {
+    fn push(&mut self, frame: &[u8]) {
+        self.places.push((LeafKey::of_header(day_slot::header_of(frame)), self.frames.len()));
+        self.frames.extend_from_slice(frame);
+    }
+
+    fn sort(&mut self) {
+        // What arrives in order is in order; of copies the newest stays last.
+        if !self.places.is_sorted() {
+            self.places.sort_unstable();
+        }
+    }
+
+    fn newest(&self) -> impl Iterator<Item = (&LeafKey, &[u8])> {
+        let copies = self.places.chunk_by(|a, b| a.0 == b.0);
+        copies.map(|copies| {
+            let (key, at) = &copies[copies.len() - 1];
+            let size = leaf_size(day_slot::interval_count(day_slot::header_of(&self.frames[*at..])));
+            (key, &self.frames[*at..*at + size])
+        })
+    }
+}
+
+const _: () = assert!(PARTITION_COUNT == 256);
