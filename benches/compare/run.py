@@ -12,6 +12,7 @@ import datetime
 import json
 import os
 import shlex
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -237,6 +238,7 @@ def say(text: str) -> None:
 def main() -> int:
     """Runs what was asked for, prints the table, writes the record."""
     options = command_line()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end from outside keeps what was measured
     run = Run(options)
     record = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -257,6 +259,9 @@ def main() -> int:
             run.note(run.missing, str(lacking))
         except (WorkerFailed, TotalsDiffer) as failure:
             run.note(run.failed, str(failure))
+        except KeyboardInterrupt:
+            run.note(run.failed, f"interrupted at {comparison.ours}, {comparison.rival}")
+            break
     record |= {
         "load_after": os.getloadavg(),
         "versions": run.versions,

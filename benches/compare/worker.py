@@ -35,8 +35,10 @@ class Worker:
     def __enter__(self) -> "Worker":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Ends the input, which ends the worker; it may still have to clean up."""
+    def __exit__(self, cause: type[BaseException] | None, *_: object) -> None:
+        """Ends the input, which ends the worker; it may still have to clean up. One at work is not waited for."""
+        if cause is KeyboardInterrupt:
+            self.process.terminate()
         try:
             self.process.communicate(timeout=60)
         except subprocess.TimeoutExpired:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 
 import protocol
 from bill_sql import bill_query, whole_kopecks
@@ -12,8 +11,9 @@ from protocol import Answer, Stopwatch
 ARGUMENTS = protocol.arguments()
 FOLDER = ARGUMENTS.dir
 SETTINGS = f"SETTINGS max_threads = {ARGUMENTS.threads}, max_insert_threads = {ARGUMENTS.threads}"
-STORE = tempfile.mkdtemp(prefix="rival-clickhouse-", dir=FOLDER)
-SESSION = session.Session(STORE)
+STORE = FOLDER / "rival-clickhouse"
+shutil.rmtree(STORE, ignore_errors=True)  # of a worker that was killed
+SESSION = session.Session(str(STORE))
 
 
 def parquet(name: str) -> str:
