@@ -11,8 +11,10 @@
 use std::hint::black_box;
 use std::path::Path;
 
+use tallywatt_core::day_block::DayBlock;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::day_leaf::DayLeaf;
+use tallywatt_ledger::day_pack::PackWriter;
 use tallywatt_ledger::seal::SealKind;
 use tallywatt_ledger::tree::{Tree, TreeKind};
 use tallywatt_shards::archive::{ArchiveBatch, write_parquet};
@@ -144,6 +146,7 @@ fn decoded_text(name: &str) -> Body {
 fn append(folder: &Path, _: &Threads) -> Body {
     let mut blocks = blocks(&town(HOUSEHOLD_COUNT, DAY_COUNT));
     blocks.sort_by_key(|block| block.key());
+    let day_count = blocks.len();
     let record = IntakeRecord {
         file: ContentHash::default(),
         file_name: "bench".into(),
@@ -151,7 +154,7 @@ fn append(folder: &Path, _: &Threads) -> Body {
         is_finished: false,
         counts: IntakeCounts::default(),
         rejections: Vec::new(),
-        frames: blocks.into_iter().map(DayLeaf::frame).collect(),
+        packs: packs_of(&blocks),
     };
     let open = WriteAhead::open(&folder.join("ahead"), WriteAheadLimits::default(), &mut |_| Ok(()));
     let (mut log, _): (WriteAhead, _) =
@@ -160,8 +163,21 @@ fn append(folder: &Path, _: &Threads) -> Body {
         let payload = record.encode().expect("the record is within its limits");
         log.append(INTAKE_KIND, &[&payload]).expect("the record is small");
         log.sync().expect("the folder can be written to");
-        record.frames.len()
+        day_count
     })
+}
+
+/// These days, packed.
+fn packs_of(blocks: &[DayBlock]) -> Vec<u8> {
+    let (mut pack, mut packs) = (PackWriter::default(), Vec::new());
+    for block in blocks {
+        if pack.is_full() {
+            pack.finish(&mut packs);
+        }
+        pack.push(DayLeaf::frame(block.clone()).bytes());
+    }
+    pack.finish(&mut packs);
+    packs
 }
 
 fn parquet(folder: &Path, threads: &Threads) -> Body {

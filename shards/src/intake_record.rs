@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! offset size
-//!    0    1   version = 1
+//!    0    1   version = 2
 //!    1    1   kind = 0x30
 //!    2   32   import: hash over file, member, profile and zone
 //!   34  4+n   file name, at most 255 bytes of UTF-8, no control characters
@@ -11,41 +11,30 @@
 //!    …   56   u64 offered, accepted, duplicate, corrected, conflict, rejected, refused
 //!    …    4   u32 number of rejections, then each:
 //!               1 code, 8 u64 line, 4 u32 reading count, 4+n raw text
-//!    …    4   u32 number of day frames, then each as drawn in `tallywatt_ledger::day_leaf`
+//!    …    4   u32 size of what follows
+//!    …    …   packs of the days that changed, as they stand then, as drawn in `tallywatt_ledger::day_pack`
 //! ```
 //!
-//! Frames stand in the order of their keys, each key once. Replaying a record merges its frames: replaying it
-//! twice, or after later ones, gives the same days. Also in `FORMAT.md` §7.
+//! Replaying a record joins its days: replaying it twice, or after later ones, gives the same days. A chunk of a
+//! file is one record, so it is durable as a whole or not at all. Also in `FORMAT.md` §7.
 
-use tallywatt_core::day_block::BlockKey;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::rejection::{RAW_SIZE_MAX, Rejection, RejectionCode};
 use tallywatt_ledger::codec::{CodecError, Reader, Writer};
-use tallywatt_ledger::day_leaf::{DayLeaf, LEAF_SIZE_MAX, LeafTag};
-
-use crate::write_ahead::group::PAYLOAD_SIZE_MAX;
+use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, LeafTag};
+use tallywatt_ledger::day_pack::PackReader;
+use tallywatt_ledger::frame::check_frame;
 
 /// Kind of these records in the write-ahead log, and in their own second byte.
 pub const INTAKE_KIND: u8 = 0x30;
 /// The version of these bytes.
-pub const INTAKE_VERSION: u8 = 1;
+pub const INTAKE_VERSION: u8 = 2;
 /// The longest file name.
 pub const FILE_NAME_SIZE_MAX: usize = 255;
 /// The most rejections in one record.
-pub const REJECTION_COUNT_MAX: u32 = 16_384;
-/// The most day frames in one record.
-pub const FRAME_COUNT_MAX: u32 = 16_384;
+pub const REJECTION_COUNT_MAX: u32 = 1 << 20;
 /// The longest raw text: [`RAW_SIZE_MAX`] bytes, each escaped.
 pub const RAW_TEXT_SIZE_MAX: usize = 8 * RAW_SIZE_MAX;
-
-/// Everything in a record but its lists, rounded up.
-const FIXED_SIZE_MAX: usize = 512;
-const _: () = assert!(
-    FIXED_SIZE_MAX
-        + REJECTION_COUNT_MAX as usize * (17 + RAW_TEXT_SIZE_MAX)
-        + FRAME_COUNT_MAX as usize * LEAF_SIZE_MAX
-        <= PAYLOAD_SIZE_MAX
-);
 
 /// What became of the readings of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,8 +70,8 @@ pub struct IntakeRecord {
     pub counts: IntakeCounts,
     /// What was set aside.
     pub rejections: Vec<Rejection>,
-    /// The days that changed, as they stand now, sorted by key.
-    pub frames: Vec<DayLeaf>,
+    /// Packs of the days that changed, as they stand then.
+    pub packs: Vec<u8>,
 }
 
 /// Why a record cannot be written or read.
@@ -112,39 +101,38 @@ pub enum IntakeRecordError {
         /// The limit.
         max: u32,
     },
-    /// A frame is a sealed leaf.
-    #[error("frame {at} is a sealed leaf, not a frame")]
-    Tag {
-        /// Index of the frame.
-        at: usize,
-    },
-    /// A frame is not after the one before it.
-    #[error("frame {at} is not after the one before it")]
-    Order {
-        /// Index of the later frame.
-        at: usize,
-    },
     /// The bytes are not a canonical record.
     #[error("intake record: {0}")]
     Codec(#[from] CodecError),
-    /// The bytes inside a frame are not canonical.
-    #[error("frame {at} at {offset} of an intake record: {source}")]
-    Frame {
-        /// Index of the frame.
-        at: usize,
-        /// Where it starts.
-        offset: usize,
-        /// What is wrong in it; its offsets count from the frame.
+    /// A day in it is not canonical.
+    #[error("day {at} of an intake record: {source}")]
+    Day {
+        /// Its index.
+        at: u64,
+        /// What is wrong.
         source: CodecError,
     },
 }
 
+/// Takes a day's frame, and where its pack begins.
+pub type TakeDay<'a, E> = dyn FnMut(usize, &[u8]) -> Result<(), E> + 'a;
+
 impl IntakeRecord {
-    /// The canonical bytes, at most [`PAYLOAD_SIZE_MAX`].
+    /// The canonical bytes.
     ///
     /// # Errors
     /// [`IntakeRecordError`] names the limit.
     pub fn encode(&self) -> Result<Vec<u8>, IntakeRecordError> {
+        let mut bytes = self.encode_head(self.packs.len())?;
+        bytes.extend_from_slice(&self.packs);
+        Ok(bytes)
+    }
+
+    /// The bytes before the packs, when these are `packs_size` bytes that stand elsewhere.
+    ///
+    /// # Errors
+    /// [`IntakeRecordError`] names the limit.
+    pub fn encode_head(&self, packs_size: usize) -> Result<Vec<u8>, IntakeRecordError> {
         self.check()?;
         let mut writer = Writer::record(INTAKE_VERSION, INTAKE_KIND);
         writer.hash(&self.file).text(&self.file_name).u64(self.line_cursor).u8(self.is_finished.into());
@@ -156,10 +144,7 @@ impl IntakeRecord {
             let Rejection { code, line, reading_count, raw } = rejection;
             writer.u8(code.number()).u64(*line).u32(*reading_count).text(raw);
         }
-        writer.count(self.frames.len());
-        for frame in &self.frames {
-            writer.raw(frame.bytes());
-        }
+        writer.count(packs_size);
         Ok(writer.finish())
     }
 
@@ -180,11 +165,36 @@ impl IntakeRecord {
         };
         let counts = IntakeCounts::read(&mut reader)?;
         let rejections = read_rejections(&mut reader)?;
-        let frames = read_frames(&mut reader, bytes)?;
+        let packs_size = reader.u32("packs size")?;
+        let packs_size = usize::try_from(packs_size).unwrap_or(usize::MAX);
+        let packs = reader.raw("packs", packs_size)?.to_vec();
         reader.finish()?;
-        let record = Self { file, file_name, line_cursor, is_finished, counts, rejections, frames };
+        let record = Self { file, file_name, line_cursor, is_finished, counts, rejections, packs };
         record.check()?;
         Ok(record)
+    }
+
+    /// Gives each day's frame, checked, and where its pack begins in the packs.
+    ///
+    /// # Errors
+    /// [`IntakeRecordError::Day`], or what `take` gave.
+    pub fn each_day<E: From<IntakeRecordError>>(&self, take: &mut TakeDay<'_, E>) -> Result<(), E> {
+        let mut at = 0;
+        let mut frame = [0; LEAF_SIZE_MAX];
+        let mut rest = self.packs.as_slice();
+        while !rest.is_empty() {
+            let wrong = |source| IntakeRecordError::Day { at, source };
+            let (mut pack, size) = PackReader::new(rest, LeafTag::Frame).map_err(wrong)?;
+            while pack.advance().map_err(|source| IntakeRecordError::Day { at, source })? {
+                let frame = &mut frame[..pack.leaf_size()];
+                pack.write_leaf(frame);
+                check_frame(frame).map_err(|source| IntakeRecordError::Day { at, source })?;
+                take(self.packs.len() - rest.len(), frame)?;
+                at += 1;
+            }
+            rest = &rest[size..];
+        }
+        Ok(())
     }
 
     /// The rules that encoding and decoding share.
@@ -195,23 +205,11 @@ impl IntakeRecord {
             return Err(IntakeRecordError::FileName { size });
         }
         check_count("rejections", self.rejections.len(), REJECTION_COUNT_MAX)?;
-        check_count("day frames", self.frames.len(), FRAME_COUNT_MAX)?;
         for (at, rejection) in self.rejections.iter().enumerate() {
             let size = rejection.raw.len();
             if size > RAW_TEXT_SIZE_MAX {
                 return Err(IntakeRecordError::RawText { at, size });
             }
-        }
-        let mut last: Option<BlockKey> = None;
-        for (at, frame) in self.frames.iter().enumerate() {
-            let key = frame.block().key();
-            if frame.tag() != LeafTag::Frame {
-                return Err(IntakeRecordError::Tag { at });
-            }
-            if last.is_some_and(|last| last >= key) {
-                return Err(IntakeRecordError::Order { at });
-            }
-            last = Some(key);
         }
         Ok(())
     }
@@ -267,17 +265,4 @@ fn read_rejections(reader: &mut Reader<'_>) -> Result<Vec<Rejection>, CodecError
         rejections.push(Rejection { code, line, reading_count, raw });
     }
     Ok(rejections)
-}
-
-fn read_frames(reader: &mut Reader<'_>, bytes: &[u8]) -> Result<Vec<DayLeaf>, IntakeRecordError> {
-    let count = reader.count("day frames", FRAME_COUNT_MAX)?;
-    let mut frames = Vec::new();
-    for at in 0..count {
-        let offset = reader.at();
-        let (frame, size) = DayLeaf::decode_first(&bytes[offset..])
-            .map_err(|source| IntakeRecordError::Frame { at, offset, source })?;
-        reader.raw("day frame", size)?;
-        frames.push(frame);
-    }
-    Ok(frames)
 }

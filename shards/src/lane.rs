@@ -15,8 +15,9 @@ use tallywatt_core::quality::Quality;
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::Rejection;
 use tallywatt_ledger::leaf_key::LeafKey;
-use tallywatt_ledger::seal::{PARTITION_COUNT, partition_of};
+use tallywatt_ledger::seal::{PARTITION_COUNT, partition_of, partitions_of};
 
+use crate::day_slot;
 use crate::intake_record::IntakeCounts;
 use crate::write_ahead::RecordPlace;
 
@@ -119,17 +120,35 @@ impl Lane {
     }
 }
 
+/// How many frames are routed at once.
+const STAGED_COUNT: usize = 64;
+
+/// Frames of one size that wait for others.
+#[derive(Debug, Default)]
+struct Staged {
+    frames: Vec<u8>,
+    frame_size: usize,
+    lines: Vec<u64>,
+}
+
+impl Staged {
+    fn clear(&mut self) {
+        self.frames.clear();
+        self.lines.clear();
+    }
+}
+
 /// A stretch of one file, on its way through the stages.
 #[derive(Debug, Default)]
-pub struct Chunk {
+pub struct Chunk<B = ()> {
     /// Its number in the run, from 0.
     pub sequence: u64,
-    /// The bytes it is decoded from, where decoding is a stage of its own.
-    pub block: Vec<u8>,
-    /// Line (or frame) number before the block.
-    pub line_before: u64,
+    /// What it is decoded from, where decoding is a stage of its own; it is used again.
+    pub block: B,
     /// Lines up to and including this one are dealt with when it is durable.
     pub cursor: u64,
+    /// Whether the whole file is dealt with then.
+    pub is_last: bool,
     /// What its decoder set aside, in the order of the file.
     pub rejections: Vec<Rejection>,
     /// One lane a shard.
@@ -137,16 +156,24 @@ pub struct Chunk {
     /// The record it was written ahead in; said by whoever wrote it.
     pub written: Option<RecordPlace>,
     reading_count: usize,
+    frame_count: usize,
+    staged: Staged,
     recent_point: Option<(UsagePointId, u8)>,
 }
 
-impl Chunk {
+impl<B: Default> Chunk<B> {
     /// An empty chunk.
     #[must_use]
     pub fn new(shard_count: usize) -> Self {
         let mut lanes = Vec::new();
         lanes.resize_with(shard_count, Lane::default);
         Self { lanes, ..Self::default() }
+    }
+
+    /// Frames in it so far.
+    #[must_use]
+    pub const fn frame_count(&self) -> usize {
+        self.frame_count
     }
 
     /// Readings in it so far.
@@ -169,26 +196,52 @@ impl Chunk {
         }
     }
 
-    /// Routes a canonical frame to its lane.
+    /// Routes a canonical frame to its lane, together with others: partitions are hashed side by side.
     ///
     /// # Panics
     /// If it is no frame.
-    pub fn push_frame(&mut self, frame: &[u8], partition: u8, line: u64) {
-        let shard = shard_of(partition, self.lanes.len());
-        let lane = &mut self.lanes[shard];
-        let size = u16::try_from(frame.len()).expect("a frame is at most 1,600 bytes");
-        lane.frames.extend_from_slice(frame);
-        lane.frame_heads.push(FrameHead { partition, size, line });
-        self.reading_count += crate::day_slot::interval_count(crate::day_slot::header_of(frame));
+    pub fn push_frame(&mut self, frame: &[u8], line: u64) {
+        if self.staged.lines.len() == STAGED_COUNT || self.staged.frame_size != frame.len() {
+            self.settle();
+        }
+        self.staged.frame_size = frame.len();
+        self.staged.frames.extend_from_slice(frame);
+        self.staged.lines.push(line);
+        self.reading_count += day_slot::interval_count(day_slot::header_of(frame));
+        self.frame_count += 1;
     }
 
     /// Empties it; the buffers keep their memory.
     pub fn clear(&mut self) {
-        self.block.clear();
         self.rejections.clear();
         self.lanes.iter_mut().for_each(Lane::clear);
         self.written = None;
-        (self.sequence, self.line_before, self.cursor, self.reading_count) = (0, 0, 0, 0);
+        self.staged.clear();
+        (self.sequence, self.cursor, self.is_last) = (0, 0, false);
+        (self.reading_count, self.frame_count) = (0, 0);
+    }
+}
+
+impl<B> Chunk<B> {
+    /// Sends the frames that wait for others to their lanes.
+    pub(crate) fn settle(&mut self) {
+        let Staged { frames, frame_size, lines } = &mut self.staged;
+        if lines.is_empty() {
+            return;
+        }
+        let mut partitions = [0; STAGED_COUNT];
+        let partitions = &mut partitions[..lines.len()];
+        partitions_of(frames, *frame_size, partitions);
+        for ((frame, &line), &partition) in
+            frames.chunks_exact(*frame_size).zip(lines.iter()).zip(&*partitions)
+        {
+            let shard = shard_of(partition, self.lanes.len());
+            let lane = &mut self.lanes[shard];
+            let size = u16::try_from(frame.len()).expect("a frame is at most 1,600 bytes");
+            lane.frames.extend_from_slice(frame);
+            lane.frame_heads.push(FrameHead { partition, size, line });
+        }
+        self.staged.clear();
     }
 
     /// What became of all its readings, with those its decoder set aside.

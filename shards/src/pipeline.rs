@@ -11,8 +11,8 @@
 //!
 //! There is a fixed number of chunks, and whoever has none waits: a slow disk or a slow consumer slows the source, and
 //! memory is bounded by that number times the size of a chunk. Workers take chunks in the order of the file, so
-//! what becomes of a reading does not depend on the number of threads. The committer runs on the caller's
-//! thread; when it fails, the queues close, every stage ends, and the error is returned.
+//! what becomes of a reading does not depend on the number of threads. The source runs on the caller's thread.
+//! When the committer fails, the queues close, every stage ends, and the error is returned.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,18 +48,18 @@ pub enum PipelineError<E> {
 }
 
 /// Where the source gets empty chunks and leaves full ones.
-pub struct Feeder<'a> {
-    free: Receiver<Chunk>,
-    next: Vec<Sender<Chunk>>,
+pub struct Feeder<'a, B = ()> {
+    free: Receiver<Chunk<B>>,
+    next: Vec<Sender<Chunk<B>>>,
     inboxes: Vec<Sender<Share>>,
-    heads: Sender<Finished>,
+    heads: Sender<Finished<B>>,
     stop: &'a AtomicBool,
     sequence: u64,
 }
 
-impl Feeder<'_> {
+impl<B: Default> Feeder<'_, B> {
     /// An empty chunk, as soon as there is one; `None` when the run has failed and nothing more is wanted.
-    pub fn take(&mut self) -> Option<Chunk> {
+    pub fn take(&mut self) -> Option<Chunk<B>> {
         if self.stop.load(Ordering::Acquire) {
             return None;
         }
@@ -69,7 +69,7 @@ impl Feeder<'_> {
     }
 
     /// Sends a chunk on its way, in the order of the file.
-    pub fn send(&mut self, mut chunk: Chunk) {
+    pub fn send(&mut self, mut chunk: Chunk<B>) {
         chunk.sequence = self.sequence;
         self.sequence += 1;
         if self.next.is_empty() {
@@ -89,9 +89,9 @@ struct Share {
 }
 
 /// What comes together again at the committer.
-enum Finished {
+enum Finished<B> {
     /// A chunk without its lanes.
-    Head(Chunk),
+    Head(Chunk<B>),
     /// One of them, dealt with.
     Lane { sequence: u64, shard: usize, lane: Lane },
     /// A worker cannot go on.
@@ -101,9 +101,9 @@ enum Finished {
 }
 
 /// Tells the committer when its thread panics: it would wait for ever for what that thread held.
-struct Alarm(Sender<Finished>);
+struct Alarm<B>(Sender<Finished<B>>);
 
-impl Drop for Alarm {
+impl<B> Drop for Alarm<B> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             drop(self.0.send(Finished::Panicked));
@@ -111,22 +111,28 @@ impl Drop for Alarm {
     }
 }
 
+/// Makes chunks durable together.
+pub type Commit<'a, B, E> = dyn FnMut(&mut [Chunk<B>]) -> Result<(), E> + Send + 'a;
+/// What a decoder thread does to each chunk.
+pub type Decode<'a, B> = Box<dyn FnMut(&mut Chunk<B>) + 'a>;
+
 /// Runs a source through decoders and shards to the committer, until the source ends.
 ///
-/// `commit` gets chunks in the order of the file, as many as are ready, and makes them durable together.
+/// `decoder` makes what each decoder thread does; `commit` gets chunks in the order of the file, as many as are
+/// ready, and makes them durable together.
 ///
 /// # Errors
 /// [`PipelineError`]; then the shards hold days that are not durable, and must be filled again.
 ///
 /// # Panics
 /// If a limit is out of range or there is no shard; if a stage panics.
-pub fn run<R: Send, E>(
+pub fn run<'d, B: Default + Send, R, E: Send>(
     shards: &mut [Shard],
     (rules, earlier): (&Rules<'_>, &dyn EarlierDays),
     limits: PipelineLimits,
-    source: impl FnOnce(&mut Feeder<'_>) -> R + Send,
-    decode: &(dyn Fn(&mut Chunk) + Sync),
-    commit: &mut dyn FnMut(&mut [Chunk]) -> Result<(), E>,
+    source: impl FnOnce(&mut Feeder<'_, B>) -> R,
+    decoder: &(dyn Fn() -> Decode<'d, B> + Sync),
+    commit: &mut Commit<'_, B, E>,
 ) -> Result<R, PipelineError<E>> {
     assert!((2..=CHUNK_COUNT_MAX).contains(&limits.chunk_count), "2 to 64 chunks");
     assert!(
@@ -152,32 +158,37 @@ pub fn run<R: Send, E>(
             let alarm = Alarm(finish.clone());
             threads.spawn(move || work((at, shard), (rules, earlier), (&shares, &notices), &alarm.0));
         }
-        let next = start_decoders(threads, limits, &inboxes, &finish, decode);
-        let mut feeder = Feeder { free, next, inboxes, heads: finish, stop: &stop, sequence: 0 };
-        let source = threads.spawn(move || source(&mut feeder));
-        let committed = gather(&finished, (&give_back, &notify), commit);
-        stop.store(true, Ordering::Release);
-        // Whoever waits for a chunk or for room gets none any more.
-        drop((give_back, finished, notify));
-        let sourced = match source.join() {
-            Ok(sourced) => sourced,
-            Err(panic) => std::panic::resume_unwind(panic),
+        let next = start_decoders(threads, limits, &inboxes, &finish, decoder);
+        let stopped = &stop;
+        let committer = threads.spawn(move || {
+            let committed = gather(&finished, (&give_back, &notify), commit);
+            // Whoever waits for a chunk gets none any more.
+            stopped.store(true, Ordering::Release);
+            committed
+        });
+        let sourced = {
+            let mut feeder = Feeder { free, next, inboxes, heads: finish, stop: &stop, sequence: 0 };
+            source(&mut feeder)
         };
-        committed.map(|()| sourced)
+        match committer.join() {
+            Ok(committed) => committed.map(|()| sourced),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
     })
 }
 
-fn start_decoders<'scope>(
+fn start_decoders<'scope, 'd: 'scope, B: Default + Send + 'scope>(
     threads: &'scope Scope<'scope, '_>,
     limits: PipelineLimits,
     inboxes: &[Sender<Share>],
-    finish: &Sender<Finished>,
-    decode: &'scope (dyn Fn(&mut Chunk) + Sync),
-) -> Vec<Sender<Chunk>> {
+    finish: &Sender<Finished<B>>,
+    decoder: &'scope (dyn Fn() -> Decode<'d, B> + Sync),
+) -> Vec<Sender<Chunk<B>>> {
     let start = |_| {
-        let (next, chunks) = bounded::<Chunk>(limits.chunk_count);
+        let (next, chunks) = bounded::<Chunk<B>>(limits.chunk_count);
         let (inboxes, alarm) = (inboxes.to_vec(), Alarm(finish.clone()));
         threads.spawn(move || {
+            let mut decode = decoder();
             while let Ok(mut chunk) = chunks.recv() {
                 decode(&mut chunk);
                 distribute(chunk, &inboxes, &alarm.0);
@@ -189,7 +200,8 @@ fn start_decoders<'scope>(
 }
 
 /// Sends each lane to its shard and the rest to the committer. A closed queue means that the run has failed.
-fn distribute(mut chunk: Chunk, inboxes: &[Sender<Share>], heads: &Sender<Finished>) {
+fn distribute<B>(mut chunk: Chunk<B>, inboxes: &[Sender<Share>], heads: &Sender<Finished<B>>) {
+    chunk.settle();
     let sequence = chunk.sequence;
     for (inbox, lane) in inboxes.iter().zip(&mut chunk.lanes) {
         drop(inbox.send(Share { sequence, lane: std::mem::take(lane) }));
@@ -206,11 +218,11 @@ struct Notice {
 
 /// A worker: takes its lanes in the order of the file, whatever order the decoders finish them in; lets go of durable
 /// days when there are too many.
-fn work(
+fn work<B>(
     (at, shard): (usize, &mut Shard),
     (rules, earlier): (&Rules<'_>, &dyn EarlierDays),
     (shares, notices): (&Receiver<Share>, &Receiver<Notice>),
-    finish: &Sender<Finished>,
+    finish: &Sender<Finished<B>>,
 ) {
     let mut early: BTreeMap<u64, Lane> = BTreeMap::new();
     let mut next = 0;
@@ -250,18 +262,18 @@ fn wait_until_written(shard: &mut Shard, notices: &Receiver<Notice>) -> bool {
 }
 
 /// Chunks whose parts have not all come back.
-struct Gathering {
+struct Gathering<B> {
     shard_count: usize,
-    open: BTreeMap<u64, Parts>,
+    open: BTreeMap<u64, Parts<B>>,
 }
 
-struct Parts {
-    head: Option<Chunk>,
+struct Parts<B> {
+    head: Option<Chunk<B>>,
     lanes: Vec<Option<Lane>>,
 }
 
-impl Gathering {
-    fn parts(&mut self, sequence: u64) -> &mut Parts {
+impl<B> Gathering<B> {
+    fn parts(&mut self, sequence: u64) -> &mut Parts<B> {
         let shard_count = self.shard_count;
         self.open.entry(sequence).or_insert_with(|| {
             let mut lanes = Vec::new();
@@ -271,7 +283,7 @@ impl Gathering {
     }
 
     /// Takes a chunk out when it is whole.
-    fn take(&mut self, sequence: u64) -> Option<Chunk> {
+    fn take(&mut self, sequence: u64) -> Option<Chunk<B>> {
         let parts = self.open.get(&sequence)?;
         if parts.head.is_none() || parts.lanes.iter().any(Option::is_none) {
             return None;
@@ -284,10 +296,10 @@ impl Gathering {
 }
 
 /// The committer: brings chunks together, and commits those that are next in order.
-fn gather<E>(
-    finished: &Receiver<Finished>,
-    (give_back, notify): (&Sender<Chunk>, &[Sender<Notice>]),
-    commit: &mut dyn FnMut(&mut [Chunk]) -> Result<(), E>,
+fn gather<B, E>(
+    finished: &Receiver<Finished<B>>,
+    (give_back, notify): (&Sender<Chunk<B>>, &[Sender<Notice>]),
+    commit: &mut Commit<'_, B, E>,
 ) -> Result<(), PipelineError<E>> {
     let mut gathering = Gathering { shard_count: notify.len(), open: BTreeMap::new() };
     let mut next = 0;

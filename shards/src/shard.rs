@@ -118,11 +118,15 @@ struct Recent {
 }
 
 impl Shard {
-    /// A shard that lets go of durable days when those in memory take more than `memory_size_max` bytes, and finds
-    /// them again in the log that `reader` reads.
+    /// A shard that lets go of durable days when those in memory take more than `memory_size_max` bytes.
     #[must_use]
-    pub fn bounded(memory_size_max: usize, reader: WriteAheadReader) -> Self {
-        Self { memory_size_max, reader: Some(reader), ..Self::default() }
+    pub fn bounded(memory_size_max: usize) -> Self {
+        Self { memory_size_max, ..Self::default() }
+    }
+
+    /// Finds the days it let go of in the log that `reader` reads, from now on.
+    pub fn read_from(&mut self, reader: WriteAheadReader) {
+        self.reader = Some(reader);
     }
 
     /// The days in memory.
@@ -166,7 +170,7 @@ impl Shard {
     /// Whether its days take more memory than they may.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.reader.is_some() && self.table.size() > self.memory_size_max
+        self.table.size() > self.memory_size_max
     }
 
     /// Lets go of the days in memory; all of them are durable.
@@ -327,6 +331,7 @@ impl LaneIntake<'_> {
     fn frame_by_reading(&mut self, head: &FrameHead, frame: &[u8], key: &LeafKey) -> Result<(), ShardError> {
         let BlockKey { usage_point, register, .. } = key.block_key();
         let grid = day_slot::grid_of(day_slot::header_of(frame));
+        let before = self.outcome.rejections.len();
         for at in 0..grid.interval_count {
             let (value_wh, quality) = day_slot::interval(frame, at);
             if quality == Quality::Missing {
@@ -343,6 +348,7 @@ impl LaneIntake<'_> {
             };
             self.reading(head.partition, &reading)?;
         }
+        join_same_code(&mut self.outcome.rejections, before);
         Ok(())
     }
 
@@ -524,6 +530,16 @@ impl LaneIntake<'_> {
         let last_start = grid.start.plus(seconds_of(last, grid.interval_minutes));
         max_wh <= ceiling_wh.min(i64::from(i32::MAX)) && last_start <= now.plus(skew_s)
     }
+}
+
+/// Of what was set aside from one frame: one entry a code, that counts and shows the first.
+fn join_same_code(rejections: &mut Vec<Rejection>, from: usize) {
+    let mut own = rejections.split_off(from);
+    own.sort_by_key(|rejection| rejection.code);
+    rejections.extend(own.chunk_by(|a, b| a.code == b.code).map(|same| {
+        let reading_count = same.iter().map(|rejection| rejection.reading_count).sum();
+        Rejection { reading_count, ..same[0].clone() }
+    }));
 }
 
 /// Whether two frames of one day differ in nothing but their source.

@@ -5,11 +5,13 @@
 
 mod town;
 
+use tallywatt_core::day_block::DayBlock;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::{Rejection, RejectionCode};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::day_leaf::DayLeaf;
+use tallywatt_ledger::day_pack::PackWriter;
 use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::seal::SealKind;
 use tallywatt_shards::batch_file;
@@ -21,6 +23,13 @@ use town::{Random, household_day};
 /// A leaf of 46 half-hours in a file of its own.
 const BATCH_SIZE: usize = 64 + 89 + 88 + 203 + 248;
 
+fn packs_of(block: &DayBlock) -> Vec<u8> {
+    let (mut pack, mut packs) = (PackWriter::default(), Vec::new());
+    pack.push(DayLeaf::frame(block.clone()).bytes());
+    pack.finish(&mut packs);
+    packs
+}
+
 #[test]
 fn golden_vectors() {
     let block = household_day(1, Register::IMPORT, "2026-03-29", &mut Random(1));
@@ -31,7 +40,7 @@ fn golden_vectors() {
         is_finished: true,
         counts: IntakeCounts { offered: 47, accepted: 46, rejected: 1, ..IntakeCounts::default() },
         rejections: vec![Rejection::new(RejectionCode::Negative, 17, 1, b"-1")],
-        frames: vec![DayLeaf::frame(block.clone())],
+        packs: packs_of(&block),
     };
     let payload = intake.encode().unwrap();
     let group = second_group(&payload);
@@ -40,8 +49,8 @@ fn golden_vectors() {
     let (batch, _) = batch_file::encode(SealKind::Batch, 17, &[leaf], &secret, &threads).unwrap();
     assert_eq!(batch.len(), BATCH_SIZE, "header, pack, entry, summary, footer");
     let table = [
-        ("intake record", payload, "8948f67da125b0f8aab2bc9bec7538d828f84c470f65ab07ff86f2da71e51f7a"),
-        ("write-ahead group", group, "20a3b961d77cc9094583f69d8878dfe8b1879ddade68cf955385409cdf634d57"),
+        ("intake record", payload, "658aeaefc45caeba00e2990c7ebaf9715cb02dc17d0d49e62e3b66b985fa9a47"),
+        ("write-ahead group", group, "670fa6e20829ba3f6863b427699b1316a36a693a34a300cd06e2db004885c644"),
         ("batch file", batch, "9dd9c32f32dfbe51cddb1e70baa5e9edb3fded909eca5e5f47f2f77b2367270e"),
     ];
     for (format, bytes, want) in table {

@@ -17,8 +17,8 @@ const SCHEDULE_COUNT: usize = 1_500;
 const CHUNK_COUNT: u64 = 7;
 
 /// One reading a shard in every chunk: the value is the chunk's number, so a lost or doubled one shows.
-fn fill(chunk: &mut Chunk) {
-    let line = chunk.line_before + 1;
+fn fill(chunk: &mut Chunk<u64>) {
+    let line = chunk.block + 1;
     for point in ["A", "B", "C", "D", "E"] {
         let head = RunHead {
             usage_point: point.parse().unwrap(),
@@ -45,19 +45,19 @@ fn piped(
     let mut shards: Vec<Shard> = Vec::new();
     shards.resize_with(shard_count, Shard::default);
     let (mut next, mut accepted) = (0, 0);
-    let source = move |feeder: &mut Feeder<'_>| {
+    let source = move |feeder: &mut Feeder<'_, u64>| {
         for at in 0..CHUNK_COUNT {
             let Some(mut chunk) = feeder.take() else { return };
-            chunk.line_before = at;
+            chunk.block = at;
             if limits.decoder_count == 0 {
                 fill(&mut chunk);
             }
             feeder.send(chunk);
         }
     };
-    let mut commit = |chunks: &mut [Chunk]| {
+    let mut commit = |chunks: &mut [Chunk<u64>]| {
         for chunk in chunks {
-            assert_eq!(chunk.line_before, next, "chunks are committed in the order of the file");
+            assert_eq!(chunk.block, next, "chunks are committed in the order of the file");
             next += 1;
             accepted += chunk.counts().accepted;
             if next == fail_at {
@@ -66,7 +66,7 @@ fn piped(
         }
         Ok(())
     };
-    run(&mut shards, (&rules, earlier), limits, source, &fill, &mut commit)?;
+    run(&mut shards, (&rules, earlier), limits, source, &|| Box::new(fill), &mut commit)?;
     Ok((next, accepted))
 }
 

@@ -138,7 +138,8 @@ impl<'a> Story<'a> {
         data: &Path,
         files: &[(Region, PathBuf)],
     ) -> Result<(), Failure> {
-        let mut intake = Intake::open(data, opened.consortium.node(Party::Grid).books())?;
+        let books = opened.consortium.node(Party::Grid).books();
+        let mut intake = Intake::open(data, books)?;
         let profile = ingest::read_profile("tallywatt")?;
         let mut reports = Vec::new();
         for (region, path) in files {
@@ -147,7 +148,7 @@ impl<'a> Story<'a> {
                 .map_err(|error| Failure::usage(error, "this is a defect: report it"))?;
             let interrupt = AtomicBool::new(false);
             let paths = std::slice::from_ref(path);
-            reports.extend(ingest::load(&mut intake, paths, &profile, &interrupt, self.output)?);
+            reports.extend(ingest::load((&mut intake, books), paths, &profile, &interrupt, self.output)?);
         }
         let mut report = Report::default();
         ingest::tell(&reports, &mut report);

@@ -12,7 +12,7 @@ use tallywatt_core::energy::Energy;
 use tallywatt_core::rejection::RejectionCode;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ledger::command::Command;
-use tallywatt_node::books::Input;
+use tallywatt_node::books::{Books, BooksError, Input};
 use tallywatt_node::intake::{ImportEnd, ImportReport, ImportRun, Intake};
 
 use crate::args::{Arguments, Ingest};
@@ -45,7 +45,8 @@ pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Re
     // What is acknowledged is durable, so a second Ctrl-C may end at once.
     let interrupt = interrupt::flag(|| {})?;
     let mut opened = open(arguments)?;
-    let mut intake = Intake::open(&arguments.data, opened.consortium.node(Party::Grid).books())?;
+    let books = opened.consortium.node(Party::Grid).books();
+    let mut intake = Intake::open(&arguments.data, books)?;
     let mut report = Report::default();
     if intake.torn_size() > 0 {
         report.notes.push(format!(
@@ -54,9 +55,9 @@ pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Re
         ));
     }
     let reports = if ingest.retry {
-        retry(&mut intake, &profile, &interrupt, *output)?
+        retry((&mut intake, books), &profile, &interrupt, *output)?
     } else {
-        load(&mut intake, &files, &profile, &interrupt, *output)?
+        load((&mut intake, books), &files, &profile, &interrupt, *output)?
     };
     tell(&reports, &mut report);
     let is_interrupted = interrupt.load(Ordering::Relaxed);
@@ -115,7 +116,7 @@ pub fn read_profile(name: &str) -> Result<Profile, Failure> {
 
 /// Imports files, in the order given.
 pub fn load(
-    intake: &mut Intake,
+    (intake, books): (&mut Intake, &Books),
     files: &[PathBuf],
     profile: &Profile,
     interrupt: &AtomicBool,
@@ -130,7 +131,8 @@ pub fn load(
             meter.set(before + progress.bytes, &message);
         };
         let now = UtcSeconds(i64::try_from(now_unix_s()).unwrap_or(i64::MAX));
-        let mut run = ImportRun { profile, now, interrupt, progress: &mut told, only_lines: None };
+        let progress = &mut told;
+        let mut run = ImportRun { profile, books, now, interrupt, progress, only_lines: None };
         let imported = intake.import(file, &mut run)?;
         reports.extend(imported.into_iter().map(|report| with_path(report, file)));
         before += fs::metadata(file).map_or(0, |file| file.len());
@@ -152,7 +154,7 @@ fn with_path(mut report: ImportReport, file: &Path) -> ImportReport {
 }
 
 fn retry(
-    intake: &mut Intake,
+    (intake, books): (&mut Intake, &Books),
     profile: &Profile,
     interrupt: &AtomicBool,
     output: Output,
@@ -165,7 +167,8 @@ fn retry(
         let lines = quarantined.lines();
         let mut told = |_| meter.set(0, &quarantined.header.name);
         let now = UtcSeconds(i64::try_from(now_unix_s()).unwrap_or(i64::MAX));
-        let mut run = ImportRun { profile, now, interrupt, progress: &mut told, only_lines: Some(&lines) };
+        let (progress, only_lines) = (&mut told, Some(&lines));
+        let mut run = ImportRun { profile, books, now, interrupt, progress, only_lines };
         reports.extend(intake.retry(quarantined, &mut run)?);
     }
     meter.finish();
@@ -174,17 +177,18 @@ fn retry(
 
 /// Seals what is new as the next batch. Nothing new is no failure: the cut is empty.
 pub fn seal(intake: &mut Intake, opened: &mut Opened, report: &mut Report) -> Result<(), Failure> {
-    let blocks = intake.unsealed_blocks();
-    if blocks.is_empty() {
+    let books = opened.consortium.node(Party::Grid).books();
+    let Some(file) = intake.batch_file(books)? else {
         report.fact("batch", "nothing new to seal");
         return Ok(());
+    };
+    if books.has_closed() {
+        let days = books.decode_sealed(&file).map_err(BooksError::from)?.leaves;
+        let months: BTreeSet<Period> = days.iter().map(|day| day.block().key().day.period()).collect();
+        for month in months.into_iter().filter(|month| books.period_leaves(*month).is_some()) {
+            report.notes.push(format!("{month} is closed: what comes now changes none of its bills"));
+        }
     }
-    let books = opened.consortium.node(Party::Grid).books();
-    let months: BTreeSet<Period> = blocks.iter().map(|block| block.key().day.period()).collect();
-    for month in months.into_iter().filter(|month| books.period_leaves(*month).is_some()) {
-        report.notes.push(format!("{month} is closed: what comes now changes none of its bills"));
-    }
-    let file = books.batch_file(&blocks)?;
     let outcome = opened.consortium.propose(Party::Grid, Input::Batch(file))?;
     if let Command::Batch(batch) = &outcome.computed.command {
         report.fact("batch", batch.sequence).fact("batch root", batch.sealed.root.hash.to_string());

@@ -15,6 +15,7 @@ pub mod records;
 mod billing;
 mod closing;
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 
 use tallywatt_core::account::{AccountState, OpenBill, Payment};
@@ -206,21 +207,35 @@ impl Books {
         &self.payments
     }
 
+    /// Whether any period is closed.
+    #[must_use]
+    pub fn has_closed(&self) -> bool {
+        !self.periods.is_empty()
+    }
+
+    /// How many batches are sealed.
+    #[must_use]
+    pub const fn batch_count(&self) -> u64 {
+        self.batch_count
+    }
+
     /// How many times a register-day was sealed.
     #[must_use]
     pub fn revision(&self, key: &BlockKey) -> Option<u8> {
         self.revisions.get(key).copied()
     }
 
-    /// The batch file that seals these blocks as the next batch: what the grid company proposes.
+    /// The batch file that seals these blocks as the next batch: the plain way, which `Intake::batch_file` must equal.
     ///
     /// # Errors
     /// [`BooksError::Nothing`] without blocks, [`BooksError::Conflict`] after 255 revisions of a day.
-    pub fn batch_file(&self, blocks: &[&DayBlock]) -> Result<Vec<u8>, BooksError> {
+    pub fn batch_file<D: Borrow<DayBlock> + Sync>(&self, blocks: &[D]) -> Result<Vec<u8>, BooksError> {
         if blocks.is_empty() {
             return Err(BooksError::Nothing("no reading is new since the last batch".into()));
         }
-        if let Some(block) = blocks.iter().find(|block| self.revision(&block.key()) == Some(u8::MAX)) {
+        if let Some(block) =
+            blocks.iter().map(Borrow::borrow).find(|block| self.revision(&block.key()) == Some(u8::MAX))
+        {
             let key = block.key();
             return Err(BooksError::Conflict(format!(
                 "{} on {} was corrected 255 times, at most 255",

@@ -88,10 +88,10 @@ impl Acknowledged {
         let books = consortium.node(Party::Grid).books();
         let mut intake = Intake::open(data, books).unwrap();
         let mut present: BTreeMap<String, u64> = BTreeMap::new();
-        let unsealed = intake.unsealed_blocks();
+        let unsealed = intake.unsealed_blocks(books).unwrap();
         let is_unsealed = |key| unsealed.iter().any(|block| block.key() == key);
         let sealed = books.accepted().blocks_sorted();
-        for block in unsealed.iter().chain(sealed.iter().filter(|block| !is_unsealed(block.key()))) {
+        for block in unsealed.iter().chain(sealed.into_iter().filter(|block| !is_unsealed(block.key()))) {
             *present.entry(block.key().day.to_string()).or_default() +=
                 u64::try_from(block.present_count()).unwrap();
         }
@@ -102,7 +102,7 @@ impl Acknowledged {
         // Offered again, an acknowledged file is not read, and counts what it counted.
         for day in &self.imported {
             let reports =
-                worker::import(&mut intake, &input.join(format!("{day}.csv")), &mut |_| {}).unwrap();
+                worker::import(&mut intake, books, &input.join(format!("{day}.csv")), &mut |_| {}).unwrap();
             assert_eq!(
                 (&reports[0].end, reports[0].counts.accepted),
                 (&ImportEnd::Repeated, DAY_READING_COUNT)

@@ -166,8 +166,14 @@ fn ingest(ledger: &mut Ledger, profile: &str, files: &[Source]) -> Option<Root> 
     for (region, path) in files {
         let profile = town_profile(profile, *region);
         let (interrupt, progress) = (false.into(), &mut |_| {});
-        let mut run =
-            ImportRun { profile: &profile, now: now(), interrupt: &interrupt, progress, only_lines: None };
+        let mut run = ImportRun {
+            profile: &profile,
+            books: ledger.books(),
+            now: now(),
+            interrupt: &interrupt,
+            progress,
+            only_lines: None,
+        };
         for report in intake.import(path, &mut run).unwrap() {
             assert!(matches!(report.end, ImportEnd::Finished | ImportEnd::Repeated), "{report:?}");
             assert_eq!(report.rejected.len(), 0, "{report:?}");

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::intake::{NEVER, books, import, open, period_root, write_ahead_bytes, write_ahead_of};
+use common::intake::{NEVER, books, import, open, period_root, unsealed, write_ahead_bytes, write_ahead_of};
 use common::town_profile;
 use tallywatt_fixtures::random::Key;
 use tallywatt_fixtures::region::Region;
@@ -160,5 +160,5 @@ fn rot_in_the_middle_is_refused_with_its_place_and_nothing_changes() {
         assert_eq!(std::fs::read(write_ahead_of(&data)).unwrap(), bytes, "a refused file stays as it is");
     }
     std::fs::write(write_ahead_of(&data), whole).unwrap();
-    assert_eq!(open(&data).unsealed_blocks().len(), 846);
+    assert_eq!(unsealed(&open(&data)).len(), 846);
 }

@@ -24,9 +24,11 @@ fn ready(path: &Path) -> (Ledger, Vec<u8>) {
     let mut intake = Intake::open(&ledger.path, ledger.consortium.node(Party::Grid).books()).unwrap();
     let (interrupt, now) = (AtomicBool::new(false), UtcSeconds(i64::try_from(NOW_UNIX_S).unwrap()));
     let progress = &mut |_| {};
-    let mut run = ImportRun { profile: &profile, now, interrupt: &interrupt, progress, only_lines: None };
+    let books = ledger.books();
+    let mut run =
+        ImportRun { profile: &profile, books, now, interrupt: &interrupt, progress, only_lines: None };
     intake.import(&file, &mut run).unwrap();
-    let batch = ledger.consortium.node(Party::Grid).books().batch_file(&intake.unsealed_blocks()).unwrap();
+    let batch = intake.batch_file(books).unwrap().unwrap();
     (ledger, batch)
 }
 

@@ -5,7 +5,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::intake::{NEVER, check_counts, import, open};
+use common::intake::{NEVER, check_counts, import, open, unsealed};
 use common::{Ledger, shared_data};
 use tallywatt_core::agreement::Party;
 use tallywatt_ingest::profile::Profile;
@@ -75,7 +75,7 @@ fn every_file_alone_is_accepted_whole() {
         let mut intake = open(&folder.path().join(at.to_string()));
         let report = import(&mut intake, path, &nem12, NEVER);
         assert!(report.counts.accepted > 0 && report.counts.rejected == 0, "{report:?}");
-        let held: usize = intake.unsealed_blocks().iter().map(|block| block.present_count()).sum();
+        let held: usize = unsealed(&intake).iter().map(|block| block.present_count()).sum();
         assert_eq!(u64::try_from(held).unwrap(), report.counts.accepted, "{report:?}");
     }
 }

@@ -6,7 +6,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 
-use common::intake::{NEVER, check_counts, import, open, period_root};
+use common::intake::{NEVER, books, check_counts, import, open, period_root, unsealed};
 use common::now;
 use tallywatt_core::rejection::RejectionCode;
 use tallywatt_ingest::profile::Profile;
@@ -22,7 +22,8 @@ fn retry(
     let lines: BTreeSet<u64> = set_aside.lines();
     let (interrupt, progress) = (AtomicBool::new(interrupt), &mut |_| {});
     let only_lines = Some(&lines);
-    let mut run = ImportRun { profile, now: now(), interrupt: &interrupt, progress, only_lines };
+    let books = &books();
+    let mut run = ImportRun { profile, books, now: now(), interrupt: &interrupt, progress, only_lines };
     let reports = intake.retry(set_aside, &mut run).unwrap();
     reports.iter().for_each(check_counts);
     reports
@@ -135,11 +136,13 @@ fn a_retry_of_an_archive_takes_the_member_that_was_set_aside() {
     let wh = Profile::parse("wh", &HOURS.replace("kWh", "Wh").replace("2000", "15000")).unwrap();
     let mut intake = open(&folder.path().join("data"));
     let (interrupt, progress) = (AtomicBool::new(false), &mut |_| {});
-    let mut run = ImportRun { profile: &kwh, now: now(), interrupt: &interrupt, progress, only_lines: None };
+    let books = &books();
+    let mut run =
+        ImportRun { profile: &kwh, books, now: now(), interrupt: &interrupt, progress, only_lines: None };
     let reports = intake.import(&path, &mut run).unwrap();
     let counts = reports.iter().map(|report| (report.counts.accepted, report.counts.rejected));
     assert_eq!(counts.collect::<Vec<_>>(), [(2, 1), (2, 1)]);
-    let total = |intake: &Intake| intake.unsealed_blocks().iter().map(|block| block.total_wh()).sum::<i64>();
+    let total = |intake: &Intake| unsealed(intake).iter().map(|block| block.total_wh()).sum::<i64>();
     assert_eq!(total(&intake), 6_000);
 
     let mut set_aside = intake.quarantined().unwrap();

@@ -9,6 +9,7 @@ use tallywatt_core::rate::{BillInputs, bill};
 use tallywatt_fixtures::write::ReadingFormat;
 use tallywatt_ledger::block::Block;
 use tallywatt_ledger::day_leaf::DayLeaf;
+use tallywatt_ledger::day_pack::PackWriter;
 use tallywatt_ledger::receipt::Receipt;
 use tallywatt_ledger::seal::{SealKind, SealedTree};
 use tallywatt_ledger::tree::{Tree, TreeKind};
@@ -244,7 +245,7 @@ fn appends<'i>(inputs: &'i Inputs<'_>) -> Result<Body<'i>, Failure> {
         is_finished: false,
         counts: IntakeCounts::default(),
         rejections: Vec::new(),
-        frames: sorted.into_iter().map(DayLeaf::frame).collect(),
+        packs: packs_of(&sorted),
     };
     let path = inputs.room("intake")?;
     let disk = |error: WriteAheadError| {
@@ -314,4 +315,17 @@ fn signature_count(bytes: &[u8]) -> Result<usize, Failure> {
     let attested: usize = attested.sum::<Result<_, _>>().map_err(defect)?;
     let text = String::from_utf8_lossy(bytes);
     Ok(attested + text.lines().filter(|line| line.starts_with("— ")).count())
+}
+
+/// These days, packed.
+fn packs_of(blocks: &[tallywatt_core::day_block::DayBlock]) -> Vec<u8> {
+    let (mut pack, mut packs) = (PackWriter::default(), Vec::new());
+    for block in blocks {
+        if pack.is_full() {
+            pack.finish(&mut packs);
+        }
+        pack.push(DayLeaf::frame(block.clone()).bytes());
+    }
+    pack.finish(&mut packs);
+    packs
 }

@@ -1,160 +1,196 @@
-//! A chunk of an import: buffered while the file is decoded, judged and made durable as one.
+//! From a decoder's findings to chunks: what is wanted of them, routed to the shards' lanes.
 
-use std::cell::Cell;
 use std::ops::ControlFlow;
-use std::rc::Rc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use tallywatt_core::hash::ContentHash;
 use tallywatt_core::reading::RawReading;
-use tallywatt_core::rejection::{Rejection, RejectionCode};
-use tallywatt_core::vee::judge::Limits;
-use tallywatt_ingest::sink::ReadingSink;
-use tallywatt_ledger::day_leaf::DayLeaf;
-use tallywatt_shards::accepted::Outcome;
-use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord};
+use tallywatt_core::rejection::Rejection;
+use tallywatt_ingest::block_decoder::{BlockEnd, BlockError};
+use tallywatt_ingest::blocks::Block;
+use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
+use tallywatt_shards::lane::{Chunk, RunHead};
+use tallywatt_shards::pipeline::Feeder;
 
-use crate::intake::{
-    CHUNK_READING_COUNT, CHUNK_REJECTION_COUNT, ImportRun, Intake, IntakeError, Progress, remember,
-};
+use crate::intake::{ImportRun, Progress};
 
-/// What was read since the last acknowledgement.
+/// Readings in a chunk: what one acknowledgement covers.
+pub const CHUNK_READING_COUNT: usize = 16_384;
+/// Day frames in a chunk.
+pub const CHUNK_FRAME_COUNT: usize = 65_536;
+/// Things set aside in a chunk by its decoder.
+pub const CHUNK_REJECTION_COUNT: usize = 4_096;
+
+/// What a chunk is decoded from, where decoding is a stage of its own.
 #[derive(Default)]
-pub(super) struct Chunk {
-    readings: Vec<RawReading>,
-    rejections: Vec<Rejection>,
+pub(super) struct Work {
+    pub(super) block: Option<Block>,
+    pub(super) end: Option<Result<BlockEnd, BlockError>>,
 }
 
-/// Buffers what the decoder finds, and flushes it chunk by chunk.
-pub(super) struct ChunkSink<'a, 'r> {
-    pub(super) intake: &'a mut Intake,
-    pub(super) id: ContentHash,
-    pub(super) file_name: String,
-    pub(super) known_cursor: u64,
-    pub(super) limits: Limits,
-    pub(super) bytes: &'a Rc<Cell<u64>>,
-    pub(super) run: &'a mut ImportRun<'r>,
-    pub(super) chunk: Chunk,
-    pub(super) failed: Option<IntakeError>,
-    pub(super) last_line: u64,
+/// How far the committer is.
+#[derive(Debug, Default)]
+pub(super) struct Acknowledged {
+    pub(super) chunks: AtomicU64,
+    pub(super) readings: AtomicU64,
+    pub(super) rejected: AtomicU64,
 }
 
-impl ChunkSink<'_, '_> {
-    fn is_wanted(&self, line: u64) -> bool {
-        line > self.known_cursor && self.run.only_lines.is_none_or(|lines| lines.contains(&line))
+/// Which lines of a file are wanted.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) after: u64,
+    pub(super) only: Option<&'a std::collections::BTreeSet<u64>>,
+}
+
+impl Wanted<'_> {
+    fn takes(&self, line: u64) -> bool {
+        line > self.after && self.only.is_none_or(|lines| lines.contains(&line))
     }
 
-    /// Judges and joins the chunk, makes it durable, and only then counts it.
-    pub(super) fn flush(&mut self, is_finished: bool) -> Result<(), IntakeError> {
-        let Chunk { readings, mut rejections } = std::mem::take(&mut self.chunk);
-        let mut counts = IntakeCounts::default();
-        for rejection in &rejections {
-            counts.offered += u64::from(rejection.reading_count);
-            counts.rejected += u64::from(rejection.reading_count);
-        }
-        let (zone, source) = (self.run.profile.zone(), self.run.profile.source());
-        for reading in &readings {
-            counts.offered += 1;
-            let code = match self.intake.accepted.accept(reading, zone, source, &self.limits) {
-                Outcome::Accepted => {
-                    counts.accepted += 1;
-                    continue;
-                }
-                Outcome::Duplicate => {
-                    counts.duplicate += 1;
-                    continue;
-                }
-                Outcome::Corrected => {
-                    counts.corrected += 1;
-                    continue;
-                }
-                Outcome::Conflict => {
-                    counts.conflict += 1;
-                    RejectionCode::Conflict
-                }
-                Outcome::Rejected(code) => {
-                    counts.rejected += 1;
-                    code
-                }
-            };
-            let raw = format!(
-                "{} {} {} {} Wh",
-                reading.usage_point, reading.register, reading.start, reading.energy_wh
-            );
-            rejections.push(Rejection::new(code, reading.line, 1, raw.as_bytes()));
-        }
-        let touched = self.intake.accepted.take_touched();
-        let frames: Vec<DayLeaf> = touched
-            .iter()
-            .filter_map(|key| self.intake.accepted.get(key))
-            .cloned()
-            .map(DayLeaf::frame)
-            .collect();
-        self.write(is_finished, counts, &rejections, &frames)?;
-        self.intake.unsealed.extend(touched);
-        let import = &self.intake.imports[&self.id];
-        let readings = import.counts.offered - import.counts.rejected;
-        (self.run.progress)(Progress { bytes: self.bytes.get(), readings, rejected: import.counts.rejected });
-        Ok(())
-    }
-
-    /// One record, or several when one line alone held more than fits one.
-    fn write(
-        &mut self,
-        is_finished: bool,
-        counts: IntakeCounts,
-        rejections: &[Rejection],
-        frames: &[DayLeaf],
-    ) -> Result<(), IntakeError> {
-        let frame_parts: Vec<&[DayLeaf]> = frames.chunks(CHUNK_READING_COUNT).collect();
-        let rejection_parts: Vec<&[Rejection]> = rejections.chunks(CHUNK_REJECTION_COUNT).collect();
-        let part_count = frame_parts.len().max(rejection_parts.len()).max(1);
-        let cursor = self.intake.imports.get(&self.id).map_or(0, |import| import.cursor);
-        for part in 0..part_count {
-            let is_last = part + 1 == part_count;
-            let record = IntakeRecord {
-                file: self.id,
-                file_name: self.file_name.clone(),
-                // The cursor moves with the last part only: a crash between two offers the chunk again.
-                line_cursor: if is_last { self.last_line.max(cursor) } else { cursor },
-                is_finished: is_finished && is_last,
-                counts: if is_last { counts } else { IntakeCounts::default() },
-                rejections: rejection_parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
-                frames: frame_parts.get(part).map(|part| part.to_vec()).unwrap_or_default(),
-            };
-            self.intake.write_ahead.append(INTAKE_KIND, &[&record.encode()?])?;
-            self.intake.write_ahead.sync()?;
-            remember(&mut self.intake.imports, record);
-        }
-        Ok(())
+    fn takes_all(&self, first_line: u64) -> bool {
+        first_line > self.after && self.only.is_none()
     }
 }
 
-impl ReadingSink for ChunkSink<'_, '_> {
+/// Puts findings into a chunk.
+pub(super) fn put_run(chunk: &mut Chunk<Work>, wanted: Wanted<'_>, run: &ReadingRun<'_>) {
+    if wanted.takes_all(run.first_line) {
+        let head = RunHead {
+            usage_point: run.usage_point,
+            register: run.register,
+            start: run.start,
+            interval_minutes: run.interval_minutes,
+            quality: run.quality,
+            first_line: run.first_line,
+            line_step: run.lines_per_value,
+        };
+        chunk.push_run(head, run.values_wh);
+    } else {
+        run.readings().for_each(|reading| put_reading(chunk, wanted, &reading));
+    }
+}
+
+pub(super) fn put_reading(chunk: &mut Chunk<Work>, wanted: Wanted<'_>, reading: &RawReading) {
+    if wanted.takes(reading.line) {
+        let head = RunHead {
+            usage_point: reading.usage_point,
+            register: reading.register,
+            start: reading.start,
+            interval_minutes: reading.interval_minutes,
+            quality: reading.quality,
+            first_line: reading.line,
+            line_step: 0,
+        };
+        chunk.push_run(head, &[reading.energy_wh]);
+    }
+}
+
+/// A sink that fills the chunk of one block.
+pub(super) struct BlockSink<'a, 'w> {
+    pub(super) chunk: &'a mut Chunk<Work>,
+    pub(super) wanted: Wanted<'w>,
+}
+
+impl ReadingSink for BlockSink<'_, '_> {
     fn reading(&mut self, reading: RawReading) {
-        if self.is_wanted(reading.line) {
-            self.chunk.readings.push(reading);
+        put_reading(self.chunk, self.wanted, &reading);
+    }
+
+    fn run(&mut self, run: &ReadingRun<'_>) {
+        put_run(self.chunk, self.wanted, run);
+    }
+
+    fn frame(&mut self, frame: &[u8], line: u64) {
+        if self.wanted.takes(line) {
+            self.chunk.push_frame(frame, line);
         }
     }
 
     fn reject(&mut self, rejection: Rejection) {
-        if self.is_wanted(rejection.line) {
+        if self.wanted.takes(rejection.line) {
             self.chunk.rejections.push(rejection);
         }
     }
 
     fn line_done(&mut self, line: u64) -> ControlFlow<()> {
-        self.last_line = line;
-        let is_full = self.chunk.readings.len() >= CHUNK_READING_COUNT
-            || self.chunk.rejections.len() >= CHUNK_REJECTION_COUNT;
-        if is_full && let Err(error) = self.flush(false) {
-            self.failed = Some(error);
-            return ControlFlow::Break(());
+        self.chunk.cursor = line;
+        ControlFlow::Continue(())
+    }
+}
+
+/// A sink that sends a chunk on whenever one is full.
+pub(super) struct ChunkSink<'a, 'f, 'r> {
+    pub(super) feeder: &'a mut Feeder<'f, Work>,
+    /// `None` when the run has failed.
+    pub(super) chunk: Option<Chunk<Work>>,
+    pub(super) wanted: Wanted<'a>,
+    pub(super) teller: Teller<'a, 'r>,
+    pub(super) last_line: u64,
+}
+
+impl ReadingSink for ChunkSink<'_, '_, '_> {
+    fn reading(&mut self, reading: RawReading) {
+        if let Some(chunk) = &mut self.chunk {
+            put_reading(chunk, self.wanted, &reading);
         }
-        if self.run.interrupt.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+    }
+
+    fn run(&mut self, run: &ReadingRun<'_>) {
+        if let Some(chunk) = &mut self.chunk {
+            put_run(chunk, self.wanted, run);
+        }
+    }
+
+    fn frame(&mut self, frame: &[u8], line: u64) {
+        if let Some(chunk) = self.chunk.as_mut().filter(|_| self.wanted.takes(line)) {
+            chunk.push_frame(frame, line);
+        }
+    }
+
+    fn reject(&mut self, rejection: Rejection) {
+        if let Some(chunk) = self.chunk.as_mut().filter(|_| self.wanted.takes(rejection.line)) {
+            chunk.rejections.push(rejection);
+        }
+    }
+
+    fn line_done(&mut self, line: u64) -> ControlFlow<()> {
+        self.last_line = line;
+        let Some(chunk) = &mut self.chunk else { return ControlFlow::Break(()) };
+        let run_readings = chunk.reading_count() * usize::from(chunk.frame_count() == 0);
+        let is_full = run_readings >= CHUNK_READING_COUNT
+            || chunk.frame_count() >= CHUNK_FRAME_COUNT
+            || chunk.rejections.len() >= CHUNK_REJECTION_COUNT;
+        if is_full {
+            chunk.cursor = line.max(self.wanted.after);
+            if let Some(full) = self.chunk.take() {
+                self.feeder.send(full);
+            }
+            self.chunk = self.feeder.take();
+            self.teller.tell();
+        }
+        let is_over = self.chunk.is_none() || self.teller.run.interrupt.load(Ordering::Relaxed);
+        if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// Tells the caller what was acknowledged since it was told last.
+pub(super) struct Teller<'a, 'r> {
+    pub(super) run: &'a mut ImportRun<'r>,
+    pub(super) acknowledged: &'a Acknowledged,
+    pub(super) bytes: &'a std::rc::Rc<std::cell::Cell<u64>>,
+    pub(super) told: u64,
+}
+
+impl Teller<'_, '_> {
+    pub(super) fn tell(&mut self) {
+        let chunks = self.acknowledged.chunks.load(Ordering::Acquire);
+        if chunks > self.told {
+            self.told = chunks;
+            (self.run.progress)(Progress {
+                bytes: self.bytes.get(),
+                readings: self.acknowledged.readings.load(Ordering::Relaxed),
+                rejected: self.acknowledged.rejected.load(Ordering::Relaxed),
+            });
         }
     }
 }

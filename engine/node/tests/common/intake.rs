@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tallywatt_core::day_block::DayBlock;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::command::Command;
@@ -34,10 +35,15 @@ pub fn write_ahead_bytes(data: &Path) -> Vec<u8> {
     bytes
 }
 
+/// What the intake holds on top of empty books.
+pub fn unsealed(intake: &Intake) -> Vec<DayBlock> {
+    intake.unsealed_blocks(&books()).unwrap()
+}
+
 /// The root of March 2026 over what the intake holds unsealed.
 pub fn period_root(intake: &Intake) -> Root {
     let mut books = books();
-    let file = books.batch_file(&intake.unsealed_blocks()).unwrap();
+    let file = intake.batch_file(&books).unwrap().unwrap();
     let batch = books.compute(Input::Batch(file)).unwrap();
     books.absorb(&batch.command, batch.file.as_deref()).unwrap();
     let closed = books.compute(Input::Period("2026-03".parse().unwrap())).unwrap().command;
@@ -53,8 +59,9 @@ pub fn import(intake: &mut Intake, file: &Path, profile: &Profile, stop_after: u
         chunk_count += 1;
         interrupt.store(chunk_count >= stop_after, Ordering::Relaxed);
     };
-    let mut run =
-        ImportRun { profile, now: now(), interrupt: &interrupt, progress: &mut progress, only_lines: None };
+    let books = &books();
+    let progress = &mut progress;
+    let mut run = ImportRun { profile, books, now: now(), interrupt: &interrupt, progress, only_lines: None };
     let [report] = intake.import(file, &mut run).unwrap().try_into().unwrap();
     check_counts(&report);
     report

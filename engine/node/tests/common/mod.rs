@@ -190,13 +190,14 @@ impl Ledger {
 
     /// Takes files in, in this order, and seals them as one batch; `None` if nothing was new.
     pub fn ingest(&mut self, files: &[PathBuf], profile: &Profile) -> (Vec<ImportReport>, Option<Sealed>) {
-        let mut intake = Intake::open(&self.path, self.consortium.node(Party::Grid).books()).unwrap();
+        let books = self.consortium.node(Party::Grid).books();
+        let mut intake = Intake::open(&self.path, books).unwrap();
         let mut reports = Vec::new();
         for file in files {
             let interrupt = AtomicBool::new(false);
             let progress = &mut |_| {};
             let mut run =
-                ImportRun { profile, now: now(), interrupt: &interrupt, progress, only_lines: None };
+                ImportRun { profile, books, now: now(), interrupt: &interrupt, progress, only_lines: None };
             reports.extend(intake.import(file, &mut run).unwrap());
         }
         let sealed = self.seal(&mut intake);
@@ -205,11 +206,9 @@ impl Ledger {
 
     /// Seals what an intake holds as one batch; `None` if nothing is new.
     pub fn seal(&mut self, intake: &mut Intake) -> Option<Sealed> {
-        let blocks = intake.unsealed_blocks();
-        if blocks.is_empty() {
-            return None;
-        }
-        let file = self.books().batch_file(&blocks).unwrap();
+        let file = intake.batch_file(self.books()).unwrap()?;
+        let blocks = intake.unsealed_blocks(self.books()).unwrap();
+        assert_eq!(self.books().batch_file(&blocks).unwrap(), file, "the plain way makes the same file");
         let outcome = self.propose(Party::Grid, Input::Batch(file));
         intake.rotate().unwrap();
         let Command::Batch(batch) = outcome.computed.command else { unreachable!("a batch was proposed") };

@@ -9,7 +9,7 @@ use tallywatt_core::account::Payment;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::money::Money;
 use tallywatt_ingest::profile::Profile;
-use tallywatt_node::books::Input;
+use tallywatt_node::books::{Books, Input};
 use tallywatt_node::intake::Intake;
 
 use crate::common::{AGREEMENT, Ledger, TARIFF};
@@ -64,15 +64,16 @@ pub fn build(folder: &Path) -> PathBuf {
 /// Takes a file in without sealing it.
 pub fn take_in(ledger: &Ledger, file: &Path) -> Vec<tallywatt_node::intake::ImportReport> {
     let books = ledger.consortium.node(Party::Grid).books();
-    import(&mut Intake::open(&ledger.path, books).unwrap(), file)
+    import(&mut Intake::open(&ledger.path, books).unwrap(), books, file)
 }
 
-pub fn import(intake: &mut Intake, file: &Path) -> Vec<tallywatt_node::intake::ImportReport> {
+pub fn import(intake: &mut Intake, books: &Books, file: &Path) -> Vec<tallywatt_node::intake::ImportReport> {
     let interrupt = std::sync::atomic::AtomicBool::new(false);
     let now = tallywatt_core::calendar::UtcSeconds(i64::try_from(crate::common::NOW_UNIX_S).unwrap());
     let (profile, progress) = (profile(), &mut |_| {});
     let mut run = tallywatt_node::intake::ImportRun {
         profile: &profile,
+        books,
         now,
         interrupt: &interrupt,
         progress,

@@ -12,8 +12,8 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_ingest::documents::{Document, parse_contracts, parse_document};
 use tallywatt_ledger::document;
-use tallywatt_node::books::Input;
 use tallywatt_node::books::records::{contracts_file, publication_of};
+use tallywatt_node::books::{Books, Input};
 use tallywatt_node::consortium::Consortium;
 use tallywatt_node::intake::{ImportEnd, ImportReport, ImportRun, Intake};
 use tallywatt_node::ledger_folder::{HeldFolder, LedgerError, Secrets};
@@ -127,10 +127,11 @@ fn publish(consortium: &mut Consortium) -> Result<(), Box<dyn Error>> {
 
 /// Takes a day in and seals it.
 fn seal_day(data: &Path, consortium: &mut Consortium, input: &Path, day: &str) -> Result<(), Box<dyn Error>> {
-    let mut intake = Intake::open(data, consortium.node(Party::Grid).books())?;
+    let books = consortium.node(Party::Grid).books();
+    let mut intake = Intake::open(data, books)?;
     let file = input.join(format!("{day}.csv"));
     let reports =
-        import(&mut intake, &file, &mut |progress| ack(format!("chunk {day} {}", progress.readings)))?;
+        import(&mut intake, books, &file, &mut |progress| ack(format!("chunk {day} {}", progress.readings)))?;
     for report in reports {
         match report.end {
             ImportEnd::Repeated => {}
@@ -138,10 +139,10 @@ fn seal_day(data: &Path, consortium: &mut Consortium, input: &Path, day: &str) -
             end => return Err(format!("{day}: {end:?}").into()),
         }
     }
-    let blocks = intake.unsealed_blocks();
+    let blocks = intake.unsealed_blocks(books)?;
     // Readings of the next day may be here already; they are its own batch, so that the cuts are the same.
     if blocks.iter().any(|block| block.key().day.to_string() == day) {
-        let batch = consortium.node(Party::Grid).books().batch_file(&blocks)?;
+        let batch = books.batch_file(&blocks)?;
         propose(consortium, Party::Grid, Input::Batch(batch))?;
         intake.rotate()?;
     }
@@ -151,13 +152,14 @@ fn seal_day(data: &Path, consortium: &mut Consortium, input: &Path, day: &str) -
 /// Imports a file as the worker does.
 pub fn import(
     intake: &mut Intake,
+    books: &Books,
     file: &Path,
     told: &mut dyn FnMut(tallywatt_node::intake::Progress),
 ) -> Result<Vec<ImportReport>, Box<dyn Error>> {
     let (interrupt, now) = (AtomicBool::new(false), UtcSeconds(i64::try_from(NOW_UNIX_S)?));
     let profile = tiny::profile();
     let mut run =
-        ImportRun { profile: &profile, now, interrupt: &interrupt, progress: told, only_lines: None };
+        ImportRun { profile: &profile, books, now, interrupt: &interrupt, progress: told, only_lines: None };
     Ok(intake.import(file, &mut run)?)
 }
 
