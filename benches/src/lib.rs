@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use criterion::Criterion;
 
+pub mod country;
 pub mod decode;
 pub mod hash;
 pub mod instructions;

@@ -1,14 +1,12 @@
 //! Rate: one month's bills of a town's households, two zones and two ranges.
 
-use std::collections::HashMap;
-
 use tallywatt_core::agreement::{Agreement, Party, SplitRule};
 use tallywatt_core::calendar::{Period, Zone};
 use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::money::{PricePerKwh, Rounding};
-use tallywatt_core::rate::{BillInputs, bill};
+use tallywatt_core::rate::{BillInputs, BlockIndex, RateRun};
 use tallywatt_core::register::Register;
 use tallywatt_core::tariff::{
     DayKind, Range, RoundEach, Tariff, TariffBook, TariffParts, TariffZone, Vat, Window,
@@ -36,7 +34,6 @@ pub struct Case {
     tariffs: TariffBook,
     agreement: Published<Agreement>,
     blocks: Vec<DayBlock>,
-    places: HashMap<BlockKey, usize>,
 }
 
 impl Case {
@@ -62,9 +59,8 @@ impl Case {
         let mut tariffs = TariffBook::default();
         tariffs.publish(tariff()).expect("one version overlaps no other");
         let blocks = blocks(&town);
-        let places = blocks.iter().enumerate().map(|(at, block)| (block.key(), at)).collect();
         let period = "2026-03".parse().expect("a month as people write it");
-        Self { period, contracts, tariffs, agreement: agreement(), blocks, places }
+        Self { period, contracts, tariffs, agreement: agreement(), blocks }
     }
 
     /// How many households.
@@ -79,7 +75,9 @@ impl Case {
     /// If one cannot be computed.
     #[must_use]
     pub fn run(&self) -> Billed {
-        let found = |key: &BlockKey| self.places.get(key).map(|at| &self.blocks[*at]);
+        let index = BlockIndex::new(&self.blocks);
+        let (mut run, cursor) = (RateRun::new(self.period), index.cursor());
+        let found = |key: &BlockKey| cursor.find(key);
         let mut billed = Billed::default();
         for contract in &self.contracts {
             let inputs = BillInputs {
@@ -90,7 +88,7 @@ impl Case {
                 agreement: &self.agreement,
                 readings: ContentHash::default(),
             };
-            let bill = bill(&inputs, &found).expect("a whole month under one tariff is billed");
+            let bill = run.bill(&inputs, &found).expect("a whole month under one tariff is billed");
             billed.bill_count += 1;
             billed.energy_wh += bill.energy().as_wh();
             billed.total_minor += bill.total.as_minor();

@@ -200,7 +200,8 @@ impl RunningUse {
     /// Watt-hours of all zones: at most 3 × 2^56.
     #[must_use]
     pub const fn total_wh(&self) -> i64 {
-        self.zones_wh[0] + self.zones_wh[1] + self.zones_wh[2]
+        // Cannot wrap, and is asked of every bill.
+        self.zones_wh[0].wrapping_add(self.zones_wh[1]).wrapping_add(self.zones_wh[2])
     }
 
     /// The highest interval of the demand window, Wh.

@@ -8,19 +8,27 @@
 //!
 //! Never a zone look-up an interval on an ordinary day: one table of zones a (tariff version, kind of day,
 //! interval length); only days with a clock change, and the day on which a range ends, are walked one by one.
+//! The tables and the local days are kept in a [`RateRun`], for all the bills that one thread computes.
 
 use std::collections::BTreeMap;
 
 use crate::agreement::{Agreement, AgreementError};
 use crate::bill::{Bill, ChargeKind, ChargeLine, Completeness, VERSION_COUNT_MAX, VatLine};
-use crate::calendar::{Day, Period, UtcSeconds};
+use crate::calendar::{Day, LocalDay, Period, UtcSeconds};
 use crate::contract::Contract;
 use crate::day_block::{BlockKey, DayBlock};
 use crate::energy::Energy;
 use crate::hash::{ContentHash, Published};
 use crate::label::{AccountId, Label, UsagePointId};
 use crate::money::{ExactAmount, Money, div_half_even, div_half_up};
-use crate::tariff::{RoundEach, Tariff, TariffBook, Vat};
+use crate::quality::Quality;
+use crate::tariff::{RANGE_COUNT_MAX, RoundEach, Tariff, TariffBook, Vat, ZONE_COUNT_MAX};
+
+mod blocks;
+mod run;
+
+pub use blocks::{BlockCursor, BlockIndex};
+pub use run::RateRun;
 
 /// What a bill follows from.
 pub struct BillInputs<'a> {
@@ -89,7 +97,7 @@ pub enum BillError {
     Overflow(AccountId),
 }
 
-/// Computes the bill. `block` finds the period's day block of a register-day.
+/// Computes one bill. `block` finds the period's day block of a register-day.
 ///
 /// # Errors
 /// [`BillError`].
@@ -97,136 +105,186 @@ pub fn bill<'b>(
     inputs: &BillInputs<'_>,
     block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
 ) -> Result<Bill, BillError> {
-    let mut usage = Usage::default();
-    for (tariff, contracts) in by_tariff(inputs.contracts) {
-        usage.add_group(inputs, &tariff, &contracts, block)?;
-    }
-    if usage.versions.is_empty() {
-        return Err(BillError::NoContract(inputs.account, inputs.period));
-    }
-    let count = usage.versions.len();
-    if count > VERSION_COUNT_MAX as usize {
-        return Err(BillError::TooManyVersions { account: inputs.account, count });
-    }
-    usage.into_bill(inputs)
+    RateRun::new(inputs.period).bill(inputs, block)
 }
 
-/// Contracts of one tariff share its ranges.
-fn by_tariff(contracts: &[Contract]) -> BTreeMap<Label, Vec<&Contract>> {
-    let mut groups: BTreeMap<Label, Vec<&Contract>> = BTreeMap::new();
-    for contract in contracts {
-        groups.entry(contract.tariff).or_default().push(contract);
+impl RateRun {
+    /// Computes the next bill. `block` finds the period's day block of a register-day.
+    ///
+    /// # Errors
+    /// [`BillError`].
+    ///
+    /// # Panics
+    /// If the bill is for another period than the run.
+    pub fn bill<'b>(
+        &mut self,
+        inputs: &BillInputs<'_>,
+        block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
+    ) -> Result<Bill, BillError> {
+        assert_eq!(inputs.period, self.period(), "a run is over the bills of one period");
+        let mut usage = Usage::default();
+        // Contracts of one tariff share its ranges; the sort is stable, so they keep their order.
+        let mut contracts: Vec<&Contract> = inputs.contracts.iter().collect();
+        contracts.sort_by_key(|contract| contract.tariff);
+        for group in contracts.chunk_by(|a, b| a.tariff == b.tariff) {
+            usage.add_group(self, inputs, group, block)?;
+        }
+        if usage.versions.is_empty() {
+            return Err(BillError::NoContract(inputs.account, inputs.period));
+        }
+        let count = usage.versions.len();
+        if count > VERSION_COUNT_MAX as usize {
+            return Err(BillError::TooManyVersions { account: inputs.account, count });
+        }
+        usage.into_bill(inputs)
     }
-    groups
 }
 
 /// Billing determinants of one account.
 #[derive(Default)]
 struct Usage<'a> {
-    versions: Vec<&'a Published<Tariff>>,
-    /// Watt-hours by (version, range, zone).
-    energy: BTreeMap<(usize, usize, usize), i64>,
-    /// Usage-point-days by version.
-    days: BTreeMap<usize, i64>,
+    versions: Vec<VersionUse<'a>>,
     completeness: Completeness,
-    tables: ZoneTables,
+}
+
+/// What was used under one tariff version.
+struct VersionUse<'a> {
+    version: &'a Published<Tariff>,
+    /// Its tables in the run.
+    table_place: usize,
+    /// Watt-hours by range and zone.
+    energy_wh: [[i64; ZONE_COUNT_MAX]; RANGE_COUNT_MAX],
+    /// Usage-point-days.
+    day_count: i64,
+}
+
+/// One usage point's day, and the place of its zone in the run.
+struct HeldDay<'b> {
+    block: &'b DayBlock,
+    zone_place: usize,
 }
 
 impl<'a> Usage<'a> {
     fn add_group<'b>(
         &mut self,
+        run: &mut RateRun,
         inputs: &BillInputs<'a>,
-        tariff: &Label,
         contracts: &[&Contract],
         block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
     ) -> Result<(), BillError> {
-        let mut used_wh = 0_i64;
+        let tariff = contracts[0].tariff;
+        let zone_places: Vec<usize> =
+            contracts.iter().map(|contract| run.zone_place(&contract.zone)).collect();
         let found = |contract: &Contract, day| {
             block(&BlockKey { usage_point: contract.usage_point, register: contract.register, day })
         };
+        let (mut used_wh, mut current) = (0_i64, None);
+        let mut days = Vec::with_capacity(contracts.len());
         for day in inputs.period.days() {
-            let held: Vec<&Contract> =
-                contracts.iter().copied().filter(|contract| contract.validity.contains(day)).collect();
-            if held.is_empty() {
+            let held = |contract: &Contract| contract.validity.contains(day);
+            if !contracts.iter().any(|contract| held(contract)) {
                 continue;
             }
-            let version = self.version(inputs, tariff, day)?;
-            let mut blocks = Vec::with_capacity(held.len());
-            for contract in held {
-                *self.days.entry(version).or_default() += 1;
-                match found(contract, day) {
-                    Some(found) => blocks.push((self.checked(contract, found)?, contract)),
-                    None => {
-                        // Only days of this contract: another customer's are no business of this bill.
-                        let own_days = inputs.period.days().filter(|day| contract.validity.contains(*day));
-                        let mut known = own_days.filter_map(|day| found(contract, day));
-                        let (usage_point, period) = (contract.usage_point, inputs.period);
-                        let like = known.next().ok_or(BillError::NoReadings { usage_point, period })?;
-                        let count = contract.zone.local_day(day).interval_count(like.interval_minutes());
-                        self.completeness.expected += u32::from(count.unwrap_or(0));
-                        self.completeness.missing += u32::from(count.unwrap_or(0));
-                    }
+            let version = match current {
+                Some(at) if self.holds(at, day) => at,
+                _ => self.version(run, inputs, &tariff, day)?,
+            };
+            current = Some(version);
+            days.clear();
+            for (contract, &zone_place) in contracts.iter().zip(&zone_places).filter(|(one, _)| held(one)) {
+                self.versions[version].day_count += 1;
+                if let Some(block) = found(contract, day) {
+                    self.check(contract, run.day(zone_place, day).local, block)?;
+                    days.push(HeldDay { block, zone_place });
+                    continue;
                 }
+                // Only days of this contract: another customer's are no business of this bill.
+                let own_days = inputs.period.days().filter(|day| contract.validity.contains(*day));
+                let mut known = own_days.filter_map(|day| found(contract, day));
+                let (usage_point, period) = (contract.usage_point, inputs.period);
+                let like = known.next().ok_or(BillError::NoReadings { usage_point, period })?;
+                let count = run.day(zone_place, day).local.interval_count(like.interval_minutes());
+                self.completeness.expected += u32::from(count.unwrap_or(0));
+                self.completeness.missing += u32::from(count.unwrap_or(0));
             }
-            used_wh = self.add_day(version, used_wh, &blocks);
+            used_wh = self.versions[version].add_day(run, used_wh, &days);
         }
         Ok(())
     }
 
+    /// Whether the version at `at` holds on `day`: then it is the tariff's only one that does.
+    fn holds(&self, at: usize, day: Day) -> bool {
+        self.versions[at].version.body.parts().validity.contains(day)
+    }
+
     /// The index of the tariff version that holds on `day`.
-    fn version(&mut self, inputs: &BillInputs<'a>, tariff: &Label, day: Day) -> Result<usize, BillError> {
+    fn version(
+        &mut self,
+        run: &mut RateRun,
+        inputs: &BillInputs<'a>,
+        tariff: &Label,
+        day: Day,
+    ) -> Result<usize, BillError> {
         let no_tariff = BillError::NoTariff { tariff: *tariff, day };
         let version = inputs.tariffs.version(tariff, day).ok_or(no_tariff)?;
-        Ok(self.versions.iter().position(|known| known.hash == version.hash).unwrap_or_else(|| {
-            self.versions.push(version);
+        Ok(self.versions.iter().position(|known| known.version.hash == version.hash).unwrap_or_else(|| {
+            let energy_wh = [[0; ZONE_COUNT_MAX]; RANGE_COUNT_MAX];
+            let table_place = run.table_place(version);
+            self.versions.push(VersionUse { version, table_place, energy_wh, day_count: 0 });
             self.versions.len() - 1
         }))
     }
 
     /// Counts the block's intervals and checks that its day is the contract's local day.
-    fn checked<'b>(&mut self, contract: &Contract, block: &'b DayBlock) -> Result<&'b DayBlock, BillError> {
-        let day = block.key().day;
-        let local = contract.zone.local_day(day);
+    fn check(&mut self, contract: &Contract, local: LocalDay, block: &DayBlock) -> Result<(), BillError> {
         let fits = local.start == block.start()
             && local.interval_count(block.interval_minutes()).map(usize::from)
                 == Some(block.interval_count());
         if !fits {
             let (usage_point, zone) = (contract.usage_point, contract.zone.name().to_owned());
-            return Err(BillError::Zone { usage_point, day, zone });
+            return Err(BillError::Zone { usage_point, day: local.day, zone });
         }
-        for quality in block.qualities() {
-            self.completeness.expected += 1;
-            match (quality.is_billable(), quality.is_estimated()) {
-                (false, _) => self.completeness.missing += 1,
-                (true, true) => self.completeness.estimated += 1,
-                (true, false) => self.completeness.measured += 1,
-            }
+        let qualities = block.qualities();
+        // Almost every day has one quality throughout: seen without a branch an interval, counted at once.
+        let first = qualities[0];
+        let differs = qualities.iter().fold(0, |seen, quality| seen | (quality.code() ^ first.code()));
+        if differs == 0 {
+            self.count(first, u32::try_from(qualities.len()).expect("a day has at most 300 intervals"));
+        } else {
+            qualities.iter().for_each(|&quality| self.count(quality, 1));
         }
-        Ok(block)
+        Ok(())
     }
 
+    fn count(&mut self, quality: Quality, intervals: u32) {
+        self.completeness.expected += intervals;
+        match (quality.is_billable(), quality.is_estimated()) {
+            (false, _) => self.completeness.missing += intervals,
+            (true, true) => self.completeness.estimated += intervals,
+            (true, false) => self.completeness.measured += intervals,
+        }
+    }
+}
+
+impl VersionUse<'_> {
     /// Adds one day of all the group's usage points; gives back the month's energy up to its end.
-    fn add_day(&mut self, version: usize, used_wh: i64, blocks: &[(&DayBlock, &Contract)]) -> i64 {
-        let tariff = &self.versions[version].body;
-        let day_wh: i64 = blocks.iter().map(|(block, _)| block.total_wh()).sum();
+    fn add_day(&mut self, run: &mut RateRun, used_wh: i64, days: &[HeldDay<'_>]) -> i64 {
+        let tariff = &self.version.body;
+        let mut sums = [0_i64; ZONE_COUNT_MAX];
+        for HeldDay { block, zone_place } in days {
+            let day = run.sums(self.table_place, tariff, block, *zone_place);
+            sums.iter_mut().zip(day).for_each(|(sum, wh)| *sum += wh);
+        }
+        let day_wh: i64 = sums.iter().sum();
         let (range, left_wh) = tariff.range_after(used_wh);
         if left_wh.is_none_or(|left| day_wh <= left) {
-            for (block, contract) in blocks {
-                let zones = self.tables.zones_of(version, tariff, block, contract);
-                let mut sums = [0_i64; crate::tariff::ZONE_COUNT_MAX];
-                for (&wh, &zone) in block.values_wh().iter().zip(zones) {
-                    sums[usize::from(zone)] += i64::from(wh);
-                }
-                for (zone, &wh) in sums.iter().enumerate().filter(|(_, wh)| **wh != 0) {
-                    *self.energy.entry((version, range, zone)).or_default() += wh;
-                }
-            }
+            self.energy_wh[range].iter_mut().zip(sums).for_each(|(sum, wh)| *sum += wh);
             return used_wh + day_wh;
         }
         // A range ends on this day: its intervals fill the ranges in order of time.
         let mut intervals: Vec<(UtcSeconds, usize, i64)> = Vec::new();
-        for (block, contract) in blocks {
-            let zones = self.tables.zones_of(version, tariff, block, contract);
+        for HeldDay { block, zone_place } in days {
+            let zones = run.zones_of(self.table_place, tariff, block, *zone_place);
             for (at, (&wh, &zone)) in block.values_wh().iter().zip(zones).enumerate() {
                 intervals.push((block.interval_start(at), usize::from(zone), i64::from(wh)));
             }
@@ -238,18 +296,20 @@ impl<'a> Usage<'a> {
             while rest > 0 {
                 let (range, left) = tariff.range_after(used);
                 let taken = left.map_or(rest, |left| rest.min(left));
-                *self.energy.entry((version, range, zone)).or_default() += taken;
+                self.energy_wh[range][zone] += taken;
                 used += taken;
                 rest -= taken;
             }
         }
         used
     }
+}
 
+impl Usage<'_> {
     fn into_bill(self, inputs: &BillInputs<'_>) -> Result<Bill, BillError> {
-        let first = self.versions[0].body.parts();
+        let first = self.versions[0].version.body.parts();
         let agreement = &inputs.agreement.body;
-        let mixed = self.versions.iter().map(|version| version.body.parts()).any(|parts| {
+        let mixed = self.versions.iter().map(|used| used.version.body.parts()).any(|parts| {
             parts.currency != first.currency
                 || parts.rounding != first.rounding
                 || parts.round_each != first.round_each
@@ -280,12 +340,12 @@ impl<'a> Usage<'a> {
         let on_top = vat.iter().filter(|line| !line.vat.is_included).map(|line| line.amount);
         let mut amounts = lines.iter().map(|line| line.amount).chain(on_top);
         let total = amounts.try_fold(Money::ZERO, Money::checked_add).ok_or_else(overflow)?;
-        let tariffs: Vec<&Tariff> = self.versions.iter().map(|version| &version.body).collect();
+        let tariffs: Vec<&Tariff> = self.versions.iter().map(|used| &used.version.body).collect();
         let mut bill = Bill {
             account: inputs.account,
             period: inputs.period,
             currency: first.currency,
-            tariffs: self.versions.iter().map(|version| version.hash).collect(),
+            tariffs: self.versions.iter().map(|used| used.version.hash).collect(),
             agreement: inputs.agreement.hash,
             readings: inputs.readings,
             lines,
@@ -302,35 +362,22 @@ impl<'a> Usage<'a> {
     fn lines(&self) -> Vec<ChargeLine> {
         let small = |number: usize| u8::try_from(number).expect("versions, ranges and zones are few");
         let mut lines = Vec::new();
-        for (at, version) in self.versions.iter().enumerate() {
-            let parts = version.body.parts();
-            for (&(_, range, zone), &wh) in self.energy.range((at, 0, 0)..(at + 1, 0, 0)) {
-                let price = parts.ranges[range].prices[zone];
-                let kind = ChargeKind::Energy { range: small(range), zone: small(zone) };
-                let exact = price.charge(Energy::from_wh(wh));
-                lines.push(ChargeLine {
-                    version: small(at),
-                    kind,
-                    quantity: wh,
-                    price,
-                    exact,
-                    amount: Money::ZERO,
-                });
+        for (at, used) in self.versions.iter().enumerate() {
+            let (version, parts) = (small(at), used.version.body.parts());
+            let amount = Money::ZERO;
+            for (range, zones) in used.energy_wh.iter().enumerate() {
+                for (zone, &quantity) in zones.iter().enumerate().filter(|(_, wh)| **wh != 0) {
+                    let price = parts.ranges[range].prices[zone];
+                    let kind = ChargeKind::Energy { range: small(range), zone: small(zone) };
+                    let exact = price.charge(Energy::from_wh(quantity));
+                    lines.push(ChargeLine { version, kind, quantity, price, exact, amount });
+                }
             }
-            let days = self.days.get(&at).copied().unwrap_or(0);
-            let price = parts.fixed_per_day;
-            if price.as_e8() != 0 && days != 0 {
-                let exact =
-                    price.charge_days(u32::try_from(days).expect("usage-point-days of a month fit u32"));
-                let kind = ChargeKind::Fixed;
-                lines.push(ChargeLine {
-                    version: small(at),
-                    kind,
-                    quantity: days,
-                    price,
-                    exact,
-                    amount: Money::ZERO,
-                });
+            let (price, quantity) = (parts.fixed_per_day, used.day_count);
+            if price.as_e8() != 0 && quantity != 0 {
+                let days = u32::try_from(quantity).expect("usage-point-days of a month fit u32");
+                let (kind, exact) = (ChargeKind::Fixed, price.charge_days(days));
+                lines.push(ChargeLine { version, kind, quantity, price, exact, amount });
             }
         }
         lines
@@ -340,7 +387,7 @@ impl<'a> Usage<'a> {
     fn vat_lines(&self, lines: &[ChargeLine], rounding: crate::money::Rounding) -> Option<Vec<VatLine>> {
         let mut bases: BTreeMap<Vat, Money> = BTreeMap::new();
         for line in lines {
-            let vat = self.versions[usize::from(line.version)].body.parts().vat;
+            let vat = self.versions[usize::from(line.version)].version.body.parts().vat;
             let base = bases.entry(vat).or_default();
             *base = base.checked_add(line.amount)?;
         }
@@ -361,38 +408,6 @@ pub(crate) fn tax(vat: Vat, base: Money, rounding: crate::money::Rounding) -> Mo
         Rounding::Down => numerator.div_euclid(whole),
     };
     Money::from_minor(i64::try_from(minor).expect("a tax of at most 100 % is no larger than its base"))
-}
-
-/// Zone of every interval of a day, computed once for days that look alike.
-#[derive(Default)]
-struct ZoneTables {
-    ordinary: BTreeMap<(usize, bool, u8), Vec<u8>>,
-    /// The last day with a clock change: such days are few, and not alike.
-    odd: Vec<u8>,
-}
-
-impl ZoneTables {
-    fn zones_of(&mut self, version: usize, tariff: &Tariff, block: &DayBlock, contract: &Contract) -> &[u8] {
-        let is_weekend = block.key().day.is_weekend();
-        let minutes = block.interval_minutes();
-        let small = |zone: usize| u8::try_from(zone).expect("a tariff has at most 8 zones");
-        let last = block.interval_start(block.interval_count() - 1);
-        let last_minute = 24 * 60 - u16::from(minutes);
-        // Ordinary: the wall clock runs from midnight to midnight without a jump.
-        let is_ordinary = contract.zone.wall_minute(block.start()) == 0
-            && contract.zone.wall_minute(last) == last_minute
-            && block.interval_count() * usize::from(minutes) == 24 * 60;
-        if is_ordinary {
-            return self.ordinary.entry((version, is_weekend, minutes)).or_insert_with(|| {
-                let starts = (0..24 * 60).step_by(usize::from(minutes));
-                starts.map(|minute| small(tariff.zone_at(is_weekend, minute))).collect()
-            });
-        }
-        self.odd = (0..block.interval_count())
-            .map(|at| small(tariff.zone_at(is_weekend, contract.zone.wall_minute(block.interval_start(at)))))
-            .collect();
-        &self.odd
-    }
 }
 
 #[cfg(test)]

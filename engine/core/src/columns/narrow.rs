@@ -37,7 +37,7 @@ impl Rule for HalfUp {
 impl Rule for HalfEven {
     fn goes_up(quotient: u64, remainder: u64, half: u64) -> bool {
         // On a half, an odd quotient goes up: one comparison, no branch.
-        remainder + (quotient & 1) > half
+        remainder.wrapping_add(quotient & 1) > half
     }
 }
 
@@ -47,10 +47,11 @@ impl Rule for Down {
     }
 }
 
+/// Neither step can wrap: a quotient times its divisor is at most the numerator, and a divisor is above 1.
 fn divide<R: Rule, const DIVISOR: u64>(numerator: u64) -> u64 {
     let quotient = numerator / DIVISOR;
-    let remainder = numerator - quotient * DIVISOR;
-    quotient + u64::from(R::goes_up(quotient, remainder, DIVISOR / 2))
+    let remainder = numerator.wrapping_sub(quotient.wrapping_mul(DIVISOR));
+    quotient.wrapping_add(u64::from(R::goes_up(quotient, remainder, DIVISOR / 2)))
 }
 
 /// Rates at most [`CHUNK_ROW_COUNT`] rows.
@@ -97,6 +98,8 @@ fn rate_by<R: Rule>(plan: &RatePlan, uses: &[RunningUse], totals_minor: &mut [i6
 }
 
 /// The quantity of every row, in thousandths of what the price is for; [`Quantity::of`] by column.
+///
+/// Zones are at most 2^56 and bounds not negative, so neither sums nor differences wrap.
 fn read(quantity: Quantity, uses: &[RunningUse], quantities: &mut [u64]) {
     let rows = quantities.iter_mut().zip(uses);
     match quantity {
@@ -104,14 +107,14 @@ fn read(quantity: Quantity, uses: &[RunningUse], quantities: &mut [u64]) {
             let masks = [0, 1, 2].map(|zone| if zones.contains(zone) { -1_i64 } else { 0 });
             for (quantity, point) in rows {
                 let zones_wh = point.zones_wh();
-                let wh = (zones_wh[0] & masks[0]) + (zones_wh[1] & masks[1]) + (zones_wh[2] & masks[2]);
-                *quantity = wh.cast_unsigned();
+                let wh = (zones_wh[0] & masks[0]).wrapping_add(zones_wh[1] & masks[1]);
+                *quantity = wh.wrapping_add(zones_wh[2] & masks[2]).cast_unsigned();
             }
         }
         Quantity::EnergyBetween { above_wh, up_to_wh } => {
             let up_to_wh = up_to_wh.unwrap_or(i64::MAX);
             for (quantity, point) in rows {
-                *quantity = (point.total_wh().min(up_to_wh) - above_wh).max(0).cast_unsigned();
+                *quantity = point.total_wh().min(up_to_wh).wrapping_sub(above_wh).max(0).cast_unsigned();
             }
         }
         Quantity::Demand { factor } => {

@@ -1,6 +1,6 @@
 //! Books: a closed period to bills, payments to settlements.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use tallywatt_core::account::{AccountState, Payment};
@@ -12,9 +12,9 @@ use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::{AccountId, Label};
 use tallywatt_core::money::{ExactAmount, Money};
-use tallywatt_core::rate::BillInputs;
+use tallywatt_core::rate::{BillInputs, BlockIndex, RateRun};
+use tallywatt_core::split;
 use tallywatt_core::split::{Leg, SettledPayment};
-use tallywatt_core::{rate, split};
 use tallywatt_ledger::command::{BillsCommit, Command, SettlementCommit};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::tree::{Root, TreeKind};
@@ -55,9 +55,7 @@ impl Books {
         readings: Root,
         leaves: &[DayLeaf],
     ) -> Result<Computed, BooksError> {
-        let blocks: HashMap<BlockKey, &DayBlock> =
-            leaves.iter().map(|leaf| (leaf.block().key(), leaf.block())).collect();
-        let find = |key: &BlockKey| blocks.get(key).copied();
+        let blocks = BlockIndex::new(leaves.iter().map(DayLeaf::block));
         let held = |contract: &&Contract| {
             contract.validity.from() < period.end_day()
                 && contract.validity.to().is_none_or(|to| to > period.first_day())
@@ -70,7 +68,13 @@ impl Books {
         let rated: Vec<(AccountId, Result<Bill, String>)> = self.threads.pool().install(|| {
             groups
                 .par_iter()
-                .map(|group| (group[0].account, self.bill_account(period, group, readings.hash, &find)))
+                .map_init(
+                    || (RateRun::new(period), blocks.cursor()),
+                    |(run, cursor), group| {
+                        let find = |key: &BlockKey| cursor.find(key);
+                        (group[0].account, self.bill_account(run, group, readings.hash, &find))
+                    },
+                )
                 .collect()
         });
         let (mut bills, mut unbilled) = (Vec::new(), Vec::new());
@@ -108,12 +112,12 @@ impl Books {
 
     pub(super) fn bill_account<'b>(
         &self,
-        period: Period,
+        run: &mut RateRun,
         contracts: &[Contract],
         readings: ContentHash,
         find: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
     ) -> Result<Bill, String> {
-        let account = contracts[0].account;
+        let (account, period) = (contracts[0].account, run.period());
         let id = contracts[0].agreement;
         if contracts.iter().any(|contract| contract.agreement != id) {
             return Err(format!("the contracts of account {account} name different agreements"));
@@ -125,7 +129,7 @@ impl Books {
             .find(|known| known.body.id == id && known.body.validity.contains(day))
             .ok_or_else(|| format!("agreement {id} has no version that holds on {day}"))?;
         let inputs = BillInputs { account, period, contracts, tariffs: &self.tariffs, agreement, readings };
-        rate::bill(&inputs, find).map_err(|error| error.to_string())
+        run.bill(&inputs, find).map_err(|error| error.to_string())
     }
 
     pub(super) fn settle(&self, mut payments: Vec<Payment>) -> Result<Computed, BooksError> {

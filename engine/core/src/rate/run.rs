@@ -1,0 +1,190 @@
+//! What the bills of one run share: each zone's local days, and each tariff version's zones by interval.
+//!
+//! ```text
+//!   zone, day                       ─▶ start, end, is the wall clock ordinary?    once a run, not once an account
+//!   version, kind of day, interval  ─▶ zone by interval, and stretches of one zone
+//! ```
+//!
+//! Both grow with the zones and versions in use, never with the accounts.
+
+use crate::calendar::{Day, LocalDay, Period, Zone};
+use crate::day_block::DayBlock;
+use crate::hash::{ContentHash, Published};
+use crate::reading::INTERVAL_MINUTES;
+use crate::tariff::{Tariff, ZONE_COUNT_MAX};
+
+/// Bills of one period, computed one after the other by one thread. Each is the same as [`super::bill`]'s.
+///
+/// Versions are told apart by their hashes, so one run serves one book of tariffs.
+#[derive(Debug, Clone)]
+pub struct RateRun {
+    period: Period,
+    zones: Vec<ZoneDays>,
+    tables: Vec<VersionTables>,
+    /// Zones of the last day with a clock change: such days are few, and not alike.
+    odd: Vec<u8>,
+}
+
+/// The local days of a period in one zone, each when it is first asked for.
+#[derive(Debug, Clone)]
+struct ZoneDays {
+    zone: Zone,
+    days: Vec<Option<KnownDay>>,
+}
+
+/// A local day.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KnownDay {
+    pub(super) local: LocalDay,
+    /// The wall clock runs from midnight to midnight without a jump.
+    pub(super) is_ordinary: bool,
+}
+
+/// The ordinary days of one tariff version, by weekend and interval length.
+#[derive(Debug, Clone)]
+struct VersionTables {
+    version: ContentHash,
+    days: [[Option<DayTable>; INTERVAL_MINUTES.len()]; 2],
+}
+
+/// An ordinary day: the zone of each interval, and where each stretch of one zone ends.
+#[derive(Debug, Clone)]
+struct DayTable {
+    zones: Vec<u8>,
+    stretches: Vec<(usize, u8)>,
+}
+
+impl RateRun {
+    /// A run over the bills of `period`.
+    #[must_use]
+    pub const fn new(period: Period) -> Self {
+        Self { period, zones: Vec::new(), tables: Vec::new(), odd: Vec::new() }
+    }
+
+    /// The month whose bills these are.
+    #[must_use]
+    pub const fn period(&self) -> Period {
+        self.period
+    }
+
+    /// The place of a zone's days.
+    pub(super) fn zone_place(&mut self, zone: &Zone) -> usize {
+        self.zones.iter().position(|known| known.zone.name() == zone.name()).unwrap_or_else(|| {
+            let count = usize::try_from(self.period.day_count()).expect("a month has days");
+            self.zones.push(ZoneDays { zone: zone.clone(), days: vec![None; count] });
+            self.zones.len() - 1
+        })
+    }
+
+    /// A day of the period in the zone at `zone_place`.
+    pub(super) fn day(&mut self, zone_place: usize, day: Day) -> KnownDay {
+        let ZoneDays { zone, days } = &mut self.zones[zone_place];
+        let at = usize::try_from(day.since(self.period.first_day())).expect("the day lies in the period");
+        *days[at].get_or_insert_with(|| {
+            let local = zone.local_day(day);
+            let wall = |before_end_s: i64| zone.wall_minute(local.end.plus(-before_end_s));
+            // Its first instant, and the last interval of the longest and the shortest length.
+            let is_ordinary = local.end.0 - local.start.0 == 86_400
+                && zone.wall_minute(local.start) == 0
+                && (wall(3_600), wall(300)) == (23 * 60, 24 * 60 - 5);
+            KnownDay { local, is_ordinary }
+        })
+    }
+
+    /// The place of a version's tables.
+    pub(super) fn table_place(&mut self, version: &Published<Tariff>) -> usize {
+        self.tables.iter().position(|known| known.version == version.hash).unwrap_or_else(|| {
+            self.tables
+                .push(VersionTables { version: version.hash, days: [const { [const { None }; 4] }; 2] });
+            self.tables.len() - 1
+        })
+    }
+
+    /// Adds a day's energy up by zone.
+    pub(super) fn sums(
+        &mut self,
+        table_place: usize,
+        tariff: &Tariff,
+        block: &DayBlock,
+        zone_place: usize,
+    ) -> [i64; ZONE_COUNT_MAX] {
+        let mut sums = [0; ZONE_COUNT_MAX];
+        let values_wh = block.values_wh();
+        if let Some(table) = self.ordinary(table_place, tariff, block, zone_place) {
+            let mut from = 0;
+            for &(to, zone) in &table.stretches {
+                sums[usize::from(zone)] += sum(&values_wh[from..to]);
+                from = to;
+            }
+        } else {
+            for (&wh, &zone) in values_wh.iter().zip(self.zones_of(table_place, tariff, block, zone_place)) {
+                sums[usize::from(zone)] += i64::from(wh);
+            }
+        }
+        sums
+    }
+
+    /// The zone of every interval of a day.
+    pub(super) fn zones_of(
+        &mut self,
+        table_place: usize,
+        tariff: &Tariff,
+        block: &DayBlock,
+        zone_place: usize,
+    ) -> &[u8] {
+        if self.day(zone_place, block.key().day).is_ordinary {
+            let table = self.ordinary(table_place, tariff, block, zone_place);
+            return &table.expect("an ordinary day has a table").zones;
+        }
+        let zone = &self.zones[zone_place].zone;
+        let is_weekend = block.key().day.is_weekend();
+        let minute = |at: usize| zone.wall_minute(block.interval_start(at));
+        self.odd.clear();
+        self.odd.extend((0..block.interval_count()).map(|at| small(tariff.zone_at(is_weekend, minute(at)))));
+        &self.odd
+    }
+
+    /// The table of an ordinary day; `None` on a day with a clock change.
+    fn ordinary(
+        &mut self,
+        table_place: usize,
+        tariff: &Tariff,
+        block: &DayBlock,
+        zone_place: usize,
+    ) -> Option<&DayTable> {
+        let (day, minutes) = (block.key().day, block.interval_minutes());
+        if !self.day(zone_place, day).is_ordinary {
+            return None;
+        }
+        let by_length = &mut self.tables[table_place].days[usize::from(day.is_weekend())];
+        let length = INTERVAL_MINUTES.iter().position(|&known| known == minutes);
+        let length = length.expect("a day block's interval is one of these lengths");
+        Some(by_length[length].get_or_insert_with(|| DayTable::new(tariff, day.is_weekend(), minutes)))
+    }
+}
+
+impl DayTable {
+    fn new(tariff: &Tariff, is_weekend: bool, interval_minutes: u8) -> Self {
+        let starts = (0..24 * 60).step_by(usize::from(interval_minutes));
+        let zones: Vec<u8> = starts.map(|minute| small(tariff.zone_at(is_weekend, minute))).collect();
+        let mut end = 0;
+        let stretches = zones
+            .chunk_by(|a, b| a == b)
+            .map(|stretch| {
+                end += stretch.len();
+                (end, stretch[0])
+            })
+            .collect();
+        Self { zones, stretches }
+    }
+}
+
+fn small(zone: usize) -> u8 {
+    u8::try_from(zone).expect("a tariff has at most 8 zones")
+}
+
+/// The sum of at most 300 values of a day block: none is negative, so it stays below 2^40 and wraps nowhere.
+fn sum(values_wh: &[i32]) -> i64 {
+    let add = |sum: u64, &wh: &i32| sum.wrapping_add(u64::from(wh.cast_unsigned()));
+    values_wh.iter().fold(0, add).cast_signed()
+}
