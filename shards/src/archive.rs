@@ -14,12 +14,13 @@
 //! | `energy_wh` | int64, null when missing | energy in the interval |
 //! | `quality` | string | the name of the ESPI quality |
 //! | `revision` | int32 | 0 for a first delivery |
-//! | `leaf_hash` | 32 bytes | BLAKE3 of the leaf that the row is part of |
 //!
-//! Rows are sorted by the first three. A file's bytes depend on its leaves and the batch alone. The archive can
-//! always be written again from the batch file: it is never read to decide anything. Also in `FORMAT.md` §9.
+//! Rows are sorted by the first three. Beside it, in the same folders below `leaf/`, a row a leaf:
+//! `usage_point_id`, `obis`, `revision` and `leaf_hash`, for those who check roots and not sums.
+//!
+//! A file's bytes depend on its leaves and the batch alone. The archive can always be written again from the
+//! batch file: it is never read to decide anything. Also in `FORMAT.md` §9.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -32,14 +33,15 @@ use tallywatt_core::day_block::BlockKey;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest;
-use tallywatt_ledger::seal::{PARTITION_COUNT, partition_of};
+use tallywatt_ledger::seal::PARTITION_COUNT;
 
-use crate::archive_rows;
+use crate::archive_order;
+use crate::archive_rows::{self, HashedDay, RegisterDay, Rows};
 use crate::durable::{self, DurableError};
 use crate::threads::Threads;
 
 /// The version of the columns and of the layout; in every file's metadata.
-pub const ARCHIVE_SCHEMA_VERSION: u32 = 1;
+pub const ARCHIVE_SCHEMA_VERSION: u32 = 2;
 /// The most shards: one a partition.
 pub const SHARD_COUNT_MAX: u16 = 256;
 
@@ -115,7 +117,7 @@ pub enum ArchiveError {
     },
 }
 
-/// Writes a batch's leaves, one file a day and shard, and says which, in order of day and shard.
+/// Writes the readings of a batch's leaves, one file a day and shard, and says which, in order of day and shard.
 ///
 /// When this returns, every file survives a power cut. A crash before leaves some of them whole and none torn;
 /// writing again replaces them with the same bytes.
@@ -128,22 +130,58 @@ pub fn write_parquet(
     batch: &ArchiveBatch,
     threads: &Threads,
 ) -> Result<Vec<ArchiveFile>, ArchiveError> {
+    write_table(folder, leaves, batch, threads, |_, day| day)
+}
+
+/// Writes the hashes of a batch's leaves, one file a day and shard: a row for every 48 or so of
+/// [`write_parquet`]. Whoever holds them all can compute the root; whoever holds a receipt finds its leaf.
+///
+/// When this returns, every file survives a power cut, as there.
+///
+/// # Errors
+/// [`ArchiveError`].
+pub fn write_leaf_hashes(
+    folder: &Path,
+    leaves: &[DayLeaf],
+    batch: &ArchiveBatch,
+    threads: &Threads,
+) -> Result<Vec<ArchiveFile>, ArchiveError> {
+    write_table(folder, leaves, batch, threads, |leaf, day| HashedDay { day, leaf_hash: leaf.hash() })
+}
+
+fn write_table<'a, R: Rows>(
+    folder: &Path,
+    leaves: &'a [DayLeaf],
+    batch: &ArchiveBatch,
+    threads: &Threads,
+    rows_of: impl Fn(&'a DayLeaf, RegisterDay<'a>) -> R + Sync,
+) -> Result<Vec<ArchiveFile>, ArchiveError> {
     if !(1..=SHARD_COUNT_MAX).contains(&batch.shard_count) {
         return Err(ArchiveError::ShardCount(batch.shard_count));
     }
-    let mut files: BTreeMap<(Day, u16), Vec<&DayLeaf>> = BTreeMap::new();
-    for leaf in leaves {
-        let key = leaf.block().key();
-        let shard = u16::from(partition_of(&key.usage_point)) * batch.shard_count / SHARD_COUNT_MAX;
-        files.entry((key.day, shard)).or_default().push(leaf);
-    }
-    let files: Vec<((Day, u16), Vec<&DayLeaf>)> = files.into_iter().collect();
     threads.pool().install(|| {
+        let files = archive_order::files_of(leaves, batch.shard_count)?;
         files
             .into_par_iter()
-            .map(|((day, shard), leaves)| write_file(folder, day, shard, leaves, batch))
+            .map(|file| {
+                let items: Vec<R> = file.leaves.iter().map(|leaf| rows_of(leaf, day_of(leaf))).collect();
+                write_file(folder, (file.day, file.shard), &items, batch)
+            })
             .collect()
     })
+}
+
+fn day_of(leaf: &DayLeaf) -> RegisterDay<'_> {
+    let block = leaf.block();
+    RegisterDay {
+        usage_point: block.key().usage_point,
+        register: block.key().register,
+        start: block.start(),
+        interval_seconds: i32::from(block.interval_minutes()) * 60,
+        values_wh: block.values_wh(),
+        qualities: block.qualities(),
+        revision: i32::from(leaf.revision()),
+    }
 }
 
 /// Reads a file's `energy_wh` column back.
@@ -182,15 +220,13 @@ pub fn read_totals(path: &Path) -> Result<ArchiveTotals, ArchiveError> {
     Ok(totals)
 }
 
-fn write_file(
+fn write_file<R: Rows>(
     folder: &Path,
-    day: Day,
-    shard: u16,
-    leaves: Vec<&DayLeaf>,
+    (day, shard): (Day, u16),
+    items: &[R],
     batch: &ArchiveBatch,
 ) -> Result<ArchiveFile, ArchiveError> {
-    let leaves = in_row_order(leaves)?;
-    let relative_folder = format!("reading/delivery_date={day}/shard={shard}");
+    let relative_folder = format!("{}/delivery_date={day}/shard={shard}", R::TABLE.name);
     let relative_path = format!("{relative_folder}/part-{}.parquet", batch.sequence);
     let path = folder.join(&relative_path);
     let metadata = [
@@ -200,23 +236,10 @@ fn write_file(
         ("tallywatt.zone", batch.zone_name.clone()),
         ("tallywatt.shard_count", batch.shard_count.to_string()),
     ];
-    let (bytes, row_count) = archive_rows::encode(&leaves, &metadata)
+    let (bytes, row_count) = archive_rows::encode(items, &metadata)
         .map_err(|source| ArchiveError::Parquet { action: "encode", path: path.clone(), source })?;
     durable::create_folder_durably(&folder.join(relative_folder))?;
     durable::write_durably(&path, &bytes)?;
     let size = u64::try_from(bytes.len()).expect("a size in memory fits u64");
     Ok(ArchiveFile { relative_path, size, blake3: digest::content_hash(&bytes), row_count })
-}
-
-/// Sorted as the text columns sort, for readers that rely on it.
-fn in_row_order(leaves: Vec<&DayLeaf>) -> Result<Vec<&DayLeaf>, ArchiveError> {
-    let mut keyed: Vec<(BlockKey, String, &DayLeaf)> = leaves
-        .into_iter()
-        .map(|leaf| (leaf.block().key(), leaf.block().key().register.to_string(), leaf))
-        .collect();
-    keyed.sort_by(|a, b| (a.0.usage_point, &a.1).cmp(&(b.0.usage_point, &b.1)));
-    match keyed.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        Some(pair) => Err(ArchiveError::Repeated(pair[0].0)),
-        None => Ok(keyed.into_iter().map(|(_, _, leaf)| leaf).collect()),
-    }
 }

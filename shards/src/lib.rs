@@ -15,9 +15,12 @@
 
 pub mod accepted;
 pub mod archive;
+mod archive_columns;
+mod archive_order;
 mod archive_rows;
 pub mod batch_file;
 pub mod closing;
+mod column_chunk;
 pub mod cut;
 pub mod day_slot;
 pub mod day_table;
@@ -29,6 +32,7 @@ pub mod let_go;
 pub mod partition_sealer;
 pub mod pipeline;
 mod queues;
+mod run_length;
 pub mod sealing;
 pub mod shard;
 pub mod threads;

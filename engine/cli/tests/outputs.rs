@@ -152,7 +152,7 @@ fn the_archive_holds_every_sealed_reading() {
     let totals = place.json("tallywatt readings totals");
     let export = place.json("tallywatt export archive");
     let (mut rows, mut wh) = (0, 0);
-    for file in place.files("archive") {
+    for file in place.files("archive/reading") {
         let read = read_totals(&file).unwrap();
         rows += read.row_count;
         wh += read.energy_wh;
@@ -160,6 +160,9 @@ fn the_archive_holds_every_sealed_reading() {
     assert_eq!(totals["readings"], rows);
     assert_eq!(totals["wh_over_all_registers"], wh);
     assert_eq!(export["rows"], rows);
+    // Every day of this town has 48 readings.
+    assert_eq!(export["leaves"].as_u64().map(|leaves| leaves * 48), Some(rows));
+    assert_eq!(export["files"], place.files("archive/reading").len() + place.files("archive/leaf").len());
 }
 
 #[test]

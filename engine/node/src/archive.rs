@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::seal::SealKind;
-use tallywatt_shards::archive::{ArchiveBatch, ArchiveError, ArchiveFile, write_parquet};
+use tallywatt_shards::archive::{ArchiveBatch, ArchiveError, ArchiveFile, write_leaf_hashes, write_parquet};
 use tallywatt_shards::batch_file::BatchFileError;
 
 use crate::node::Node;
@@ -28,12 +28,21 @@ pub enum ExportError {
     Archive(#[from] ArchiveError),
 }
 
-/// Writes every sealed batch below `folder`; writing again replaces the same files with the same bytes.
+/// The files that were written, in order of batch, day and shard.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// A row a reading.
+    pub readings: Vec<ArchiveFile>,
+    /// A row a leaf, with its hash.
+    pub leaves: Vec<ArchiveFile>,
+}
+
+/// Writes every sealed batch below `folder`, its readings and the hashes of its leaves; writing again replaces the same files with the same bytes.
 ///
 /// # Errors
 /// [`ExportError`].
-pub fn export(node: &Node, folder: &Path, shard_count: u16) -> Result<Vec<ArchiveFile>, ExportError> {
-    let mut files = Vec::new();
+pub fn export(node: &Node, folder: &Path, shard_count: u16) -> Result<Exported, ExportError> {
+    let mut exported = Exported::default();
     for stored in node.store().blocks()? {
         let Command::Batch(commit) = &stored.block.proposal.command else { continue };
         let bytes = node.folder().read_file(&stored.block.proposal.command)?.unwrap_or_default();
@@ -45,7 +54,9 @@ pub fn export(node: &Node, folder: &Path, shard_count: u16) -> Result<Vec<Archiv
             zone_name: "each usage point's own; delivery_date is its local day".into(),
             shard_count,
         };
-        files.extend(write_parquet(folder, &file.leaves, &batch, node.books().threads())?);
+        let threads = node.books().threads();
+        exported.readings.extend(write_parquet(folder, &file.leaves, &batch, threads)?);
+        exported.leaves.extend(write_leaf_hashes(folder, &file.leaves, &batch, threads)?);
     }
-    Ok(files)
+    Ok(exported)
 }
