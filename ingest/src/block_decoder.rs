@@ -6,8 +6,8 @@
 //!             └─ worker ─ block 3 ─▶ findings, BlockEnd ─┘
 //! ```
 //!
-//! Taken so, the findings are those of [`decode`](crate::decode::decode), value by value. Delimited text and
-//! frames can be decoded so; NEM12 and 80020 files are read whole, and give no decoder.
+//! Taken so, the findings are those of [`decode`](crate::decode::decode), value by value. Delimited text,
+//! frames and packs can be decoded so; NEM12 and 80020 files are read whole, and give no decoder.
 //!
 //! A block may hold what only the blocks before it can settle: which of two instants a stamp in a doubled hour
 //! means. It then ends in [`BlockError::Earlier`], and the file is decoded from its start with
@@ -23,6 +23,7 @@ use crate::blocks::{Block, Blocks};
 use crate::csv_profile::{self, Body, CsvProfile, Cut, Lane, Opened, REGISTER_COUNT_MAX};
 use crate::decode::{DecodeSummary, Pace};
 use crate::frames;
+use crate::packs;
 use crate::profile::{Format, Profile};
 use crate::refusal::FileRefusal;
 use crate::sink::{ReadingRun, ReadingSink};
@@ -76,7 +77,11 @@ pub fn split<'a>(
             let opened = Some(csv_profile::open(csv, file_name, bytes)?);
             Ok(Some((BlockDecoder { profile, opened }, Blocks::of_lines(bytes))))
         }
-        Format::Frames(_) => Ok(Some((BlockDecoder { profile, opened: None }, Blocks::of_frames(bytes)))),
+        Format::Frames => Ok(Some((BlockDecoder { profile, opened: None }, Blocks::of_frames(bytes)))),
+        Format::Packs => {
+            packs::open(bytes)?;
+            Ok(Some((BlockDecoder { profile, opened: None }, Blocks::of_packs(bytes))))
+        }
         Format::Nem12(_) | Format::Layout80020(_) => Ok(None),
     }
 }
@@ -112,7 +117,11 @@ impl BlockWorker<'_> {
     pub fn decode(&mut self, block: &Block, sink: &mut dyn ReadingSink) -> Result<BlockEnd, BlockError> {
         let mut tally = Tally::new(sink);
         let Some((csv, opened)) = self.decoder.csv() else {
-            frames::read_block(block.bytes(), block.first_line(), Pace::ByLane, &mut tally)?;
+            let read_block = match self.decoder.profile.format() {
+                Format::Packs => packs::read_block,
+                _ => frames::read_block,
+            };
+            read_block(block.bytes(), block.first_line(), Pace::ByLane, &mut tally)?;
             return Ok(BlockEnd { summary: tally.finish(), row_count: 0, register_count: 0 });
         };
         let mut body = Body::new(csv, self.decoder.profile.zone(), opened, block.first_line() == 2);
@@ -136,6 +145,8 @@ pub struct BlockSum {
     row_count: u64,
     register_count: usize,
     has_header: bool,
+    /// Whether something stood before the first block: then nothing after it is a file without readings.
+    has_start: bool,
 }
 
 impl BlockSum {
@@ -144,7 +155,8 @@ impl BlockSum {
     pub fn new(decoder: &BlockDecoder) -> Self {
         let has_header = decoder.opened.is_some();
         let summary = DecodeSummary { line_count: u64::from(has_header), ..DecodeSummary::default() };
-        Self { summary, row_count: 0, register_count: 0, has_header }
+        let has_start = has_header || matches!(decoder.profile.format(), Format::Packs);
+        Self { summary, row_count: 0, register_count: 0, has_header, has_start }
     }
 
     /// Adds the next block of the file; its findings may be taken when this says so.
@@ -175,9 +187,10 @@ impl BlockSum {
     /// # Errors
     /// [`FileRefusal::Empty`] or [`FileRefusal::NoReadings`] for a file without frames or lines.
     pub fn finish(self) -> Result<DecodeSummary, FileRefusal> {
-        match (self.has_header, self.row_count, self.summary.line_count) {
-            (true, 0, _) => Err(FileRefusal::NoReadings),
-            (false, _, 0) => Err(FileRefusal::Empty),
+        let count = if self.has_header { self.row_count } else { self.summary.line_count };
+        match (count, self.has_start) {
+            (0, true) => Err(FileRefusal::NoReadings),
+            (0, false) => Err(FileRefusal::Empty),
             _ => Ok(self.summary),
         }
     }

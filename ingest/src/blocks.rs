@@ -1,8 +1,9 @@
-//! A file in blocks of whole lines, or of whole frames, each with the number of its first.
+//! A file in blocks of whole lines, whole frames or whole packs, each with the number of its first line or frame.
 //!
 //! ```text
 //!   header │ 2 … 33 104 │ 33 105 … 65 980 │ 65 981 …      lines: cut after the last line break of a MiB
 //!           1 … 3 276   │ 3 277 … 6 552   │ …             frames: cut where the headers say that one ends
+//!           1 … 14 208  │ 14 209 …        │ …             packs: likewise; their heads say how many frames they hold
 //! ```
 //!
 //! Blocks follow each other without a gap, and only what is past the limit of a line is left out.
@@ -11,6 +12,7 @@ use std::io::{BufRead, Read};
 
 use tallywatt_core::day_block::INTERVAL_COUNT_MAX;
 use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, leaf_size};
+use tallywatt_ledger::day_pack::{PACK_SIZE_MAX, PackHead};
 
 use crate::refusal::FileRefusal;
 
@@ -21,9 +23,9 @@ pub const BLOCK_SIZE_MAX: usize = 2 * BLOCK_SIZE;
 /// Where a frame says how many intervals it has.
 const INTERVAL_COUNT_AT: usize = 12;
 
-const _: () = assert!(LEAF_SIZE_MAX <= BLOCK_SIZE);
+const _: () = assert!(LEAF_SIZE_MAX <= BLOCK_SIZE && PACK_SIZE_MAX <= BLOCK_SIZE);
 
-/// Whole lines, or whole frames. Reading the next block into one that is done with spares its memory.
+/// Whole lines, frames or packs. Reading the next block into one that is done with spares its memory.
 #[derive(Debug, Default)]
 pub struct Block {
     bytes: Vec<u8>,
@@ -44,7 +46,7 @@ impl Block {
         self.first_line
     }
 
-    /// How many lines or frames it holds.
+    /// How many lines or frames it holds, as far as that can be seen without decoding.
     #[must_use]
     pub const fn line_count(&self) -> u64 {
         self.line_count
@@ -67,6 +69,7 @@ pub struct Blocks<'a> {
 enum Content {
     Lines,
     Frames,
+    Packs,
 }
 
 impl<'a> Blocks<'a> {
@@ -78,6 +81,11 @@ impl<'a> Blocks<'a> {
     /// Of frames.
     pub(crate) fn of_frames(bytes: &'a mut dyn BufRead) -> Self {
         Self::new(bytes, Content::Frames, 1)
+    }
+
+    /// Of packs, whose frames are counted: the magic is read.
+    pub(crate) fn of_packs(bytes: &'a mut dyn BufRead) -> Self {
+        Self::new(bytes, Content::Packs, 1)
     }
 
     fn new(bytes: &'a mut dyn BufRead, content: Content, next_line: u64) -> Self {
@@ -155,54 +163,66 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Where the last whole line or frame ends, and how many there are. At the end of the file, what is left
-    /// counts as one.
+    /// Where the last whole line, frame or pack ends, and how many lines or frames there are. At the end of the
+    /// file, what is left counts as one.
     fn whole(&mut self, bytes: &[u8]) -> (usize, u64) {
         let (end, count) = match self.content {
             Content::Lines => {
                 let end = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
                 (end, memchr::memchr_iter(b'\n', &bytes[..end]).count())
             }
-            Content::Frames => match frames(bytes) {
-                Frames::Whole { end, count } => (end, count),
-                Frames::Broken { count } => {
-                    // Where it ends nobody knows, and nothing after it will be taken.
-                    self.has_ended = true;
-                    (bytes.len(), count)
-                }
-            },
+            Content::Frames => self.whole_parts(bytes, frame_at),
+            Content::Packs => self.whole_parts(bytes, pack_at),
         };
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         if self.has_ended && end < bytes.len() { (bytes.len(), count + 1) } else { (end, count) }
     }
-}
 
-enum Frames {
-    Whole {
-        end: usize,
-        count: usize,
-    },
-    /// The last has an interval count that no frame has.
-    Broken {
-        count: usize,
-    },
-}
-
-fn frames(bytes: &[u8]) -> Frames {
-    let (mut end, mut count) = (0, 0);
-    while let Some(low_high) = bytes[end..].get(INTERVAL_COUNT_AT..).and_then(|rest| rest.first_chunk()) {
-        let interval_count = u16::from_le_bytes(*low_high);
-        if interval_count == 0 || interval_count > INTERVAL_COUNT_MAX {
-            return Frames::Broken { count: count + 1 };
+    fn whole_parts(&mut self, bytes: &[u8], part_at: impl Fn(&[u8]) -> Part) -> (usize, usize) {
+        let (mut end, mut count) = (0, 0);
+        loop {
+            match part_at(&bytes[end..]) {
+                Part::Sized { size, frame_count } if size <= bytes.len() - end => {
+                    end += size;
+                    count += frame_count;
+                }
+                Part::Sized { .. } | Part::Cut => return (end, count),
+                Part::Broken => {
+                    // Where it ends nobody knows, and nothing after it will be taken.
+                    self.has_ended = true;
+                    return (bytes.len(), count + 1);
+                }
+            }
         }
-        let size = leaf_size(usize::from(interval_count));
-        if bytes.len() - end < size {
-            break;
-        }
-        end += size;
-        count += 1;
     }
-    Frames::Whole { end, count }
+}
+
+/// What stands at the front of some bytes.
+enum Part {
+    /// So many bytes, perhaps more than there are, that hold so many frames.
+    Sized { size: usize, frame_count: usize },
+    /// Too little to say how long it is.
+    Cut,
+    /// A length that no part has.
+    Broken,
+}
+
+fn frame_at(bytes: &[u8]) -> Part {
+    let Some(low_high) = bytes.get(INTERVAL_COUNT_AT..).and_then(<[u8]>::first_chunk) else {
+        return Part::Cut;
+    };
+    match u16::from_le_bytes(*low_high) {
+        count @ 1..=INTERVAL_COUNT_MAX => Part::Sized { size: leaf_size(usize::from(count)), frame_count: 1 },
+        _ => Part::Broken,
+    }
+}
+
+fn pack_at(bytes: &[u8]) -> Part {
+    match bytes.first_chunk().map(PackHead::read) {
+        Some(Ok(head)) => Part::Sized { size: head.size, frame_count: usize::from(head.leaf_count) },
+        Some(Err(_)) => Part::Broken,
+        None => Part::Cut,
+    }
 }
 
 #[cfg(test)]

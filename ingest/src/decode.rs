@@ -6,6 +6,7 @@ use crate::csv_profile;
 use crate::frames;
 use crate::layout80020;
 use crate::nem12;
+use crate::packs;
 use crate::profile::{Format, Profile};
 use crate::refusal::FileRefusal;
 use crate::sink::ReadingSink;
@@ -17,7 +18,7 @@ pub const WHOLE_FILE_SIZE_MAX: usize = 64 << 20;
 /// What went through a decoder.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeSummary {
-    /// Lines read, the header with them; frames in a file of frames.
+    /// Lines read, the header with them; frames in a file of frames or of packs.
     pub line_count: u64,
     /// Values handed over.
     pub reading_count: u64,
@@ -90,7 +91,8 @@ fn decode_at(
         Format::Layout80020(layout) => {
             layout80020::decode(layout, profile.zone(), &whole(bytes)?, &mut tally)?
         }
-        Format::Frames(_) => frames::decode(bytes, pace, &mut tally)?,
+        Format::Frames => frames::decode(bytes, pace, &mut tally)?,
+        Format::Packs => packs::decode(bytes, pace, &mut tally)?,
     }
     Ok(tally.finish())
 }

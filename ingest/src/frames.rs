@@ -40,15 +40,7 @@ pub(crate) fn read_block(
     tally: &mut Tally<'_>,
 ) -> Result<(), FileRefusal> {
     while !rest.is_empty() {
-        let header = (pace == Pace::ByLane).then(|| check_frame(rest).ok()).flatten();
-        let size = match header {
-            Some(header) => {
-                let reading_count = header.interval_count - header.missing_count;
-                tally.frame(&rest[..header.size], number, reading_count, header.missing_count);
-                header.size
-            }
-            None => hand_over(rest, number, tally)?,
-        };
+        let size = read_frame(rest, number, pace, tally)?;
         rest = &rest[size..];
         tally.summary.line_count = number;
         if tally.line_done(number).is_break() {
@@ -57,6 +49,20 @@ pub(crate) fn read_block(
         number += 1;
     }
     Ok(())
+}
+
+/// Reads the frame at the front of `rest`, and says how long it is.
+pub(crate) fn read_frame(
+    rest: &[u8],
+    number: u64,
+    pace: Pace,
+    tally: &mut Tally<'_>,
+) -> Result<usize, FileRefusal> {
+    let header = (pace == Pace::ByLane).then(|| check_frame(rest).ok()).flatten();
+    let Some(header) = header else { return hand_over(rest, number, tally) };
+    let reading_count = header.interval_count - header.missing_count;
+    tally.frame(&rest[..header.size], number, reading_count, header.missing_count);
+    Ok(header.size)
 }
 
 /// The reference: decodes the frame, and hands its values over one by one.

@@ -33,6 +33,7 @@ mod frames;
 mod layout80020;
 mod lines;
 mod nem12;
+mod packs;
 pub mod profile;
 mod profile_text;
 pub mod refusal;

@@ -1,7 +1,7 @@
 //! Profiles: what a source's files look like, said in TOML, so that no decoder has to guess.
 //!
 //! ```toml
-//! format = "csv"                      # csv, nem12, 80020, frames
+//! format = "csv"                      # csv, nem12, 80020, frames, packs
 //! layout = "long"                     # long: one value a row; wide: one column a usage point; day: one row a day
 //! encoding = "utf-8"                  # or windows-1251
 //! delimiter = ";"                     # , ; | or a tab
@@ -34,7 +34,7 @@ use crate::profile_text::Text;
 use crate::scale::Scale;
 
 /// The profiles that come with the program, by name.
-const BUILTIN: [(&str, &str); 7] = [
+const BUILTIN: [(&str, &str); 8] = [
     ("tallywatt", include_str!("../profiles/tallywatt.toml")),
     ("zonnedael", include_str!("../profiles/zonnedael.toml")),
     ("lcl", include_str!("../profiles/lcl.toml")),
@@ -42,6 +42,7 @@ const BUILTIN: [(&str, &str); 7] = [
     ("nem12", include_str!("../profiles/nem12.toml")),
     ("80020", include_str!("../profiles/80020.toml")),
     ("frames", include_str!("../profiles/frames.toml")),
+    ("packs", include_str!("../profiles/packs.toml")),
 ];
 
 /// What the files of one source look like.
@@ -61,7 +62,10 @@ pub(crate) enum Format {
     Csv(Box<CsvProfile>),
     Nem12(Nem12Profile),
     Layout80020(Layout80020Profile),
-    Frames(FramesProfile),
+    /// Frames say everything.
+    Frames,
+    /// So do packs of them.
+    Packs,
 }
 
 /// NEM12 files say everything but whether rounding is allowed.
@@ -75,10 +79,6 @@ pub(crate) struct Nem12Profile {
 pub(crate) struct Layout80020Profile {
     pub(crate) scale: Scale,
 }
-
-/// Frames say everything.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FramesProfile;
 
 /// Why a profile cannot be taken. Lines are counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

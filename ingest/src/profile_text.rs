@@ -8,7 +8,7 @@ use tallywatt_core::reading::{INTERVAL_MINUTES, Source};
 use tallywatt_core::register::Register;
 
 use crate::csv_profile::{Columns, CsvProfile, Encoding, Layout, PointFrom};
-use crate::profile::{Format, FramesProfile, Layout80020Profile, Nem12Profile, ProfileError};
+use crate::profile::{Format, Layout80020Profile, Nem12Profile, ProfileError};
 use crate::scale::{Scale, Unit};
 use crate::stamp::StampPattern;
 
@@ -123,16 +123,18 @@ impl Document {
                 let scale = self.scale(text, Some(Unit::KWH))?;
                 Ok(Format::Layout80020(Layout80020Profile { scale }))
             }
-            "frames" => {
-                self.has_no_csv_keys(text)?;
-                self.has_no_scale(text)?;
-                match self.round_to_wh {
-                    Some(_) => Err(text.unused("round_to_wh")),
-                    None => Ok(Format::Frames(FramesProfile)),
-                }
-            }
-            other => Err(text.value("format", other, "csv, nem12, 80020 or frames")),
+            "frames" => self.into_whole_wh(text, Format::Frames),
+            "packs" => self.into_whole_wh(text, Format::Packs),
+            other => Err(text.value("format", other, "csv, nem12, 80020, frames or packs")),
         }
+    }
+
+    /// A format that says everything, in whole watt-hours.
+    fn into_whole_wh(self, text: Text<'_>, format: Format) -> Result<Format, ProfileError> {
+        self.has_no_csv_keys(text)?;
+        self.has_no_scale(text)?;
+        text.none_of(&[("round_to_wh", self.round_to_wh.is_some())])?;
+        Ok(format)
     }
 
     fn has_no_csv_keys(&self, text: Text<'_>) -> Result<(), ProfileError> {

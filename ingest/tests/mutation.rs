@@ -13,6 +13,7 @@ use tallywatt_ingest::container::each_member;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
 use tallywatt_ledger::day_leaf::DayLeaf;
+use tallywatt_ledger::day_pack::{PACK_FILE_MAGIC, PackWriter};
 
 /// A sound file of every built-in profile.
 fn sound(name: &str) -> Vec<u8> {
@@ -31,10 +32,23 @@ fn sound(name: &str) -> Vec<u8> {
         _ => {
             let local = Zone::parse("UTC").unwrap().local_day("2026-03-01".parse().unwrap());
             let block = DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 60, Source::Manual).unwrap();
-            return DayLeaf::frame(block).bytes().repeat(3);
+            let frames = DayLeaf::frame(block).bytes().repeat(3);
+            return if name == "frames" { frames } else { packed(&frames) };
         }
     };
     text.into_bytes()
+}
+
+/// A file of packs of these frames.
+fn packed(mut frames: &[u8]) -> Vec<u8> {
+    let (mut writer, mut bytes) = (PackWriter::default(), PACK_FILE_MAGIC.to_vec());
+    while !frames.is_empty() {
+        let (leaf, size) = DayLeaf::decode_first(frames).unwrap();
+        writer.push(leaf.bytes());
+        frames = &frames[size..];
+    }
+    writer.finish(&mut bytes);
+    bytes
 }
 
 #[derive(Debug, Clone)]

@@ -115,6 +115,8 @@ pub enum SynthFormat {
     Nem12,
     /// Binary day-block frames.
     Frames,
+    /// Binary packs of day-block frames: the smallest.
+    Packs,
 }
 
 #[derive(Debug, Args)]

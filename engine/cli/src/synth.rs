@@ -23,6 +23,7 @@ pub fn run(synth: &Synth, arguments: &Arguments, output: &Output) -> Result<Repo
         SynthFormat::Layout80020 => ReadingFormat::Layout80020,
         SynthFormat::Nem12 => ReadingFormat::Nem12,
         SynthFormat::Frames => ReadingFormat::Frames,
+        SynthFormat::Packs => ReadingFormat::Packs,
     };
     let mut meter = Meter::new(*output, "synth", town.register_day_count(), "register-days");
     let mut told = |written| meter.set(written, "written");
@@ -49,6 +50,7 @@ pub fn run(synth: &Synth, arguments: &Arguments, output: &Output) -> Result<Repo
         SynthFormat::Layout80020 => "80020",
         SynthFormat::Nem12 => "nem12",
         SynthFormat::Frames => "frames",
+        SynthFormat::Packs => "packs",
     };
     let option = data_option(arguments);
     if !arguments.data.exists() {

@@ -168,9 +168,14 @@ fn the_archive_holds_every_sealed_reading() {
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_all_formats_the_same_totals() {
     let mut expected = None;
-    for (format, profile) in
-        [("csv", "tallywatt"), ("80020", "80020"), ("nem12", "nem12"), ("frames", "frames")]
-    {
+    let formats = [
+        ("csv", "tallywatt"),
+        ("80020", "80020"),
+        ("nem12", "nem12"),
+        ("frames", "frames"),
+        ("packs", "packs"),
+    ];
+    for (format, profile) in formats {
         let place = Place::new();
         for folder in ["a", "b"] {
             place.expect(

@@ -16,7 +16,8 @@
 //!
 //! The first leaf's "before" is zeros. The blinding follows from the ledger's secret, the tag from the container. A
 //! leaf of 320 bytes takes about 75. One set of leaves has one packing, and reading refuses every other. A
-//! full pack's leaves are those of one subtree of `tree::TreeTop`, so a proof reads one pack. Also in `FORMAT.md` §10.
+//! full pack's leaves are those of one subtree of `tree::TreeTop`, so a proof reads one pack. A file that a sender
+//! makes of packs begins with [`PACK_FILE_MAGIC`]. Also in `FORMAT.md` §10.
 
 use tallywatt_core::day_block::INTERVAL_COUNT_MAX;
 use tallywatt_core::label::LABEL_SIZE_MAX;
@@ -31,6 +32,9 @@ use crate::tree::SUBTREE_LEAF_COUNT;
 pub const PACK_LEAF_COUNT_MAX: usize = SUBTREE_LEAF_COUNT;
 /// Bytes before the first leaf.
 pub const PACK_HEADER_SIZE: usize = 5;
+/// What a file of packs, end to end, begins with. Its first byte is in no UTF-8 text and in no windows-1251 text, and
+/// is no version of a record; a copy that mends line ends, drops the eighth bit or stops at a control-Z spoils it.
+pub const PACK_FILE_MAGIC: [u8; 8] = *b"\x98TP1\r\n\x1a\n";
 /// The largest pack: every leaf with all its parts given.
 pub const PACK_SIZE_MAX: usize = PACK_HEADER_SIZE + PACK_LEAF_COUNT_MAX * PACKED_LEAF_SIZE_MAX;
 const PACKED_LEAF_SIZE_MAX: usize = 2 + 2 + LABEL_SIZE_MAX + 4 + 9 + 5 * INTERVAL_COUNT_MAX as usize;
@@ -66,6 +70,32 @@ impl<'a> Qualities<'a> {
             }
             _ => Self::Each(codes),
         }
+    }
+}
+
+/// What a pack's first bytes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PackHead {
+    /// Bytes of the pack, these first ones with them: at most [`PACK_SIZE_MAX`].
+    pub size: usize,
+    /// Leaves in it, 1 to [`PACK_LEAF_COUNT_MAX`].
+    pub leaf_count: u8,
+}
+
+impl PackHead {
+    /// Reads them; that the pack holds what they say is for its reader.
+    ///
+    /// # Errors
+    /// [`CodecError::Value`] if size or count is out of range.
+    pub fn read(bytes: &[u8; PACK_HEADER_SIZE]) -> Result<Self, CodecError> {
+        let [a, b, c, d, leaf_count] = *bytes;
+        let size = usize::try_from(u32::from_le_bytes([a, b, c, d]));
+        let size = size.ok().filter(|size| (PACK_HEADER_SIZE..=PACK_SIZE_MAX).contains(size));
+        let size = size.ok_or(CodecError::Value { field: "pack size", at: 0 })?;
+        if leaf_count == 0 || usize::from(leaf_count) > PACK_LEAF_COUNT_MAX {
+            return Err(CodecError::Value { field: "pack leaf count", at: 4 });
+        }
+        Ok(Self { size, leaf_count })
     }
 }
 
@@ -182,13 +212,7 @@ impl<'a> PackReader<'a> {
         let head = bytes
             .first_chunk::<PACK_HEADER_SIZE>()
             .ok_or(CodecError::Truncated { field: "pack", at: bytes.len() })?;
-        let size = usize::try_from(u32::from_le_bytes([head[0], head[1], head[2], head[3]]));
-        let size = size.ok().filter(|size| (PACK_HEADER_SIZE..=PACK_SIZE_MAX).contains(size));
-        let size = size.ok_or(CodecError::Value { field: "pack size", at: 0 })?;
-        let left = head[4];
-        if left == 0 || usize::from(left) > PACK_LEAF_COUNT_MAX {
-            return Err(CodecError::Value { field: "pack leaf count", at: 4 });
-        }
+        let PackHead { size, leaf_count: left } = PackHead::read(head)?;
         let bytes = bytes.get(..size).ok_or(CodecError::Truncated { field: "pack", at: bytes.len() })?;
         let mut header = [0; HEADER_SIZE];
         (header[0], header[1]) = (LEAF_VERSION, tag as u8);

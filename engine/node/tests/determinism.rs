@@ -249,7 +249,7 @@ fn several_batches_make_the_same_period_bills_and_settlement() {
 
 /// NEM12 counts its channels from 1, so its stream E1 is the register `1-1:1.8.0`: the day CSV is written so too.
 #[test]
-fn four_formats_make_one_period_root() {
+fn all_formats_make_one_period_root() {
     let town = town(24, 31);
     let folder = tempfile::tempdir().unwrap();
     let files = |format: ReadingFormat| -> Vec<Source> {
@@ -266,6 +266,7 @@ fn four_formats_make_one_period_root() {
     let day_csv = root("tallywatt", &files(ReadingFormat::DayCsv));
     assert!(root("80020", &files(ReadingFormat::Layout80020)) == day_csv);
     assert!(root("frames", &files(ReadingFormat::Frames)) == day_csv);
+    assert!(root("packs", &files(ReadingFormat::Packs)) == day_csv);
 
     let mut channel_1 = Rows::of(&town);
     for (_, row) in &mut channel_1.rows {

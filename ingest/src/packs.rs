@@ -1,0 +1,95 @@
+//! Day packs end to end behind a magic: the way between machines of this system that spares the line.
+//!
+//! ```text
+//!   magic │ pack ── leaf, leaf, … ──▶ frame, frame, …      each rebuilt, then checked as a frame that was sent
+//!         │ pack ── leaf, leaf, … ──▶ …
+//! ```
+//!
+//! The bytes are those of `tallywatt_ledger::day_pack`. A file is ours or it is not: the first pack or frame that
+//! is not canonical refuses it.
+
+use std::io::{BufRead, Read};
+
+use tallywatt_ledger::codec::CodecError;
+use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, LeafTag};
+use tallywatt_ledger::day_pack::{PACK_FILE_MAGIC, PackReader};
+
+use crate::blocks::{Block, Blocks};
+use crate::decode::Pace;
+use crate::frames;
+use crate::refusal::FileRefusal;
+use crate::tally::Tally;
+
+/// Decodes a file of packs. `line` of a reading is the number of its frame, through all packs.
+pub(crate) fn decode(bytes: &mut dyn BufRead, pace: Pace, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
+    open(bytes)?;
+    let mut blocks = Blocks::of_packs(bytes);
+    let mut block = Block::default();
+    while blocks.read(&mut block)? {
+        read_block(block.bytes(), block.first_line(), pace, tally)?;
+        if tally.summary.stopped {
+            return Ok(());
+        }
+    }
+    match tally.summary.line_count {
+        0 => Err(FileRefusal::NoReadings),
+        _ => Ok(()),
+    }
+}
+
+/// Reads the magic.
+pub(crate) fn open(bytes: &mut dyn BufRead) -> Result<(), FileRefusal> {
+    let mut start = Vec::with_capacity(PACK_FILE_MAGIC.len());
+    let size = u64::try_from(PACK_FILE_MAGIC.len()).unwrap_or(u64::MAX);
+    bytes.take(size).read_to_end(&mut start).map_err(FileRefusal::from_io)?;
+    let what = |what: &str| what.to_owned();
+    match start.as_slice() {
+        found if found == PACK_FILE_MAGIC => Ok(()),
+        [] => Err(FileRefusal::Empty),
+        found if PACK_FILE_MAGIC.starts_with(found) => {
+            Err(FileRefusal::Truncated { line: 1, what: what("it ends inside the magic of a file of packs") })
+        }
+        // The name is there and what follows it is not.
+        found if found.len() > 3 && found[1..4] == PACK_FILE_MAGIC[1..4] => Err(FileRefusal::Header {
+            line: 1,
+            what: what("the magic of a file of packs is spoilt: it was copied as text"),
+        }),
+        _ => Err(FileRefusal::NotThisFormat {
+            line: 1,
+            what: what("not a file of packs: its magic is missing"),
+        }),
+    }
+}
+
+/// Reads a block of whole packs; the last of a file may be cut off, and is refused then.
+pub(crate) fn read_block(
+    mut rest: &[u8],
+    mut number: u64,
+    pace: Pace,
+    tally: &mut Tally<'_>,
+) -> Result<(), FileRefusal> {
+    let mut frame = [0; LEAF_SIZE_MAX];
+    while !rest.is_empty() {
+        let (mut pack, size) = PackReader::new(rest, LeafTag::Frame).map_err(|error| match error {
+            CodecError::Truncated { .. } => FileRefusal::Truncated { line: number, what: error.to_string() },
+            _ => refusal(number, &error),
+        })?;
+        while pack.advance().map_err(|error| refusal(number, &error))? {
+            let frame = &mut frame[..pack.leaf_size()];
+            pack.write_leaf(frame);
+            frames::read_frame(frame, number, pace, tally)?;
+            tally.summary.line_count = number;
+            if tally.line_done(number).is_break() {
+                return Ok(());
+            }
+            number += 1;
+        }
+        rest = &rest[size..];
+    }
+    Ok(())
+}
+
+/// Bytes behind a pack's last frame count as the frame after it.
+fn refusal(frame: u64, error: &CodecError) -> FileRefusal {
+    FileRefusal::Frame { frame, what: format!("pack: {error}") }
+}
