@@ -16,6 +16,7 @@ use criterion::Criterion;
 pub mod decode;
 pub mod hash;
 pub mod instructions;
+pub mod measure;
 pub mod prove;
 pub mod rate;
 pub mod seal;
