@@ -17,6 +17,8 @@ pub mod country;
 pub mod decode;
 pub mod hash;
 pub mod instructions;
+pub mod measure;
+pub mod pipeline;
 pub mod prove;
 pub mod rate;
 pub mod seal;

@@ -5,6 +5,7 @@
 //!                    │
 //!                    ├─ sealing::leaves_of ─▶ sealing::seal ─▶ root
 //!                    │        └─▶ batch_file (our own store)
+//!                    │        │       └─▶ use_fold, use_file: what bills need, without day blocks
 //!                    │        └─▶ archive    (Parquet, for others)
 //!                    └─ closing::close_period ─▶ estimated day blocks ─▶ bills
 //! ```
@@ -36,4 +37,6 @@ mod run_length;
 pub mod sealing;
 pub mod shard;
 pub mod threads;
+pub mod use_file;
+pub mod use_fold;
 pub mod write_ahead;

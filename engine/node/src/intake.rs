@@ -165,6 +165,12 @@ impl Intake {
         self.torn_size
     }
 
+    /// Bytes of the write-ahead log.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.write_ahead.size()
+    }
+
     /// Takes in a file: plain, gzip, or every member of a zip.
     ///
     /// # Errors

@@ -4,8 +4,8 @@ use tallywatt_core::day_block::DayBlock;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::leaf_key::LeafKey;
 use tallywatt_ledger::seal::SealKind;
-use tallywatt_shards::batch_file::writer::BatchWriter;
-use tallywatt_shards::cut::{Cut, SEALER_COUNT_MAX};
+use tallywatt_shards::batch_file::writer::{BatchWriter, Sink};
+use tallywatt_shards::cut::{Cut, CutError, SEALER_COUNT_MAX};
 use tallywatt_shards::durable::DurableError;
 use tallywatt_shards::shard::{EarlierDays, SealedDay};
 
@@ -36,8 +36,22 @@ impl Intake {
     /// # Errors
     /// [`IntakeError`].
     pub fn batch_file(&self, books: &Books) -> Result<Option<Vec<u8>>, IntakeError> {
-        self.check()?;
         let writer = BatchWriter::new(Vec::new(), SealKind::Batch, books.batch_count() + 1);
+        let sealed = self.seal_into(books, writer.map_err(CutError::from)?)?;
+        let (bytes, _, sealed) = sealed.finish().map_err(CutError::from)?;
+        Ok((sealed.totals.leaf_count > 0).then_some(bytes))
+    }
+
+    /// Seals the days that are new into a batch file that need not fit memory.
+    ///
+    /// # Errors
+    /// [`IntakeError`].
+    pub fn seal_into<S: Sink>(
+        &self,
+        books: &Books,
+        writer: BatchWriter<S>,
+    ) -> Result<BatchWriter<S>, IntakeError> {
+        self.check()?;
         let cut = Cut {
             shards: &self.shards,
             reader: Some(&self.write_ahead.reader()),
@@ -45,11 +59,7 @@ impl Intake {
             secret: books.secret(),
             thread_count: books.threads().count().min(SEALER_COUNT_MAX),
         };
-        let (bytes, _, sealed) = cut
-            .seal(writer.map_err(tallywatt_shards::cut::CutError::from)?)?
-            .finish()
-            .map_err(tallywatt_shards::cut::CutError::from)?;
-        Ok((sealed.totals.leaf_count > 0).then_some(bytes))
+        Ok(cut.seal(writer)?)
     }
 
     /// The days that are not sealed yet, by partition, usage point, register and day: for people and tests; a batch is
@@ -61,7 +71,7 @@ impl Intake {
         match self.batch_file(books)? {
             None => Ok(Vec::new()),
             Some(bytes) => {
-                let file = books.decode_sealed(&bytes).map_err(tallywatt_shards::cut::CutError::from)?;
+                let file = books.decode_sealed(&bytes).map_err(CutError::from)?;
                 Ok(file.leaves.into_iter().map(DayLeaf::into_block).collect())
             }
         }
