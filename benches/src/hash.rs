@@ -60,7 +60,7 @@ mod tests {
         assert_eq!((case.leaf_count(), case.size()), (32, 32 * 320));
         assert_eq!(
             case.run_leaves().to_string(),
-            "c4c45c8090f7865edbe7c93a1985c7544886553f2ca42fa2bff263f73a12ca19"
+            "41fd5f77a95020abca463b5bae5e57dbc3b62fb2ccc17d913728c00fa8820783"
         );
         assert_eq!(
             case.run_stream().to_string(),

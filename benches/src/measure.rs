@@ -18,6 +18,7 @@ pub mod determinants;
 pub mod files;
 pub mod load;
 pub mod merkle;
+pub mod parquet;
 pub mod store;
 
 /// Why a job could not be measured.
@@ -85,13 +86,14 @@ impl Answer {
 type Run = fn(&Setup) -> Result<Answer, Failure>;
 
 /// Every task and what runs it; those that prepare are not timed.
-pub const TASKS: [(&str, Run); 13] = [
+pub const TASKS: [(&str, Run); 14] = [
     ("prepare-store", store::prepare),
     ("prepare-determinants", determinants::prepare),
     ("prepare-csv", files::prepare_csv),
     ("prepare-frames", files::prepare_frames),
     ("prepare-packs", files::prepare_packs),
     ("bill-store", store::bill),
+    ("bill-parquet", parquet::bill),
     ("bill-determinants", determinants::bill),
     ("load-csv", load::csv),
     ("load-frames", load::frames),

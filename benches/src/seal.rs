@@ -129,7 +129,7 @@ mod tests {
             assert_eq!((sealed.totals.leaf_count, sealed.totals.reading_count()), (32, 32 * 48));
             assert_eq!(
                 sealed.root.hash.to_string(),
-                "ff271f381c32200a5a9bf1c47ab11eb4e50e9c77808ab113a88ca9fadea45f1d"
+                "1d3e23831f027ff6e05cbfb06a8f97784e52edf9070d927212352934596d7b68"
             );
         }
     }

@@ -10,6 +10,8 @@
 //!                    └─ closing::close_period ─▶ estimated day blocks ─▶ bills
 //! ```
 //!
+//! Beside that path, [`scan`] hands over the readings of a foreign Parquet file by runs.
+//!
 //! Everything that leaves here is a function of the accepted set: not of the order readings came in, not of
 //! the number of threads, not of where a crash fell. Files hold whole records or are found out; see
 //! [`write_ahead::recovery`] for what is forgiven and what is not.
@@ -34,6 +36,9 @@ pub mod partition_sealer;
 pub mod pipeline;
 mod queues;
 mod run_length;
+mod run_length_reader;
+pub mod scan;
+mod scan_pages;
 pub mod sealing;
 pub mod shard;
 pub mod threads;

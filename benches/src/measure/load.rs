@@ -17,7 +17,7 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ledger::seal::{SealKind, Sealed};
 use tallywatt_node::books::Books;
-use tallywatt_node::intake::{ImportEnd, ImportRun, Intake};
+use tallywatt_node::intake::{ImportEnd, ImportRun, Intake, IntakeLimits};
 use tallywatt_shards::batch_file::writer::BatchWriter;
 
 use super::files::{CSV_FILE, FRAMES_FILE, PACKS_FILE, ZONE, energy_wh, reading_count};
@@ -134,7 +134,8 @@ fn answer(setup: &Setup, loaded: &Loaded) -> Result<Answer, Failure> {
 pub fn load(setup: &Setup, profile: &Profile, file: &Path, folder: &Path) -> Result<Loaded, Failure> {
     let start = Instant::now();
     let books = Books::new(secret(), setup.threads.clone());
-    let mut intake = Intake::open_bounded(folder, &books, setup.memory_mib << 20)?;
+    let limits = IntakeLimits { memory_size: setup.memory_mib << 20, ..IntakeLimits::default() };
+    let mut intake = Intake::open_bounded(folder, &books, limits)?;
     let (interrupt, progress) = (AtomicBool::new(false), &mut |_| {});
     let mut run =
         ImportRun { profile, books: &books, now: NOW, interrupt: &interrupt, progress, only_lines: None };

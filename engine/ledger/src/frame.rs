@@ -247,7 +247,6 @@ mod tests {
     #[test]
     fn the_check_says_what_the_reference_says() {
         const SEED: u64 = 20_260_301;
-        println!("seed {SEED}");
         let mut dice = Dice(SEED);
         let (mut taken, mut refused) = (0, 0);
         for case in 0..60_000 {

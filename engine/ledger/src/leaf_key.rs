@@ -104,7 +104,7 @@ mod tests {
 
     fn any_key() -> impl Strategy<Value = BlockKey> {
         let flow = (0..4_usize).prop_map(|at| Flow::ALL[at]);
-        ("[A-C]{1,3}", flow, 0..3_u8, 0..3_u8, -400..400_i32).prop_map(|(name, flow, channel, zone, day)| {
+        ("[A-C]{1,3}", flow, 0..3_u8, 0..3_u8, 0..800_i32).prop_map(|(name, flow, channel, zone, day)| {
             BlockKey {
                 usage_point: name.parse().unwrap(),
                 register: Register { flow, channel, zone },

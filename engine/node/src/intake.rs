@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::rejection::Rejection;
+use tallywatt_ingest::blocks::BLOCK_SIZE;
 use tallywatt_ingest::container::each_member;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
@@ -52,9 +53,31 @@ use crate::intake::report::{refused, report};
 use crate::intake::source::{Counted, hash_file};
 use crate::quarantine::{self, Quarantined};
 
-/// Memory that days may take before the durable ones are let go of, bytes. They are found again in the write-ahead
-/// log.
-pub const MEMORY_SIZE_MAX: usize = 2 << 30;
+/// How much of what an intake takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntakeLimits {
+    /// Memory that days may take before the durable ones are let go of, bytes; they are found again in the write-ahead
+    /// log.
+    pub memory_size: usize,
+    /// Chunks on the way at once, for each shard; never fewer than 2 in all.
+    pub chunks_per_shard: usize,
+    /// Readings in a chunk of a format that is decoded in one piece.
+    pub chunk_reading_count: usize,
+    /// Bytes of a chunk of a format that is decoded in blocks, at most `BLOCK_SIZE` of `ingest::blocks`.
+    pub block_size: usize,
+}
+
+impl Default for IntakeLimits {
+    fn default() -> Self {
+        Self {
+            memory_size: 2 << 30,
+            chunks_per_shard: 4,
+            chunk_reading_count: CHUNK_READING_COUNT,
+            block_size: BLOCK_SIZE,
+        }
+    }
+}
+
 /// Rejections in a record when the log starts over.
 const RECORD_REJECTION_COUNT: usize = 4_096;
 
@@ -102,6 +125,7 @@ pub struct Intake {
     write_ahead: WriteAhead,
     folder: PathBuf,
     quarantine: PathBuf,
+    limits: IntakeLimits,
     shards: Vec<Shard>,
     imports: BTreeMap<ContentHash, Import>,
     torn_size: u64,
@@ -131,19 +155,19 @@ impl Intake {
     /// # Errors
     /// [`IntakeError`].
     pub fn open(data: &Path, books: &Books) -> Result<Self, IntakeError> {
-        Self::open_bounded(data, books, MEMORY_SIZE_MAX)
+        Self::open_bounded(data, books, IntakeLimits::default())
     }
 
-    /// The same, with days in memory bounded by so many bytes.
+    /// The same, within other limits.
     ///
     /// # Errors
     /// [`IntakeError`].
-    pub fn open_bounded(data: &Path, books: &Books, memory_size_max: usize) -> Result<Self, IntakeError> {
+    pub fn open_bounded(data: &Path, books: &Books, limits: IntakeLimits) -> Result<Self, IntakeError> {
         let quarantine = data.join("quarantine");
         durable::create_folder_durably(&quarantine)?;
         let shard_count = books.threads().count();
         let mut shards = Vec::with_capacity(shard_count);
-        shards.resize_with(shard_count, || Shard::bounded(memory_size_max / shard_count));
+        shards.resize_with(shard_count, || Shard::bounded(limits.memory_size / shard_count));
         let (folder, mut imports) = (data.join("intake"), BTreeMap::new());
         let (write_ahead, recovered) =
             WriteAhead::open(&folder, WriteAheadLimits::default(), &mut |record| {
@@ -151,7 +175,8 @@ impl Intake {
             })?;
         shards.iter_mut().for_each(|shard| shard.read_from(write_ahead.reader()));
         let torn_size = recovered.torn_size;
-        let intake = Self { write_ahead, folder, quarantine, shards, imports, torn_size, is_failed: false };
+        let intake =
+            Self { write_ahead, folder, quarantine, limits, shards, imports, torn_size, is_failed: false };
         // A crash may have come between the last chunk and the quarantine's file.
         for (id, import) in intake.imports.iter().filter(|(_, import)| import.is_finished) {
             quarantine::ensure(&intake.quarantine, id, &import.name, &import.rejections)?;

@@ -13,7 +13,7 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "a3b8d21784b5fc1174a9c986895a625abdc0775309a2f79b61046e473253d8fa";
+const GOLDEN_BILL_RECEIPT: &str = "18250755a293f6af3b0c6cd19154bdd720d2be52db4cb38b0b3e66c31ce09d19";
 const GOLDEN_DAY_RECEIPT: &str = "be95c621e9ac12f2f732520b487590a0033574a4d16990e6fc75a86ec2a4e205";
 
 #[test]

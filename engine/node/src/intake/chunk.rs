@@ -125,6 +125,8 @@ pub(super) struct ChunkSink<'a, 'f, 'r> {
     pub(super) chunk: Option<Chunk<Work>>,
     pub(super) wanted: Wanted<'a>,
     pub(super) teller: Teller<'a, 'r>,
+    /// Readings in a chunk.
+    pub(super) reading_count: usize,
     pub(super) last_line: u64,
 }
 
@@ -157,7 +159,7 @@ impl ReadingSink for ChunkSink<'_, '_, '_> {
         self.last_line = line;
         let Some(chunk) = &mut self.chunk else { return ControlFlow::Break(()) };
         let run_readings = chunk.reading_count() * usize::from(chunk.frame_count() == 0);
-        let is_full = run_readings >= CHUNK_READING_COUNT
+        let is_full = run_readings >= self.reading_count
             || chunk.frame_count() >= CHUNK_FRAME_COUNT
             || chunk.rejections.len() >= CHUNK_REJECTION_COUNT;
         if is_full {

@@ -28,9 +28,6 @@ use crate::intake::chunk::{Acknowledged, BlockSink, ChunkSink, Teller, Wanted, W
 use crate::intake::sealed::SealedDays;
 use crate::intake::{Import, ImportRun, Intake, IntakeError, recover, remember};
 
-/// Chunks on the way at once, a shard.
-const CHUNKS_PER_SHARD: usize = 4;
-
 /// A member that is being imported.
 pub(super) struct Member<'a> {
     /// The import.
@@ -75,7 +72,10 @@ impl Intake {
         }
         match split(run.profile, member.name, &mut *reader) {
             Err(refusal) => Ok(Decoded::Refused(refusal)),
-            Ok(Some((decoder, blocks))) => self.decode_blocks(member, &decoder, blocks, run),
+            Ok(Some((decoder, blocks))) => {
+                let blocks = blocks.in_blocks_of(self.limits.block_size);
+                self.decode_blocks(member, &decoder, blocks, run)
+            }
             Ok(None) => self.decode_whole(member, reader, run),
         }
     }
@@ -88,10 +88,11 @@ impl Intake {
     ) -> Result<Decoded, IntakeError> {
         let wanted = Wanted { after: self.cursor(&member.id), only: run.only_lines };
         let (profile, acknowledged) = (run.profile, Acknowledged::default());
+        let reading_count = self.limits.chunk_reading_count;
         let source = |feeder: &mut Feeder<'_, Work>, run: &mut ImportRun<'_>| {
             let chunk = feeder.take();
             let teller = Teller { run, acknowledged: &acknowledged, bytes: member.bytes, told: 0 };
-            let mut sink = ChunkSink { feeder, chunk, wanted, teller, last_line: 0 };
+            let mut sink = ChunkSink { feeder, chunk, wanted, teller, reading_count, last_line: 0 };
             let summary = decode(profile, member.name, reader, &mut sink);
             // Of a refused file the chunk at hand is dropped.
             if let (Ok(_), Some(mut rest)) = (&summary, sink.chunk.take()) {
@@ -184,7 +185,7 @@ impl Intake {
         }
         let rules = Rules { zone: run.profile.zone(), source: run.profile.source(), limits };
         let sealed = SealedDays(run.books);
-        let chunk_count = (self.shards.len() * CHUNKS_PER_SHARD).min(CHUNK_COUNT_MAX);
+        let chunk_count = (self.shards.len() * self.limits.chunks_per_shard).clamp(2, CHUNK_COUNT_MAX);
         let mut committer = Committer {
             write_ahead: &mut self.write_ahead,
             imports: &mut self.imports,

@@ -9,7 +9,7 @@ use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::tree::Root;
 use tallywatt_node::books::{Books, Input};
-use tallywatt_node::intake::{ImportReport, ImportRun, Intake};
+use tallywatt_node::intake::{ImportReport, ImportRun, Intake, IntakeLimits};
 use tallywatt_shards::threads::Threads;
 
 use super::now;
@@ -19,7 +19,14 @@ pub fn books() -> Books {
 }
 
 pub fn open(data: &Path) -> Intake {
-    Intake::open(data, &books()).unwrap()
+    // So small that a small file is many chunks, and few of them are on the way at once.
+    let limits = IntakeLimits {
+        chunks_per_shard: 1,
+        chunk_reading_count: 1_024,
+        block_size: 8_192,
+        ..IntakeLimits::default()
+    };
+    Intake::open_bounded(data, &books(), limits).unwrap()
 }
 
 /// The first segment of the write-ahead log, as long as it has not started over.
