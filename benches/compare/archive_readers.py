@@ -34,22 +34,14 @@ COLUMNS = [
 KEYS = ["rows", "values", "sum_wh", "points", "registers", "qualities", "first", "last", "seconds", "revisions"]
 
 
-def microseconds(instant):
-    if isinstance(instant, int):
-        return instant
-    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-    return (instant - epoch) // datetime.timedelta(microseconds=1)
-
-
 def answer(values):
-    values = [microseconds(value) if KEYS[at] in ("first", "last") else int(value) for at, value in enumerate(values)]
-    return dict(zip(KEYS, values, strict=True))
+    return {key: int(value) for key, value in zip(KEYS, values, strict=True)}
 
 
 def ask_duckdb(folder, where):
     condition = " AND ".join(f"{column} = {quoted(column, value)}" for column, value in where.items()) or "true"
     return answer(
-        duckdb.sql(
+        duckdb.connect().execute(
             f"""SELECT count(*), count(energy_wh), coalesce(sum(energy_wh), 0), count(DISTINCT usage_point_id),
                 count(DISTINCT obis), count(DISTINCT quality), epoch_us(min(interval_start)),
                 epoch_us(max(interval_start)), sum(interval_seconds), sum(revision)
@@ -140,8 +132,8 @@ READERS = {"duckdb": ask_duckdb, "polars": ask_polars, "pyarrow": ask_pyarrow, "
 def questions(folder):
     """The whole, and one of each key that readers leave files or row groups out by."""
     source = f"read_parquet('{folder}/reading/**/*.parquet', hive_partitioning = true)"
-    day, shard = duckdb.sql(f"SELECT max(delivery_date)::VARCHAR, max(shard::INTEGER) FROM {source}").fetchone()
-    points = duckdb.sql(f"SELECT DISTINCT usage_point_id FROM {source} ORDER BY 1").fetchall()
+    day, shard = duckdb.connect().execute(f"SELECT max(delivery_date)::VARCHAR, max(shard::INTEGER) FROM {source}").fetchone()
+    points = duckdb.connect().execute(f"SELECT DISTINCT usage_point_id FROM {source} ORDER BY 1").fetchall()
     point = points[len(points) // 2][0]
     return [
         {},
@@ -168,7 +160,7 @@ def main():
     for where in questions(options.archive):
         if where.get("usage_point_id") == "no such usage point":
             counts = {
-                "duckdb": duckdb.sql(
+                "duckdb": duckdb.connect().execute(
                     f"SELECT count(*) FROM read_parquet('{options.archive}/reading/**/*.parquet') "
                     f"WHERE usage_point_id = '{where['usage_point_id']}'"
                 ).fetchone()[0],

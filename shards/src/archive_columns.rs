@@ -107,9 +107,13 @@ pub(crate) fn qualities(
     indexed(column, &dictionary.values, &runs, |quality, bytes| push_text(quality.name(), bytes), None)
 }
 
+/// The qualities by runs of equal ones. A whole day of one quality is found without a branch an interval.
 fn equal_runs(qualities: &[Quality]) -> impl Iterator<Item = &[Quality]> {
-    let is_one = qualities.first().is_some_and(|first| qualities.iter().all(|quality| quality == first));
-    let (whole, mixed) = if is_one { (Some(qualities), &qualities[..0]) } else { (None, qualities) };
+    let first = qualities.first().map_or(0, |quality| quality.code());
+    let difference = qualities.iter().fold(0, |seen, quality| seen | (quality.code() ^ first));
+    let (whole, mixed) =
+        if difference == 0 { (qualities, &qualities[..0]) } else { (&qualities[..0], qualities) };
+    let whole = (!whole.is_empty()).then_some(whole);
     whole.into_iter().chain(mixed.chunk_by(|a, b| a == b))
 }
 
@@ -207,7 +211,7 @@ pub(crate) fn energies(
         levels: RunLength::new(1),
         row_count: 0,
         missing_count: 0,
-        bounds: None,
+        bounds: (i32::MAX, i32::MIN),
         body: Vec::new(),
     };
     for day in days {
@@ -226,7 +230,8 @@ struct EnergyPages {
     levels: RunLength,
     row_count: usize,
     missing_count: u64,
-    bounds: Option<(i32, i32)>,
+    /// Of the present values; the smaller above the larger while there are none.
+    bounds: (i32, i32),
     body: Vec<u8>,
 }
 
@@ -255,10 +260,7 @@ impl EnergyPages {
         self.body.extend_from_slice(&u32::try_from(levels.len()).expect("a page is small").to_le_bytes());
         self.body.extend_from_slice(&levels);
         split_bytes(&self.values, &mut self.body);
-        for &wh in &self.values {
-            let (min, max) = self.bounds.unwrap_or((wh, wh));
-            self.bounds = Some((min.min(wh), max.max(wh)));
-        }
+        self.bounds = self.values.iter().fold(self.bounds, |(min, max), &wh| (wh.min(min), wh.max(max)));
         self.chunk.push_data(&self.body, self.row_count)?;
         self.values.clear();
         self.row_count = 0;
@@ -269,7 +271,10 @@ impl EnergyPages {
         if self.row_count > 0 {
             self.write_page()?;
         }
-        let (min, max) = self.bounds.map(|(min, max)| (i64::from(min), i64::from(max))).unzip();
+        let (min, max) = Some(self.bounds)
+            .filter(|(min, max)| min <= max)
+            .map(|(min, max)| (i64::from(min), i64::from(max)))
+            .unzip();
         self.chunk.close(column, Some(Statistics::int64(min, max, None, Some(self.missing_count), false)))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use tallywatt_core::calendar::Day;
-use tallywatt_core::day_block::BlockKey;
+use tallywatt_core::label::UsagePointId;
 use tallywatt_core::register::Register;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::partition_of;
@@ -26,8 +26,11 @@ pub(crate) fn files_of(leaves: &[DayLeaf], shard_count: u16) -> Result<Vec<FileL
     let shard_of = |leaf: &DayLeaf| {
         u16::from(partition_of(&leaf.block().key().usage_point)) * shard_count / SHARD_COUNT_MAX
     };
-    let shards: Vec<u16> =
-        if shard_count == 1 { vec![0; leaves.len()] } else { leaves.par_iter().map(shard_of).collect() };
+    // In seal order the registers and days of a usage point lie side by side: its name is hashed once.
+    let shards: Vec<u16> = leaves
+        .par_chunk_by(|a, b| a.block().key().usage_point == b.block().key().usage_point)
+        .flat_map_iter(|run| std::iter::repeat_n(shard_of(&run[0]), run.len()))
+        .collect();
     let mut files: BTreeMap<(Day, u16), Vec<&DayLeaf>> = BTreeMap::new();
     for (leaf, shard) in leaves.iter().zip(shards) {
         files.entry((leaf.block().key().day, shard)).or_default().push(leaf);
@@ -56,13 +59,23 @@ fn in_row_order<'a>(
     leaves: Vec<&'a DayLeaf>,
     ranks: &BTreeMap<Register, usize>,
 ) -> Result<Vec<&'a DayLeaf>, ArchiveError> {
-    let mut keyed: Vec<(BlockKey, usize, &DayLeaf)> = leaves
+    let mut keyed: Vec<([u128; 2], u8, usize, &DayLeaf)> = leaves
         .into_iter()
-        .map(|leaf| (leaf.block().key(), ranks[&leaf.block().key().register], leaf))
+        .map(|leaf| {
+            let key = leaf.block().key();
+            let (start, last) = name_number(&key.usage_point);
+            (start, last, ranks[&key.register], leaf)
+        })
         .collect();
-    keyed.sort_by_key(|&(key, rank, _)| (key.usage_point, rank));
-    match keyed.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        Some(pair) => Err(ArchiveError::Repeated(pair[0].0)),
-        None => Ok(keyed.into_iter().map(|(_, _, leaf)| leaf).collect()),
+    keyed.sort_by_key(|&(start, last, rank, _)| (start, last, rank));
+    match keyed.windows(2).find(|pair| pair[0].3.block().key() == pair[1].3.block().key()) {
+        Some(pair) => Err(ArchiveError::Repeated(pair[0].3.block().key())),
+        None => Ok(keyed.into_iter().map(|(.., leaf)| leaf).collect()),
     }
+}
+
+/// A name as numbers that sort as the name does. Names begin alike, and comparing numbers is no call.
+fn name_number(usage_point: &UsagePointId) -> ([u128; 2], u8) {
+    let (parts, last) = usage_point.padded().as_chunks::<16>();
+    ([u128::from_be_bytes(parts[0]), u128::from_be_bytes(parts[1])], last[0])
 }

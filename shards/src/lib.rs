@@ -1,16 +1,12 @@
 //! Where readings become day blocks, and what becomes of those: joined, made durable, sealed, closed, archived.
 //!
 //! ```text
-//!  RawReading ─▶ AcceptedSet ─▶ IntakeRecord ─▶ WriteAhead ─▶ acknowledged
-//!                    │
-//!                    ├─ sealing::leaves_of ─▶ sealing::seal ─▶ root
-//!                    │        └─▶ batch_file (our own store)
-//!                    │        │       └─▶ use_fold, use_file: what bills need, without day blocks
-//!                    │        └─▶ archive    (Parquet, for others)
-//!                    └─ closing::close_period ─▶ estimated day blocks ─▶ bills
+//!  chunk ─▶ pipeline ─▶ Shard: DayTable, LetGo ─▶ WriteAhead ─▶ acknowledged
+//!                          │
+//!                          └─ cut ─▶ PartitionSealer ─▶ batch_file ─▶ use_fold ─▶ determinants
+//!                                                          └─▶ archive (Parquet, for others)
+//!  AcceptedSet (sealed days, by key) ─ closing::close_period ─▶ estimated day blocks ─▶ bills
 //! ```
-//!
-//! Beside that path, [`scan`] hands over the readings of a foreign Parquet file by runs.
 //!
 //! Everything that leaves here is a function of the accepted set: not of the order readings came in, not of
 //! the number of threads, not of where a crash fell. Files hold whole records or are found out; see
