@@ -14,7 +14,7 @@ use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
 const GOLDEN_BILL_RECEIPT: &str = "18250755a293f6af3b0c6cd19154bdd720d2be52db4cb38b0b3e66c31ce09d19";
-const GOLDEN_DAY_RECEIPT: &str = "be95c621e9ac12f2f732520b487590a0033574a4d16990e6fc75a86ec2a4e205";
+const GOLDEN_DAY_RECEIPT: &str = "f6174348a61a14c15ff5e86166e7b2a299db55f47084cbdf5469487f673a43fd";
 
 #[test]
 fn golden() {
