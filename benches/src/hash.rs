@@ -64,7 +64,7 @@ mod tests {
         );
         assert_eq!(
             case.run_stream().to_string(),
-            "ebb93671a934ee8995b620ca214ea762e1936f3c0dd5df3424a6f3b6c2980b10"
+            "3c58112eb003a87a6f2b30d4ecbcde49ba839d80325b032ef1c985a052ddecca"
         );
     }
 }
