@@ -147,8 +147,6 @@ pub struct Chunk<B = ()> {
     pub block: B,
     /// Lines up to and including this one are dealt with when it is durable.
     pub cursor: u64,
-    /// Whether the whole file is dealt with then.
-    pub is_last: bool,
     /// What its decoder set aside, in the order of the file.
     pub rejections: Vec<Rejection>,
     /// One lane a shard.
@@ -217,7 +215,7 @@ impl<B: Default> Chunk<B> {
         self.lanes.iter_mut().for_each(Lane::clear);
         self.written = None;
         self.staged.clear();
-        (self.sequence, self.cursor, self.is_last) = (0, 0, false);
+        (self.sequence, self.cursor) = (0, 0);
         (self.reading_count, self.frame_count) = (0, 0);
     }
 }

@@ -10,6 +10,8 @@
 //! A day that is found comes back into memory, is joined there, and is written ahead again as it then stands: so the
 //! newest copy of a day is all of it.
 
+use std::collections::BTreeMap;
+
 use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, LeafTag};
 use tallywatt_ledger::day_pack::PackReader;
 use tallywatt_ledger::leaf_key::LeafKey;
@@ -42,6 +44,8 @@ struct Flight {
 #[derive(Debug, Default)]
 pub struct LetGo {
     flights: Vec<Flight>,
+    /// The last key let go of in each partition: what comes in order is past it, and asks no filter.
+    highest: BTreeMap<u8, LeafKey>,
     /// Parts written since the last flight.
     open: Vec<(u8, WrittenPart)>,
 }
@@ -79,6 +83,10 @@ impl LetGo {
         table.keys().for_each(|key| filter.insert(&key));
         let mut parts = std::mem::take(&mut self.open);
         parts.sort_by_key(|(partition, _)| *partition);
+        for (partition, part) in &parts {
+            let highest = self.highest.entry(*partition).or_insert(part.last);
+            *highest = part.last.max(*highest);
+        }
         self.flights.push(Flight { filter, parts });
         table.clear();
     }
@@ -92,6 +100,7 @@ impl LetGo {
     /// Forgets everything: what was let go of is sealed.
     pub fn clear(&mut self) {
         self.flights.clear();
+        self.highest.clear();
         self.open.clear();
     }
 
@@ -105,6 +114,9 @@ impl LetGo {
         key: &LeafKey,
         reader: &WriteAheadReader,
     ) -> Result<Option<Vec<u8>>, LetGoError> {
+        if self.highest.get(&partition).is_none_or(|highest| key > highest) {
+            return Ok(None);
+        }
         for flight in self.flights.iter().rev().filter(|flight| flight.filter.may_hold(key)) {
             for part in flight.of(partition).rev().filter(|part| (part.first..=part.last).contains(key)) {
                 let mut found = None;

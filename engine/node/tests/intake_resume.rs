@@ -13,7 +13,8 @@ use tallywatt_fixtures::region::Region;
 use tallywatt_fixtures::town::Town;
 use tallywatt_fixtures::write::{ReadingFormat, write_readings};
 use tallywatt_ingest::profile::Profile;
-use tallywatt_node::intake::{ImportEnd, ImportReport, Intake, IntakeError};
+use tallywatt_node::intake::{ImportEnd, ImportReport, Intake, IntakeError, IntakeLimits};
+use tallywatt_shards::intake_record::IntakeCounts;
 use tallywatt_shards::write_ahead::WriteAheadError;
 use tallywatt_shards::write_ahead::recovery::Proof;
 
@@ -91,6 +92,37 @@ fn an_interrupted_import_goes_on_and_counts_everything_once() {
             assert_eq!(again.quarantined().unwrap(), set_aside, "{name}");
         }
     }
+}
+
+/// Days that memory has no room for are found again where they were written: taking in, sealing and opening again give
+/// the same, however little there is.
+#[test]
+fn little_memory_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let profile = town_profile("tallywatt", Region::Yekaterinburg);
+    let frames = town_profile("frames", Region::Yekaterinburg);
+    // Readings that were bent first, then the right ones: every day comes back to be joined.
+    let inputs = [
+        (troubled_csv(&file("csv")), &profile),
+        (town_file(ReadingFormat::Frames, &file("frames")), &frames),
+        (town_file(ReadingFormat::DayCsv, &file("again")), &profile),
+    ];
+    let mut wants = Vec::new();
+    for memory_size in [usize::MAX, 0, 20_000, 300_000] {
+        let data = file(&format!("data-{memory_size}"));
+        let limits = IntakeLimits { memory_size, block_size: 16_384, ..IntakeLimits::default() };
+        let mut intake = Intake::open_bounded(&data, &books(), limits).unwrap();
+        let counts: Vec<IntakeCounts> =
+            inputs.iter().map(|(path, profile)| import(&mut intake, path, profile, NEVER).counts).collect();
+        assert!(counts[0].conflict > 0 && counts[1].duplicate > 0, "{counts:?}");
+        let batch = intake.batch_file(&books()).unwrap();
+        drop(intake);
+        let again = Intake::open_bounded(&data, &books(), limits).unwrap();
+        assert!(again.batch_file(&books()).unwrap() == batch, "opened again with {memory_size} bytes");
+        wants.push((counts, batch));
+    }
+    assert!(wants.iter().all(|got| *got == wants[0]), "some memory size gave another batch or other counts");
 }
 
 /// Every way a write can be cut off: the import goes on from the chunk before.
