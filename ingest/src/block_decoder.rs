@@ -18,6 +18,7 @@ use std::ops::ControlFlow;
 
 use tallywatt_core::reading::RawReading;
 use tallywatt_core::rejection::Rejection;
+use tallywatt_ledger::day_pack::PackedDay;
 
 use crate::blocks::{Block, Blocks};
 use crate::csv_profile::{self, Body, CsvProfile, Cut, Lane, Opened, REGISTER_COUNT_MAX};
@@ -222,6 +223,12 @@ impl ReadingSink for After<'_> {
     fn frame(&mut self, frame: &[u8], line: u64) {
         if line > self.line {
             self.sink.frame(frame, line)
+        }
+    }
+
+    fn day(&mut self, day: &PackedDay<'_>, line: u64) {
+        if line > self.line {
+            self.sink.day(day, line)
         }
     }
 

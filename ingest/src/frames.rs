@@ -60,8 +60,7 @@ pub(crate) fn read_frame(
 ) -> Result<usize, FileRefusal> {
     let header = (pace == Pace::ByLane).then(|| check_frame(rest).ok()).flatten();
     let Some(header) = header else { return hand_over(rest, number, tally) };
-    let reading_count = header.interval_count - header.missing_count;
-    tally.frame(&rest[..header.size], number, reading_count, header.missing_count);
+    tally.frame(&rest[..header.size], number, &header);
     Ok(header.size)
 }
 

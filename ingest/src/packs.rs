@@ -1,8 +1,8 @@
 //! Day packs end to end behind a magic: the way between machines of this system that spares the line.
 //!
 //! ```text
-//!   magic │ pack ── leaf, leaf, … ──▶ frame, frame, …      each rebuilt, then checked as a frame that was sent
-//!         │ pack ── leaf, leaf, … ──▶ …
+//!   magic │ pack ── day, day, … ──▶ handed over packed, each checked as its frame would be
+//!         │ pack ── day, day, … ──▶ …
 //! ```
 //!
 //! The bytes are those of `tallywatt_ledger::day_pack`. A file is ours or it is not: the first pack or frame that
@@ -13,6 +13,7 @@ use std::io::{BufRead, Read};
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, LeafTag};
 use tallywatt_ledger::day_pack::{PACK_FILE_MAGIC, PackReader};
+use tallywatt_ledger::frame::check_day;
 
 use crate::blocks::{Block, Blocks};
 use crate::decode::Pace;
@@ -68,16 +69,13 @@ pub(crate) fn read_block(
     pace: Pace,
     tally: &mut Tally<'_>,
 ) -> Result<(), FileRefusal> {
-    let mut frame = [0; LEAF_SIZE_MAX];
     while !rest.is_empty() {
         let (mut pack, size) = PackReader::new(rest, LeafTag::Frame).map_err(|error| match error {
             CodecError::Truncated { .. } => FileRefusal::Truncated { line: number, what: error.to_string() },
             _ => refusal(number, &error),
         })?;
         while pack.advance().map_err(|error| refusal(number, &error))? {
-            let frame = &mut frame[..pack.leaf_size()];
-            pack.write_leaf(frame);
-            frames::read_frame(frame, number, pace, tally)?;
+            read_day(&pack, number, pace, tally)?;
             tally.summary.line_count = number;
             if tally.line_done(number).is_break() {
                 return Ok(());
@@ -87,6 +85,26 @@ pub(crate) fn read_block(
         rest = &rest[size..];
     }
     Ok(())
+}
+
+/// Hands the day over packed; value by value, or to be refused, by its frame.
+fn read_day(
+    pack: &PackReader<'_>,
+    number: u64,
+    pace: Pace,
+    tally: &mut Tally<'_>,
+) -> Result<(), FileRefusal> {
+    let day = pack.packed();
+    if pace == Pace::ByLane
+        && let Ok(header) = check_day(&day)
+    {
+        tally.day(&day, number, &header);
+        return Ok(());
+    }
+    let mut frame = [0; LEAF_SIZE_MAX];
+    let frame = &mut frame[..pack.leaf_size()];
+    pack.write_leaf(frame);
+    frames::read_frame(frame, number, pace, tally).map(|_| ())
 }
 
 /// Bytes behind a pack's last frame count as the frame after it.

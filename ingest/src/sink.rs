@@ -1,10 +1,10 @@
 //! Where a decoder puts what it finds.
 //!
 //! ```text
-//!   frame ──▶ run ──▶ reading        what a sink does not take whole, it is given in smaller parts
+//!   packed day ──▶ frame ──▶ run ──▶ reading        what a sink does not take whole, it is given in smaller parts
 //! ```
 //!
-//! A decoder hands over the largest part it has at once: the bytes of a frame, a run of intervals, or one
+//! A decoder hands over the largest part it has at once: a packed day, the bytes of a frame, a run of intervals, or one
 //! value. A sink need only take single values; one that takes runs or frames whole is spared the way there.
 
 use std::ops::ControlFlow;
@@ -15,7 +15,8 @@ use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::RawReading;
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::Rejection;
-use tallywatt_ledger::day_leaf::DayLeaf;
+use tallywatt_ledger::day_leaf::{DayLeaf, LEAF_SIZE_MAX};
+use tallywatt_ledger::day_pack::PackedDay;
 
 /// The most values of one run: those of the longest day in the shortest intervals.
 pub const RUN_VALUE_COUNT_MAX: usize = 300;
@@ -108,6 +109,15 @@ pub trait ReadingSink {
     fn frame(&mut self, frame: &[u8], line: u64) {
         let leaf = DayLeaf::decode(frame).expect("a decoder hands over canonical frames only");
         each_run(&leaf, line, &mut |run| self.run(run));
+    }
+
+    /// A day of a pack, number `line` of its file, counted from 1: its frame would be canonical. By default it is taken as
+    /// its frame.
+    fn day(&mut self, day: &PackedDay<'_>, line: u64) {
+        let mut frame = [0; LEAF_SIZE_MAX];
+        let frame = &mut frame[..day.leaf_size()];
+        day.write_leaf(frame);
+        self.frame(frame, line);
     }
 
     /// Something that was set aside.

@@ -11,6 +11,8 @@ use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::RawReading;
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::{Rejection, RejectionCode};
+use tallywatt_ledger::day_pack::PackedDay;
+use tallywatt_ledger::frame::FrameHeader;
 
 use crate::decode::DecodeSummary;
 use crate::sink::{RUN_VALUE_COUNT_MAX, ReadingRun, ReadingSink};
@@ -120,11 +122,21 @@ impl<'a> Tally<'a> {
         self.sink.run(run)
     }
 
-    /// A canonical frame, with how many of its intervals have no value.
-    pub(crate) fn frame(&mut self, frame: &[u8], number: u64, reading_count: u16, null_count: u16) {
-        self.summary.reading_count += u64::from(reading_count);
-        self.summary.null_count += u64::from(null_count);
+    /// A canonical frame, and what its header says.
+    pub(crate) fn frame(&mut self, frame: &[u8], number: u64, header: &FrameHeader) {
+        self.count_day(header);
         self.sink.frame(frame, number)
+    }
+
+    /// The same, packed.
+    pub(crate) fn day(&mut self, day: &PackedDay<'_>, number: u64, header: &FrameHeader) {
+        self.count_day(header);
+        self.sink.day(day, number)
+    }
+
+    fn count_day(&mut self, header: &FrameHeader) {
+        self.summary.reading_count += u64::from(header.interval_count - header.missing_count);
+        self.summary.null_count += u64::from(header.missing_count);
     }
 
     pub(crate) fn reject(&mut self, code: RejectionCode, line: u64, reading_count: u32, raw: &[u8]) {

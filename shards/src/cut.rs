@@ -1,19 +1,21 @@
 //! The cut: what the shards hold becomes a sealed batch, partition by partition, on all threads.
 //!
 //! ```text
-//!   partition p ─ let-go days, read back ─┐ by key, the newest copy  ┌ as sealed before? left out
-//!               └ days in memory ─────────┘──────────────────────────┴ else its next revision ─▶ PartitionSealer
-//!                                                                                                    │
-//!   writer ◀── partitions in order ◀── bounded queue ◀── summary, packs, index ◀──────────────────────┘
+//!   partition p ─ days in order, pack by pack ───┐ by key, the newest copy  ┌ as sealed before? left out
+//!               ├ let-go days, read back ─┐ sort ├──────────────────────────┴ else its next revision ─▶ PartitionSealer
+//!               └ days in memory ─────────┴──────┘                                                         │
+//!   writer ◀── partitions in order ◀── bounded queue ◀── summary, packs, index ◀───────────────────────────┘
 //! ```
 //!
-//! Memory: a partition a thread, and as many again on the way to the writer.
+//! Memory: of a partition a thread, what is sealed and the frames that were not in order, and as much again on the way to
+//! the writer.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tallywatt_ledger::blinding::BlindingSecret;
-use tallywatt_ledger::day_leaf::leaf_size;
+use tallywatt_ledger::day_leaf::{LeafTag, leaf_size};
+use tallywatt_ledger::day_pack::PackReader;
 use tallywatt_ledger::leaf_key::LeafKey;
 use tallywatt_ledger::seal::{PARTITION_COUNT, SealError, SealKind};
 
@@ -128,23 +130,50 @@ impl Cut<'_> {
         let at = shard_of(partition, self.shards.len());
         let days = self.days(partition, &self.shards[at], &tables[at])?;
         let mut sealer = PartitionSealer::new(SealKind::Batch, partition, self.secret);
-        let mut leaf = Vec::new();
-        for (key, frame) in days.newest() {
-            leaf.clear();
-            leaf.extend_from_slice(frame);
-            if let Some(before) = self.earlier.find(partition, key)? {
-                if before.frame == frame {
-                    continue;
+        let mut others = days.newest().peekable();
+        let in_order = self.shards[at].in_order();
+        in_order.each_of::<CutError>(partition, self.reader, &mut |packs| {
+            each_day(packs, &mut |day| {
+                let key = LeafKey::of_header(day.header());
+                while let Some((other, frame)) = others.next_if(|(other, _)| **other < key) {
+                    self.seal_frame(partition, other, frame, &mut sealer)?;
                 }
-                let next = before.revision.checked_add(1).ok_or(CutError::Revisions(key.block_key()))?;
-                day_slot::set_revision(&mut leaf, next);
-            }
-            sealer.push(&leaf)?;
+                if let Some((_, frame)) = others.next_if(|(other, _)| **other == key) {
+                    return self.seal_frame(partition, &key, frame, &mut sealer);
+                }
+                if self.earlier.find(partition, &key)?.is_some() {
+                    let mut frame = vec![0; day.leaf_size()];
+                    day.write_leaf(&mut frame);
+                    return self.seal_frame(partition, &key, &frame, &mut sealer);
+                }
+                Ok(sealer.push_day(day)?)
+            })
+        })?;
+        for (key, frame) in others {
+            self.seal_frame(partition, key, frame, &mut sealer)?;
         }
         Ok(sealer.finish()?)
     }
 
-    /// Every copy of every day of a partition, older before newer.
+    /// Seals a day if it is not as it was sealed before.
+    fn seal_frame(
+        &self,
+        partition: u8,
+        key: &LeafKey,
+        frame: &[u8],
+        sealer: &mut PartitionSealer<'_>,
+    ) -> Result<(), CutError> {
+        let Some(before) = self.earlier.find(partition, key)? else { return Ok(sealer.push(frame)?) };
+        if before.frame == frame {
+            return Ok(());
+        }
+        let next = before.revision.checked_add(1).ok_or(CutError::Revisions(key.block_key()))?;
+        let mut leaf = frame.to_vec();
+        day_slot::set_revision(&mut leaf, next);
+        Ok(sealer.push(&leaf)?)
+    }
+
+    /// Every copy of every day of a partition that was not in order, older before newer.
     fn days(&self, partition: u8, shard: &Shard, table: &[(u8, Slot)]) -> Result<Days, CutError> {
         let mut days = Days::default();
         if let Some(reader) = self.reader {
@@ -159,6 +188,21 @@ impl Cut<'_> {
 }
 
 type SealedResult = Result<(u8, SealedPartition), CutError>;
+
+/// Gives each day of packs that stand end to end.
+fn each_day(
+    mut packs: &[u8],
+    each: &mut dyn FnMut(&PackReader<'_>) -> Result<(), CutError>,
+) -> Result<(), CutError> {
+    while !packs.is_empty() {
+        let (mut pack, size) = PackReader::new(packs, LeafTag::Frame).map_err(LetGoError::from)?;
+        while pack.advance().map_err(LetGoError::from)? {
+            each(&pack)?;
+        }
+        packs = &packs[size..];
+    }
+    Ok(())
+}
 
 /// Frames end to end, and where each is.
 #[derive(Default)]

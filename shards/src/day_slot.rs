@@ -173,23 +173,3 @@ pub fn join_frame(frame: &mut [u8], other: &[u8], counts: &mut MergeCounts) -> b
     }
     changed
 }
-
-/// What the whole frame holds, if nothing in it needs a second look: how many values, and the largest of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extent {
-    /// Intervals with a value.
-    pub present_count: u64,
-    /// The largest value.
-    pub max_wh: i32,
-}
-
-/// Counts a frame through in one pass.
-#[must_use]
-pub fn extent(frame: &[u8]) -> Extent {
-    let (values, qualities) = parts(frame);
-    let max_wh = values.iter().fold(0, |max, value| max.max(i32::from_le_bytes(*value)));
-    let missing = Quality::Missing.code();
-    let absent: usize = qualities.iter().map(|&code| usize::from(code == missing)).sum();
-    let present_count = u64::try_from(qualities.len() - absent).expect("a day has at most 300 intervals");
-    Extent { present_count, max_wh }
-}

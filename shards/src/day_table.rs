@@ -11,7 +11,6 @@ use std::collections::HashMap;
 
 use ahash::RandomState;
 use tallywatt_ledger::day_leaf::{LEAF_ALIGN, LEAF_SIZE_MAX};
-use tallywatt_ledger::day_pack::Header;
 use tallywatt_ledger::leaf_key::LeafKey;
 
 use crate::day_slot;
@@ -121,14 +120,6 @@ impl DayTable {
         self.places.push(Place { partition, is_touched: false, blocks, at });
         self.size += frame.len() + OVERHEAD_SIZE;
         Slot(slot)
-    }
-
-    /// Holds a new day without a value, untouched.
-    pub fn insert_empty(&mut self, key: LeafKey, partition: u8, header: &Header) -> Slot {
-        let mut frame = [0; LEAF_SIZE_MAX];
-        let frame = &mut frame[..tallywatt_ledger::day_leaf::leaf_size(day_slot::interval_count(header))];
-        day_slot::write_empty(header, frame);
-        self.insert(key, partition, frame)
     }
 
     /// Remembers that a day changed.

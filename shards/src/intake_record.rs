@@ -18,12 +18,14 @@
 //! Replaying a record joins its days: replaying it twice, or after later ones, gives the same days. A chunk of a
 //! file is one record, so it is durable as a whole or not at all. Also in `FORMAT.md` §7.
 
+use std::ops::Range;
+
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::rejection::{RAW_SIZE_MAX, Rejection, RejectionCode};
 use tallywatt_ledger::codec::{CodecError, Reader, Writer};
-use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, LeafTag};
+use tallywatt_ledger::day_leaf::LeafTag;
 use tallywatt_ledger::day_pack::PackReader;
-use tallywatt_ledger::frame::check_frame;
+use tallywatt_ledger::seal::partitions_of;
 
 /// Kind of these records in the write-ahead log, and in their own second byte.
 pub const INTAKE_KIND: u8 = 0x30;
@@ -104,18 +106,15 @@ pub enum IntakeRecordError {
     /// The bytes are not a canonical record.
     #[error("intake record: {0}")]
     Codec(#[from] CodecError),
-    /// A day in it is not canonical.
-    #[error("day {at} of an intake record: {source}")]
-    Day {
-        /// Its index.
-        at: u64,
+    /// A pack in it is not canonical.
+    #[error("pack at byte {at} of an intake record: {source}")]
+    Pack {
+        /// Where it begins.
+        at: usize,
         /// What is wrong.
         source: CodecError,
     },
 }
-
-/// Takes a day's frame, and where its pack begins.
-pub type TakeDay<'a, E> = dyn FnMut(usize, &[u8]) -> Result<(), E> + 'a;
 
 impl IntakeRecord {
     /// The canonical bytes.
@@ -174,29 +173,6 @@ impl IntakeRecord {
         Ok(record)
     }
 
-    /// Gives each day's frame, checked, and where its pack begins in the packs.
-    ///
-    /// # Errors
-    /// [`IntakeRecordError::Day`], or what `take` gave.
-    pub fn each_day<E: From<IntakeRecordError>>(&self, take: &mut TakeDay<'_, E>) -> Result<(), E> {
-        let mut at = 0;
-        let mut frame = [0; LEAF_SIZE_MAX];
-        let mut rest = self.packs.as_slice();
-        while !rest.is_empty() {
-            let wrong = |source| IntakeRecordError::Day { at, source };
-            let (mut pack, size) = PackReader::new(rest, LeafTag::Frame).map_err(wrong)?;
-            while pack.advance().map_err(|source| IntakeRecordError::Day { at, source })? {
-                let frame = &mut frame[..pack.leaf_size()];
-                pack.write_leaf(frame);
-                check_frame(frame).map_err(|source| IntakeRecordError::Day { at, source })?;
-                take(self.packs.len() - rest.len(), frame)?;
-                at += 1;
-            }
-            rest = &rest[size..];
-        }
-        Ok(())
-    }
-
     /// The rules that encoding and decoding share.
     fn check(&self) -> Result<(), IntakeRecordError> {
         let size = self.file_name.len();
@@ -213,6 +189,28 @@ impl IntakeRecord {
         }
         Ok(())
     }
+}
+
+/// Where in a record's packs each partition's days are: consecutive packs of one partition are one part.
+///
+/// # Errors
+/// [`IntakeRecordError::Pack`] if a pack or its first day cannot be read.
+pub fn parts_of(packs: &[u8]) -> Result<Vec<(u8, Range<usize>)>, IntakeRecordError> {
+    let mut parts: Vec<(u8, Range<usize>)> = Vec::new();
+    let mut at = 0;
+    while at < packs.len() {
+        let wrong = |source| IntakeRecordError::Pack { at, source };
+        let (mut pack, size) = PackReader::new(&packs[at..], LeafTag::Frame).map_err(wrong)?;
+        pack.advance().map_err(wrong)?;
+        let mut partition = [0];
+        partitions_of(&[*pack.header()], &mut partition);
+        match parts.last_mut() {
+            Some((last, range)) if *last == partition[0] => range.end += size,
+            _ => parts.push((partition[0], at..at + size)),
+        }
+        at += size;
+    }
+    Ok(parts)
 }
 
 impl IntakeCounts {

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //!   Chunk 17 ─┬─ head: cursor, what was set aside          made by the source, in the order of the file
-//!             ├─ lane of shard 0: frames, runs ─▶ outcome: counts, set aside, packs of the days that changed
+//!             ├─ lane of shard 0: days, runs ─▶ outcome: counts, set aside, packs of the days that changed
 //!             ├─ lane of shard 1: …
 //!             └─ lane of shard n: …                        every buffer comes back and is used again
 //! ```
+//!
+//! Days travel packed, and stand in a lane by partition: so the shard reads and writes one place after the other.
 
 use std::mem;
 
@@ -14,7 +16,9 @@ use tallywatt_core::label::UsagePointId;
 use tallywatt_core::quality::Quality;
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::Rejection;
+use tallywatt_ledger::day_pack::{Header, PackedDay, Qualities};
 use tallywatt_ledger::leaf_key::LeafKey;
+use tallywatt_ledger::packed_values::{pack, packed_size, width_of};
 use tallywatt_ledger::seal::{PARTITION_COUNT, partition_of, partitions_of};
 
 use crate::day_slot;
@@ -58,11 +62,88 @@ pub(crate) struct LaneRun {
     pub(crate) value_count: usize,
 }
 
+/// A day in its lane: its header, its qualities if they differ, and its packed values stand at `start`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct FrameHead {
+pub(crate) struct DayHead {
     pub(crate) partition: u8,
-    pub(crate) size: u16,
     pub(crate) line: u64,
+    width: u8,
+    /// The quality of every interval, if it is one.
+    quality: Option<u8>,
+    start: u32,
+}
+
+/// Days end to end, and where each is.
+#[derive(Debug, Default)]
+pub(crate) struct LaneDays {
+    bytes: Vec<u8>,
+    heads: Vec<DayHead>,
+    /// Room to put the heads in order.
+    spare: Vec<DayHead>,
+}
+
+impl LaneDays {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.heads.clear();
+    }
+
+    /// # Panics
+    /// If the days of a chunk are past 4 GiB.
+    fn push(&mut self, partition: u8, line: u64, day: &PackedDay<'_>) {
+        let start = u32::try_from(self.bytes.len()).expect("a chunk is below 4 GiB");
+        self.bytes.extend_from_slice(day.header);
+        let quality = match day.qualities {
+            Qualities::All(code) => Some(code),
+            Qualities::Each(codes) => {
+                self.bytes.extend_from_slice(codes);
+                None
+            }
+        };
+        self.bytes.extend_from_slice(day.bits);
+        self.heads.push(DayHead { partition, line, width: day.width, quality, start });
+    }
+
+    /// Puts the heads in order of their partitions; those of one partition stay in the order of the file.
+    fn arrange(&mut self) {
+        let Self { heads, spare, .. } = self;
+        let Some(&first) = heads.first() else { return };
+        let mut ends = [0_usize; PARTITION_COUNT];
+        heads.iter().for_each(|head| ends[usize::from(head.partition)] += 1);
+        let mut start = 0;
+        for end in &mut ends {
+            start += mem::replace(end, start);
+        }
+        spare.clear();
+        spare.resize(heads.len(), first);
+        for head in heads.iter() {
+            let at = &mut ends[usize::from(head.partition)];
+            spare[*at] = *head;
+            *at += 1;
+        }
+        mem::swap(heads, spare);
+    }
+
+    /// The heads of each partition that has days, in order.
+    pub(crate) fn by_partition(&self) -> impl Iterator<Item = &[DayHead]> {
+        self.heads.chunk_by(|a, b| a.partition == b.partition)
+    }
+
+    /// The day of a head.
+    pub(crate) fn day(&self, head: &DayHead) -> PackedDay<'_> {
+        let bytes = &self.bytes[head.start as usize..];
+        let (header, rest) = bytes.split_first_chunk().expect("the day was put there whole");
+        let count = day_slot::interval_count(header);
+        let (qualities, rest) = match head.quality {
+            Some(code) => (Qualities::All(code), rest),
+            None => {
+                let (codes, rest) = rest.split_at(count);
+                (Qualities::Each(codes), rest)
+            }
+        };
+        let bits = &rest[..packed_size(count, head.width)];
+        PackedDay { header, qualities, width: head.width, bits }
+    }
 }
 
 /// Where in a lane's packs the days of one partition are.
@@ -78,6 +159,8 @@ pub struct DayPart {
     pub offset: usize,
     /// Bytes of its packs.
     pub size: usize,
+    /// Whether they arrived whole and in order, and are held by [`crate::in_order::InOrder`].
+    pub is_in_order: bool,
 }
 
 /// What a worker made of a lane.
@@ -87,7 +170,7 @@ pub struct Outcome {
     pub counts: IntakeCounts,
     /// What was set aside, in the order of the file.
     pub rejections: Vec<Rejection>,
-    /// Packs of the days that changed, as they stand now, by partition and key.
+    /// Packs of the days that changed, as they stand now: those in order, then the others; each by partition and key.
     pub packs: Vec<u8>,
     /// Where each partition's are.
     pub parts: Vec<DayPart>,
@@ -98,8 +181,7 @@ pub struct Outcome {
 /// One shard's share of a chunk.
 #[derive(Debug, Default)]
 pub struct Lane {
-    pub(crate) frames: Vec<u8>,
-    pub(crate) frame_heads: Vec<FrameHead>,
+    pub(crate) days: LaneDays,
     pub(crate) runs: Vec<LaneRun>,
     pub(crate) values: Vec<i64>,
     /// What a worker made of it.
@@ -108,8 +190,7 @@ pub struct Lane {
 
 impl Lane {
     fn clear(&mut self) {
-        self.frames.clear();
-        self.frame_heads.clear();
+        self.days.clear();
         self.runs.clear();
         self.values.clear();
         let Outcome { counts, rejections, packs, parts, packs_start } = &mut self.outcome;
@@ -120,21 +201,23 @@ impl Lane {
     }
 }
 
-/// How many frames are routed at once.
+/// How many days are routed at once.
 const STAGED_COUNT: usize = 64;
 
-/// Frames of one size that wait for others.
+/// Days that wait for others, so that their partitions are hashed side by side.
 #[derive(Debug, Default)]
 struct Staged {
-    frames: Vec<u8>,
-    frame_size: usize,
-    lines: Vec<u64>,
+    headers: Vec<Header>,
+    days: LaneDays,
+    /// Room to pack a frame.
+    values: Vec<i32>,
+    bits: Vec<u8>,
 }
 
 impl Staged {
     fn clear(&mut self) {
-        self.frames.clear();
-        self.lines.clear();
+        self.headers.clear();
+        self.days.clear();
     }
 }
 
@@ -194,19 +277,36 @@ impl<B: Default> Chunk<B> {
         }
     }
 
-    /// Routes a canonical frame to its lane, together with others: partitions are hashed side by side.
+    /// Routes a canonical frame to its lane.
     ///
     /// # Panics
     /// If it is no frame.
     pub fn push_frame(&mut self, frame: &[u8], line: u64) {
-        if self.staged.lines.len() == STAGED_COUNT || self.staged.frame_size != frame.len() {
+        let header = day_slot::header_of(frame);
+        let (value_bytes, codes) = day_slot::parts(frame);
+        let mut values = mem::take(&mut self.staged.values);
+        let mut bits = mem::take(&mut self.staged.bits);
+        values.clear();
+        values.extend(value_bytes.iter().map(|bytes| i32::from_le_bytes(*bytes)));
+        let width = width_of(&values);
+        bits.clear();
+        pack(&values, width, &mut bits);
+        self.push_day(&PackedDay { header, qualities: Qualities::of(codes), width, bits: &bits }, line);
+        (self.staged.values, self.staged.bits) = (values, bits);
+    }
+
+    /// Routes a day of a pack to its lane, whose frame would be canonical.
+    ///
+    /// # Panics
+    /// If there are fewer bits or qualities than the header states.
+    pub fn push_day(&mut self, day: &PackedDay<'_>, line: u64) {
+        if self.staged.headers.len() == STAGED_COUNT {
             self.settle();
         }
-        self.staged.frame_size = frame.len();
-        self.staged.frames.extend_from_slice(frame);
-        self.staged.lines.push(line);
-        self.reading_count += day_slot::interval_count(day_slot::header_of(frame));
+        self.reading_count += day_slot::interval_count(day.header);
         self.frame_count += 1;
+        self.staged.headers.push(*day.header);
+        self.staged.days.push(0, line, day);
     }
 
     /// Empties it; the buffers keep their memory.
@@ -221,23 +321,21 @@ impl<B: Default> Chunk<B> {
 }
 
 impl<B> Chunk<B> {
-    /// Sends the frames that wait for others to their lanes.
-    pub(crate) fn settle(&mut self) {
-        let Staged { frames, frame_size, lines } = &mut self.staged;
-        if lines.is_empty() {
-            return;
-        }
+    /// Nothing more comes: every day is put into its lane, by partition.
+    pub(crate) fn arrange(&mut self) {
+        self.settle();
+        self.lanes.iter_mut().for_each(|lane| lane.days.arrange());
+    }
+
+    /// Sends the days that wait for others to their lanes.
+    fn settle(&mut self) {
+        let Staged { headers, days, .. } = &self.staged;
         let mut partitions = [0; STAGED_COUNT];
-        let partitions = &mut partitions[..lines.len()];
-        partitions_of(frames, *frame_size, partitions);
-        for ((frame, &line), &partition) in
-            frames.chunks_exact(*frame_size).zip(lines.iter()).zip(&*partitions)
-        {
+        let partitions = &mut partitions[..headers.len()];
+        partitions_of(headers, partitions);
+        for (head, &partition) in days.heads.iter().zip(&*partitions) {
             let shard = shard_of(partition, self.lanes.len());
-            let lane = &mut self.lanes[shard];
-            let size = u16::try_from(frame.len()).expect("a frame is at most 1,600 bytes");
-            lane.frames.extend_from_slice(frame);
-            lane.frame_heads.push(FrameHead { partition, size, line });
+            self.lanes[shard].days.push(partition, head.line, &days.day(head));
         }
         self.staged.clear();
     }

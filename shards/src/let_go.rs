@@ -10,8 +10,6 @@
 //! A day that is found comes back into memory, is joined there, and is written ahead again as it then stands: so the
 //! newest copy of a day is all of it.
 
-use std::collections::BTreeMap;
-
 use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, LeafTag};
 use tallywatt_ledger::day_pack::PackReader;
 use tallywatt_ledger::leaf_key::LeafKey;
@@ -44,8 +42,6 @@ struct Flight {
 #[derive(Debug, Default)]
 pub struct LetGo {
     flights: Vec<Flight>,
-    /// The last key let go of in each partition: what comes in order is past it, and asks no filter.
-    highest: BTreeMap<u8, LeafKey>,
     /// Parts written since the last flight.
     open: Vec<(u8, WrittenPart)>,
 }
@@ -62,19 +58,14 @@ pub enum LetGoError {
 }
 
 impl LetGo {
-    /// Notes where days were written: `packs_start` is where the lane's packs begin in the record.
+    /// Notes where days were written: `start` is where their packs begin in the record.
     ///
     /// # Panics
-    /// If a record is past 4 GiB.
-    pub fn note(&mut self, parts: &[DayPart], place: RecordPlace, packs_start: usize) {
-        let small = |size: usize| u32::try_from(size).expect("a record is below 4 GiB");
-        self.open.extend(parts.iter().map(|part| {
-            let DayPart { partition, first, last, offset, size } = *part;
-            (
-                partition,
-                WrittenPart { first, last, place, start: small(packs_start + offset), size: small(size) },
-            )
-        }));
+    /// If they are past 4 GiB.
+    pub fn note(&mut self, part: &DayPart, place: RecordPlace, start: u32) {
+        let DayPart { partition, first, last, size, .. } = *part;
+        let size = u32::try_from(size).expect("a record is below 4 GiB");
+        self.open.push((partition, WrittenPart { first, last, place, start, size }));
     }
 
     /// Lets go of a table's days: what was noted since the last time is where they are.
@@ -83,10 +74,6 @@ impl LetGo {
         table.keys().for_each(|key| filter.insert(&key));
         let mut parts = std::mem::take(&mut self.open);
         parts.sort_by_key(|(partition, _)| *partition);
-        for (partition, part) in &parts {
-            let highest = self.highest.entry(*partition).or_insert(part.last);
-            *highest = part.last.max(*highest);
-        }
         self.flights.push(Flight { filter, parts });
         table.clear();
     }
@@ -100,7 +87,6 @@ impl LetGo {
     /// Forgets everything: what was let go of is sealed.
     pub fn clear(&mut self) {
         self.flights.clear();
-        self.highest.clear();
         self.open.clear();
     }
 
@@ -114,9 +100,6 @@ impl LetGo {
         key: &LeafKey,
         reader: &WriteAheadReader,
     ) -> Result<Option<Vec<u8>>, LetGoError> {
-        if self.highest.get(&partition).is_none_or(|highest| key > highest) {
-            return Ok(None);
-        }
         for flight in self.flights.iter().rev().filter(|flight| flight.filter.may_hold(key)) {
             for part in flight.of(partition).rev().filter(|part| (part.first..=part.last).contains(key)) {
                 let mut found = None;

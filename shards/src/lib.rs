@@ -24,6 +24,7 @@ pub mod cut;
 pub mod day_slot;
 pub mod day_table;
 pub mod durable;
+pub mod in_order;
 pub mod intake_record;
 pub mod key_filter;
 pub mod lane;

@@ -15,7 +15,7 @@ use tallywatt_core::quality::{QUALITY_COUNT, Quality};
 use tallywatt_core::register::Flow;
 use tallywatt_ledger::blinding::{BLINDING_SIZE, BlindingSecret};
 use tallywatt_ledger::day_leaf::{HEADER_SIZE, LEAF_VERSION, leaf_size};
-use tallywatt_ledger::day_pack::{Header, PACK_LEAF_COUNT_MAX, PackWriter, Qualities};
+use tallywatt_ledger::day_pack::{Header, PACK_LEAF_COUNT_MAX, PackReader, PackWriter, Qualities};
 use tallywatt_ledger::hash_many::{Digest, Mode, hash_each};
 use tallywatt_ledger::leaf_key::is_after;
 use tallywatt_ledger::seal::{PartitionSummary, SealError, SealKind, Totals, partitions_of};
@@ -84,6 +84,32 @@ impl<'a> PartitionSealer<'a> {
         let header = leaf.first_chunk::<HEADER_SIZE>().expect("a leaf has a header");
         let count = interval_count(header);
         assert!((1..=self.values.len()).contains(&count) && leaf.len() == leaf_size(count), "a whole leaf");
+        self.begin_leaf(header)?;
+        let (value_bytes, rest) = leaf[VALUES_AT..].split_at(4 * count);
+        let values = &mut self.values[..count];
+        for (value, bytes) in values.iter_mut().zip(value_bytes.as_chunks::<4>().0) {
+            *value = i32::from_le_bytes(*bytes);
+        }
+        let qualities = Qualities::of(&rest[..count]);
+        add_totals(&mut self.totals, header, values, qualities);
+        self.packer.push_day(header, values, qualities);
+        self.group.place(leaf.len()).copy_from_slice(leaf);
+        self.end_leaf()
+    }
+
+    /// Adds the day that a reader of packs is at, as [`PartitionSealer::push`] adds its leaf.
+    ///
+    /// # Errors
+    /// As [`PartitionSealer::push`].
+    pub fn push_day(&mut self, day: &PackReader<'_>) -> Result<(), SealError> {
+        self.begin_leaf(day.header())?;
+        add_totals(&mut self.totals, day.header(), day.values_wh(), day.qualities());
+        self.packer.push_packed(&day.packed());
+        day.write_leaf(self.group.place(day.leaf_size()));
+        self.end_leaf()
+    }
+
+    fn begin_leaf(&mut self, header: &Header) -> Result<(), SealError> {
         assert_eq!(header[0], LEAF_VERSION, "a leaf of the one version");
         let (kind, partition) = (self.group.kind, self.group.partition);
         let at = self.leaf_count();
@@ -94,20 +120,15 @@ impl<'a> PartitionSealer<'a> {
             return Err(SealError::Order { partition, at });
         }
         self.last = *header;
-
-        let (value_bytes, rest) = leaf[VALUES_AT..].split_at(4 * count);
-        let values = &mut self.values[..count];
-        for (value, bytes) in values.iter_mut().zip(value_bytes.as_chunks::<4>().0) {
-            *value = i32::from_le_bytes(*bytes);
-        }
-        let qualities = Qualities::of(&rest[..count]);
-        add_totals(&mut self.totals, header, values, qualities);
         if self.packer.leaf_count() == 0 {
             let offset = u64::try_from(self.packs.len()).expect("a size in memory fits u64");
             self.index.push(PackEntry { offset, first: *header, top: Digest::default() });
         }
-        self.packer.push_day(header, values, qualities);
-        self.group.push(leaf);
+        Ok(())
+    }
+
+    fn end_leaf(&mut self) -> Result<(), SealError> {
+        self.group.tag_last();
         if self.packer.is_full() { self.finish_pack() } else { Ok(()) }
     }
 
@@ -173,15 +194,6 @@ impl<'a> LeafGroup<'a> {
         }
     }
 
-    /// Adds a leaf of any tag and blinding.
-    fn push(&mut self, leaf: &[u8]) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(leaf);
-        self.bytes[start + TAG_AT] = self.kind.leaf_tag() as u8;
-        self.sizes[self.count] = leaf.len();
-        self.count += 1;
-    }
-
     /// Makes room for a leaf of this size, for the caller to write.
     pub(crate) fn place(&mut self, size: usize) -> &mut [u8] {
         let start = self.bytes.len();
@@ -191,21 +203,22 @@ impl<'a> LeafGroup<'a> {
         &mut self.bytes[start..]
     }
 
-    /// The first leaf whose usage point is not of this partition. A name is hashed once for its consecutive days.
+    /// Gives the leaf that was placed last the tag of what is sealed.
+    fn tag_last(&mut self) {
+        let start = self.bytes.len() - self.sizes[self.count - 1];
+        self.bytes[start + TAG_AT] = self.kind.leaf_tag() as u8;
+    }
+
+    /// The first leaf whose usage point is not of this partition.
     pub(crate) fn misplaced(&self) -> Option<usize> {
         let mut headers: [Header; PACK_LEAF_COUNT_MAX] = [[0; HEADER_SIZE]; PACK_LEAF_COUNT_MAX];
-        let (mut name_count, mut first_of) = (0, [0; PACK_LEAF_COUNT_MAX]);
-        for (at, leaf) in self.leaves().enumerate() {
-            if name_count == 0 || headers[name_count - 1][POINT_AT] != leaf[POINT_AT] {
-                headers[name_count].copy_from_slice(&leaf[..HEADER_SIZE]);
-                first_of[name_count] = at;
-                name_count += 1;
-            }
-        }
         let mut partitions = [0; PACK_LEAF_COUNT_MAX];
-        let partitions = &mut partitions[..name_count];
-        partitions_of(headers[..name_count].as_flattened(), HEADER_SIZE, partitions);
-        partitions.iter().position(|partition| *partition != self.partition).map(|name| first_of[name])
+        let (headers, partitions) = (&mut headers[..self.count], &mut partitions[..self.count]);
+        for (header, leaf) in headers.iter_mut().zip(self.leaves()) {
+            header.copy_from_slice(&leaf[..HEADER_SIZE]);
+        }
+        partitions_of(headers, partitions);
+        partitions.iter().position(|partition| *partition != self.partition)
     }
 
     /// Blinds the leaves, hashes them, and gives the top of their subtree.
@@ -258,7 +271,6 @@ const TAG_AT: usize = 1;
 const FLOW_AT: usize = 4;
 const REVISION_AT: usize = 7;
 const COUNT_AT: usize = 12;
-const POINT_AT: std::ops::Range<usize> = 15..HEADER_SIZE;
 const VALUES_AT: usize = HEADER_SIZE + BLINDING_SIZE;
 
 fn interval_count(header: &Header) -> usize {

@@ -201,7 +201,7 @@ fn start_decoders<'scope, 'd: 'scope, B: Default + Send + 'scope>(
 
 /// Sends each lane to its shard and the rest to the committer. A closed queue means that the run has failed.
 fn distribute<B>(mut chunk: Chunk<B>, inboxes: &[Sender<Share>], heads: &Sender<Finished<B>>) {
-    chunk.settle();
+    chunk.arrange();
     let sequence = chunk.sequence;
     for (inbox, lane) in inboxes.iter().zip(&mut chunk.lanes) {
         drop(inbox.send(Share { sequence, lane: std::mem::take(lane) }));
@@ -245,7 +245,7 @@ fn work<B>(
                 if !wait_until_written(shard, notices) {
                     return;
                 }
-                shard.let_go_of_table();
+                shard.let_go_of_days();
             }
         }
     }

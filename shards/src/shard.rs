@@ -1,35 +1,41 @@
 //! One shard: it owns a range of partitions, and nobody else touches their days.
 //!
 //! ```text
-//!                     ┌ in memory? ──────────── join in place
-//!   reading | frame ──┤ written ahead and let go? ─ read back, join
-//!                     ├ sealed before? ───────── read back, join
-//!                     └ new ─────────────────── a day of its own
+//!                   ┌ whole, and past all known days ─ packed, done with     in_order.rs
+//!                   ├ in memory? ──────────── join in place                  day_table.rs
+//!   run | day ──────┤ written ahead and let go? ─ read back, join            let_go.rs, in_order.rs
+//!                   ├ sealed before? ───────── read back, join
+//!                   └ new ─────────────────── a day of its own               day_table.rs
 //! ```
 //!
-//! A run or a frame whose day is new or known, on the grid, within the limits and in the past is taken at once; whatever is not
-//! goes reading by reading through the rules. Both give the same: `tests/shard.rs` holds it against the naive set.
+//! What is judged, and how, is in `lane_intake.rs`: both its ways give the same, and `tests/pipeline.rs` holds them
+//! against the naive set.
 //!
 //! Invariants: a rejected reading leaves no trace, not even an empty day; a day's grid is that of its first
 //! accepted reading; for readings of one grid the days are the same for any order, splitting or repetition.
 
+mod lane_intake;
+
 use std::collections::VecDeque;
 
-use tallywatt_core::calendar::{LocalDay, UtcSeconds, Zone};
+use tallywatt_core::calendar::Zone;
 use tallywatt_core::day_block::{BlockKey, MergeCounts};
-use tallywatt_core::quality::Quality;
-use tallywatt_core::reading::{RawReading, Source};
-use tallywatt_core::rejection::{Rejection, RejectionCode};
-use tallywatt_core::vee::judge::{Limits, judge};
-use tallywatt_ledger::day_pack::PackWriter;
+use tallywatt_core::reading::Source;
+use tallywatt_core::vee::judge::Limits;
+use tallywatt_ledger::codec::CodecError;
+use tallywatt_ledger::day_leaf::LeafTag;
+use tallywatt_ledger::day_pack::{PackReader, PackWriter};
+use tallywatt_ledger::frame::check_day;
 use tallywatt_ledger::leaf_key::LeafKey;
+use tallywatt_ledger::seal::PARTITION_COUNT;
 
-use crate::accepted::Outcome as ReadingOutcome;
 use crate::day_slot;
 use crate::day_table::{DayTable, Slot};
 use crate::durable::DurableError;
-use crate::lane::{DayPart, FrameHead, Lane, LaneRun, Outcome, RunHead};
-use crate::let_go::{LetGo, LetGoError};
+use crate::in_order::InOrder;
+use crate::lane::{DayPart, Lane, Outcome};
+use crate::let_go::{LetGo, LetGoError, each_frame};
+use crate::shard::lane_intake::LaneIntake;
 use crate::write_ahead::{RecordPlace, WriteAheadReader};
 
 /// What is the same for all readings of a file.
@@ -52,6 +58,17 @@ pub enum ShardError {
     /// One that was let go of.
     #[error(transparent)]
     LetGo(#[from] LetGoError),
+}
+
+/// Why days that were written ahead cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// They are not what was written.
+    #[error("days written ahead are damaged: {0}")]
+    Damaged(#[from] CodecError),
+    /// A day is known on another grid.
+    #[error("a recovered day of {} on {} does not fit the ones before it", .0.usage_point, .0.day)]
+    Grid(BlockKey),
 }
 
 /// A day as it was sealed last.
@@ -87,11 +104,13 @@ impl EarlierDays for NoEarlierDays {
 pub struct Shard {
     table: DayTable,
     let_go: LetGo,
+    in_order: InOrder,
+    /// The last day of each partition, wherever it is: a later one is nowhere but among the sealed.
+    last: Vec<Option<LeafKey>>,
     reader: Option<WriteAheadReader>,
     memory_size_max: usize,
     /// Where the days of chunks are packed that are not durable yet.
     open: VecDeque<(u64, Vec<DayPart>)>,
-    recent: Option<Recent>,
     pack: PackWriter,
 }
 
@@ -101,20 +120,14 @@ impl Default for Shard {
         Self {
             table: DayTable::default(),
             let_go: LetGo::default(),
+            in_order: InOrder::default(),
+            last: vec![None; PARTITION_COUNT],
             reader: None,
             memory_size_max: usize::MAX,
             open: VecDeque::new(),
-            recent: None,
             pack: PackWriter::default(),
         }
     }
-}
-
-/// The local day of the last reading: the next one is mostly of the same.
-#[derive(Debug)]
-struct Recent {
-    zone_name: String,
-    local: LocalDay,
 }
 
 impl Shard {
@@ -129,7 +142,7 @@ impl Shard {
         self.reader = Some(reader);
     }
 
-    /// The days in memory.
+    /// The days in memory that are not in order.
     #[must_use]
     pub const fn table(&self) -> &DayTable {
         &self.table
@@ -139,13 +152,21 @@ impl Shard {
     pub fn clear(&mut self) {
         self.table.clear();
         self.let_go.clear();
+        self.in_order.clear();
+        self.last.fill(None);
         self.open.clear();
     }
 
-    /// The days that are not in memory any more.
+    /// The days that were in the table and are not any more.
     #[must_use]
     pub const fn let_go(&self) -> &LetGo {
         &self.let_go
+    }
+
+    /// The days that arrived whole and in order: of a day that is also elsewhere, this copy is the oldest.
+    #[must_use]
+    pub const fn in_order(&self) -> &InOrder {
+        &self.in_order
     }
 
     /// Remembers that a lane was dealt with whose days are not durable yet.
@@ -157,8 +178,14 @@ impl Shard {
     pub(crate) fn written(&mut self, sequence: u64, place: Option<RecordPlace>, packs_start: usize) {
         let (expected, parts) = self.open.pop_front().expect("lanes are written in order");
         assert_eq!(expected, sequence, "lanes are written in order");
-        if let Some(place) = place {
-            self.let_go.note(&parts, place, packs_start);
+        let Some(place) = place else { return };
+        for part in &parts {
+            let start = u32::try_from(packs_start + part.offset).expect("a record is below 4 GiB");
+            if part.is_in_order {
+                self.in_order.written(part.partition, place, start);
+            } else {
+                self.let_go.note(part, place, start);
+            }
         }
     }
 
@@ -170,21 +197,19 @@ impl Shard {
     /// Whether its days take more memory than they may.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.table.size() > self.memory_size_max
+        self.table.size() + self.in_order.size() > self.memory_size_max
     }
 
     /// Lets go of the days in memory; all of them are durable.
     ///
     /// # Panics
     /// If some are not.
-    pub fn let_go_of_table(&mut self) {
+    pub fn let_go_of_days(&mut self) {
         assert!(!self.is_waiting(), "only durable days are let go of");
-        self.let_go.let_go(&mut self.table);
-    }
-
-    /// Notes where days that are replayed stand in the log.
-    pub fn note(&mut self, parts: &[DayPart], place: RecordPlace, packs_start: usize) {
-        self.let_go.note(parts, place, packs_start);
+        if !self.table.is_empty() {
+            self.let_go.let_go(&mut self.table);
+        }
+        self.in_order.let_go();
     }
 
     /// Takes in a lane: judges, joins, and packs the days that changed.
@@ -197,13 +222,13 @@ impl Shard {
         rules: &Rules<'_>,
         earlier: &dyn EarlierDays,
     ) -> Result<(), ShardError> {
-        let Lane { frames, frame_heads, runs, values, outcome } = lane;
-        let mut intake = LaneIntake { shard: self, rules, earlier, outcome };
-        let mut rest = frames.as_slice();
-        for head in frame_heads.iter() {
-            let (frame, after) = rest.split_at(usize::from(head.size));
-            intake.frame(head, frame)?;
-            rest = after;
+        let Lane { days, runs, values, outcome } = lane;
+        let mut intake = LaneIntake::new(self, rules, earlier, outcome);
+        for heads in days.by_partition() {
+            for head in heads {
+                intake.day(head, &days.day(head))?;
+            }
+            intake.close_part();
         }
         let mut rest = values.as_slice();
         for run in runs.iter() {
@@ -215,11 +240,59 @@ impl Shard {
         Ok(())
     }
 
-    /// Joins in a frame that was acknowledged before: what replaying does.
+    /// Takes in days that were acknowledged before: packs of one partition, which begin at `start` in a record.
+    ///
+    /// # Errors
+    /// [`ReplayError`]: the shard is worth nothing then.
+    pub fn replay(
+        &mut self,
+        partition: u8,
+        packs: &[u8],
+        (place, start): (RecordPlace, u32),
+    ) -> Result<(), ReplayError> {
+        let (part, is_in_order) = self.part_of(partition, packs)?;
+        if is_in_order {
+            self.in_order.replay(&part, place, start);
+        } else {
+            let mut wrong = None;
+            each_frame(packs, &mut |frame| wrong = wrong.or(self.join(partition, frame).err()))?;
+            if let Some(key) = wrong {
+                return Err(ReplayError::Grid(key));
+            }
+            self.let_go.note(&part, place, start);
+        }
+        self.raise_last(partition, part.last);
+        if self.is_full() {
+            self.let_go_of_days();
+        }
+        Ok(())
+    }
+
+    /// Checks packs, and says whether their days are whole and past all that are known.
+    fn part_of(&self, partition: u8, packs: &[u8]) -> Result<(DayPart, bool), ReplayError> {
+        let mut before = self.last[usize::from(partition)];
+        let (mut range, mut is_in_order, mut rest) = (None, true, packs);
+        while !rest.is_empty() {
+            let (mut pack, size) = PackReader::new(rest, LeafTag::Frame)?;
+            while pack.advance()? {
+                let header = check_day(&pack.packed())?;
+                let key = LeafKey::of_header(pack.header());
+                is_in_order &= header.missing_count == 0 && Some(key) > before;
+                let (first, last) = range.unwrap_or((key, key));
+                range = Some((key.min(first), key.max(last)));
+                before = Some(key);
+            }
+            rest = &rest[size..];
+        }
+        let (first, last) = range.ok_or(CodecError::Truncated { field: "pack", at: 0 })?;
+        Ok((DayPart { partition, first, last, offset: 0, size: packs.len(), is_in_order }, is_in_order))
+    }
+
+    /// Joins in a frame that was acknowledged before.
     ///
     /// # Errors
     /// The frame's key when the day is known on another grid: nothing is changed then.
-    pub fn replay(&mut self, partition: u8, frame: &[u8]) -> Result<(), BlockKey> {
+    fn join(&mut self, partition: u8, frame: &[u8]) -> Result<(), BlockKey> {
         let header = day_slot::header_of(frame);
         let key = LeafKey::of_header(header);
         match self.table.find(&key) {
@@ -235,6 +308,22 @@ impl Shard {
             }
         }
         Ok(())
+    }
+
+    fn raise_last(&mut self, partition: u8, key: LeafKey) {
+        let last = &mut self.last[usize::from(partition)];
+        *last = (*last).max(Some(key));
+    }
+
+    /// Whether a day is past all that are here, or were and are written ahead.
+    fn is_past(&self, partition: u8, key: &LeafKey) -> bool {
+        self.last[usize::from(partition)].is_none_or(|last| last < *key)
+    }
+
+    /// Holds a day in the table that is not there.
+    fn hold(&mut self, partition: u8, key: LeafKey, frame: &[u8]) -> Slot {
+        self.raise_last(partition, key);
+        self.table.insert(key, partition, frame)
     }
 
     fn pack_touched(&mut self, outcome: &mut Outcome) {
@@ -255,326 +344,8 @@ impl Shard {
                 last: key(same[same.len() - 1]),
                 offset,
                 size: outcome.packs.len() - offset,
+                is_in_order: false,
             });
         }
     }
-
-    fn local_day_of(&mut self, instant: UtcSeconds, zone: &Zone) -> Option<LocalDay> {
-        if let Some(recent) = &self.recent
-            && recent.local.contains(instant)
-            && recent.zone_name == zone.name()
-        {
-            return Some(recent.local);
-        }
-        let local = zone.local_day_of(instant)?;
-        match &mut self.recent {
-            Some(recent) if recent.zone_name == zone.name() => recent.local = local,
-            recent => *recent = Some(Recent { zone_name: zone.name().to_owned(), local }),
-        }
-        Some(local)
-    }
-}
-
-/// A shard at work on one lane.
-struct LaneIntake<'a> {
-    shard: &'a mut Shard,
-    rules: &'a Rules<'a>,
-    earlier: &'a dyn EarlierDays,
-    outcome: &'a mut Outcome,
-}
-
-impl LaneIntake<'_> {
-    fn frame(&mut self, head: &FrameHead, frame: &[u8]) -> Result<(), ShardError> {
-        let header = day_slot::header_of(frame);
-        let extent = day_slot::extent(frame);
-        if extent.present_count == 0 {
-            return Ok(());
-        }
-        let grid = day_slot::grid_of(header);
-        let key = LeafKey::of_header(header);
-        let local = self.shard.local_day_of(grid.start, self.rules.zone);
-        let fits = local.is_some_and(|local| {
-            local.day == day_slot::day_of(header)
-                && local.start == grid.start
-                && local.interval_count(grid.interval_minutes).map(usize::from) == Some(grid.interval_count)
-        });
-        let last = grid.interval_count - 1;
-        if !fits || !self.is_ordinary(&grid, last, i64::from(extent.max_wh)) {
-            return self.frame_by_reading(head, frame, &key);
-        }
-        let source = self.rules.source.code();
-        match self.find(head.partition, &key)? {
-            None => {
-                let slot = self.shard.table.insert(key, head.partition, frame);
-                day_slot::set_source(self.shard.table.frame_mut(slot), source);
-                self.shard.table.touch(slot);
-                self.outcome.counts.offered += extent.present_count;
-                self.outcome.counts.accepted += extent.present_count;
-                Ok(())
-            }
-            Some(slot) => {
-                let known = self.shard.table.frame(slot);
-                // The same day again, byte for byte but for its source: the ordinary repetition.
-                if day_slot::source_of(day_slot::header_of(known)) >= source
-                    && is_same_but_source(known, frame)
-                {
-                    self.outcome.counts.offered += extent.present_count;
-                    self.outcome.counts.duplicate += extent.present_count;
-                    return Ok(());
-                }
-                self.frame_by_reading(head, frame, &key)
-            }
-        }
-    }
-
-    /// The slow way: every interval that has a value is judged as a reading of its own.
-    fn frame_by_reading(&mut self, head: &FrameHead, frame: &[u8], key: &LeafKey) -> Result<(), ShardError> {
-        let BlockKey { usage_point, register, .. } = key.block_key();
-        let grid = day_slot::grid_of(day_slot::header_of(frame));
-        let before = self.outcome.rejections.len();
-        for at in 0..grid.interval_count {
-            let (value_wh, quality) = day_slot::interval(frame, at);
-            if quality == Quality::Missing {
-                continue;
-            }
-            let reading = RawReading {
-                usage_point,
-                register,
-                start: grid.start.plus(seconds_of(at, grid.interval_minutes)),
-                interval_minutes: grid.interval_minutes,
-                energy_wh: i64::from(value_wh),
-                quality,
-                line: head.line,
-            };
-            self.reading(head.partition, &reading)?;
-        }
-        join_same_code(&mut self.outcome.rejections, before);
-        Ok(())
-    }
-
-    fn run(
-        &mut self,
-        LaneRun { head: run, partition, .. }: &LaneRun,
-        values_wh: &[i64],
-    ) -> Result<(), ShardError> {
-        let mut done = 0;
-        while done < values_wh.len() {
-            let taken = self.run_of_day((run, *partition), done, &values_wh[done..])?;
-            if taken == 0 {
-                self.reading(*partition, &reading_of(run, done, values_wh[done]))?;
-            }
-            done += taken.max(1);
-        }
-        Ok(())
-    }
-
-    /// Takes the part of a run that lies in one day, and says how many values that were; 0 when the next is out of
-    /// the ordinary.
-    fn run_of_day(
-        &mut self,
-        (run, partition): (&RunHead, u8),
-        at: usize,
-        values_wh: &[i64],
-    ) -> Result<usize, ShardError> {
-        let start = run.start.plus(seconds_of(at, run.interval_minutes));
-        let Some(local) = self.shard.local_day_of(start, self.rules.zone) else { return Ok(0) };
-        if run.quality == Quality::Missing {
-            return Ok(0);
-        }
-        let (register, minutes, source) = (run.register, run.interval_minutes, self.rules.source);
-        let point = run.usage_point.padded();
-        let Some(header) = day_slot::empty_header(point, register, &local, minutes, source) else {
-            return Ok(0);
-        };
-        let grid = day_slot::grid_of(&header);
-        let Some(first) = grid.interval_at(start) else { return Ok(0) };
-        let count = values_wh.len().min(grid.interval_count - first);
-        let values_wh = &values_wh[..count];
-        let (min_wh, max_wh) =
-            values_wh.iter().fold((i64::MAX, i64::MIN), |(min, max), &wh| (min.min(wh), max.max(wh)));
-        if min_wh < 0 || !self.is_ordinary(&grid, first + count - 1, max_wh) {
-            return Ok(0);
-        }
-        let key = LeafKey::of_header(&header);
-        let slot = match self.find(partition, &key)? {
-            Some(slot) if day_slot::grid_of(day_slot::header_of(self.shard.table.frame(slot))) != grid => {
-                return Ok(0);
-            }
-            Some(slot) => slot,
-            None => self.shard.table.insert_empty(key, partition, &header),
-        };
-        self.put_all(slot, run, at, first, values_wh);
-        Ok(count)
-    }
-
-    fn put_all(&mut self, slot: Slot, run: &RunHead, at: usize, first: usize, values_wh: &[i64]) {
-        let source = self.rules.source.code();
-        let mut changed = false;
-        for (step, &wh) in values_wh.iter().enumerate() {
-            let value_wh = i32::try_from(wh).expect("values within the ceiling were checked to fit");
-            let mut counts = MergeCounts::default();
-            let frame = self.shard.table.frame_mut(slot);
-            changed |= day_slot::put(frame, first + step, (value_wh, run.quality), &mut counts);
-            count(&mut self.outcome.counts, &counts);
-            if counts.conflict > 0 {
-                let reading = reading_of(run, at + step, wh);
-                self.outcome.rejections.push(rejection(&reading, RejectionCode::Conflict));
-            }
-        }
-        let frame = self.shard.table.frame_mut(slot);
-        if source > day_slot::source_of(day_slot::header_of(frame)) {
-            day_slot::set_source(frame, source);
-            changed = true;
-        }
-        if changed {
-            self.shard.table.touch(slot);
-        }
-    }
-
-    /// One reading through all the rules.
-    fn reading(&mut self, partition: u8, reading: &RawReading) -> Result<(), ShardError> {
-        let outcome = self.judged(partition, reading)?;
-        let counts = &mut self.outcome.counts;
-        counts.offered += 1;
-        let code = match outcome {
-            ReadingOutcome::Accepted => {
-                counts.accepted += 1;
-                return Ok(());
-            }
-            ReadingOutcome::Duplicate => {
-                counts.duplicate += 1;
-                return Ok(());
-            }
-            ReadingOutcome::Corrected => {
-                counts.corrected += 1;
-                return Ok(());
-            }
-            ReadingOutcome::Conflict => {
-                counts.conflict += 1;
-                RejectionCode::Conflict
-            }
-            ReadingOutcome::Rejected(code) => {
-                counts.rejected += 1;
-                code
-            }
-        };
-        self.outcome.rejections.push(rejection(reading, code));
-        Ok(())
-    }
-
-    fn judged(&mut self, partition: u8, reading: &RawReading) -> Result<ReadingOutcome, ShardError> {
-        use ReadingOutcome::Rejected;
-        let Some(local) = self.shard.local_day_of(reading.start, self.rules.zone) else {
-            return Ok(Rejected(RejectionCode::Stamp));
-        };
-        let RawReading { usage_point, register, interval_minutes, quality, .. } = *reading;
-        let key = LeafKey::new(&BlockKey { usage_point, register, day: local.day });
-        let known = self.find(partition, &key)?;
-        let source = self.rules.source;
-        let header = match known {
-            Some(slot) => Some(*day_slot::header_of(self.shard.table.frame(slot))),
-            None => day_slot::empty_header(usage_point.padded(), register, &local, interval_minutes, source),
-        };
-        let Some(header) = header else { return Ok(Rejected(RejectionCode::IntervalSize)) };
-        let grid = day_slot::grid_of(&header);
-        // The usage point's zone was another when the day came in: its intervals are not this day's.
-        if grid.start != local.start && grid.interval_minutes == interval_minutes {
-            return Ok(Rejected(RejectionCode::OffGrid));
-        }
-        let (at, value_wh) = match judge(reading, &grid, &self.rules.limits) {
-            Ok(judged) => judged,
-            Err(code) => return Ok(Rejected(code)),
-        };
-        if quality == Quality::Missing {
-            return Ok(Rejected(RejectionCode::NoValue));
-        }
-        let slot = known.unwrap_or_else(|| self.shard.table.insert_empty(key, partition, &header));
-        let frame = self.shard.table.frame_mut(slot);
-        let mut counts = MergeCounts::default();
-        let mut changed = day_slot::put(frame, at, (value_wh, quality), &mut counts);
-        if source.code() > day_slot::source_of(day_slot::header_of(frame)) {
-            day_slot::set_source(frame, source.code());
-            changed = true;
-        }
-        if changed {
-            self.shard.table.touch(slot);
-        }
-        Ok(match counts {
-            MergeCounts { accepted: 1, .. } => ReadingOutcome::Accepted,
-            MergeCounts { duplicate: 1, .. } => ReadingOutcome::Duplicate,
-            MergeCounts { corrected: 1, .. } => ReadingOutcome::Corrected,
-            _ => ReadingOutcome::Conflict,
-        })
-    }
-
-    /// The day's slot, brought back into memory if it is known from before.
-    fn find(&mut self, partition: u8, key: &LeafKey) -> Result<Option<Slot>, ShardError> {
-        if let Some(slot) = self.shard.table.find(key) {
-            return Ok(Some(slot));
-        }
-        let let_go = match &self.shard.reader {
-            Some(reader) => self.shard.let_go.find(partition, key, reader)?,
-            None => None,
-        };
-        let earlier = match let_go {
-            Some(frame) => Some(frame),
-            None => self.earlier.find(partition, key)?.map(|day| day.frame),
-        };
-        Ok(earlier.map(|frame| self.shard.table.insert(*key, partition, &frame)))
-    }
-
-    /// Whether a value up to `max_wh` in an interval up to `last` breaks no rule.
-    fn is_ordinary(&self, grid: &tallywatt_core::day_block::DayGrid, last: usize, max_wh: i64) -> bool {
-        let Limits { power_max_w, now, skew_s } = self.rules.limits;
-        let ceiling_wh = power_max_w.saturating_mul(i64::from(grid.interval_minutes)) / 60;
-        let last_start = grid.start.plus(seconds_of(last, grid.interval_minutes));
-        max_wh <= ceiling_wh.min(i64::from(i32::MAX)) && last_start <= now.plus(skew_s)
-    }
-}
-
-/// Of what was set aside from one frame: one entry a code, that counts and shows the first.
-fn join_same_code(rejections: &mut Vec<Rejection>, from: usize) {
-    let mut own = rejections.split_off(from);
-    own.sort_by_key(|rejection| rejection.code);
-    rejections.extend(own.chunk_by(|a, b| a.code == b.code).map(|same| {
-        let reading_count = same.iter().map(|rejection| rejection.reading_count).sum();
-        Rejection { reading_count, ..same[0].clone() }
-    }));
-}
-
-/// Whether two frames of one day differ in nothing but their source.
-fn is_same_but_source(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a[..6] == b[..6] && a[7..] == b[7..]
-}
-
-fn count(sum: &mut crate::intake_record::IntakeCounts, counts: &MergeCounts) {
-    let MergeCounts { accepted, duplicate, corrected, conflict } = *counts;
-    sum.offered += accepted + duplicate + corrected + conflict;
-    sum.accepted += accepted;
-    sum.duplicate += duplicate;
-    sum.corrected += corrected;
-    sum.conflict += conflict;
-}
-
-fn reading_of(run: &RunHead, at: usize, energy_wh: i64) -> RawReading {
-    let steps = u64::try_from(at).expect("a run is less than a chunk");
-    RawReading {
-        usage_point: run.usage_point,
-        register: run.register,
-        start: run.start.plus(seconds_of(at, run.interval_minutes)),
-        interval_minutes: run.interval_minutes,
-        energy_wh,
-        quality: run.quality,
-        line: run.first_line + steps * u64::from(run.line_step),
-    }
-}
-
-fn rejection(reading: &RawReading, code: RejectionCode) -> Rejection {
-    let RawReading { usage_point, register, start, energy_wh, .. } = reading;
-    let raw = format!("{usage_point} {register} {start} {energy_wh} Wh");
-    Rejection::new(code, reading.line, 1, raw.as_bytes())
-}
-
-fn seconds_of(at: usize, interval_minutes: u8) -> i64 {
-    i64::try_from(at).expect("an interval's number fits i64") * i64::from(interval_minutes) * 60
 }

@@ -6,10 +6,11 @@ mod town;
 use tallywatt_core::day_block::DayBlock;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::rejection::{Rejection, RejectionCode};
-use tallywatt_ledger::day_leaf::DayLeaf;
-use tallywatt_ledger::day_pack::PackWriter;
-use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord, IntakeRecordError};
-use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError, WriteAheadLimits};
+use tallywatt_ledger::day_leaf::{DayLeaf, LeafTag};
+use tallywatt_ledger::day_pack::{PackReader, PackWriter};
+use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord, IntakeRecordError, parts_of};
+use tallywatt_shards::shard::Shard;
+use tallywatt_shards::write_ahead::{RecordPlace, WriteAhead, WriteAheadError, WriteAheadLimits};
 use town::{Random, town as blocks_of_town};
 
 fn intake() -> IntakeRecord {
@@ -37,12 +38,23 @@ fn packs_of(blocks: &[DayBlock]) -> Vec<u8> {
 }
 
 /// The days of a record, as they are replayed.
-fn days(record: &IntakeRecord) -> Result<Vec<DayBlock>, IntakeRecordError> {
+fn days(record: &IntakeRecord) -> Result<Vec<DayBlock>, Box<dyn std::error::Error>> {
     let mut days = Vec::new();
-    record.each_day(&mut |_, frame| {
-        days.push(DayLeaf::decode(frame).unwrap().into_block());
-        Ok::<(), IntakeRecordError>(())
-    })?;
+    for (partition, range) in parts_of(&record.packs)? {
+        let mut shard = Shard::default();
+        let place = RecordPlace { generation: 1, segment: 1, offset: 0, size: u32::MAX };
+        shard.replay(partition, &record.packs[range.clone()], (place, 0))?;
+        let mut packs = &record.packs[range];
+        while !packs.is_empty() {
+            let (mut pack, size) = PackReader::new(packs, LeafTag::Frame).unwrap();
+            while pack.advance().unwrap() {
+                let mut frame = vec![0; pack.leaf_size()];
+                pack.write_leaf(&mut frame);
+                days.push(DayLeaf::decode(&frame).unwrap().into_block());
+            }
+            packs = &packs[size..];
+        }
+    }
     Ok(days)
 }
 

@@ -16,15 +16,21 @@ use tallywatt_core::reading::{RawReading, Source};
 use tallywatt_core::register::{Flow, Register};
 use tallywatt_core::rejection::Rejection;
 use tallywatt_core::vee::judge::Limits;
+use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::day_leaf::{DayLeaf, LeafTag};
-use tallywatt_ledger::day_pack::PackReader;
-use tallywatt_ledger::seal::partition_of;
+use tallywatt_ledger::day_pack::{PackReader, PackWriter};
+use tallywatt_ledger::seal::SealKind;
 use tallywatt_shards::accepted::{AcceptedSet, Outcome};
+use tallywatt_shards::batch_file;
+use tallywatt_shards::batch_file::writer::BatchWriter;
+use tallywatt_shards::cut::Cut;
 use tallywatt_shards::durable::DurableError;
-use tallywatt_shards::intake_record::IntakeCounts;
-use tallywatt_shards::lane::{Chunk, RunHead};
+use tallywatt_shards::intake_record::{IntakeCounts, parts_of};
+use tallywatt_shards::lane::{Chunk, RunHead, shard_of};
 use tallywatt_shards::pipeline::{Feeder, PipelineError, PipelineLimits, run};
 use tallywatt_shards::shard::{EarlierDays, NoEarlierDays, Rules, SealedDay, Shard};
+use tallywatt_shards::threads::Threads;
+use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError, WriteAheadLimits, WriteAheadReader};
 
 /// Readings as they may come: mostly whole days, some of them again, otherwise, too late, too large, off the grid.
 fn readings(rng: &mut TestRng, run_count: usize) -> Vec<RawReading> {
@@ -125,6 +131,8 @@ struct Shape {
     chunk_readings: usize,
     /// Whether runs are handed over whole, or value by value.
     as_runs: bool,
+    /// What the shards may take before they let go of days.
+    memory_size: usize,
 }
 
 fn fill<B: Default>(chunk: &mut Chunk<B>, readings: &[RawReading], as_runs: bool) {
@@ -155,22 +163,76 @@ fn fill<B: Default>(chunk: &mut Chunk<B>, readings: &[RawReading], as_runs: bool
     }
 }
 
-fn days_of(shards: &[Shard]) -> Vec<DayBlock> {
-    let frame = |bytes: &[u8]| DayLeaf::decode(bytes).unwrap().into_block();
-    shards
-        .iter()
-        .flat_map(|shard| shard.table().sorted().into_iter().map(|slot| frame(shard.table().frame(slot))))
-        .collect()
+/// The days of a batch that the shards are cut into.
+fn days_of(shards: &[Shard], reader: Option<&WriteAheadReader>) -> Vec<DayBlock> {
+    let secret = BlindingSecret::new([7; 32]);
+    let cut = Cut { shards, reader, earlier: &NoEarlierDays, secret: &secret, thread_count: 2 };
+    let writer = BatchWriter::new(Vec::new(), SealKind::Batch, 1).unwrap();
+    let (bytes, ..) = cut.seal(writer).unwrap().finish().unwrap();
+    let file = batch_file::decode(&bytes, &secret, &Threads::new(1).unwrap()).unwrap();
+    file.leaves.into_iter().map(DayLeaf::into_block).collect()
 }
+
+/// Chunks are written ahead to a folder, and what lies there is known by its place.
+struct Ahead {
+    folder: tempfile::TempDir,
+    log: WriteAhead,
+}
+
+impl Ahead {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, _) = WriteAhead::open::<WriteAheadError>(folder.path(), LIMITS, &mut |_| Ok(())).unwrap();
+        Self { folder, log }
+    }
+
+    fn shards(&self, shard_count: usize, memory_size: usize) -> Vec<Shard> {
+        let mut shards: Vec<Shard> = Vec::new();
+        shards.resize_with(shard_count, || Shard::bounded(memory_size));
+        shards.iter_mut().for_each(|shard| shard.read_from(self.log.reader()));
+        shards
+    }
+
+    fn write<B>(&mut self, chunks: &mut [Chunk<B>]) {
+        for chunk in chunks {
+            let mut packs_start = 0;
+            for lane in &mut chunk.lanes {
+                lane.outcome.packs_start = packs_start;
+                packs_start += lane.outcome.packs.len();
+            }
+            let packs: Vec<&[u8]> = chunk.lanes.iter().map(|lane| lane.outcome.packs.as_slice()).collect();
+            chunk.written = Some(self.log.append(1, &packs).unwrap());
+        }
+        self.log.sync().unwrap();
+    }
+
+    /// The days of shards that were filled with what was written.
+    fn replayed(self, shard_count: usize, memory_size: usize) -> Vec<DayBlock> {
+        let mut shards = self.shards(shard_count, memory_size);
+        drop(self.log);
+        let (log, _) = WriteAhead::open::<WriteAheadError>(self.folder.path(), LIMITS, &mut |record| {
+            for (partition, range) in parts_of(record.payload).unwrap() {
+                let place = (record.place, u32::try_from(range.start).unwrap());
+                let shard = &mut shards[shard_of(partition, shard_count)];
+                shard.replay(partition, &record.payload[range], place).unwrap();
+            }
+            Ok(())
+        })
+        .unwrap();
+        shards.iter_mut().for_each(|shard| shard.read_from(log.reader()));
+        days_of(&shards, Some(&log.reader()))
+    }
+}
+
+const LIMITS: WriteAheadLimits = WriteAheadLimits { segment_size_min: 1 << 16, segment_size_max: 1 << 20 };
 
 fn piped(readings: &[RawReading], shape: Shape) -> Result {
     let zone = zone();
     let rules = Rules { zone: &zone, source: Source::Automated, limits: limits() };
-    let mut shards: Vec<Shard> = Vec::new();
-    shards.resize_with(shape.shards, Shard::default);
+    let mut ahead = Ahead::new();
+    let mut shards = ahead.shards(shape.shards, shape.memory_size);
     let mut result = Result::default();
     let mut last_cursor = 0;
-    let mut written: Vec<Vec<u8>> = Vec::new();
     let source = |feeder: &mut Feeder<'_, u64>| {
         for part in readings.chunks(shape.chunk_readings) {
             let mut chunk = feeder.take().unwrap();
@@ -189,45 +251,27 @@ fn piped(readings: &[RawReading], shape: Shape) -> Result {
         fill(chunk, &readings[start..end], shape.as_runs);
     };
     let mut commit = |chunks: &mut [Chunk<u64>]| {
+        ahead.write(chunks);
         for chunk in chunks {
             assert!(chunk.cursor > last_cursor, "chunks are committed in the order of the file");
             last_cursor = chunk.cursor;
             result.counts.add(&chunk.counts());
             result.rejections.extend(chunk.take_rejections());
-            written.extend(chunk.lanes.iter().map(|lane| lane.outcome.packs.clone()));
         }
         Ok::<(), DurableError>(())
     };
     let limits = PipelineLimits { chunk_count: shape.chunks, decoder_count: shape.decoders };
     run(&mut shards, (&rules, &NoEarlierDays), limits, source, &|| Box::new(decode), &mut commit).unwrap();
-    result.days = days_of(&shards);
-    assert_eq!(replayed(&written, shape.shards), result.days, "what was written ahead gives the same days");
+    result.days = days_of(&shards, Some(&ahead.log.reader()));
+    let replayed = ahead.replayed(shape.shards, shape.memory_size);
+    assert_eq!(replayed, result.days, "what was written ahead gives the same days");
     result
-}
-
-fn replayed(written: &[Vec<u8>], shard_count: usize) -> Vec<DayBlock> {
-    let mut shards: Vec<Shard> = Vec::new();
-    shards.resize_with(shard_count, Shard::default);
-    for mut packs in written.iter().map(Vec::as_slice) {
-        while !packs.is_empty() {
-            let (mut pack, size) = PackReader::new(packs, LeafTag::Frame).unwrap();
-            while pack.advance().unwrap() {
-                let mut frame = vec![0; pack.leaf_size()];
-                pack.write_leaf(&mut frame);
-                let partition = partition_of(&DayLeaf::decode(&frame).unwrap().block().key().usage_point);
-                let shard = tallywatt_shards::lane::shard_of(partition, shard_count);
-                shards[shard].replay(partition, &frame).unwrap();
-            }
-            packs = &packs[size..];
-        }
-    }
-    days_of(&shards)
 }
 
 #[test]
 fn any_shape_gives_what_the_naive_set_gives() {
     let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    for case in 0..6 {
+    for case in 0..3 {
         let readings = readings(&mut rng, 150);
         let mut want = naive(&readings);
         want.rejections.sort_by(|a, b| (a.line, a.code, &a.raw).cmp(&(b.line, b.code, &b.raw)));
@@ -237,7 +281,8 @@ fn any_shape_gives_what_the_naive_set_gives() {
             [(1, 0, 2), (2, 1, 2), (3, 2, 3), (8, 4, 8), (16, 3, 5), (256, 16, 64)]
         {
             for (chunk_readings, as_runs) in [(7, true), (64, false), (1_000, true), (1_000_000, true)] {
-                let shape = Shape { shards, decoders, chunks, chunk_readings, as_runs };
+                let memory_size = [usize::MAX, 0, 20_000][case % 3];
+                let shape = Shape { shards, decoders, chunks, chunk_readings, as_runs, memory_size };
                 assert_eq!(piped(&readings, shape), want, "case {case}, {shape:?}");
             }
         }
@@ -260,36 +305,66 @@ fn frames_give_what_their_readings_give() {
     let mut want = naive(&[also.clone(), delivered.clone(), delivered].concat());
     let zone = zone();
     let rules = Rules { zone: &zone, source: Source::Automated, limits: limits() };
-    for shard_count in [1, 2, 5] {
-        let mut shards: Vec<Shard> = Vec::new();
-        shards.resize_with(shard_count, Shard::default);
-        let (mut counts, mut rejections) = (IntakeCounts::default(), Vec::new());
-        let source = |feeder: &mut Feeder<'_>| {
-            let mut chunk = feeder.take().unwrap();
-            fill(&mut chunk, &also, true);
-            feeder.send(chunk);
-            for (at, frame) in frames.iter().chain(&frames).enumerate() {
+    for (shard_count, memory_size) in [(1, usize::MAX), (2, 0), (5, usize::MAX), (3, 30_000)] {
+        for (frames_per_chunk, is_packed) in [(1, false), (2 * frames.len(), true), (7, true), (40, false)] {
+            let mut ahead = Ahead::new();
+            let mut shards = ahead.shards(shard_count, memory_size);
+            let (mut counts, mut rejections) = (IntakeCounts::default(), Vec::new());
+            let source = |feeder: &mut Feeder<'_>| {
                 let mut chunk = feeder.take().unwrap();
-                chunk.push_frame(frame.bytes(), u64::try_from(at % frames.len()).unwrap() + 1_000_000);
+                fill(&mut chunk, &also, true);
                 feeder.send(chunk);
+                let twice: Vec<(usize, &DayLeaf)> =
+                    frames.iter().enumerate().chain(frames.iter().enumerate()).collect();
+                for some in twice.chunks(frames_per_chunk) {
+                    let mut chunk = feeder.take().unwrap();
+                    some.iter()
+                        .for_each(|(at, frame)| push(&mut chunk, frame.bytes(), at + 1_000_000, is_packed));
+                    feeder.send(chunk);
+                }
+            };
+            let mut commit = |chunks: &mut [Chunk]| {
+                ahead.write(chunks);
+                for chunk in chunks {
+                    counts.add(&chunk.counts());
+                    rejections.extend(chunk.take_rejections());
+                }
+                Ok::<(), DurableError>(())
+            };
+            let limits = PipelineLimits { chunk_count: 4, decoder_count: 0 };
+            let runs =
+                run(&mut shards, (&rules, &NoEarlierDays), limits, source, &|| Box::new(|_| {}), &mut commit);
+            runs.unwrap();
+            let days = days_of(&shards, Some(&ahead.log.reader()));
+            assert_eq!(
+                ahead.replayed(shard_count, memory_size),
+                days,
+                "what was written ahead gives the same days"
+            );
+            let mut got = Result { days, counts, rejections };
+            for result in [&mut want, &mut got] {
+                result.rejections = joined(&result.rejections);
             }
-        };
-        let mut commit = |chunks: &mut [Chunk]| {
-            for chunk in chunks {
-                counts.add(&chunk.counts());
-                rejections.extend(chunk.take_rejections());
-            }
-            Ok::<(), DurableError>(())
-        };
-        let limits = PipelineLimits { chunk_count: 4, decoder_count: 0 };
-        run(&mut shards, (&rules, &NoEarlierDays), limits, source, &|| Box::new(|_| {}), &mut commit)
-            .unwrap();
-        let mut got = Result { days: days_of(&shards), counts, rejections };
-        for result in [&mut want, &mut got] {
-            result.rejections = joined(&result.rejections);
+            assert_eq!(
+                got, want,
+                "{shard_count} shards, {memory_size} bytes, {frames_per_chunk} a chunk, packed: {is_packed}"
+            );
         }
-        assert_eq!(got, want, "{shard_count} shards");
     }
+}
+
+/// A frame, or the day of a pack that it is.
+fn push(chunk: &mut Chunk, frame: &[u8], line: usize, is_packed: bool) {
+    let line = u64::try_from(line).unwrap();
+    if !is_packed {
+        return chunk.push_frame(frame, line);
+    }
+    let (mut writer, mut packs) = (PackWriter::default(), Vec::new());
+    writer.push(frame);
+    writer.finish(&mut packs);
+    let (mut pack, _) = PackReader::new(&packs, LeafTag::Frame).unwrap();
+    assert!(pack.advance().unwrap());
+    chunk.push_day(&pack.packed(), line);
 }
 
 /// What is set aside of a frame is told once a code: counted, with the first reading's text left out here.

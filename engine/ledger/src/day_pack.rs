@@ -21,6 +21,7 @@
 
 use tallywatt_core::day_block::INTERVAL_COUNT_MAX;
 use tallywatt_core::label::LABEL_SIZE_MAX;
+use tallywatt_core::quality::Quality;
 
 use crate::blinding::{BLINDING_AT, POINT_AT};
 use crate::codec::CodecError;
@@ -42,7 +43,8 @@ const PACKED_LEAF_SIZE_MAX: usize = 2 + 2 + LABEL_SIZE_MAX + 4 + 9 + 5 * INTERVA
 /// The first bytes of a leaf: which day of which register it is.
 pub type Header = [u8; HEADER_SIZE];
 /// Code of a valid reading, the ordinary quality.
-const VALID: u8 = 0;
+const VALID: u8 = Quality::Valid.code();
+const MISSING: u8 = Quality::Missing.code();
 
 const COUNT_MAX: usize = INTERVAL_COUNT_MAX as usize;
 /// Fields of the header that leaves mostly share, beside day and usage point.
@@ -71,6 +73,83 @@ impl<'a> Qualities<'a> {
             _ => Self::Each(codes),
         }
     }
+}
+
+/// A day as it stands in a pack: the values in as many bits as the largest needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PackedDay<'a> {
+    /// Its leaf's first bytes.
+    pub header: &'a Header,
+    /// In their shortest form, as [`Qualities::of`] gives them.
+    pub qualities: Qualities<'a>,
+    /// Bits a value, as `packed_values::width_of` gives it.
+    pub width: u8,
+    /// The values, `width` bits each.
+    pub bits: &'a [u8],
+}
+
+impl PackedDay<'_> {
+    /// How many intervals have a value.
+    #[must_use]
+    pub fn present_count(&self) -> usize {
+        let count = interval_count(self.header);
+        match self.qualities {
+            Qualities::All(MISSING) => 0,
+            Qualities::All(_) => count,
+            Qualities::Each(codes) => count - codes.iter().filter(|code| **code == MISSING).count(),
+        }
+    }
+
+    /// The largest value, Wh.
+    ///
+    /// # Panics
+    /// If there are not as many bits as the header states values.
+    #[must_use]
+    pub fn max_wh(&self) -> i32 {
+        let mut values = [0; COUNT_MAX];
+        self.values(&mut values).iter().copied().max().unwrap_or(0)
+    }
+
+    /// Size of its leaf.
+    #[must_use]
+    pub fn leaf_size(&self) -> usize {
+        leaf_size(interval_count(self.header))
+    }
+
+    /// Writes its leaf, with a blinding of zeros.
+    ///
+    /// # Panics
+    /// If `leaf` is not [`PackedDay::leaf_size`] bytes, or there are not as many bits as the header states values.
+    pub fn write_leaf(&self, leaf: &mut [u8]) {
+        let mut values = [0; COUNT_MAX];
+        write_leaf(self.header, self.values(&mut values), self.qualities, leaf);
+    }
+
+    fn values<'v>(&self, values: &'v mut [i32; COUNT_MAX]) -> &'v [i32] {
+        let values = &mut values[..interval_count(self.header)];
+        unpack(self.bits, self.width, values);
+        values
+    }
+}
+
+/// Writes the leaf of a day, with a blinding of zeros.
+///
+/// # Panics
+/// If `leaf` is not its size.
+fn write_leaf(header: &Header, values: &[i32], qualities: Qualities<'_>, leaf: &mut [u8]) {
+    assert_eq!(leaf.len(), leaf_size(values.len()), "the leaf fits its place");
+    leaf[..HEADER_SIZE].copy_from_slice(header);
+    leaf[BLINDING_AT].fill(0);
+    let (value_bytes, rest) = leaf[BLINDING_AT.end..].split_at_mut(4 * values.len());
+    for (bytes, value) in value_bytes.as_chunks_mut::<4>().0.iter_mut().zip(values) {
+        *bytes = value.to_le_bytes();
+    }
+    let (codes, padding) = rest.split_at_mut(values.len());
+    match qualities {
+        Qualities::All(code) => codes.fill(code),
+        Qualities::Each(each) => codes.copy_from_slice(each),
+    }
+    padding.fill(0);
 }
 
 /// What a pack's first bytes say.
@@ -146,8 +225,32 @@ impl PackWriter {
     /// # Panics
     /// If the pack is full, or the number of values or qualities is not the header's.
     pub fn push_day(&mut self, header: &Header, values: &[i32], qualities: Qualities<'_>) {
-        assert!(!self.is_full(), "a pack has at most 64 leaves");
         assert_eq!(values.len(), interval_count(header), "the header states the number of values");
+        self.begin_day(header, qualities);
+        let width = width_of(values);
+        self.bytes.push(width);
+        pack_fitting(values, width, &mut self.bytes);
+    }
+
+    /// Adds a day whose values are packed already.
+    ///
+    /// # Panics
+    /// If the pack is full, or the number of bits or qualities is not the header's.
+    pub fn push_packed(&mut self, day: &PackedDay<'_>) {
+        let PackedDay { header, qualities, width, bits } = *day;
+        assert_eq!(
+            bits.len(),
+            packed_size(interval_count(header), width),
+            "the header states the number of values"
+        );
+        self.begin_day(header, qualities);
+        self.bytes.push(width);
+        self.bytes.extend_from_slice(bits);
+    }
+
+    /// What stands before the values.
+    fn begin_day(&mut self, header: &Header, qualities: Qualities<'_>) {
+        assert!(!self.is_full(), "a pack has at most 64 leaves");
         let shared = shared_size(&self.previous, header);
         let control = control_of(&self.previous, header, shared, qualities);
         self.bytes.push(control.byte());
@@ -167,13 +270,10 @@ impl PackWriter {
             Qualities::All(VALID) => {}
             Qualities::All(code) => self.bytes.push(code),
             Qualities::Each(codes) => {
-                assert_eq!(codes.len(), values.len(), "every value has a quality");
+                assert_eq!(codes.len(), interval_count(header), "every value has a quality");
                 self.bytes.extend_from_slice(codes);
             }
         }
-        let width = width_of(values);
-        self.bytes.push(width);
-        pack_fitting(values, width, &mut self.bytes);
         self.previous = *header;
         self.count += 1;
     }
@@ -201,6 +301,8 @@ pub struct PackReader<'a> {
     header: Header,
     values: [i32; COUNT_MAX],
     qualities: Qualities<'a>,
+    width: u8,
+    bits: &'a [u8],
 }
 
 impl<'a> PackReader<'a> {
@@ -217,7 +319,7 @@ impl<'a> PackReader<'a> {
         let mut header = [0; HEADER_SIZE];
         (header[0], header[1]) = (LEAF_VERSION, tag as u8);
         let (values, qualities) = ([0; COUNT_MAX], Qualities::All(VALID));
-        Ok((Self { bytes, at: PACK_HEADER_SIZE, left, header, values, qualities }, size))
+        Ok((Self { bytes, at: PACK_HEADER_SIZE, left, header, values, qualities, width: 0, bits: &[] }, size))
     }
 
     /// Where in the pack the days read so far end.
@@ -304,6 +406,12 @@ impl<'a> PackReader<'a> {
         self.qualities
     }
 
+    /// The day, its values as they are packed.
+    #[must_use]
+    pub const fn packed(&self) -> PackedDay<'_> {
+        PackedDay { header: &self.header, qualities: self.qualities, width: self.width, bits: self.bits }
+    }
+
     /// Size of the day's leaf.
     #[must_use]
     pub fn leaf_size(&self) -> usize {
@@ -315,20 +423,7 @@ impl<'a> PackReader<'a> {
     /// # Panics
     /// If `leaf` is not [`PackReader::leaf_size`] bytes.
     pub fn write_leaf(&self, leaf: &mut [u8]) {
-        assert_eq!(leaf.len(), self.leaf_size(), "the leaf fits its place");
-        leaf[..HEADER_SIZE].copy_from_slice(&self.header);
-        leaf[BLINDING_AT].fill(0);
-        let values = self.values_wh();
-        let (value_bytes, rest) = leaf[BLINDING_AT.end..].split_at_mut(4 * values.len());
-        for (bytes, value) in value_bytes.as_chunks_mut::<4>().0.iter_mut().zip(values) {
-            *bytes = value.to_le_bytes();
-        }
-        let (codes, padding) = rest.split_at_mut(values.len());
-        match self.qualities {
-            Qualities::All(code) => codes.fill(code),
-            Qualities::Each(each) => codes.copy_from_slice(each),
-        }
-        padding.fill(0);
+        write_leaf(&self.header, self.values_wh(), self.qualities, leaf);
     }
 
     fn read_point(&mut self, previous: &Header) -> Result<(), CodecError> {
@@ -362,7 +457,7 @@ impl<'a> PackReader<'a> {
             return Err(refuse);
         }
         let size = packed_size(count, width);
-        self.take(size, "values")?;
+        (self.width, self.bits) = (width, self.take(size, "values")?);
         // Reads past the values are masked away, and are cheaper than a copy with room behind.
         unpack(&self.bytes[at + 1..], width, &mut self.values[..count]);
         let spare_bits = 8 * size - count * usize::from(width);

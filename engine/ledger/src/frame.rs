@@ -19,7 +19,8 @@ use tallywatt_core::register::{Flow, Register};
 
 use crate::blinding::BLINDING_SIZE;
 use crate::codec::CodecError;
-use crate::day_leaf::{DayLeaf, HEADER_SIZE, LEAF_VERSION, LeafTag, leaf_size};
+use crate::day_leaf::{DayLeaf, HEADER_SIZE, LEAF_SIZE_MAX, LEAF_VERSION, LeafTag, leaf_size};
+use crate::day_pack::{Header, PackedDay, Qualities};
 
 /// Where the usage point stands.
 const POINT_AT: usize = HEADER_SIZE - LABEL_SIZE_MAX;
@@ -89,9 +90,45 @@ fn refusal(bytes: &[u8]) -> CodecError {
     }
 }
 
+/// Checks a day of a pack, as [`check_frame`] checks its frame.
+///
+/// # Errors
+/// As [`check_frame`] of the frame that [`PackedDay::write_leaf`] writes.
+///
+/// # Panics
+/// If the day is not as a `PackReader` gives it.
+pub fn check_day(day: &PackedDay<'_>) -> Result<FrameHeader, CodecError> {
+    // Packed values are not negative, and blinding and padding are not packed: header and qualities remain.
+    if let (Some(header), Qualities::All(code)) = (checked_header(day.header), day.qualities) {
+        if code == Quality::Missing.code() && day.width == 0 {
+            return Ok(FrameHeader { missing_count: header.interval_count, ..header });
+        }
+        if code != Quality::Missing.code() && is_quality(code) {
+            return Ok(header);
+        }
+    }
+    let mut frame = [0; LEAF_SIZE_MAX];
+    let frame = &mut frame[..day.leaf_size()];
+    day.write_leaf(frame);
+    check_frame(frame)
+}
+
 /// The header, if all of the frame is canonical.
 fn checked(bytes: &[u8]) -> Option<FrameHeader> {
-    let header: &[u8; HEADER_SIZE] = bytes.first_chunk()?;
+    let header = checked_header(bytes.first_chunk()?)?;
+    let count = usize::from(header.interval_count);
+    let frame = bytes.get(..header.size)?;
+    let (values, rest) = frame[VALUES_AT..].split_at(4 * count);
+    let (qualities, padding) = rest.split_at(count);
+    let is_zero = |part: &[u8]| part.iter().fold(0, |all, &byte| all | byte) == 0;
+    if !is_zero(&frame[HEADER_SIZE..VALUES_AT]) || !is_zero(padding) {
+        return None;
+    }
+    Some(FrameHeader { missing_count: missing_count(values, qualities)?, ..header })
+}
+
+/// What a canonical header says, as if no value were missing.
+fn checked_header(header: &Header) -> Option<FrameHeader> {
     let [version, tag, interval_minutes, channel, group_c, zone, source, revision, ..] = *header;
     let flow = Flow::from_group_c(group_c)?;
     let source = Source::from_code(source)?;
@@ -108,28 +145,17 @@ fn checked(bytes: &[u8]) -> Option<FrameHeader> {
     if !is_sound || !is_name(&point) {
         return None;
     }
-    let count = usize::from(interval_count);
-    let size = leaf_size(count);
-    let frame = bytes.get(..size)?;
-    let (values, rest) = frame[VALUES_AT..].split_at(4 * count);
-    let (qualities, padding) = rest.split_at(count);
-    let is_zero = |part: &[u8]| part.iter().fold(0, |all, &byte| all | byte) == 0;
-    if !is_zero(&frame[HEADER_SIZE..VALUES_AT]) || !is_zero(padding) {
-        return None;
-    }
-    let missing_count = missing_count(values, qualities)?;
     let start = UtcSeconds(i64::from(day.number()) * 86_400 - i64::from(offset_quarters) * 900);
-    let register = Register { flow, channel, zone };
     Some(FrameHeader {
         point,
-        register,
+        register: Register { flow, channel, zone },
         day,
         start,
         interval_minutes,
         interval_count,
-        missing_count,
+        missing_count: 0,
         source,
-        size,
+        size: leaf_size(usize::from(interval_count)),
     })
 }
 
@@ -185,6 +211,7 @@ mod tests {
     use tallywatt_core::day_block::{DayBlock, MergeCounts};
 
     use crate::blinding::BlindingSecret;
+    use crate::day_pack::{PackReader, PackWriter};
 
     /// A small generator: the same numbers for the same seed.
     struct Dice(u64);
@@ -270,6 +297,46 @@ mod tests {
                 _ => (),
             }
             if check(&bytes, &context) { taken += 1 } else { refused += 1 }
+        }
+        assert!(taken > 5_000 && refused > 5_000, "{taken} taken, {refused} refused: both must be met often");
+    }
+
+    /// Whatever bytes a packed day's frame has, its check says what the frame's check says.
+    #[test]
+    fn a_packed_day_is_checked_as_its_frame() {
+        const SEED: u64 = 20_260_302;
+        let mut dice = Dice(SEED);
+        let (mut taken, mut refused) = (0, 0);
+        for case in 0..60_000 {
+            let mut frame = leaf(&mut dice).bytes().to_vec();
+            if dice.below(2) == 0 {
+                let at = [dice.below(8), dice.below(HEADER_SIZE), 11, 14][dice.below(4)];
+                if !(12..14).contains(&at) {
+                    frame[at] ^= 1 << dice.below(8);
+                }
+            }
+            let count = usize::from(u16::from_le_bytes([frame[12], frame[13]]));
+            let qualities_at = VALUES_AT + 4 * count;
+            match dice.below(4) {
+                0 => frame[qualities_at..][..count].fill(u8::try_from(dice.below(256)).unwrap()),
+                1 => frame[qualities_at + dice.below(count)] = u8::try_from(dice.below(256)).unwrap(),
+                2 => {
+                    frame[VALUES_AT..][..4 * count].fill(0);
+                    frame[qualities_at..][..count].fill(Quality::Missing.code());
+                }
+                _ => (),
+            }
+            let mut pack = PackWriter::default();
+            pack.push(&frame);
+            let mut bytes = Vec::new();
+            pack.finish(&mut bytes);
+            let (mut reader, _) = PackReader::new(&bytes, LeafTag::Frame).unwrap();
+            assert!(reader.advance().unwrap());
+            let mut unpacked = vec![0; reader.leaf_size()];
+            reader.packed().write_leaf(&mut unpacked);
+            let got = check_day(&reader.packed());
+            assert_eq!(got, check_frame(&unpacked), "seed {SEED}, case {case}");
+            if got.is_ok() { taken += 1 } else { refused += 1 }
         }
         assert!(taken > 5_000 && refused > 5_000, "{taken} taken, {refused} refused: both must be met often");
     }

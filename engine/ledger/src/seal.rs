@@ -18,6 +18,7 @@ use tallywatt_core::register::Flow;
 use crate::blinding::{POINT_AT, point_block};
 use crate::codec::{CodecError, Reader, Writer};
 use crate::day_leaf::{DayLeaf, LeafTag};
+use crate::day_pack::Header;
 use crate::digest;
 use crate::hash_many::{BLOCK_SIZE, Mode, hash_each, hash_one};
 use crate::tree::{Root, Tree, TreeKind};
@@ -37,23 +38,29 @@ pub fn partition_of(usage_point: &UsagePointId) -> u8 {
 /// How many names are hashed at once.
 const NAME_GROUP_COUNT: usize = 64;
 
-/// The partitions of leaves or frames of `leaf_size` bytes that stand end to end: what [`partition_of`] says of each.
+/// The partitions of leaves or frames, by their first bytes: what [`partition_of`] says of each. A name is hashed once
+/// for its consecutive leaves.
 ///
 /// # Panics
-/// If `leaves` is not `partitions.len()` leaves.
-pub fn partitions_of(leaves: &[u8], leaf_size: usize, partitions: &mut [u8]) {
-    assert_eq!(leaves.len(), leaf_size * partitions.len(), "every leaf has a place for its partition");
-    let groups = leaves.chunks(leaf_size * NAME_GROUP_COUNT).zip(partitions.chunks_mut(NAME_GROUP_COUNT));
-    for (leaves, partitions) in groups {
+/// If not every header has a place for its partition.
+pub fn partitions_of(headers: &[Header], partitions: &mut [u8]) {
+    assert_eq!(headers.len(), partitions.len(), "every leaf has a place for its partition");
+    let groups = headers.chunks(NAME_GROUP_COUNT).zip(partitions.chunks_mut(NAME_GROUP_COUNT));
+    for (headers, partitions) in groups {
         let mut blocks = [[0; BLOCK_SIZE]; NAME_GROUP_COUNT];
-        for (leaf, block) in leaves.chunks_exact(leaf_size).zip(&mut blocks) {
-            block[..POINT_AT.len()].copy_from_slice(&leaf[POINT_AT]);
+        let (mut name_count, mut name_of) = (0, [0; NAME_GROUP_COUNT]);
+        for (header, name) in headers.iter().zip(&mut name_of) {
+            if name_count == 0 || blocks[name_count - 1][..POINT_AT.len()] != header[POINT_AT] {
+                blocks[name_count][..POINT_AT.len()].copy_from_slice(&header[POINT_AT]);
+                name_count += 1;
+            }
+            *name = name_count - 1;
         }
         let mut digests = [[0; 32]; NAME_GROUP_COUNT];
-        let digests = &mut digests[..partitions.len()];
-        hash_each(Mode::Plain, blocks[..partitions.len()].as_flattened(), BLOCK_SIZE, digests);
-        for (partition, digest) in partitions.iter_mut().zip(digests) {
-            *partition = digest[0];
+        let names = blocks[..name_count].as_flattened();
+        hash_each(Mode::Plain, names, BLOCK_SIZE, &mut digests[..name_count]);
+        for (partition, name) in partitions.iter_mut().zip(name_of) {
+            *partition = digests[name][0];
         }
     }
 }

@@ -35,14 +35,12 @@ use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
 use tallywatt_ledger::codec::Writer;
 use tallywatt_ledger::digest::content_hash;
-use tallywatt_ledger::leaf_key::LeafKey;
-use tallywatt_ledger::seal::partition_of;
 use tallywatt_shards::cut::CutError;
 use tallywatt_shards::durable::{self, DurableError};
-use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord, IntakeRecordError};
-use tallywatt_shards::lane::{DayPart, shard_of};
+use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord, IntakeRecordError, parts_of};
+use tallywatt_shards::lane::shard_of;
 use tallywatt_shards::let_go::LetGoError;
-use tallywatt_shards::shard::{Shard, ShardError};
+use tallywatt_shards::shard::{ReplayError, Shard, ShardError};
 use tallywatt_shards::write_ahead::{Record, WriteAhead, WriteAheadError, WriteAheadLimits};
 
 use crate::books::Books;
@@ -102,9 +100,9 @@ pub enum IntakeError {
     /// The days cannot be sealed.
     #[error(transparent)]
     Cut(#[from] CutError),
-    /// A recovered day does not fit one recovered before.
-    #[error("a recovered day of {0} does not fit the ones before it")]
-    Recovered(String),
+    /// Days written ahead cannot be replayed.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// An earlier import failed half-way.
     #[error("an earlier import failed: open the intake again, it goes on behind the last durable line")]
     Failed,
@@ -404,49 +402,13 @@ fn recover(
 ) -> Result<(), IntakeError> {
     let intake = IntakeRecord::decode(record.payload)?;
     let packs_start = record.payload.len() - intake.packs.len();
-    let mut parts: Vec<Vec<DayPart>> = vec![Vec::new(); shards.len()];
-    intake.each_day(&mut |offset, frame| {
-        let key = LeafKey::of_header(tallywatt_shards::day_slot::header_of(frame));
-        let partition = partition_of(&key.block_key().usage_point);
+    for (partition, range) in parts_of(&intake.packs)? {
+        let start = u32::try_from(packs_start + range.start).expect("a record is below 4 GiB");
         let shard = shard_of(partition, shards.len());
-        shards[shard]
-            .replay(partition, frame)
-            .map_err(|key| IntakeError::Recovered(format!("{} on {}", key.usage_point, key.day)))?;
-        match parts[shard].last_mut() {
-            Some(part) if part.partition == partition => {
-                (part.last, part.size) = (key, intake.packs.len() - part.offset);
-            }
-            _ => parts[shard].push(DayPart {
-                partition,
-                first: key,
-                last: key,
-                offset,
-                size: intake.packs.len() - offset,
-            }),
-        }
-        Ok::<(), IntakeError>(())
-    })?;
-    bound(&mut parts);
-    for (shard, parts) in shards.iter_mut().zip(&parts) {
-        shard.note(parts, record.place, packs_start);
-        if shard.is_full() {
-            shard.let_go_of_table();
-        }
+        shards[shard].replay(partition, &intake.packs[range], (record.place, start))?;
     }
     remember(imports, intake);
     Ok(())
-}
-
-/// Ends each part where the next one begins.
-fn bound(parts: &mut [Vec<DayPart>]) {
-    let mut starts: Vec<usize> = parts.iter().flatten().map(|part| part.offset).collect();
-    starts.sort_unstable();
-    for part in parts.iter_mut().flatten() {
-        let next = starts.partition_point(|&start| start <= part.offset);
-        if let Some(&next) = starts.get(next) {
-            part.size = next - part.offset;
-        }
-    }
 }
 
 /// Counts a record.

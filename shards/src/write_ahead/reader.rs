@@ -8,6 +8,7 @@
 //! What is read is not checked against the group's hash again: the payload's own decoder has the last word.
 
 use std::fs::File;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -66,6 +67,14 @@ impl WriteAheadReader {
         let name = format!("{}-{}.twa", place.generation, place.segment);
         file.read_exact_at(into, place.offset + u64::from(start))
             .map_err(|error| DurableError::io("read", Path::new(&name))(error).into())
+    }
+
+    /// Says that a part of a record will be read soon, so that it is fetched meanwhile. Only speed depends on it.
+    pub fn will_need(&self, place: RecordPlace, start: u32, size: usize) {
+        let (Ok(file), Ok(size)) = (self.segment_of(place, start, size), u64::try_from(size)) else { return };
+        let start = place.offset + u64::from(start);
+        // The system may know better.
+        let _ = rustix::fs::fadvise(&file, start, NonZeroU64::new(size), rustix::fs::Advice::WillNeed);
     }
 
     /// The segment that holds the bytes, shared so that it outlives a log that starts over.

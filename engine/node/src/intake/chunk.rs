@@ -8,6 +8,7 @@ use tallywatt_core::rejection::Rejection;
 use tallywatt_ingest::block_decoder::{BlockEnd, BlockError};
 use tallywatt_ingest::blocks::Block;
 use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
+use tallywatt_ledger::day_pack::PackedDay;
 use tallywatt_shards::lane::{Chunk, RunHead};
 use tallywatt_shards::pipeline::Feeder;
 
@@ -106,6 +107,12 @@ impl ReadingSink for BlockSink<'_, '_> {
         }
     }
 
+    fn day(&mut self, day: &PackedDay<'_>, line: u64) {
+        if self.wanted.takes(line) {
+            self.chunk.push_day(day, line);
+        }
+    }
+
     fn reject(&mut self, rejection: Rejection) {
         if self.wanted.takes(rejection.line) {
             self.chunk.rejections.push(rejection);
@@ -146,6 +153,12 @@ impl ReadingSink for ChunkSink<'_, '_, '_> {
     fn frame(&mut self, frame: &[u8], line: u64) {
         if let Some(chunk) = self.chunk.as_mut().filter(|_| self.wanted.takes(line)) {
             chunk.push_frame(frame, line);
+        }
+    }
+
+    fn day(&mut self, day: &PackedDay<'_>, line: u64) {
+        if let Some(chunk) = self.chunk.as_mut().filter(|_| self.wanted.takes(line)) {
+            chunk.push_day(day, line);
         }
     }
 

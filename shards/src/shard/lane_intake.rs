@@ -1,0 +1,405 @@
+//! What a shard does with the days and runs of a lane.
+//!
+//! ```text
+//!   day or run ── new or known, on the grid, within the limits, in the past ──▶ taken at once
+//!              └─ anything else ──▶ reading by reading through the rules
+//! ```
+
+use tallywatt_core::calendar::{LocalDay, UtcSeconds};
+use tallywatt_core::day_block::{BlockKey, DayGrid, MergeCounts};
+use tallywatt_core::quality::Quality;
+use tallywatt_core::reading::RawReading;
+use tallywatt_core::rejection::{Rejection, RejectionCode};
+use tallywatt_core::vee::judge::{Limits, judge};
+use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, leaf_size};
+use tallywatt_ledger::day_pack::{Header, PackedDay};
+use tallywatt_ledger::leaf_key::LeafKey;
+
+use crate::accepted::Outcome as ReadingOutcome;
+use crate::day_slot;
+use crate::day_table::Slot;
+use crate::intake_record::IntakeCounts;
+use crate::lane::{DayHead, LaneRun, Outcome, RunHead};
+use crate::let_go::{LetGoError, each_frame};
+use crate::shard::{EarlierDays, Rules, Shard, ShardError};
+
+/// A shard at work on one lane.
+pub(super) struct LaneIntake<'a> {
+    shard: &'a mut Shard,
+    rules: &'a Rules<'a>,
+    earlier: &'a dyn EarlierDays,
+    outcome: &'a mut Outcome,
+    /// The local day of the last reading: the next one is mostly of the same.
+    recent: Option<LocalDay>,
+    /// Room to unpack a day.
+    frame: [u8; LEAF_SIZE_MAX],
+}
+
+impl<'a> LaneIntake<'a> {
+    pub(super) fn new(
+        shard: &'a mut Shard,
+        rules: &'a Rules<'a>,
+        earlier: &'a dyn EarlierDays,
+        outcome: &'a mut Outcome,
+    ) -> Self {
+        Self { shard, rules, earlier, outcome, recent: None, frame: [0; LEAF_SIZE_MAX] }
+    }
+
+    /// Takes a day in. Days come partition by partition.
+    pub(super) fn day(&mut self, head: &DayHead, day: &PackedDay<'_>) -> Result<(), ShardError> {
+        let header = day.header;
+        let present_count = day.present_count();
+        if present_count == 0 {
+            return Ok(());
+        }
+        let grid = day_slot::grid_of(header);
+        let key = LeafKey::of_header(header);
+        let fits = self.local_day_of(grid.start).is_some_and(|local| {
+            local.day == day_slot::day_of(header)
+                && local.start == grid.start
+                && local.interval_count(grid.interval_minutes).map(usize::from) == Some(grid.interval_count)
+        });
+        let last = grid.interval_count - 1;
+        // No value needs more bits than all of them together have.
+        let is_ordinary = |max_wh| self.is_ordinary(&grid, last, max_wh);
+        if !fits || !(is_ordinary((1 << day.width) - 1) || is_ordinary(i64::from(day.max_wh()))) {
+            return self.day_by_reading(head, day, &key);
+        }
+        let (partition, source) = (head.partition, self.rules.source.code());
+        let count = u64::try_from(present_count).expect("a day has at most 300 intervals");
+        let is_whole = present_count == grid.interval_count;
+        if is_whole && self.shard.is_past(partition, &key) && self.earlier.find(partition, &key)?.is_none() {
+            let mut own = *header;
+            day_slot::set_source(&mut own, source);
+            self.shard.in_order.push(partition, key, &PackedDay { header: &own, ..*day });
+            self.shard.raise_last(partition, key);
+            self.outcome.counts.offered += count;
+            self.outcome.counts.accepted += count;
+            return Ok(());
+        }
+        let slot = self.find(partition, &key)?;
+        let frame = &mut self.frame[..day.leaf_size()];
+        day.write_leaf(frame);
+        match slot {
+            None => {
+                day_slot::set_source(frame, source);
+                let slot = self.shard.hold(partition, key, frame);
+                self.shard.table.touch(slot);
+                self.outcome.counts.offered += count;
+                self.outcome.counts.accepted += count;
+                Ok(())
+            }
+            Some(slot) => {
+                let known = self.shard.table.frame(slot);
+                // The same day again, byte for byte but for its source: the ordinary repetition.
+                if day_slot::source_of(day_slot::header_of(known)) >= source
+                    && is_same_but_source(known, frame)
+                {
+                    self.outcome.counts.offered += count;
+                    self.outcome.counts.duplicate += count;
+                    return Ok(());
+                }
+                self.day_by_reading(head, day, &key)
+            }
+        }
+    }
+
+    /// The days of a partition are through.
+    pub(super) fn close_part(&mut self) {
+        self.shard.in_order.close(self.outcome);
+    }
+
+    /// The slow way: every interval that has a value is judged as a reading of its own.
+    fn day_by_reading(
+        &mut self,
+        head: &DayHead,
+        day: &PackedDay<'_>,
+        key: &LeafKey,
+    ) -> Result<(), ShardError> {
+        let BlockKey { usage_point, register, .. } = key.block_key();
+        let grid = day_slot::grid_of(day.header);
+        let before = self.outcome.rejections.len();
+        let mut frame = [0; LEAF_SIZE_MAX];
+        let frame = &mut frame[..day.leaf_size()];
+        day.write_leaf(frame);
+        for at in 0..grid.interval_count {
+            let (value_wh, quality) = day_slot::interval(frame, at);
+            if quality == Quality::Missing {
+                continue;
+            }
+            let reading = RawReading {
+                usage_point,
+                register,
+                start: grid.start.plus(seconds_of(at, grid.interval_minutes)),
+                interval_minutes: grid.interval_minutes,
+                energy_wh: i64::from(value_wh),
+                quality,
+                line: head.line,
+            };
+            self.reading(head.partition, &reading)?;
+        }
+        join_same_code(&mut self.outcome.rejections, before);
+        Ok(())
+    }
+
+    pub(super) fn run(
+        &mut self,
+        LaneRun { head: run, partition, .. }: &LaneRun,
+        values_wh: &[i64],
+    ) -> Result<(), ShardError> {
+        let mut done = 0;
+        while done < values_wh.len() {
+            let taken = self.run_of_day((run, *partition), done, &values_wh[done..])?;
+            if taken == 0 {
+                self.reading(*partition, &reading_of(run, done, values_wh[done]))?;
+            }
+            done += taken.max(1);
+        }
+        Ok(())
+    }
+
+    /// Takes the part of a run that lies in one day, and says how many values that were; 0 when the next is out of
+    /// the ordinary.
+    fn run_of_day(
+        &mut self,
+        (run, partition): (&RunHead, u8),
+        at: usize,
+        values_wh: &[i64],
+    ) -> Result<usize, ShardError> {
+        let start = run.start.plus(seconds_of(at, run.interval_minutes));
+        let Some(local) = self.local_day_of(start) else { return Ok(0) };
+        if run.quality == Quality::Missing {
+            return Ok(0);
+        }
+        let (register, minutes, source) = (run.register, run.interval_minutes, self.rules.source);
+        let point = run.usage_point.padded();
+        let Some(header) = day_slot::empty_header(point, register, &local, minutes, source) else {
+            return Ok(0);
+        };
+        let grid = day_slot::grid_of(&header);
+        let Some(first) = grid.interval_at(start) else { return Ok(0) };
+        let count = values_wh.len().min(grid.interval_count - first);
+        let values_wh = &values_wh[..count];
+        let (min_wh, max_wh) =
+            values_wh.iter().fold((i64::MAX, i64::MIN), |(min, max), &wh| (min.min(wh), max.max(wh)));
+        if min_wh < 0 || !self.is_ordinary(&grid, first + count - 1, max_wh) {
+            return Ok(0);
+        }
+        let key = LeafKey::of_header(&header);
+        let slot = match self.find(partition, &key)? {
+            Some(slot) if day_slot::grid_of(day_slot::header_of(self.shard.table.frame(slot))) != grid => {
+                return Ok(0);
+            }
+            Some(slot) => slot,
+            None => self.hold_empty(partition, key, &header),
+        };
+        self.put_all(slot, run, at, first, values_wh);
+        Ok(count)
+    }
+
+    fn put_all(&mut self, slot: Slot, run: &RunHead, at: usize, first: usize, values_wh: &[i64]) {
+        let source = self.rules.source.code();
+        let mut changed = false;
+        for (step, &wh) in values_wh.iter().enumerate() {
+            let value_wh = i32::try_from(wh).expect("values within the ceiling were checked to fit");
+            let mut counts = MergeCounts::default();
+            let frame = self.shard.table.frame_mut(slot);
+            changed |= day_slot::put(frame, first + step, (value_wh, run.quality), &mut counts);
+            count(&mut self.outcome.counts, &counts);
+            if counts.conflict > 0 {
+                let reading = reading_of(run, at + step, wh);
+                self.outcome.rejections.push(rejection(&reading, RejectionCode::Conflict));
+            }
+        }
+        let frame = self.shard.table.frame_mut(slot);
+        if source > day_slot::source_of(day_slot::header_of(frame)) {
+            day_slot::set_source(frame, source);
+            changed = true;
+        }
+        if changed {
+            self.shard.table.touch(slot);
+        }
+    }
+
+    /// One reading through all the rules.
+    fn reading(&mut self, partition: u8, reading: &RawReading) -> Result<(), ShardError> {
+        let outcome = self.judged(partition, reading)?;
+        let counts = &mut self.outcome.counts;
+        counts.offered += 1;
+        let code = match outcome {
+            ReadingOutcome::Accepted => {
+                counts.accepted += 1;
+                return Ok(());
+            }
+            ReadingOutcome::Duplicate => {
+                counts.duplicate += 1;
+                return Ok(());
+            }
+            ReadingOutcome::Corrected => {
+                counts.corrected += 1;
+                return Ok(());
+            }
+            ReadingOutcome::Conflict => {
+                counts.conflict += 1;
+                RejectionCode::Conflict
+            }
+            ReadingOutcome::Rejected(code) => {
+                counts.rejected += 1;
+                code
+            }
+        };
+        self.outcome.rejections.push(rejection(reading, code));
+        Ok(())
+    }
+
+    fn judged(&mut self, partition: u8, reading: &RawReading) -> Result<ReadingOutcome, ShardError> {
+        use ReadingOutcome::Rejected;
+        let Some(local) = self.local_day_of(reading.start) else {
+            return Ok(Rejected(RejectionCode::Stamp));
+        };
+        let RawReading { usage_point, register, interval_minutes, quality, .. } = *reading;
+        let key = LeafKey::new(&BlockKey { usage_point, register, day: local.day });
+        let known = self.find(partition, &key)?;
+        let source = self.rules.source;
+        let header = match known {
+            Some(slot) => Some(*day_slot::header_of(self.shard.table.frame(slot))),
+            None => day_slot::empty_header(usage_point.padded(), register, &local, interval_minutes, source),
+        };
+        let Some(header) = header else { return Ok(Rejected(RejectionCode::IntervalSize)) };
+        let grid = day_slot::grid_of(&header);
+        // The usage point's zone was another when the day came in: its intervals are not this day's.
+        if grid.start != local.start && grid.interval_minutes == interval_minutes {
+            return Ok(Rejected(RejectionCode::OffGrid));
+        }
+        let (at, value_wh) = match judge(reading, &grid, &self.rules.limits) {
+            Ok(judged) => judged,
+            Err(code) => return Ok(Rejected(code)),
+        };
+        if quality == Quality::Missing {
+            return Ok(Rejected(RejectionCode::NoValue));
+        }
+        let slot = known.unwrap_or_else(|| self.hold_empty(partition, key, &header));
+        let frame = self.shard.table.frame_mut(slot);
+        let mut counts = MergeCounts::default();
+        let mut changed = day_slot::put(frame, at, (value_wh, quality), &mut counts);
+        if source.code() > day_slot::source_of(day_slot::header_of(frame)) {
+            day_slot::set_source(frame, source.code());
+            changed = true;
+        }
+        if changed {
+            self.shard.table.touch(slot);
+        }
+        Ok(match counts {
+            MergeCounts { accepted: 1, .. } => ReadingOutcome::Accepted,
+            MergeCounts { duplicate: 1, .. } => ReadingOutcome::Duplicate,
+            MergeCounts { corrected: 1, .. } => ReadingOutcome::Corrected,
+            _ => ReadingOutcome::Conflict,
+        })
+    }
+
+    /// Holds a new day without a value.
+    fn hold_empty(&mut self, partition: u8, key: LeafKey, header: &Header) -> Slot {
+        let frame = &mut self.frame[..leaf_size(day_slot::interval_count(header))];
+        day_slot::write_empty(header, frame);
+        self.shard.hold(partition, key, frame)
+    }
+
+    /// The day's slot, brought back into memory if it is known from before.
+    fn find(&mut self, partition: u8, key: &LeafKey) -> Result<Option<Slot>, ShardError> {
+        if !self.shard.is_past(partition, key) {
+            if let Some(slot) = self.shard.table.find(key) {
+                return Ok(Some(slot));
+            }
+            if let Some(reader) = &self.shard.reader
+                && let Some(frame) = self.shard.let_go.find(partition, key, reader)?
+            {
+                return Ok(Some(self.shard.hold(partition, *key, &frame)));
+            }
+            if let Some(slot) = self.find_in_order(partition, key)? {
+                return Ok(Some(slot));
+            }
+        }
+        let earlier = self.earlier.find(partition, key)?;
+        Ok(earlier.map(|day| self.shard.hold(partition, *key, &day.frame)))
+    }
+
+    /// Brings a day back that arrived in order. The days of its pack were delivered with it, and will be asked for with
+    /// it: they come back too, where no newer copy of them can be elsewhere.
+    fn find_in_order(&mut self, partition: u8, key: &LeafKey) -> Result<Option<Slot>, ShardError> {
+        let Shard { in_order, reader, table, let_go, .. } = &mut *self.shard;
+        let Some(pack) = in_order.find(partition, key, reader.as_ref())? else { return Ok(None) };
+        let mut found = None;
+        let taken = each_frame(&pack, &mut |frame| {
+            let other = LeafKey::of_header(day_slot::header_of(frame));
+            if other == *key {
+                found = Some(table.insert(other, partition, frame));
+            } else if let_go.is_empty() && table.find(&other).is_none() {
+                table.insert(other, partition, frame);
+            }
+        });
+        taken.map_err(LetGoError::from)?;
+        Ok(found)
+    }
+
+    fn local_day_of(&mut self, instant: UtcSeconds) -> Option<LocalDay> {
+        if self.recent.is_none_or(|local| !local.contains(instant)) {
+            self.recent = Some(self.rules.zone.local_day_of(instant)?);
+        }
+        self.recent
+    }
+
+    /// Whether a value up to `max_wh` in an interval up to `last` breaks no rule.
+    fn is_ordinary(&self, grid: &DayGrid, last: usize, max_wh: i64) -> bool {
+        let Limits { power_max_w, now, skew_s } = self.rules.limits;
+        let ceiling_wh = power_max_w.saturating_mul(i64::from(grid.interval_minutes)) / 60;
+        let last_start = grid.start.plus(seconds_of(last, grid.interval_minutes));
+        max_wh <= ceiling_wh.min(i64::from(i32::MAX)) && last_start <= now.plus(skew_s)
+    }
+}
+
+/// Of what was set aside from one frame: one entry a code, that counts and shows the first.
+fn join_same_code(rejections: &mut Vec<Rejection>, from: usize) {
+    let mut own = rejections.split_off(from);
+    own.sort_by_key(|rejection| rejection.code);
+    rejections.extend(own.chunk_by(|a, b| a.code == b.code).map(|same| {
+        let reading_count = same.iter().map(|rejection| rejection.reading_count).sum();
+        Rejection { reading_count, ..same[0].clone() }
+    }));
+}
+
+/// Whether two frames of one day differ in nothing but their source.
+fn is_same_but_source(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a[..6] == b[..6] && a[7..] == b[7..]
+}
+
+fn count(sum: &mut IntakeCounts, counts: &MergeCounts) {
+    let MergeCounts { accepted, duplicate, corrected, conflict } = *counts;
+    sum.offered += accepted + duplicate + corrected + conflict;
+    sum.accepted += accepted;
+    sum.duplicate += duplicate;
+    sum.corrected += corrected;
+    sum.conflict += conflict;
+}
+
+fn reading_of(run: &RunHead, at: usize, energy_wh: i64) -> RawReading {
+    let steps = u64::try_from(at).expect("a run is less than a chunk");
+    RawReading {
+        usage_point: run.usage_point,
+        register: run.register,
+        start: run.start.plus(seconds_of(at, run.interval_minutes)),
+        interval_minutes: run.interval_minutes,
+        energy_wh,
+        quality: run.quality,
+        line: run.first_line + steps * u64::from(run.line_step),
+    }
+}
+
+fn rejection(reading: &RawReading, code: RejectionCode) -> Rejection {
+    let RawReading { usage_point, register, start, energy_wh, .. } = reading;
+    let raw = format!("{usage_point} {register} {start} {energy_wh} Wh");
+    Rejection::new(code, reading.line, 1, raw.as_bytes())
+}
+
+fn seconds_of(at: usize, interval_minutes: u8) -> i64 {
+    i64::try_from(at).expect("an interval's number fits i64") * i64::from(interval_minutes) * 60
+}
