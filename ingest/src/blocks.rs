@@ -16,10 +16,13 @@ use tallywatt_ledger::day_pack::{PACK_SIZE_MAX, PackHead};
 
 use crate::refusal::FileRefusal;
 
-/// Bytes of a block, but for the last and for one with a longer line.
+/// Bytes of a block of lines, but for the last and for one with a longer line.
 pub const BLOCK_SIZE: usize = 1 << 20;
-/// The most bytes of a block: of a longer line, the first so many.
+/// The most bytes of a block of lines: of a longer line, the first so many.
 pub const BLOCK_SIZE_MAX: usize = 2 * BLOCK_SIZE;
+/// Bytes of a block of frames or packs: what one chunk has of a partition is written in one piece, and pieces should be
+/// of more than a page.
+pub const DAY_BLOCK_SIZE: usize = 4 << 20;
 /// Where a frame says how many intervals it has.
 const INTERVAL_COUNT_AT: usize = 12;
 
@@ -72,6 +75,15 @@ enum Content {
     Packs,
 }
 
+impl Content {
+    const fn block_size(self) -> usize {
+        match self {
+            Self::Lines => BLOCK_SIZE,
+            Self::Frames | Self::Packs => DAY_BLOCK_SIZE,
+        }
+    }
+}
+
 impl<'a> Blocks<'a> {
     /// Of lines from the second on: the header is read.
     pub(crate) fn of_lines(bytes: &'a mut dyn BufRead) -> Self {
@@ -92,7 +104,7 @@ impl<'a> Blocks<'a> {
         Self {
             bytes,
             content,
-            block_size: BLOCK_SIZE,
+            block_size: content.block_size(),
             next_line,
             rest: Vec::new(),
             has_ended: false,
@@ -100,10 +112,10 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// In blocks of another size, 1 to [`BLOCK_SIZE`]; what is decoded does not depend on it.
+    /// In smaller blocks; what is decoded does not depend on it.
     #[must_use]
     pub fn in_blocks_of(mut self, block_size: usize) -> Self {
-        self.block_size = block_size.clamp(1, BLOCK_SIZE);
+        self.block_size = block_size.clamp(1, self.content.block_size());
         self
     }
 

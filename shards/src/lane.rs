@@ -64,22 +64,19 @@ pub(crate) struct LaneRun {
 
 /// A day in its lane: its header, its qualities if they differ, and its packed values stand at `start`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct DayHead {
-    pub(crate) partition: u8,
-    pub(crate) line: u64,
+struct DayHead {
+    line: u64,
+    start: u32,
     width: u8,
     /// The quality of every interval, if it is one.
     quality: Option<u8>,
-    start: u32,
 }
 
-/// Days end to end, and where each is.
+/// Days of one partition end to end, in the order of the file.
 #[derive(Debug, Default)]
 pub(crate) struct LaneDays {
     bytes: Vec<u8>,
     heads: Vec<DayHead>,
-    /// Room to put the heads in order.
-    spare: Vec<DayHead>,
 }
 
 impl LaneDays {
@@ -90,7 +87,7 @@ impl LaneDays {
 
     /// # Panics
     /// If the days of a chunk are past 4 GiB.
-    fn push(&mut self, partition: u8, line: u64, day: &PackedDay<'_>) {
+    fn push(&mut self, line: u64, day: &PackedDay<'_>) {
         let start = u32::try_from(self.bytes.len()).expect("a chunk is below 4 GiB");
         self.bytes.extend_from_slice(day.header);
         let quality = match day.qualities {
@@ -101,36 +98,15 @@ impl LaneDays {
             }
         };
         self.bytes.extend_from_slice(day.bits);
-        self.heads.push(DayHead { partition, line, width: day.width, quality, start });
+        self.heads.push(DayHead { line, start, width: day.width, quality });
     }
 
-    /// Puts the heads in order of their partitions; those of one partition stay in the order of the file.
-    fn arrange(&mut self) {
-        let Self { heads, spare, .. } = self;
-        let Some(&first) = heads.first() else { return };
-        let mut ends = [0_usize; PARTITION_COUNT];
-        heads.iter().for_each(|head| ends[usize::from(head.partition)] += 1);
-        let mut start = 0;
-        for end in &mut ends {
-            start += mem::replace(end, start);
-        }
-        spare.clear();
-        spare.resize(heads.len(), first);
-        for head in heads.iter() {
-            let at = &mut ends[usize::from(head.partition)];
-            spare[*at] = *head;
-            *at += 1;
-        }
-        mem::swap(heads, spare);
+    /// Each day, with its line.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (u64, PackedDay<'_>)> {
+        self.heads.iter().map(|head| (head.line, self.day(head)))
     }
 
-    /// The heads of each partition that has days, in order.
-    pub(crate) fn by_partition(&self) -> impl Iterator<Item = &[DayHead]> {
-        self.heads.chunk_by(|a, b| a.partition == b.partition)
-    }
-
-    /// The day of a head.
-    pub(crate) fn day(&self, head: &DayHead) -> PackedDay<'_> {
+    fn day(&self, head: &DayHead) -> PackedDay<'_> {
         let bytes = &self.bytes[head.start as usize..];
         let (header, rest) = bytes.split_first_chunk().expect("the day was put there whole");
         let count = day_slot::interval_count(header);
@@ -181,7 +157,8 @@ pub struct Outcome {
 /// One shard's share of a chunk.
 #[derive(Debug, Default)]
 pub struct Lane {
-    pub(crate) days: LaneDays,
+    /// The days of each of its partitions, by partition; none until the first comes.
+    pub(crate) days: Vec<LaneDays>,
     pub(crate) runs: Vec<LaneRun>,
     pub(crate) values: Vec<i64>,
     /// What a worker made of it.
@@ -190,7 +167,7 @@ pub struct Lane {
 
 impl Lane {
     fn clear(&mut self) {
-        self.days.clear();
+        self.days.iter_mut().for_each(LaneDays::clear);
         self.runs.clear();
         self.values.clear();
         let Outcome { counts, rejections, packs, parts, packs_start } = &mut self.outcome;
@@ -306,7 +283,7 @@ impl<B: Default> Chunk<B> {
         self.reading_count += day_slot::interval_count(day.header);
         self.frame_count += 1;
         self.staged.headers.push(*day.header);
-        self.staged.days.push(0, line, day);
+        self.staged.days.push(line, day);
     }
 
     /// Empties it; the buffers keep their memory.
@@ -321,21 +298,19 @@ impl<B: Default> Chunk<B> {
 }
 
 impl<B> Chunk<B> {
-    /// Nothing more comes: every day is put into its lane, by partition.
-    pub(crate) fn arrange(&mut self) {
-        self.settle();
-        self.lanes.iter_mut().for_each(|lane| lane.days.arrange());
-    }
-
     /// Sends the days that wait for others to their lanes.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let Staged { headers, days, .. } = &self.staged;
         let mut partitions = [0; STAGED_COUNT];
         let partitions = &mut partitions[..headers.len()];
         partitions_of(headers, partitions);
-        for (head, &partition) in days.heads.iter().zip(&*partitions) {
+        for ((line, day), &partition) in days.each().zip(&*partitions) {
             let shard = shard_of(partition, self.lanes.len());
-            self.lanes[shard].days.push(partition, head.line, &days.day(head));
+            let days = &mut self.lanes[shard].days;
+            if days.is_empty() {
+                days.resize_with(PARTITION_COUNT, LaneDays::default);
+            }
+            days[usize::from(partition)].push(line, &day);
         }
         self.staged.clear();
     }

@@ -14,7 +14,7 @@ use tallywatt_core::day_block::INTERVAL_COUNT_MAX;
 use tallywatt_core::quality::{QUALITY_COUNT, Quality};
 use tallywatt_core::register::Flow;
 use tallywatt_ledger::blinding::{BLINDING_SIZE, BlindingSecret};
-use tallywatt_ledger::day_leaf::{HEADER_SIZE, LEAF_VERSION, leaf_size};
+use tallywatt_ledger::day_leaf::{HEADER_SIZE, LEAF_SIZE_MAX, LEAF_VERSION, leaf_size};
 use tallywatt_ledger::day_pack::{Header, PACK_LEAF_COUNT_MAX, PackReader, PackWriter, Qualities};
 use tallywatt_ledger::hash_many::{Digest, Mode, hash_each};
 use tallywatt_ledger::leaf_key::is_after;
@@ -175,7 +175,9 @@ pub(crate) struct LeafGroup<'a> {
     kind: SealKind,
     partition: u8,
     secret: &'a BlindingSecret,
-    bytes: Vec<u8>,
+    /// Room for as many of the largest leaves; what is there of the leaves before is written over.
+    bytes: Box<[u8]>,
+    size: usize,
     sizes: [usize; PACK_LEAF_COUNT_MAX],
     count: usize,
     digests: [Digest; PACK_LEAF_COUNT_MAX],
@@ -187,25 +189,26 @@ impl<'a> LeafGroup<'a> {
             kind,
             partition,
             secret,
-            bytes: Vec::new(),
+            bytes: vec![0; PACK_LEAF_COUNT_MAX * LEAF_SIZE_MAX].into(),
+            size: 0,
             sizes: [0; PACK_LEAF_COUNT_MAX],
             count: 0,
             digests: [[0; 32]; PACK_LEAF_COUNT_MAX],
         }
     }
 
-    /// Makes room for a leaf of this size, for the caller to write.
+    /// Makes room for a leaf of this size, for the caller to write all of it.
     pub(crate) fn place(&mut self, size: usize) -> &mut [u8] {
-        let start = self.bytes.len();
-        self.bytes.resize(start + size, 0);
+        let start = self.size;
+        self.size += size;
         self.sizes[self.count] = size;
         self.count += 1;
-        &mut self.bytes[start..]
+        &mut self.bytes[start..self.size]
     }
 
     /// Gives the leaf that was placed last the tag of what is sealed.
     fn tag_last(&mut self) {
-        let start = self.bytes.len() - self.sizes[self.count - 1];
+        let start = self.size - self.sizes[self.count - 1];
         self.bytes[start + TAG_AT] = self.kind.leaf_tag() as u8;
     }
 
@@ -246,7 +249,7 @@ impl<'a> LeafGroup<'a> {
 
     /// The leaves, one by one.
     pub(crate) fn leaves(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = &self.bytes[..];
+        let mut rest = &self.bytes[..self.size];
         self.sizes[..self.count].iter().map(move |size| {
             let (leaf, after) = rest.split_at(*size);
             rest = after;
@@ -256,8 +259,7 @@ impl<'a> LeafGroup<'a> {
 
     /// Forgets the leaves, keeps the room.
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.count = 0;
+        (self.size, self.count) = (0, 0);
     }
 }
 

@@ -201,7 +201,7 @@ fn start_decoders<'scope, 'd: 'scope, B: Default + Send + 'scope>(
 
 /// Sends each lane to its shard and the rest to the committer. A closed queue means that the run has failed.
 fn distribute<B>(mut chunk: Chunk<B>, inboxes: &[Sender<Share>], heads: &Sender<Finished<B>>) {
-    chunk.arrange();
+    chunk.settle();
     let sequence = chunk.sequence;
     for (inbox, lane) in inboxes.iter().zip(&mut chunk.lanes) {
         drop(inbox.send(Share { sequence, lane: std::mem::take(lane) }));

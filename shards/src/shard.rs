@@ -224,9 +224,9 @@ impl Shard {
     ) -> Result<(), ShardError> {
         let Lane { days, runs, values, outcome } = lane;
         let mut intake = LaneIntake::new(self, rules, earlier, outcome);
-        for heads in days.by_partition() {
-            for head in heads {
-                intake.day(head, &days.day(head))?;
+        for (partition, days) in (0..=u8::MAX).zip(&*days) {
+            for (line, day) in days.each() {
+                intake.day((partition, line), &day)?;
             }
             intake.close_part();
         }

@@ -524,16 +524,38 @@ fn control_of(previous: &Header, header: &Header, shared: usize, qualities: Qual
 
 /// How many bytes two usage points share from the front: all of them, zeros too, only if they are the same.
 fn shared_size(previous: &Header, header: &Header) -> usize {
-    let (before, name) = (&previous[POINT_AT], &header[POINT_AT]);
-    if before == name {
-        return LABEL_SIZE_MAX;
+    let (before, name) = (words_of(previous), words_of(header));
+    for (at, (a, b)) in before.iter().zip(name).enumerate() {
+        let other = a ^ b;
+        if other != 0 {
+            let same = WORD_SIZE * at + low_zero_bytes(other.trailing_zeros());
+            return same.min(name_size(&header[POINT_AT]));
+        }
     }
-    let same = before.iter().zip(name).take_while(|(a, b)| a == b).count();
-    if same == LABEL_SIZE_MAX { same } else { same.min(name_size(name)) }
+    LABEL_SIZE_MAX
 }
 
+/// Bytes of a name before its zeros.
 fn name_size(name: &[u8]) -> usize {
-    name.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
+    name.rchunks(WORD_SIZE).fold(0, |size, part| {
+        let mut word = [0; WORD_SIZE];
+        word[WORD_SIZE - part.len()..].copy_from_slice(part);
+        let zero_count = low_zero_bytes(u64::from_le_bytes(word).leading_zeros());
+        if size > 0 { size + part.len() } else { part.len().saturating_sub(zero_count) }
+    })
+}
+
+const WORD_SIZE: usize = 8;
+
+/// The usage point in words: the last one holds its last byte.
+fn words_of(header: &Header) -> [u64; LABEL_SIZE_MAX.div_ceil(WORD_SIZE)] {
+    let name = &header[POINT_AT];
+    let (words, rest) = name.as_chunks::<WORD_SIZE>();
+    [words[0], words[1], words[2], words[3], [rest[0], 0, 0, 0, 0, 0, 0, 0]].map(u64::from_le_bytes)
+}
+
+fn low_zero_bytes(zero_bits: u32) -> usize {
+    usize::try_from(zero_bits / u8::BITS).expect("at most 8")
 }
 
 fn day_of(header: &Header) -> i32 {

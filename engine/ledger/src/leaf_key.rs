@@ -4,6 +4,8 @@
 //!   33 usage point, zero-padded │ 1 flow │ 1 channel │ 1 zone register │ 4 day, big-endian, sign flipped
 //! ```
 
+use std::cmp::Ordering;
+
 use tallywatt_core::calendar::Day;
 use tallywatt_core::day_block::BlockKey;
 use tallywatt_core::label::{LABEL_SIZE_MAX, UsagePointId};
@@ -17,8 +19,25 @@ pub const LEAF_KEY_SIZE: usize = 40;
 const SIGN: u8 = 0x80;
 
 /// Which register-day a leaf is of; ordered as [`BlockKey`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LeafKey([u8; LEAF_KEY_SIZE]);
+
+impl Ord for LeafKey {
+    /// As the bytes compare, eight at a time.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let words = |key: &Self| {
+            let (words, _) = key.0.as_chunks::<8>();
+            [0, 1, 2, 3, 4].map(|at| u64::from_be_bytes(words[at]))
+        };
+        words(self).cmp(&words(other))
+    }
+}
+
+impl PartialOrd for LeafKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl LeafKey {
     /// From the first bytes of a canonical leaf or frame.

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::rejection::Rejection;
-use tallywatt_ingest::blocks::BLOCK_SIZE;
+use tallywatt_ingest::blocks::DAY_BLOCK_SIZE;
 use tallywatt_ingest::container::each_member;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
@@ -61,7 +61,7 @@ pub struct IntakeLimits {
     pub chunks_per_shard: usize,
     /// Readings in a chunk of a format that is decoded in one piece.
     pub chunk_reading_count: usize,
-    /// Bytes of a chunk of a format that is decoded in blocks, at most `BLOCK_SIZE` of `ingest::blocks`.
+    /// Bytes of a chunk of a format that is decoded in blocks, where its own blocks are not smaller.
     pub block_size: usize,
 }
 
@@ -71,7 +71,7 @@ impl Default for IntakeLimits {
             memory_size: 2 << 30,
             chunks_per_shard: 4,
             chunk_reading_count: CHUNK_READING_COUNT,
-            block_size: BLOCK_SIZE,
+            block_size: DAY_BLOCK_SIZE,
         }
     }
 }

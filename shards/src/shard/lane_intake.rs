@@ -19,7 +19,7 @@ use crate::accepted::Outcome as ReadingOutcome;
 use crate::day_slot;
 use crate::day_table::Slot;
 use crate::intake_record::IntakeCounts;
-use crate::lane::{DayHead, LaneRun, Outcome, RunHead};
+use crate::lane::{LaneRun, Outcome, RunHead};
 use crate::let_go::{LetGoError, each_frame};
 use crate::shard::{EarlierDays, Rules, Shard, ShardError};
 
@@ -46,7 +46,11 @@ impl<'a> LaneIntake<'a> {
     }
 
     /// Takes a day in. Days come partition by partition.
-    pub(super) fn day(&mut self, head: &DayHead, day: &PackedDay<'_>) -> Result<(), ShardError> {
+    pub(super) fn day(
+        &mut self,
+        (partition, line): (u8, u64),
+        day: &PackedDay<'_>,
+    ) -> Result<(), ShardError> {
         let header = day.header;
         let present_count = day.present_count();
         if present_count == 0 {
@@ -63,9 +67,9 @@ impl<'a> LaneIntake<'a> {
         // No value needs more bits than all of them together have.
         let is_ordinary = |max_wh| self.is_ordinary(&grid, last, max_wh);
         if !fits || !(is_ordinary((1 << day.width) - 1) || is_ordinary(i64::from(day.max_wh()))) {
-            return self.day_by_reading(head, day, &key);
+            return self.day_by_reading((partition, line), day, &key);
         }
-        let (partition, source) = (head.partition, self.rules.source.code());
+        let source = self.rules.source.code();
         let count = u64::try_from(present_count).expect("a day has at most 300 intervals");
         let is_whole = present_count == grid.interval_count;
         if is_whole && self.shard.is_past(partition, &key) && self.earlier.find(partition, &key)?.is_none() {
@@ -99,7 +103,7 @@ impl<'a> LaneIntake<'a> {
                     self.outcome.counts.duplicate += count;
                     return Ok(());
                 }
-                self.day_by_reading(head, day, &key)
+                self.day_by_reading((partition, line), day, &key)
             }
         }
     }
@@ -112,7 +116,7 @@ impl<'a> LaneIntake<'a> {
     /// The slow way: every interval that has a value is judged as a reading of its own.
     fn day_by_reading(
         &mut self,
-        head: &DayHead,
+        (partition, line): (u8, u64),
         day: &PackedDay<'_>,
         key: &LeafKey,
     ) -> Result<(), ShardError> {
@@ -134,9 +138,9 @@ impl<'a> LaneIntake<'a> {
                 interval_minutes: grid.interval_minutes,
                 energy_wh: i64::from(value_wh),
                 quality,
-                line: head.line,
+                line,
             };
-            self.reading(head.partition, &reading)?;
+            self.reading(partition, &reading)?;
         }
         join_same_code(&mut self.outcome.rejections, before);
         Ok(())
