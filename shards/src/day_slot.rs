@@ -155,6 +155,27 @@ pub fn put(frame: &mut [u8], at: usize, delivered: (i32, Quality), counts: &mut 
     true
 }
 
+/// Puts delivered values, none of them negative, into consecutive intervals if none of these has a value: what [`put`] does
+/// for each. Says whether it did.
+///
+/// # Panics
+/// If there are no such intervals, or a value is past `i32`.
+pub fn put_new(frame: &mut [u8], first: usize, values_wh: &[i64], quality: Quality) -> bool {
+    let count = interval_count(header_of(frame));
+    let (values, codes) = frame[VALUES_AT..].split_at_mut(4 * count);
+    let codes = &mut codes[..count][first..first + values_wh.len()];
+    let missing = Quality::Missing.code();
+    if quality == Quality::Missing || codes.iter().any(|code| *code != missing) {
+        return false;
+    }
+    codes.fill(quality.code());
+    let places = &mut values.as_chunks_mut::<4>().0[first..first + values_wh.len()];
+    for (place, &wh) in places.iter_mut().zip(values_wh) {
+        *place = i32::try_from(wh).expect("values within the ceiling were checked to fit").to_le_bytes();
+    }
+    true
+}
+
 /// Joins another delivery of the same day on the same grid in: what replaying a record does. Says whether the frame is
 /// another now.
 ///

@@ -6,11 +6,16 @@
 //!        │                 │              └ a crash here: the old file or the whole new one
 //!        └─────────────────┴ a crash here: a stray <name>.tmp, overwritten by the next attempt
 //! ```
+//!
+//! What is longer than [`GATHERED_SIZE`] goes past the page cache: it is copied once less, and does not wait for the sync.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+
+use crate::direct::{self, AlignedBuffer, BLOCK_SIZE};
 
 /// Why a file could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -57,10 +62,19 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
     file.commit()
 }
 
+/// Bytes that are gathered before they are written.
+pub const GATHERED_SIZE: usize = 4 << 20;
+const _: () = assert!(GATHERED_SIZE.is_multiple_of(BLOCK_SIZE));
+
 /// A file that is written piece by piece, and is there when it is whole.
 #[derive(Debug)]
 pub struct DurableFile {
     file: File,
+    /// The same file, past the page cache: opened when there is something to write.
+    direct: Option<File>,
+    gathered: AlignedBuffer,
+    /// Where the gathered bytes belong.
+    offset: u64,
     temporary: PathBuf,
     path: PathBuf,
 }
@@ -76,16 +90,37 @@ impl DurableFile {
         temporary_name.push(".tmp");
         let temporary = path.with_file_name(temporary_name);
         let file = File::create(&temporary).map_err(DurableError::io("create", &temporary))?;
-        Ok(Self { file, temporary, path: path.to_owned() })
+        let (gathered, path) = (AlignedBuffer::default(), path.to_owned());
+        Ok(Self { file, direct: None, gathered, offset: 0, temporary, path })
     }
 
     /// Adds bytes at the end.
     ///
     /// # Errors
     /// [`DurableError`].
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
+    pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), DurableError> {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(GATHERED_SIZE - self.gathered.len()));
+            self.gathered.extend(now);
+            bytes = later;
+            if self.gathered.len() == GATHERED_SIZE {
+                self.write_gathered()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_gathered(&mut self) -> Result<(), DurableError> {
+        let direct = match &mut self.direct {
+            Some(direct) => direct,
+            none => none.insert(direct::open_to_write(&self.temporary)?),
+        };
         // A crash from here leaves a torn <name>.tmp, which nobody reads.
-        self.file.write_all(bytes).map_err(DurableError::io("write", &self.temporary))
+        let written = direct.write_all_at(self.gathered.as_slice(), self.offset);
+        written.map_err(DurableError::io("write", &self.temporary))?;
+        self.offset += u64::try_from(self.gathered.len()).expect("a size in memory fits u64");
+        self.gathered.clear();
+        Ok(())
     }
 
     /// Gives the file its name; when this returns, it survives a power cut. Replaces a file of that name.
@@ -93,6 +128,9 @@ impl DurableFile {
     /// # Errors
     /// [`DurableError`]. After a failed sync nothing is retried.
     pub fn commit(self) -> Result<(), DurableError> {
+        // The end of the file is no whole block.
+        let written = self.file.write_all_at(self.gathered.as_slice(), self.offset);
+        written.map_err(DurableError::io("write", &self.temporary))?;
         // The rename must not overtake the content, so the content is made durable first.
         self.file.sync_all().map_err(DurableError::io("sync", &self.temporary))?;
         drop(self.file);
@@ -201,6 +239,21 @@ mod tests {
         write_durably(&path, b"second").unwrap();
         assert_eq!(read_limited(&path, 6).unwrap(), b"second");
         assert_eq!(fs::read_dir(&deep).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn long_files_are_as_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("long");
+        for size in [GATHERED_SIZE - 1, GATHERED_SIZE, GATHERED_SIZE + 1, 2 * GATHERED_SIZE + 4_097] {
+            let bytes: Vec<u8> = (0..size).map(|at| u8::try_from(at % 251).unwrap()).collect();
+            for piece in [1_000_003, size] {
+                let mut file = DurableFile::create(&path).unwrap();
+                bytes.chunks(piece).for_each(|piece| file.write(piece).unwrap());
+                file.commit().unwrap();
+                assert!(read_limited(&path, 1 << 30).unwrap() == bytes, "{size} bytes in pieces of {piece}");
+            }
+        }
     }
 
     #[test]

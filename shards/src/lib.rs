@@ -23,6 +23,7 @@ mod column_chunk;
 pub mod cut;
 pub mod day_slot;
 pub mod day_table;
+mod direct;
 pub mod durable;
 pub mod in_order;
 pub mod intake_record;

@@ -15,7 +15,6 @@
 //! After a failed sync the system may have thrown the bytes away and marked them clean, so that a second sync would
 //! succeed over nothing. Hence never retry. The bytes of a group are drawn in [`group`], the files in [`segment`].
 
-mod aligned;
 mod error;
 mod generation;
 pub mod group;
@@ -26,8 +25,8 @@ pub mod segment;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
+use crate::direct::BLOCK_SIZE;
 use crate::durable::{self, DurableError};
-use crate::write_ahead::aligned::BLOCK_SIZE;
 pub use crate::write_ahead::error::WriteAheadError;
 use crate::write_ahead::generation::Generation;
 pub use crate::write_ahead::generation::WriteAheadLimits;

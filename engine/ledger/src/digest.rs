@@ -61,6 +61,12 @@ impl ContentHasher {
         self.0.update(bytes);
     }
 
+    /// Adds bytes on all threads of the pool this is called in.
+    #[cfg(feature = "rayon")]
+    pub fn update_in_parallel(&mut self, bytes: &[u8]) {
+        self.0.update_rayon(bytes);
+    }
+
     /// The hash of all bytes so far.
     #[must_use]
     pub fn finish(&self) -> ContentHash {

@@ -209,7 +209,7 @@ impl Intake {
         only_member: Option<u32>,
         run: &mut ImportRun<'_>,
     ) -> Result<Vec<ImportReport>, IntakeError> {
-        let file_hash = hash_file(path)?;
+        let file_hash = hash_file(path, run.books.threads())?;
         let name = path
             .file_name()
             .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
@@ -326,7 +326,7 @@ impl Intake {
             let end = ImportEnd::Refused { problem, next_step };
             Ok(vec![report(&header.name, &Import::default(), 0, None, end)])
         };
-        let file_hash = match hash_file(&path) {
+        let file_hash = match hash_file(&path, run.books.threads()) {
             Ok(hash) => hash,
             // One source that is gone must not keep the others from being tried.
             Err(error) => {

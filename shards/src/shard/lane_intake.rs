@@ -70,15 +70,13 @@ impl<'a> LaneIntake<'a> {
             return self.day_by_reading((partition, line), day, &key);
         }
         let source = self.rules.source.code();
-        let count = u64::try_from(present_count).expect("a day has at most 300 intervals");
         let is_whole = present_count == grid.interval_count;
         if is_whole && self.shard.is_past(partition, &key) && self.earlier.find(partition, &key)?.is_none() {
             let mut own = *header;
             day_slot::set_source(&mut own, source);
             self.shard.in_order.push(partition, key, &PackedDay { header: &own, ..*day });
             self.shard.raise_last(partition, key);
-            self.outcome.counts.offered += count;
-            self.outcome.counts.accepted += count;
+            self.accept(present_count);
             return Ok(());
         }
         let slot = self.find(partition, &key)?;
@@ -89,8 +87,7 @@ impl<'a> LaneIntake<'a> {
                 day_slot::set_source(frame, source);
                 let slot = self.shard.hold(partition, key, frame);
                 self.shard.table.touch(slot);
-                self.outcome.counts.offered += count;
-                self.outcome.counts.accepted += count;
+                self.accept(present_count);
                 Ok(())
             }
             Some(slot) => {
@@ -99,6 +96,7 @@ impl<'a> LaneIntake<'a> {
                 if day_slot::source_of(day_slot::header_of(known)) >= source
                     && is_same_but_source(known, frame)
                 {
+                    let count = u64::try_from(present_count).expect("a day has at most 300 intervals");
                     self.outcome.counts.offered += count;
                     self.outcome.counts.duplicate += count;
                     return Ok(());
@@ -106,6 +104,13 @@ impl<'a> LaneIntake<'a> {
                 self.day_by_reading((partition, line), day, &key)
             }
         }
+    }
+
+    /// Counts values that were taken as they are.
+    fn accept(&mut self, count: usize) {
+        let count = u64::try_from(count).expect("a day has at most 300 intervals");
+        self.outcome.counts.offered += count;
+        self.outcome.counts.accepted += count;
     }
 
     /// The days of a partition are through.
@@ -203,8 +208,12 @@ impl<'a> LaneIntake<'a> {
 
     fn put_all(&mut self, slot: Slot, run: &RunHead, at: usize, first: usize, values_wh: &[i64]) {
         let source = self.rules.source.code();
-        let mut changed = false;
-        for (step, &wh) in values_wh.iter().enumerate() {
+        let mut changed = day_slot::put_new(self.shard.table.frame_mut(slot), first, values_wh, run.quality);
+        if changed {
+            self.accept(values_wh.len());
+        }
+        let one_by_one = if changed { &[] } else { values_wh };
+        for (step, &wh) in one_by_one.iter().enumerate() {
             let value_wh = i32::try_from(wh).expect("values within the ceiling were checked to fit");
             let mut counts = MergeCounts::default();
             let frame = self.shard.table.frame_mut(slot);

@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use tallywatt_core::hash::ContentHash;
 
+use crate::direct::{self, AlignedBuffer, BLOCK_SIZE};
 use crate::durable::{self, DurableError};
-use crate::write_ahead::aligned::{AlignedBuffer, BLOCK_SIZE};
 use crate::write_ahead::error::WriteAheadError;
 use crate::write_ahead::group::{
     self, GROUP_SIZE_MAX, GroupPlace, HEADER_SIZE, PAYLOAD_SIZE_MAX, RECORD_HEADER_SIZE,
@@ -181,7 +181,7 @@ impl Generation {
     /// Opens the segment, and lays out room up to `size` at least.
     fn make_room(&mut self, path: &Path, size: u64) -> Result<(), WriteAheadError> {
         if self.file.is_none() {
-            self.file = Some(segment::open_to_write(path)?);
+            self.file = Some(direct::open_to_write(path)?);
         }
         if size <= self.room {
             return Ok(());
@@ -220,7 +220,7 @@ impl Generation {
             segment::path(&self.folder, self.generation, 1),
         );
         if self.to_read.is_empty() {
-            let file = segment::open_to_write(&next)?;
+            let file = direct::open_to_write(&next)?;
             file.sync_all().map_err(DurableError::io("sync", &next))?;
             self.open_to_read(&next, 1)?;
             self.file = Some(file);

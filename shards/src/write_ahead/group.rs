@@ -26,7 +26,7 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::codec::{Reader, Writer};
 use tallywatt_ledger::digest;
 
-use crate::write_ahead::aligned::{AlignedBuffer, BLOCK_SIZE};
+use crate::direct::{AlignedBuffer, BLOCK_SIZE};
 
 /// The largest payload of a record.
 pub const PAYLOAD_SIZE_MAX: usize = 64 << 20;

@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 
 use tallywatt_core::hash::ContentHash;
 
+use crate::direct::BLOCK_SIZE;
 use crate::durable::DurableError;
-use crate::write_ahead::aligned::BLOCK_SIZE;
 use crate::write_ahead::error::WriteAheadError;
 use crate::write_ahead::group::{self, Beginning, GroupHeader, GroupPlace};
 use crate::write_ahead::segment::{self, Listing};

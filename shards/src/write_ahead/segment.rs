@@ -10,7 +10,7 @@
 //! that, and read through it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -104,35 +104,6 @@ fn parse(stem: &str) -> Option<(u64, u32)> {
     let parsed = (generation.parse().ok()?, number.parse().ok()?);
     // One name for each: no zeros in front, no plus sign.
     (parsed.0 > 0 && parsed.1 > 0 && stem == format!("{}-{}", parsed.0, parsed.1)).then_some(parsed)
-}
-
-/// Opens a segment for writing, and makes it if there is none. Writes must come from aligned buffers.
-pub(crate) fn open_to_write(path: &Path) -> Result<File, DurableError> {
-    let open = |flags: i32| {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        #[cfg(target_os = "linux")]
-        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags);
-        #[cfg(not(target_os = "linux"))]
-        let _ = flags;
-        options.open(path)
-    };
-    match open(direct_flag()) {
-        // Some file systems have no way past the page cache. The sync is what makes durable, there as here.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => open(0),
-        opened => opened,
-    }
-    .map_err(DurableError::io("open", path))
-}
-
-#[cfg(target_os = "linux")]
-fn direct_flag() -> i32 {
-    rustix::fs::OFlags::DIRECT.bits().cast_signed()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn direct_flag() -> i32 {
-    0
 }
 
 /// Lays out room so that the file has at least `size` bytes. If that fails it has those that it had.

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::digest::ContentHasher;
 use tallywatt_shards::durable::DurableError;
+use tallywatt_shards::threads::Threads;
 
 use crate::intake::IntakeError;
 
@@ -34,14 +35,19 @@ impl Seek for Counted {
     }
 }
 
-pub(super) fn hash_file(path: &Path) -> Result<ContentHash, IntakeError> {
+/// Bytes that are hashed at once: enough that handing them out costs nothing.
+const HASHED_SIZE: u64 = 8 << 20;
+
+pub(super) fn hash_file(path: &Path, threads: &Threads) -> Result<ContentHash, IntakeError> {
     let mut file = File::open(path).map_err(DurableError::io("open", path))?;
     let mut hasher = ContentHasher::default();
-    let mut buffer = vec![0; 1 << 20];
+    let mut buffer = Vec::new();
     loop {
-        match file.read(&mut buffer).map_err(DurableError::io("read", path))? {
-            0 => return Ok(hasher.finish()),
-            size => hasher.update(&buffer[..size]),
+        buffer.clear();
+        (&mut file).take(HASHED_SIZE).read_to_end(&mut buffer).map_err(DurableError::io("read", path))?;
+        if buffer.is_empty() {
+            return Ok(hasher.finish());
         }
+        threads.pool().install(|| hasher.update_in_parallel(&buffer));
     }
 }

@@ -1,4 +1,4 @@
-//! A growing buffer whose first byte lies on a block boundary, as writes past the page cache need it.
+//! Writing past the page cache: the file, and the growing buffer whose first byte lies on a block boundary that it needs.
 //!
 //! ```text
 //!   ┌ the vector ───────────────────────────┐
@@ -8,6 +8,12 @@
 //! ```
 //!
 //! The vector never grows in place: its end would be moved to where the boundary is another one.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use crate::durable::DurableError;
 
 /// What an address, an offset and a size must be multiples of.
 pub const BLOCK_SIZE: usize = 4_096;
@@ -65,6 +71,36 @@ impl AlignedBuffer {
         grown.extend_from_slice(self.as_slice());
         *self = Self { bytes: grown, start };
     }
+}
+
+/// Opens a file for writing past the page cache where that is possible, and makes it if there is none. Offsets and sizes of
+/// writes must be multiples of [`BLOCK_SIZE`], and their bytes lie in an [`AlignedBuffer`].
+pub(crate) fn open_to_write(path: &Path) -> Result<File, DurableError> {
+    let open = |flags: i32| {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(target_os = "linux")]
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags);
+        #[cfg(not(target_os = "linux"))]
+        let _ = flags;
+        options.open(path)
+    };
+    match open(direct_flag()) {
+        // Some file systems have no way past the page cache. The sync is what makes durable, there as here.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => open(0),
+        opened => opened,
+    }
+    .map_err(DurableError::io("open", path))
+}
+
+#[cfg(target_os = "linux")]
+fn direct_flag() -> i32 {
+    rustix::fs::OFlags::DIRECT.bits().cast_signed()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn direct_flag() -> i32 {
+    0
 }
 
 #[cfg(test)]
