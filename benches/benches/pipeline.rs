@@ -13,6 +13,7 @@ fn bench(criterion: &mut Criterion) {
         let size = format!("readings={},threads={thread_count}", case.reading_count());
         group.bench_function(format!("csv/{size}"), |bencher| bencher.iter(|| case.run_csv()));
         group.bench_function(format!("frames/{size}"), |bencher| bencher.iter(|| case.run_frames()));
+        group.bench_function(format!("packs/{size}"), |bencher| bencher.iter(|| case.run_packs()));
     }
     group.finish();
 }

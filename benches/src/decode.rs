@@ -17,6 +17,7 @@ use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
 use tallywatt_ledger::day_leaf::DayLeaf;
 
+use crate::measure::files::{CSV_HEADER, csv_profile};
 use crate::town::town;
 use crate::wide;
 
@@ -33,21 +34,6 @@ interval_minutes = 30
 
 [columns]
 start = "start"
-"#;
-
-/// One value a row, sorted by meter and then by time.
-const LONG_PROFILE: &str = r#"
-format = "csv"
-layout = "long"
-unit = "Wh"
-stamp_format = "YYYY-MM-DD HH:mm:ss"
-zone = "Asia/Yekaterinburg"
-interval_minutes = 30
-
-[columns]
-usage_point = "meter_id"
-start = "ts"
-value = "wh"
 "#;
 
 /// What a file was found to hold.
@@ -167,7 +153,8 @@ pub fn cases(household_count: u64, day_count: u32) -> [Case; 5] {
         profile.expect("the profile comes with the program")
     };
     let by_column = Profile::parse("wide", WIDE_PROFILE).expect("the profile above is sound");
-    let long = Profile::parse("long", LONG_PROFILE).expect("the profile above is sound");
+    let long = csv_profile().and_then(|profile| Ok(profile.with_zone(REGION.zone_name())?));
+    let long = long.expect("the profile of the country's rows is sound");
     [
         Case { name: "day", profile: builtin("tallywatt"), bytes: written(&town, ReadingFormat::DayCsv) },
         Case { name: "wide", profile: by_column, bytes: wide_rows(&town) },
@@ -230,9 +217,9 @@ fn wide_rows(town: &Town) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// One row a value, meter after meter, day after day.
+/// One row a value, meter after meter, day after day, as [`csv_profile`] reads them.
 fn long_rows(town: &Town) -> Vec<u8> {
-    let mut text = "meter_id,ts,wh\n".to_owned();
+    let mut text = CSV_HEADER.to_owned();
     let conditions: Vec<_> =
         town.days().iter().map(|&day| (day, DayConditions::new(town.seed(), REGION, day))).collect();
     let mut rows = |point: UsagePointId, day: Day, values: &[i32; SLOT_COUNT]| {

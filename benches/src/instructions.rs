@@ -1,20 +1,21 @@
 //! Instructions: each stage once on a small fixed input, for a count that no other load on the machine can move.
 //!
 //! ```text
-//!   main thread ─ pool of one ─▶ its thread: prepare ─▶ counted(body) ─▶ end
-//!                                                          └─ callgrind counts in here only, and on this thread
+//!   body     main thread ─ pool of one ─▶ its thread: prepare ─▶ counted(body) ─▶ end
+//!                                                              └─ callgrind counts in here only, and on this thread
+//!   process  prepare, in a process before ─▶ file ─▶ all that the process does, on all its threads
 //! ```
 //!
 //! One entry of [`STAGES`] a stage; to count another, add an entry and run `benches/instructions/check.sh --bless`.
-//! What a stage does on a pool it does on the one thread that counts, so nobody's waiting is counted.
+//! What a stage does on a pool it does on the one thread that counts, so nobody's waiting is counted. The pipeline has
+//! threads of its own: there waiting is counted, and moves the count by some tenths of a per cent.
 
 use std::hint::black_box;
 use std::path::Path;
 
-use tallywatt_core::day_block::DayBlock;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_fixtures::write::packs::packs_of;
 use tallywatt_ledger::day_leaf::DayLeaf;
-use tallywatt_ledger::day_pack::PackWriter;
 use tallywatt_ledger::seal::SealKind;
 use tallywatt_ledger::tree::{Tree, TreeKind};
 use tallywatt_shards::archive::{ArchiveBatch, write_parquet};
@@ -24,6 +25,7 @@ use tallywatt_shards::threads::Threads;
 use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError, WriteAheadLimits};
 use tallywatt_verify::report::Verdict;
 
+use crate::measure::{Setup, files, load};
 use crate::town::{blocks, town};
 use crate::{decode, prove, rate, seal, verify};
 
@@ -31,28 +33,58 @@ use crate::{decode, prove, rate, seal, verify};
 const HOUSEHOLD_COUNT: u64 = 40;
 /// Days of it.
 const DAY_COUNT: u32 = 4;
+/// Meters of the small country: eight in each partition.
+const METER_COUNT: u64 = 2_000;
 
 /// What is counted; all that it needs is prepared, and it gives how much it did.
 pub type Body = Box<dyn FnOnce() -> usize + Send>;
+
+/// Where the instructions of a stage are counted.
+#[derive(Clone, Copy)]
+pub enum Scope {
+    /// In the body that this prepares; files go below the folder, and the pool is the one that counts.
+    Body(fn(&Path, &Threads) -> Body),
+    /// In the whole process, which finds in its folder what a process before it prepared.
+    Process {
+        /// Prepares it.
+        prepare: fn(&Path),
+        /// Does it, and gives how much it did.
+        run: fn(&Path) -> usize,
+    },
+}
+
+impl Scope {
+    /// Its name in the list of stages.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Body(_) => "body",
+            Self::Process { .. } => "process",
+        }
+    }
+}
 
 /// One stage.
 pub struct Stage {
     /// Its name on the command line and in the list of expected counts.
     pub name: &'static str,
-    /// Prepares it; files go below the folder, and the pool is the one that counts.
-    pub prepare: fn(&Path, &Threads) -> Body,
+    /// What of it is counted.
+    pub scope: Scope,
 }
 
 /// All stages, in the order a reading meets them.
 pub const STAGES: &[Stage] = &[
-    Stage { name: "decode-frames", prepare: |_, _| decoded(decode::frames(HOUSEHOLD_COUNT, DAY_COUNT)) },
-    Stage { name: "decode-day", prepare: |_, _| decoded_text("day") },
-    Stage { name: "decode-wide", prepare: |_, _| decoded_text("wide") },
-    Stage { name: "decode-nem12", prepare: |_, _| decoded_text("nem12") },
-    Stage { name: "append", prepare: append },
+    Stage {
+        name: "decode-frames",
+        scope: Scope::Body(|_, _| decoded(decode::frames(HOUSEHOLD_COUNT, DAY_COUNT))),
+    },
+    Stage { name: "decode-day", scope: Scope::Body(|_, _| decoded_text("day")) },
+    Stage { name: "decode-wide", scope: Scope::Body(|_, _| decoded_text("wide")) },
+    Stage { name: "decode-nem12", scope: Scope::Body(|_, _| decoded_text("nem12")) },
+    Stage { name: "append", scope: Scope::Body(append) },
     Stage {
         name: "hash-leaves",
-        prepare: |_, _| {
+        scope: Scope::Body(|_, _| {
             let leaves = leaves();
             Box::new(move || {
                 leaves.iter().for_each(|leaf| {
@@ -60,41 +92,53 @@ pub const STAGES: &[Stage] = &[
                 });
                 leaves.len()
             })
-        },
+        }),
     },
     Stage {
         name: "build-tree",
-        prepare: |_, _| {
+        scope: Scope::Body(|_, _| {
             let hashes: Vec<ContentHash> = leaves().iter().map(DayLeaf::hash).collect();
             let count = hashes.len();
             Box::new(move || {
                 black_box(Tree::new(TreeKind::PeriodPartition, hashes).root());
                 count
             })
-        },
+        }),
     },
     Stage {
         name: "seal",
-        prepare: |_, threads| {
+        scope: Scope::Body(|_, threads| {
             let (leaves, threads) = (leaves(), threads.clone());
             Box::new(move || {
                 let sealed = sealing::seal(SealKind::Period, &leaves, &threads);
                 black_box(sealed.expect("the leaves are in order"));
                 leaves.len()
             })
+        }),
+    },
+    Stage {
+        name: "packs-to-batch",
+        scope: Scope::Process {
+            prepare: |folder| {
+                files::prepare_packs(&country(folder)).expect("the folder can be written to");
+            },
+            run: |folder| {
+                let loaded = load::load_packs(&country(folder)).expect("a generated file is taken in whole");
+                usize::try_from(loaded.sealed.totals.leaf_count).expect("a small country")
+            },
         },
     },
-    Stage { name: "write-parquet", prepare: parquet },
+    Stage { name: "write-parquet", scope: Scope::Body(parquet) },
     Stage {
         name: "rate-bills",
-        prepare: |_, _| {
+        scope: Scope::Body(|_, _| {
             let case = rate::Case::new(HOUSEHOLD_COUNT);
             Box::new(move || usize::try_from(case.run().bill_count).expect("a small town"))
-        },
+        }),
     },
     Stage {
         name: "prove",
-        prepare: |_, _| {
+        scope: Scope::Body(|_, _| {
             let case = prove::Case::new(HOUSEHOLD_COUNT, DAY_COUNT);
             Box::new(move || {
                 (0..case.leaf_count()).for_each(|at| {
@@ -102,31 +146,53 @@ pub const STAGES: &[Stage] = &[
                 });
                 case.leaf_count()
             })
-        },
+        }),
     },
     Stage {
         name: "verify-receipt",
-        prepare: |_, _| {
+        scope: Scope::Body(|_, _| {
             let case = verify::Case::new();
             Box::new(move || usize::from(case.run_bill() == Verdict::Valid))
-        },
+        }),
     },
 ];
 
-/// Prepares a stage and does its work, all on the one thread of a pool; gives how much it did.
+/// Prepares what a process to be counted wants to find in its folder.
 ///
 /// # Panics
-/// If the system starts no thread, or the folder cannot be written to.
+/// If the folder cannot be written to.
+pub fn prepare(stage: &Stage, folder: &Path) {
+    if let Scope::Process { prepare, .. } = stage.scope {
+        prepare(folder);
+    }
+}
+
+/// Does the work of a stage; gives how much it did. A body is prepared and done on the one thread of a pool.
+///
+/// # Panics
+/// If the system starts no thread, or the folder cannot be written to; a process also if nothing was prepared for it.
 #[must_use]
 pub fn run(stage: &Stage, folder: &Path) -> usize {
-    let threads = Threads::new(1).expect("a pool of one thread starts");
-    threads.pool().install(|| counted((stage.prepare)(folder, &threads)))
+    match stage.scope {
+        Scope::Process { run, .. } => run(folder),
+        Scope::Body(prepare) => {
+            let threads = Threads::new(1).expect("a pool of one thread starts");
+            threads.pool().install(|| counted(prepare(folder, &threads)))
+        }
+    }
 }
 
 /// Does the work of a stage. Callgrind is told to count in the function of this name, so it is never inlined.
 #[inline(never)]
 fn counted(body: Body) -> usize {
     black_box(body())
+}
+
+/// A country in a folder. On one thread a file is decoded in one piece: two, so that it is cut as it mostly is.
+fn country(folder: &Path) -> Setup {
+    let threads = Threads::new(2).expect("a pool of few threads starts");
+    let (folder, meter_count, day_count) = (folder.to_owned(), METER_COUNT, 1);
+    Setup { folder, threads, meter_count, day_count, leaf_count: 1, memory_mib: 1_024 }
 }
 
 fn leaves() -> Vec<DayLeaf> {
@@ -167,19 +233,6 @@ fn append(folder: &Path, _: &Threads) -> Body {
     })
 }
 
-/// These days, packed.
-fn packs_of(blocks: &[DayBlock]) -> Vec<u8> {
-    let (mut pack, mut packs) = (PackWriter::default(), Vec::new());
-    for block in blocks {
-        if pack.is_full() {
-            pack.finish(&mut packs);
-        }
-        pack.push(DayLeaf::frame(block.clone()).bytes());
-    }
-    pack.finish(&mut packs);
-    packs
-}
-
 fn parquet(folder: &Path, threads: &Threads) -> Body {
     let (leaves, folder, threads) = (leaves(), folder.to_owned(), threads.clone());
     Box::new(move || {
@@ -208,6 +261,7 @@ mod tests {
             ("hash-leaves", leaf_count),
             ("build-tree", leaf_count),
             ("seal", leaf_count),
+            ("packs-to-batch", 2_000),
             ("write-parquet", day_count),
             ("rate-bills", 40),
             ("prove", leaf_count),
@@ -219,6 +273,7 @@ mod tests {
                 let folder =
                     std::env::temp_dir().join(format!("tallywatt-{}-{}", stage.name, std::process::id()));
                 std::fs::create_dir_all(&folder).unwrap();
+                prepare(stage, &folder);
                 let done = run(stage, &folder);
                 std::fs::remove_dir_all(&folder).unwrap();
                 (stage.name, done)

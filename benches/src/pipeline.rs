@@ -5,7 +5,7 @@ use tallywatt_shards::threads::Threads;
 
 use crate::measure::{Failure, Setup, files, load};
 
-/// A day of a country, as rows of one value and as frames.
+/// A day of a country, as rows of one value, as frames and as packs of frames.
 pub struct Case {
     setup: Setup,
 }
@@ -20,7 +20,7 @@ impl Case {
         let threads = Threads::new(thread_count).expect("a pool of few threads starts");
         let (folder, day_count, leaf_count, memory_mib) = (folder.to_owned(), 1, 1, 1_024);
         let setup = Setup { folder, threads, meter_count, day_count, leaf_count, memory_mib };
-        for prepare in [files::prepare_csv, files::prepare_frames] {
+        for prepare in [files::prepare_csv, files::prepare_frames, files::prepare_packs] {
             prepare(&setup).expect("the folder can be written");
         }
         Self { setup }
@@ -49,6 +49,15 @@ impl Case {
     pub fn run_frames(&self) -> Sealed {
         sealed(load::load_frames(&self.setup))
     }
+
+    /// Loads the packs.
+    ///
+    /// # Panics
+    /// If a reading is lost.
+    #[must_use]
+    pub fn run_packs(&self) -> Sealed {
+        sealed(load::load_packs(&self.setup))
+    }
 }
 
 fn sealed(loaded: Result<load::Loaded, Failure>) -> Sealed {
@@ -68,6 +77,7 @@ mod tests {
             let case = Case::new(folder.path(), 100, thread_count);
             csv.push(case.run_csv());
             frames.push(case.run_frames());
+            assert_eq!(Some(&case.run_packs()), frames.last(), "packs hold the same frames");
         }
         assert_eq!((csv[0], frames[0]), (csv[1], frames[1]));
         assert_eq!(csv[0].totals, frames[0].totals);

@@ -10,6 +10,7 @@ use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::Register;
 use tallywatt_fixtures::country::{self, Country, CountryMeter, SLOT_COUNT};
+use tallywatt_ingest::profile::Profile;
 use tallywatt_ledger::day_leaf::leaf_size;
 use tallywatt_ledger::day_pack::{PACK_FILE_MAGIC, PackWriter, Qualities};
 use tallywatt_shards::day_slot;
@@ -18,6 +19,8 @@ use super::{Answer, Failure, Setup, side_by_side};
 
 /// Rows of one value.
 pub const CSV_FILE: &str = "readings.csv";
+/// What [`CSV_FILE`] begins with.
+pub const CSV_HEADER: &str = "meter_id,ts,wh\n";
 /// Frames.
 pub const FRAMES_FILE: &str = "readings.frames";
 /// The country's stamps are taken for this zone's.
@@ -28,6 +31,28 @@ pub const PACKS_FILE: &str = "readings.packs";
 pub const FRAME_SIZE: usize = leaf_size(SLOT_COUNT);
 
 const PART_METER_COUNT: usize = 4_096;
+/// One value a row, sorted by meter and then by time: what other programs read, too.
+const CSV_PROFILE: &str = r#"
+format = "csv"
+layout = "long"
+unit = "Wh"
+stamp_format = "YYYY-MM-DD HH:mm:ss"
+zone = "UTC"
+interval_minutes = 30
+
+[columns]
+usage_point = "meter_id"
+start = "ts"
+value = "wh"
+"#;
+
+/// How [`CSV_FILE`] is read, its stamps taken for those of [`ZONE`].
+///
+/// # Errors
+/// Never: the profile is sound.
+pub fn csv_profile() -> Result<Profile, Failure> {
+    Ok(Profile::parse("long", CSV_PROFILE)?)
+}
 
 /// Where day `at` of the country lies.
 ///
@@ -87,7 +112,7 @@ pub fn energy_wh(setup: &Setup) -> Result<i64, Failure> {
 pub fn prepare_csv(setup: &Setup) -> Result<Answer, Failure> {
     let country = Country::new(setup.meter_count)?;
     let mut file = BufWriter::new(File::create(setup.path(CSV_FILE))?);
-    file.write_all(b"meter_id,ts,wh\n")?;
+    file.write_all(CSV_HEADER.as_bytes())?;
     let dates: Vec<Day> = (0..setup.day_count).map(day).collect::<Result<_, _>>()?;
     let mut values_wh = [0; SLOT_COUNT];
     for number in 0..setup.meter_count {

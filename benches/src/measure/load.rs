@@ -20,24 +20,10 @@ use tallywatt_node::books::Books;
 use tallywatt_node::intake::{ImportEnd, ImportRun, Intake, IntakeLimits};
 use tallywatt_shards::batch_file::writer::BatchWriter;
 
-use super::files::{CSV_FILE, FRAMES_FILE, PACKS_FILE, ZONE, energy_wh, reading_count};
+use super::files::{CSV_FILE, FRAMES_FILE, PACKS_FILE, ZONE, csv_profile, energy_wh, reading_count};
 use super::{Answer, Failure, Setup};
 use crate::town::secret;
 
-/// One value a row, as the rivals get them.
-const CSV_PROFILE: &str = r#"
-format = "csv"
-layout = "long"
-unit = "Wh"
-stamp_format = "YYYY-MM-DD HH:mm:ss"
-zone = "UTC"
-interval_minutes = 30
-
-[columns]
-usage_point = "meter_id"
-start = "ts"
-value = "wh"
-"#;
 /// After every reading.
 const NOW: UtcSeconds = UtcSeconds(4_000_000_000);
 
@@ -79,8 +65,7 @@ pub fn frames(setup: &Setup) -> Result<Answer, Failure> {
 /// # Errors
 /// As [`csv`].
 pub fn packs(setup: &Setup) -> Result<Answer, Failure> {
-    let profile = Profile::builtin("packs")?.with_zone(ZONE)?;
-    answer(setup, &load_and_remove(setup, &profile, PACKS_FILE)?)
+    answer(setup, &load_packs(setup)?)
 }
 
 /// Loads [`CSV_FILE`], its sums unchecked.
@@ -88,7 +73,7 @@ pub fn packs(setup: &Setup) -> Result<Answer, Failure> {
 /// # Errors
 /// As [`load`].
 pub fn load_csv(setup: &Setup) -> Result<Loaded, Failure> {
-    load_and_remove(setup, &Profile::parse("long", CSV_PROFILE)?, CSV_FILE)
+    load_and_remove(setup, &csv_profile()?, CSV_FILE)
 }
 
 /// Loads [`FRAMES_FILE`], its sums unchecked.
@@ -97,6 +82,14 @@ pub fn load_csv(setup: &Setup) -> Result<Loaded, Failure> {
 /// As [`load`].
 pub fn load_frames(setup: &Setup) -> Result<Loaded, Failure> {
     load_and_remove(setup, &Profile::builtin("frames")?.with_zone(ZONE)?, FRAMES_FILE)
+}
+
+/// Loads [`PACKS_FILE`], its sums unchecked.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_packs(setup: &Setup) -> Result<Loaded, Failure> {
+    load_and_remove(setup, &Profile::builtin("packs")?.with_zone(ZONE)?, PACKS_FILE)
 }
 
 fn load_and_remove(setup: &Setup, profile: &Profile, file: &str) -> Result<Loaded, Failure> {

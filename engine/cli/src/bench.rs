@@ -14,6 +14,7 @@
     reason = "times and rates of this machine; no reading or amount comes by here"
 )]
 
+mod country;
 mod figure;
 mod inputs;
 mod limits;
@@ -37,8 +38,9 @@ use crate::progress::Meter;
 
 use figure::{Figure, Kind};
 use inputs::Inputs;
-use limits::Limits;
-use measure::Effort;
+use limits::{Limit, Limits};
+use measure::{Effort, Work};
+use stages::Stage;
 
 /// Measures the machine and the stages.
 pub fn run(bench: &Bench, arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
@@ -82,9 +84,11 @@ fn figures(
         let mut body = (stage.prepare)(&inputs)?;
         let mut alone = None;
         for threads in pools.iter().take(stage.pool_count(pools.len())) {
-            let (work, times) = effort.repeat(&mut || body(threads))?;
+            let (work, times) = effort.repeat_timed(&mut || body(threads))?;
             let rate = work.count / times.median_s();
             let first = *alone.get_or_insert(rate);
+            let (limit, share) =
+                nearest(stage, &work, times.median_s(), |limit| limits.capacity(limit, threads.count()));
             figures.push(Figure {
                 kind: Kind::Stage,
                 name: stage.name,
@@ -92,14 +96,21 @@ fn figures(
                 unit: stage.unit,
                 rate,
                 spread: times.spread(),
-                limit: Some(stage.limit.name()),
-                share: Some(work.limited / times.median_s() / limits.capacity(stage.limit, threads.count())),
+                limit: Some(limit.name()),
+                share: Some(share),
                 speed_up: (threads.count() > 1).then(|| rate / first),
             });
         }
     }
     meter.finish();
     Ok(figures)
+}
+
+/// Of a stage's limits the one it comes nearest to, and its part of that.
+fn nearest(stage: &Stage, work: &Work, seconds: f64, capacity: impl Fn(Limit) -> f64) -> (Limit, f64) {
+    let share = |(&limit, limited): (&Limit, f64)| (limit, limited / seconds / capacity(limit));
+    let shares = stage.limits.iter().zip(work.limited).map(share);
+    shares.max_by(|a, b| a.1.total_cmp(&b.1)).expect("every stage names a limit")
 }
 
 /// Pools of 1, 2, 4, … and as many threads as are wanted; none wanted, or 0: those of the machine.

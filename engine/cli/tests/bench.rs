@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use common::{BINARY, Place, Ran};
 
-const STAGES: [&str; 11] = [
+const STAGES: [&str; 15] = [
     "decode frames",
     "decode day CSV",
     "decode wide CSV",
@@ -17,8 +17,12 @@ const STAGES: [&str; 11] = [
     "hash leaves",
     "build tree",
     "seal month",
+    "take in and seal",
+    "check batch",
+    "fold batch",
     "write Parquet",
     "rate bills",
+    "rate determinants",
     "prove a day",
     "verify receipt",
 ];

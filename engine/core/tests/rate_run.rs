@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which may unwrap as tests do")]
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use tallywatt_core::agreement::{Agreement, Party, SplitRule};
+use tallywatt_core::agreement::{Agreement, SplitRule};
 use tallywatt_core::bill::{Bill, ChargeKind};
 use tallywatt_core::calendar::{Day, Period, Zone};
 use tallywatt_core::contract::{Contract, in_order};
@@ -21,6 +23,8 @@ use tallywatt_core::tariff::{
     DayKind, Range, RoundEach, Tariff, TariffBook, TariffParts, TariffZone, Vat, Window,
 };
 use tallywatt_core::validity::Validity;
+
+use common::{Random, agreement, label, validity};
 
 /// Random towns, and accounts in each.
 const TOWN_COUNT: u64 = 40;
@@ -38,34 +42,10 @@ const ZONES: [&str; 7] = [
 ];
 const PERIODS: [&str; 5] = ["2018-03", "2018-10", "2018-11", "2018-04", "2018-02"];
 
-/// A linear congruential generator: the same numbers everywhere.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-
-    fn pick<T: Clone>(&mut self, all: &[T]) -> T {
-        all[usize::try_from(self.below(u64::try_from(all.len()).unwrap())).unwrap()].clone()
-    }
-
     fn day_of(&mut self, period: Period) -> Day {
         period.first_day().plus(1 + i32::try_from(self.below(26)).unwrap()).unwrap()
     }
-}
-
-fn label(text: &str) -> Label {
-    text.parse().unwrap()
-}
-
-fn validity(from: Option<Day>, to: Option<Day>) -> Validity {
-    Validity::new(from.unwrap_or_else(|| "2000-01-01".parse().unwrap()), to).unwrap()
 }
 
 /// A month of accounts and all that their bills follow from.
@@ -82,20 +62,11 @@ impl Town {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x7011);
         let period = random.pick(&PERIODS).parse().unwrap();
         let rule = SplitRule::PerKwh(vec![(label("all"), "2.3".parse().unwrap())]);
-        let body = Agreement {
-            id: label("grid"),
-            title: "Grid and supplier".into(),
-            currency: "RUB".parse().unwrap(),
-            validity: validity(None, None),
-            payee: Party::Grid,
-            remainder: Party::Supplier,
-            rule,
-        };
         let mut town = Self {
             period,
             accounts: BTreeMap::new(),
             tariffs: tariffs(&mut random, period),
-            agreement: Published { hash: ContentHash([99; 32]), body: body.check().unwrap() },
+            agreement: agreement(rule),
             blocks: Vec::new(),
         };
         for at in 0..ACCOUNT_COUNT {

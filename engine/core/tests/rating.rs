@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which may unwrap as tests do")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rust_decimal::{Decimal, RoundingStrategy};
-use tallywatt_core::agreement::{Agreement, Party, SHARE_WHOLE, SplitRule};
+use tallywatt_core::agreement::{Agreement, SHARE_WHOLE, SplitRule};
 use tallywatt_core::bill::{Bill, ChargeKind, Completeness};
 use tallywatt_core::calendar::{Day, Period, Zone};
 use tallywatt_core::contract::{Contract, in_order};
@@ -22,16 +24,13 @@ use tallywatt_core::register::Register;
 use tallywatt_core::tariff::{
     DayKind, Range, RoundEach, Tariff, TariffBook, TariffParts, TariffZone, Vat, Window,
 };
-use tallywatt_core::validity::Validity;
+
+use common::{Random, agreement, label, validity};
 
 /// Random accounts that are billed both ways.
 const CASE_COUNT: u64 = 400;
 
 type Blocks = BTreeMap<BlockKey, DayBlock>;
-
-fn label(text: &str) -> Label {
-    text.parse().unwrap()
-}
 
 fn day(text: &str) -> Day {
     text.parse().unwrap()
@@ -60,36 +59,7 @@ fn zones(text: &str) -> Vec<TariffZone> {
     text.split("; ").map(zone).collect()
 }
 
-fn agreement(rule: SplitRule) -> Published<Agreement> {
-    let body = Agreement {
-        id: label("grid"),
-        title: "Grid and supplier".into(),
-        currency: "RUB".parse().unwrap(),
-        validity: Validity::new(day("2000-01-01"), None).unwrap(),
-        payee: Party::Grid,
-        remainder: Party::Supplier,
-        rule,
-    };
-    Published { hash: ContentHash([99; 32]), body: body.check().unwrap() }
-}
-
-/// A linear congruential generator: the same numbers everywhere.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-
-    fn pick<T: Clone>(&mut self, all: &[T]) -> T {
-        all[usize::try_from(self.below(u64::try_from(all.len()).unwrap())).unwrap()].clone()
-    }
-
     fn signed(&mut self, bound: u64) -> i64 {
         i64::try_from(self.below(bound)).unwrap()
     }
@@ -131,7 +101,7 @@ impl Case {
         for at in 0..1 + random.below(4) {
             let usage_point = label(&format!("P{at}"));
             let minutes = random.pick(&[15, 30, 60]);
-            let from = if random.one_in(4) { start.plus(9).unwrap() } else { day("2000-01-01") };
+            let from = random.one_in(4).then(|| start.plus(9).unwrap());
             let to = random.one_in(4).then(|| start.plus(19).unwrap());
             case.contracts.push(Contract {
                 account: label("A"),
@@ -140,7 +110,7 @@ impl Case {
                 zone: zone.clone(),
                 tariff: random.pick(&[label("t"), label("t"), label("u")]),
                 agreement: label("grid"),
-                validity: Validity::new(from, to).unwrap(),
+                validity: validity(from, to),
             });
             case.minutes.insert(usage_point, minutes);
             for day in period.days() {
@@ -181,8 +151,8 @@ fn random_tariffs(random: &mut Random, period: Period) -> TariffBook {
             period.first_day().plus(i32::try_from(days).unwrap()).unwrap()
         });
         let validities = match change {
-            None => vec![(day("2000-01-01"), None)],
-            Some(change) => vec![(day("2000-01-01"), Some(change)), (change, None)],
+            None => vec![(None, None)],
+            Some(change) => vec![(None, Some(change)), (Some(change), None)],
         };
         for (from, to) in validities {
             let zones = zones(random.pick(&[
@@ -212,7 +182,7 @@ fn random_tariffs(random: &mut Random, period: Period) -> TariffBook {
                 title: id.into(),
                 source: "random".into(),
                 currency: "RUB".parse().unwrap(),
-                validity: Validity::new(from, to).unwrap(),
+                validity: validity(from, to),
                 zones,
                 ranges,
                 fixed_per_day: random.pick(&[PricePerKwh::default(), "1.235".parse().unwrap()]),
@@ -489,7 +459,7 @@ fn household_bill(
         title: "Households".into(),
         source: "published prices".into(),
         currency: "RUB".parse().unwrap(),
-        validity: Validity::new(day("2000-01-01"), None).unwrap(),
+        validity: validity(None, None),
         zones: zones(zone_text),
         ranges: ranges
             .iter()
@@ -509,7 +479,7 @@ fn household_bill(
         zone: zone.clone(),
         tariff: label("t"),
         agreement: label("grid"),
-        validity: Validity::new(day("2000-01-01"), None).unwrap(),
+        validity: validity(None, None),
     };
     let contracts = in_order(points.iter().map(contract).collect()).unwrap();
     let inputs = BillInputs {

@@ -35,6 +35,8 @@ impl Unit {
     pub const BYTES: Self = Self { name: "GB/s", scale: 1e9 };
     /// Values of one interval each.
     pub const READINGS: Self = Self { name: "M readings/s", scale: 1e6 };
+    /// Bills of one account each, from what it used.
+    pub const BILLS: Self = Self { name: "M bills/s", scale: 1e6 };
     /// Proofs of one register-day each.
     pub const PROOFS: Self = Self { name: "k proofs/s", scale: 1e3 };
     /// Receipts of one bill each.

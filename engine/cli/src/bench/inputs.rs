@@ -1,4 +1,5 @@
-//! What the stages start from: a generated town's month, in each of the shapes it takes on its way.
+//! What the stages start from: a generated town's month, in each of the shapes it takes on its way; and the country's
+//! batch, which `country` makes.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -36,6 +37,8 @@ use tallywatt_shards::threads::Threads;
 use crate::args::Arguments;
 use crate::failure::Failure;
 
+use super::country::Batch;
+
 /// Households: a month of theirs is 1.5 million readings, far more than fits a cache.
 const HOUSEHOLD_COUNT: u64 = 1_000;
 /// The same for a look.
@@ -55,6 +58,10 @@ pub struct Inputs<'a> {
     pub arguments: &'a Arguments,
     /// Where stages may write.
     pub folder: PathBuf,
+    /// Whether inputs are small.
+    pub is_quick: bool,
+    /// The country's batch, once it is made.
+    pub batch: OnceLock<Batch>,
     /// Every household's month.
     pub blocks: Vec<DayBlock>,
     town: Town,
@@ -92,7 +99,8 @@ impl<'a> Inputs<'a> {
             .flat_map(|index| (0..town.days().len()).map(move |at| (index, at)))
             .map(|(index, at)| block(&town, index, at))
             .collect::<Result<_, _>>()?;
-        Ok(Self { arguments, folder, blocks, town, leaves: OnceLock::new() })
+        let (batch, leaves) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { arguments, folder, is_quick, batch, blocks, town, leaves })
     }
 
     /// A new folder that a stage may write to.
@@ -184,11 +192,6 @@ impl<'a> Inputs<'a> {
         write_contracts(&self.town, &mut contracts).map_err(defect)?;
         documents.contracts = parse_contracts("bench", contracts.as_slice())?;
         Ok(documents)
-    }
-
-    /// Blocks by their keys.
-    pub fn blocks_by_key(&self) -> HashMap<BlockKey, &DayBlock> {
-        self.blocks.iter().map(|block| (block.key(), block)).collect()
     }
 }
 

@@ -5,14 +5,16 @@
 //!   memory copy    each thread copies its part of one; bytes copied, not bytes moved twice
 //!   BLAKE3         each thread hashes a stream of its own: all lanes of the vector unit at work
 //!   Ed25519        signatures checked one by one
-//!   file write     a new file in order, with its fdatasync       file read   the same, from the page cache
+//!   file write     a new file in order, with its fdatasync
+//!   file read      each thread reads all of that file, from the page cache
 //!   append         of 4 KiB with its fdatasync: the median, and what 99 of 100 stay below
 //! ```
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::hint::black_box;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -102,7 +104,7 @@ impl Limits {
         limits.hash(effort, pools)?;
         let measured = signatures(effort)?;
         limits.add(Limit::Signature, 1, Unit::SIGNATURES, &measured);
-        limits.disk(effort, folder)?;
+        limits.disk(effort, pools, folder)?;
         Ok(limits)
     }
 
@@ -111,14 +113,14 @@ impl Limits {
         &self.figures
     }
 
-    /// How much of a limit there is a second, for so many threads; for the disk the threads do not matter.
+    /// How much of a limit there is a second, for so many threads; how fast the disk writes is a matter of none.
     pub fn capacity(&self, limit: Limit, threads: usize) -> f64 {
         let alone = || self.capacity.get(&(limit, 1)).copied();
         let own = self.capacity.get(&(limit, threads)).copied();
         match limit {
             Limit::Signature => alone().map(|rate| rate * real(threads)),
-            Limit::FileWrite | Limit::FileRead | Limit::Sync => alone(),
-            Limit::MemoryRead | Limit::MemoryCopy | Limit::Hash => own,
+            Limit::FileWrite | Limit::Sync => alone(),
+            Limit::MemoryRead | Limit::MemoryCopy | Limit::Hash | Limit::FileRead => own,
         }
         .expect("every limit is measured before the stages, on the same threads")
     }
@@ -163,7 +165,7 @@ impl Limits {
         Ok(())
     }
 
-    fn disk(&mut self, effort: &Effort<'_>, folder: &Path) -> Result<(), Failure> {
+    fn disk(&mut self, effort: &Effort<'_>, pools: &[Threads], folder: &Path) -> Result<(), Failure> {
         let path = folder.join("limits");
         let fail = |action| {
             let path = &path;
@@ -173,7 +175,7 @@ impl Limits {
         options.read(true).write(true).create(true).truncate(true);
         let mut file = options.open(&path).map_err(fail("create"))?;
         let size = if effort.is_quick() { FILE_SIZE_QUICK } else { FILE_SIZE };
-        let mut piece = bytes(PIECE_SIZE);
+        let piece = bytes(PIECE_SIZE);
         let written = effort.repeat_timed(&mut || {
             file.set_len(0).and_then(|()| file.rewind()).map_err(fail("empty"))?;
             let begun = Instant::now();
@@ -184,15 +186,15 @@ impl Limits {
             Ok((Work::new(size, size), begun.elapsed()))
         })?;
         self.add(Limit::FileWrite, 1, Unit::BYTES, &written);
-        let read = effort.repeat(&mut || {
-            file.rewind().map_err(fail("read"))?;
-            for _ in 0..size / PIECE_SIZE {
-                file.read_exact(&mut piece).map_err(fail("read"))?;
-                black_box(&piece);
-            }
-            Ok(Work::new(size, size))
-        })?;
-        self.add(Limit::FileRead, 1, Unit::BYTES, &read);
+        for threads in pools {
+            let work = Work::new(size, size).times(threads.count());
+            let read = effort.repeat(&mut || {
+                let done = threads.pool().broadcast(|_| read_whole(&file, size));
+                done.into_iter().collect::<io::Result<()>>().map_err(fail("read"))?;
+                Ok(work)
+            })?;
+            self.add(Limit::FileRead, threads.count(), Unit::BYTES, &read);
+        }
         self.appends(effort, &mut file).map_err(|error| match error {
             Ok(failure) => failure,
             Err(error) => fail("append to")(error),
@@ -200,11 +202,7 @@ impl Limits {
     }
 
     /// Each append makes the file longer, as those of a write-ahead file do.
-    fn appends(
-        &mut self,
-        effort: &Effort<'_>,
-        file: &mut File,
-    ) -> Result<(), Result<Failure, std::io::Error>> {
+    fn appends(&mut self, effort: &Effort<'_>, file: &mut File) -> Result<(), Result<Failure, io::Error>> {
         file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).map_err(Err)?;
         let page = bytes(APPEND_SIZE);
         let mut failed = None;
@@ -217,7 +215,7 @@ impl Limits {
             Ok(Work::new(1, 1))
         });
         let (work, times) = measured.map_err(|failure| failed.take().map_or(Ok(failure), Err))?;
-        self.capacity.insert((Limit::Sync, 1), work.limited / times.median_s());
+        self.capacity.insert((Limit::Sync, 1), work.limited[0] / times.median_s());
         self.figures.push(latency(Limit::Sync.name(), times.median_s(), times.spread()));
         self.figures.push(latency("synced append, p99", times.quantile_s(990), times.spread()));
         Ok(())
@@ -225,7 +223,7 @@ impl Limits {
 
     fn add(&mut self, limit: Limit, threads: usize, unit: Unit, (work, times): &(Work, Times)) {
         let rate = work.count / times.median_s();
-        self.capacity.insert((limit, threads), work.limited / times.median_s());
+        self.capacity.insert((limit, threads), work.limited[0] / times.median_s());
         let alone = self.capacity.get(&(limit, 1)).copied();
         self.figures.push(Figure {
             kind: Kind::Limit,
@@ -239,6 +237,16 @@ impl Limits {
             speed_up: alone.filter(|_| threads > 1).map(|alone| rate / alone),
         });
     }
+}
+
+/// Reads a file of `size` bytes a piece at a time.
+fn read_whole(file: &File, size: usize) -> io::Result<()> {
+    let mut piece = vec![0; PIECE_SIZE];
+    for at in (0_u64..).take(size / PIECE_SIZE) {
+        file.read_exact_at(&mut piece, at * PIECE_SIZE as u64)?;
+        black_box(&piece);
+    }
+    Ok(())
 }
 
 fn latency(name: &'static str, seconds: f64, spread: f64) -> Figure {

@@ -4,12 +4,13 @@
 //!   title
 //!   stage  ████████░░░░░░░░░░░░░│   24 M/s   0.8 % of memory read     log scale; pale: what the limit allows
 //!   …
-//!   ▁█     ▁█     ▁█                speed-up by threads; pale: as many times as there are threads
+//!   ▁█     ▁█     ▁█                rate by threads, a small picture a stage
 //!   what is not told in readings; the machine
 //! ```
 //!
 //! It brings its own background, so that it reads on light and dark pages, and needs no font, script or file.
 
+mod by_threads;
 mod svg;
 
 use super::figure::{Figure, Kind, Unit, digits};
@@ -29,8 +30,6 @@ const ROW: f64 = 30.0;
 const BAR: f64 = 18.0;
 /// Where the first row begins.
 const ROWS_TOP: f64 = 112.0;
-/// Height of the tallest bar of the speed-ups.
-const COLUMN: f64 = 72.0;
 /// The longest text of a line.
 const LINE_LENGTH_MAX: usize = 140;
 
@@ -46,9 +45,8 @@ pub fn draw(machine: &str, figures: &[Figure]) -> String {
         .map(<[&Figure]>::to_vec)
         .collect();
     let axis_y = ROWS_TOP + ROW * real(rows.len());
-    let columns_top = axis_y + 64.0;
-    let columns_height = if groups.is_empty() { 0.0 } else { COLUMN + 112.0 };
-    let footer_y = columns_top + columns_height;
+    let threads_top = axis_y + 64.0;
+    let footer_y = threads_top + by_threads::height(&groups);
     let mut svg =
         Svg::new(WIDTH, footer_y + 46.0, "Tallywatt: readings a second, stage by stage", &told(&fastest));
     heading(&mut svg, &fastest);
@@ -57,9 +55,7 @@ pub fn draw(machine: &str, figures: &[Figure]) -> String {
     for (at, figure) in rows.iter().enumerate() {
         row(&mut svg, &axis, figure, ROWS_TOP + ROW * real(at));
     }
-    if !groups.is_empty() {
-        columns(&mut svg, &groups, columns_top);
-    }
+    by_threads::draw(&mut svg, &groups, threads_top);
     footer(&mut svg, machine, &others, footer_y);
     svg.finish()
 }
@@ -154,61 +150,21 @@ fn row(svg: &mut Svg, axis: &Axis, figure: &Figure, top: f64) {
     }
 }
 
-/// A small group of columns a stage: how many times the rate of one thread.
-fn columns(svg: &mut Svg, groups: &[Vec<&Figure>], top: f64) {
-    svg.text("section", MARGIN, top, Anchor::Start, "By threads");
-    let text = "Times the rate of one thread. Pale: as many times as there are threads.";
-    svg.text("quiet", MARGIN + 102.0, top, Anchor::Start, text);
-    let width = (WIDTH - 2.0 * MARGIN) / real(groups.len());
-    let most = groups.iter().flatten().map(|figure| figure.threads).max().unwrap_or(1);
-    for (at, group) in groups.iter().enumerate() {
-        let middle = MARGIN + width * (real(at) + 0.5);
-        self::group(svg, group, most, middle, width, top + 40.0 + COLUMN);
-    }
-}
-
-fn group(svg: &mut Svg, group: &[&Figure], most: usize, middle: f64, width: f64, base: f64) {
-    let step = ((width - 14.0) / real(group.len())).min(26.0);
-    let start = middle - step * real(group.len()) / 2.0;
-    let height = |times: f64| COLUMN * (times / real(most)).clamp(0.0, 1.1);
-    for (at, figure) in group.iter().enumerate() {
-        let x = start + step * real(at);
-        let times = figure.speed_up.unwrap_or(1.0);
-        let (ideal, own) = (height(real(figure.threads)), height(times));
-        svg.bar("pale", x + 2.0, base - ideal, step - 4.0, ideal);
-        svg.bar("full", x + 2.0, base - own, step - 4.0, own);
-        svg.text("tick", x + step / 2.0, base + 15.0, Anchor::Middle, &figure.threads.to_string());
-        if at + 1 == group.len() {
-            let above = base - ideal.max(own) - 6.0;
-            svg.text("rate", x + step / 2.0, above, Anchor::Middle, &format!("×{}", digits(times)));
-        }
-    }
-    svg.line("base", start, base, start + step * real(group.len()), base);
-    for (line, words) in (0..).zip(two_lines(group[0].name)) {
-        svg.text("small", middle, base + 34.0 + 15.0 * f64::from(line), Anchor::Middle, &words);
-    }
-}
-
-/// A name on two lines, broken at the blank nearest its middle.
-fn two_lines(name: &str) -> Vec<String> {
-    let middle = name.len() / 2;
-    let blanks = name.match_indices(' ').map(|(at, _)| at);
-    match blanks.min_by_key(|at| at.abs_diff(middle)) {
-        Some(at) => vec![name[..at].to_owned(), name[at + 1..].to_owned()],
-        None => vec![name.to_owned()],
-    }
-}
-
 fn footer(svg: &mut Svg, machine: &str, others: &[&Figure], y: f64) {
     svg.line("grid", MARGIN, y - 8.0, WIDTH - MARGIN, y - 8.0);
+    let threads = others.iter().map(|figure| figure.threads).max().unwrap_or(1);
     let besides: Vec<String> = others
         .iter()
         .map(|figure| {
-            let threads = if figure.threads == 1 { "thread" } else { "threads" };
-            format!("{}: {} on {} {threads}", figure.name, rate(figure), figure.threads)
+            let fewer = if figure.threads < threads { " on one" } else { "" };
+            format!("{}: {}{fewer}", figure.name, rate(figure))
         })
         .collect();
-    svg.text("plain", MARGIN, y + 12.0, Anchor::Start, &cut(&besides.join(" · ")));
+    if !besides.is_empty() {
+        let on = if threads == 1 { "one thread".to_owned() } else { format!("{threads} threads") };
+        let text = format!("On {on}: {}", besides.join(" · "));
+        svg.text("plain", MARGIN, y + 12.0, Anchor::Start, &cut(&text));
+    }
     let version = env!("CARGO_PKG_VERSION");
     let text = format!("tallywatt {version} bench, medians · {machine}");
     svg.text("quiet", MARGIN, y + 32.0, Anchor::Start, &cut(&text));

@@ -2,14 +2,15 @@
 
 use std::hint::black_box;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use tallywatt_core::contract::Contract;
 use tallywatt_core::hash::ContentHash;
-use tallywatt_core::rate::{BillInputs, bill};
+use tallywatt_core::rate::{BillInputs, BlockIndex, RateRun};
 use tallywatt_fixtures::write::ReadingFormat;
+use tallywatt_fixtures::write::packs::packs_of;
 use tallywatt_ledger::block::Block;
 use tallywatt_ledger::day_leaf::DayLeaf;
-use tallywatt_ledger::day_pack::PackWriter;
 use tallywatt_ledger::receipt::Receipt;
 use tallywatt_ledger::seal::{SealKind, SealedTree};
 use tallywatt_ledger::tree::{Tree, TreeKind};
@@ -27,12 +28,13 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::prove::read_policy;
 
+use super::country;
 use super::figure::Unit;
 use super::inputs::{Documents, Inputs, Text, defect};
 use super::limits::Limit;
 use super::measure::Work;
 
-/// Register-days of one write-ahead record: what an import makes durable at once.
+/// Register-days of one write-ahead record: a chunk of a format that is decoded in one piece.
 const CHUNK_BLOCK_COUNT: usize = tallywatt_node::intake::CHUNK_READING_COUNT / 48;
 /// A write-ahead file of this size makes way for a new one.
 const WRITE_AHEAD_SIZE_MAX: u64 = 64 << 20;
@@ -43,12 +45,12 @@ const PROOF_COUNT: usize = 1_000;
 /// A hash.
 const HASH_SIZE: usize = 32;
 /// What a node of a tree hashes: its two children.
-const NODE_SIZE: usize = 2 * HASH_SIZE;
+pub const NODE_SIZE: usize = 2 * HASH_SIZE;
 /// What a bill reads of each interval: its value and its quality.
 const RATED_SIZE: usize = 4 + 1;
 
-/// What is called again and again: all that is prepared is in it.
-pub type Body<'i> = Box<dyn FnMut(&Threads) -> Result<Work, Failure> + 'i>;
+/// What is called again and again: all that is prepared is in it. It says how long the part took that counts.
+pub type Body<'i> = Box<dyn FnMut(&Threads) -> Result<(Work, Duration), Failure> + 'i>;
 
 /// How a stage makes use of threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +63,12 @@ pub enum Scaling {
 
 /// One stage.
 pub struct Stage {
-    /// Its name: verb and noun, short enough to stand below a bar.
+    /// Its name: verb and noun, short enough to stand beside a bar.
     pub name: &'static str,
     /// What is counted.
     pub unit: Unit,
-    /// What holds it back at last.
-    pub limit: Limit,
+    /// What holds it back at last: whichever is nearest, in the order of the work's amounts.
+    pub limits: &'static [Limit],
     /// On how many threads it is measured.
     pub scaling: Scaling,
     /// Prepares all that the measured part needs.
@@ -88,35 +90,35 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "decode frames",
         unit: Unit::READINGS,
-        limit: Limit::MemoryRead,
+        limits: &[Limit::MemoryRead],
         scaling: Scaling::Threads,
         prepare: |inputs| files(inputs.text(ReadingFormat::Frames, "frames")?),
     },
     Stage {
         name: "decode day CSV",
         unit: Unit::READINGS,
-        limit: Limit::MemoryRead,
+        limits: &[Limit::MemoryRead],
         scaling: Scaling::Threads,
         prepare: |inputs| files(inputs.text(ReadingFormat::DayCsv, "tallywatt")?),
     },
     Stage {
         name: "decode wide CSV",
         unit: Unit::READINGS,
-        limit: Limit::MemoryRead,
+        limits: &[Limit::MemoryRead],
         scaling: Scaling::Threads,
         prepare: |inputs| files(inputs.wide_text()?),
     },
     Stage {
         name: "append and sync",
         unit: Unit::READINGS,
-        limit: Limit::Sync,
+        limits: &[Limit::Sync],
         scaling: Scaling::OneThread,
         prepare: appends,
     },
     Stage {
         name: "hash leaves",
         unit: Unit::READINGS,
-        limit: Limit::Hash,
+        limits: &[Limit::Hash],
         scaling: Scaling::Threads,
         prepare: |inputs| {
             let leaves = inputs.leaves()?;
@@ -132,7 +134,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "build tree",
         unit: Unit::READINGS,
-        limit: Limit::Hash,
+        limits: &[Limit::Hash],
         scaling: Scaling::Threads,
         prepare: |inputs| {
             let hashes: Vec<ContentHash> = inputs.leaves()?.iter().map(DayLeaf::hash).collect();
@@ -146,47 +148,75 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "seal month",
         unit: Unit::READINGS,
-        limit: Limit::Hash,
+        limits: &[Limit::Hash],
         scaling: Scaling::Threads,
         prepare: |inputs| {
             let leaves = inputs.leaves()?;
             let work = Work::new(inputs.reading_count(), size_of(leaves) + leaves.len() * NODE_SIZE);
-            Ok(Box::new(move |threads| {
+            whole(move |threads| {
                 black_box(sealing::seal(SealKind::Period, black_box(leaves), threads).map_err(defect)?);
                 Ok(work)
-            }))
+            })
         },
+    },
+    Stage {
+        name: "take in and seal",
+        unit: Unit::READINGS,
+        limits: &[Limit::FileWrite, Limit::Hash],
+        scaling: Scaling::Threads,
+        prepare: country::take_in,
+    },
+    Stage {
+        name: "check batch",
+        unit: Unit::READINGS,
+        limits: &[Limit::Hash],
+        scaling: Scaling::Threads,
+        prepare: country::check_batch,
+    },
+    Stage {
+        name: "fold batch",
+        unit: Unit::READINGS,
+        limits: &[Limit::FileRead],
+        scaling: Scaling::Threads,
+        prepare: country::fold_batch,
     },
     Stage {
         name: "write Parquet",
         unit: Unit::READINGS,
-        limit: Limit::FileWrite,
+        limits: &[Limit::FileWrite],
         scaling: Scaling::Threads,
         prepare: |inputs| {
             let (leaves, room) = (inputs.leaves_of_days(PARQUET_DAY_COUNT)?, inputs.room("parquet")?);
             let reading_count = leaves.iter().map(|leaf| leaf.block().interval_count()).sum();
             let root = ContentHash::default();
             let batch = ArchiveBatch { sequence: 1, root, zone_name: "bench".into(), shard_count: 1 };
-            Ok(Box::new(move |threads| {
+            whole(move |threads| {
                 let files = write_parquet(&room, &leaves, &batch, threads).map_err(|error| {
                     Failure::usage(error, "free some space, or name another folder with --folder")
                 })?;
                 let sizes = files.iter().map(|file| usize::try_from(file.size).unwrap_or(usize::MAX));
                 Ok(Work::new(reading_count, sizes.sum()))
-            }))
+            })
         },
     },
     Stage {
         name: "rate bills",
         unit: Unit::READINGS,
-        limit: Limit::MemoryRead,
+        limits: &[Limit::MemoryRead],
         scaling: Scaling::Threads,
         prepare: bills,
     },
     Stage {
+        name: "rate determinants",
+        unit: Unit::BILLS,
+        limits: &[Limit::MemoryRead],
+        scaling: Scaling::Threads,
+        prepare: country::rate_determinants,
+    },
+    Stage {
         name: "prove a day",
         unit: Unit::PROOFS,
-        limit: Limit::MemoryCopy,
+        limits: &[Limit::MemoryCopy],
         scaling: Scaling::Threads,
         prepare: |inputs| {
             let tree = SealedTree::seal(SealKind::Period, inputs.leaves()?).map_err(defect)?;
@@ -207,7 +237,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "verify receipt",
         unit: Unit::RECEIPTS,
-        limit: Limit::Signature,
+        limits: &[Limit::Signature],
         scaling: Scaling::Threads,
         prepare: receipts,
     },
@@ -217,14 +247,23 @@ fn size_of(leaves: &[DayLeaf]) -> usize {
     leaves.iter().map(|leaf| leaf.bytes().len()).sum()
 }
 
+/// All of the work counts.
+pub fn whole<'i>(mut work: impl FnMut(&Threads) -> Result<Work, Failure> + 'i) -> Result<Body<'i>, Failure> {
+    Ok(Box::new(move |threads| {
+        let begun = Instant::now();
+        let done = work(threads)?;
+        Ok((done, begun.elapsed()))
+    }))
+}
+
 /// The same work once on each thread, at the same time: what the machine gives to that many.
 fn side_by_side<'i>(work: impl Fn() -> Result<Work, Failure> + Sync + 'i) -> Result<Body<'i>, Failure> {
-    Ok(Box::new(move |threads| {
+    whole(move |threads| {
         let done = threads.pool().broadcast(|_| work());
         let done: Vec<Work> = done.into_iter().collect::<Result<_, _>>()?;
         assert!(done.windows(2).all(|pair| pair[0] == pair[1]), "every thread does the same");
         Ok(done[0].times(done.len()))
-    }))
+    })
 }
 
 /// As many files side by side as there are threads.
@@ -232,7 +271,7 @@ fn files<'i>(text: Text) -> Result<Body<'i>, Failure> {
     side_by_side(move || Ok(Work::new(black_box(&text).decode()?, text.size())))
 }
 
-/// Chunk after chunk as an import writes them, each durable before the next.
+/// Chunk after chunk, each durable before the next. An import that is faster than that makes many durable at once.
 fn appends<'i>(inputs: &'i Inputs<'_>) -> Result<Body<'i>, Failure> {
     let blocks = &inputs.blocks[..CHUNK_BLOCK_COUNT.min(inputs.blocks.len())];
     let mut sorted = blocks.to_vec();
@@ -252,42 +291,46 @@ fn appends<'i>(inputs: &'i Inputs<'_>) -> Result<Body<'i>, Failure> {
         Failure::usage(error, "free some space, or name another folder with --folder")
     };
     let (mut log, _) = WriteAhead::open(&path, WriteAheadLimits::default(), &mut |_| Ok(())).map_err(disk)?;
-    Ok(Box::new(move |_| {
+    whole(move |_| {
         if log.size() > WRITE_AHEAD_SIZE_MAX {
             log.start_over(&mut std::iter::empty()).map_err(disk)?;
         }
         log.append(INTAKE_KIND, &[&record.encode().map_err(defect)?]).map_err(disk)?;
         log.sync().map_err(disk)?;
         Ok(Work::new(reading_count, 1))
-    }))
+    })
 }
 
 /// Every household's bill of the month; the accounts are dealt out to the threads.
 fn bills<'i>(inputs: &'i Inputs<'_>) -> Result<Body<'i>, Failure> {
-    let (documents, blocks) = (inputs.documents()?, inputs.blocks_by_key());
-    let Documents { tariffs, agreements, contracts } = documents;
+    let (Documents { tariffs, agreements, contracts }, blocks) =
+        (inputs.documents()?, BlockIndex::new(&inputs.blocks));
     let period = "2026-03".parse().map_err(defect)?;
-    let rate = move |contract: &Contract| {
-        let inputs = BillInputs {
-            account: contract.account,
-            period,
-            contracts: std::slice::from_ref(contract),
-            tariffs: &tariffs,
-            agreement: agreements.get(&contract.agreement).ok_or_else(|| defect("no such agreement"))?,
-            readings: ContentHash::default(),
-        };
-        bill(&inputs, &|key| blocks.get(key).copied()).map(black_box).map_err(defect)
+    let rate = move |some: &[Contract]| -> Result<(), Failure> {
+        // As a bill run does: days and zones are looked up once, and an account's days are mostly the next ones.
+        let (mut run, cursor) = (RateRun::new(period), blocks.cursor());
+        some.iter().try_for_each(|contract| {
+            let inputs = BillInputs {
+                account: contract.account,
+                period,
+                contracts: std::slice::from_ref(contract),
+                tariffs: &tariffs,
+                agreement: agreements.get(&contract.agreement).ok_or_else(|| defect("no such agreement"))?,
+                readings: ContentHash::default(),
+            };
+            run.bill(&inputs, &|key| cursor.find(key)).map(|bill| drop(black_box(bill))).map_err(defect)
+        })
     };
     let work = Work::new(inputs.reading_count(), inputs.reading_count() * RATED_SIZE);
-    Ok(Box::new(move |threads| {
+    whole(move |threads| {
         let part = contracts.len().div_ceil(threads.count());
         let done = threads.pool().broadcast(|context| {
             let own = contracts.chunks(part).nth(context.index()).unwrap_or_default();
-            own.iter().try_for_each(|contract| rate(contract).map(drop))
+            rate(own)
         });
         done.into_iter().collect::<Result<(), Failure>>()?;
         Ok(work)
-    }))
+    })
 }
 
 /// The receipt that the demonstration ends with: a month's bill of a ledger of three parties.
@@ -315,17 +358,4 @@ fn signature_count(bytes: &[u8]) -> Result<usize, Failure> {
     let attested: usize = attested.sum::<Result<_, _>>().map_err(defect)?;
     let text = String::from_utf8_lossy(bytes);
     Ok(attested + text.lines().filter(|line| line.starts_with("— ")).count())
-}
-
-/// These days, packed.
-fn packs_of(blocks: &[tallywatt_core::day_block::DayBlock]) -> Vec<u8> {
-    let (mut pack, mut packs) = (PackWriter::default(), Vec::new());
-    for block in blocks {
-        if pack.is_full() {
-            pack.finish(&mut packs);
-        }
-        pack.push(DayLeaf::frame(block.clone()).bytes());
-    }
-    pack.finish(&mut packs);
-    packs
 }
