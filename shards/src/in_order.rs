@@ -88,9 +88,7 @@ impl InOrder {
                 (open.partition, *range) = (partition, Some((key, key)));
             }
         }
-        if open.pack.is_full() {
-            open.pack.finish(&mut open.packs);
-        }
+        open.pack.make_room(&mut open.packs);
         open.pack.push_packed(day);
     }
 

@@ -331,9 +331,7 @@ impl Shard {
         for same in touched.chunk_by(|a, b| self.table.partition(*a) == self.table.partition(*b)) {
             let offset = outcome.packs.len();
             for &slot in same {
-                if self.pack.is_full() {
-                    self.pack.finish(&mut outcome.packs);
-                }
+                self.pack.make_room(&mut outcome.packs);
                 self.pack.push(self.table.frame(slot));
             }
             self.pack.finish(&mut outcome.packs);

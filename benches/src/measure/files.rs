@@ -170,9 +170,7 @@ pub fn prepare_packs(setup: &Setup) -> Result<Answer, Failure> {
             let parts = side_by_side(&setup.threads, start..part_count.min(start + some), |part| {
                 let (mut pack, mut packs) = (PackWriter::default(), Vec::new());
                 for meter in meters(country, part) {
-                    if pack.is_full() {
-                        pack.finish(&mut packs);
-                    }
+                    pack.make_room(&mut packs);
                     push_day(&meter, at, &local, &mut pack);
                 }
                 pack.finish(&mut packs);

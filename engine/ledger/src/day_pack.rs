@@ -278,6 +278,13 @@ impl PackWriter {
         self.count += 1;
     }
 
+    /// Makes room for a leaf: a full pack goes to `out`, and the next begins.
+    pub fn make_room(&mut self, out: &mut Vec<u8>) {
+        if self.is_full() {
+            self.finish(out);
+        }
+    }
+
     /// Appends the finished pack to `out` and begins the next; nothing if there is no leaf.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         if self.count == 0 {

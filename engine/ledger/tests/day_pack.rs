@@ -48,9 +48,7 @@ fn leaf(rng: &mut TestRng, tag: LeafTag) -> DayLeaf {
 fn packed(leaves: &[DayLeaf]) -> Vec<u8> {
     let (mut writer, mut bytes) = (PackWriter::default(), Vec::new());
     for leaf in leaves {
-        if writer.is_full() {
-            writer.finish(&mut bytes);
-        }
+        writer.make_room(&mut bytes);
         writer.push(leaf.bytes());
     }
     writer.finish(&mut bytes);
