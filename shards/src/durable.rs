@@ -60,7 +60,8 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
 /// A file that is written piece by piece, and is there when it is whole.
 #[derive(Debug)]
 pub struct DurableFile {
-    file: File,
+    /// `None` while it rests.
+    file: Option<File>,
     temporary: PathBuf,
     path: PathBuf,
 }
@@ -76,7 +77,7 @@ impl DurableFile {
         temporary_name.push(".tmp");
         let temporary = path.with_file_name(temporary_name);
         let file = File::create(&temporary).map_err(DurableError::io("create", &temporary))?;
-        Ok(Self { file, temporary, path: path.to_owned() })
+        Ok(Self { file: Some(file), temporary, path: path.to_owned() })
     }
 
     /// Adds bytes at the end.
@@ -85,19 +86,50 @@ impl DurableFile {
     /// [`DurableError`].
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), DurableError> {
         // A crash from here leaves a torn <name>.tmp, which nobody reads.
-        self.file.write_all(bytes).map_err(DurableError::io("write", &self.temporary))
+        let temporary = self.temporary.clone();
+        self.handle()?.write_all(bytes).map_err(DurableError::io("write", &temporary))
+    }
+
+    /// Makes what was written so far durable, so that less is left to [`DurableFile::commit`].
+    ///
+    /// # Errors
+    /// [`DurableError`]. After a failed sync nothing is retried.
+    pub fn sync(&mut self) -> Result<(), DurableError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        file.sync_data().map_err(DurableError::io("sync", &self.temporary))
+    }
+
+    /// Gives the system's handle back until more is written: of files written in turn there may be more than a
+    /// program may hold open.
+    ///
+    /// # Errors
+    /// [`DurableError`].
+    pub fn rest(&mut self) -> Result<(), DurableError> {
+        // Whoever opens it again is not told of writes that failed before, so these are made durable first.
+        self.sync()?;
+        self.file = None;
+        Ok(())
     }
 
     /// Gives the file its name; when this returns, it survives a power cut. Replaces a file of that name.
     ///
     /// # Errors
     /// [`DurableError`]. After a failed sync nothing is retried.
-    pub fn commit(self) -> Result<(), DurableError> {
+    pub fn commit(mut self) -> Result<(), DurableError> {
         // The rename must not overtake the content, so the content is made durable first.
-        self.file.sync_all().map_err(DurableError::io("sync", &self.temporary))?;
-        drop(self.file);
+        let temporary = self.temporary.clone();
+        self.handle()?.sync_all().map_err(DurableError::io("sync", &temporary))?;
+        self.file = None;
         // A crash here leaves a whole <name>.tmp; the next attempt writes the same bytes again.
         rename_durably(&self.temporary, &self.path)
+    }
+
+    fn handle(&mut self) -> Result<&mut File, DurableError> {
+        if self.file.is_none() {
+            let file = File::options().append(true).open(&self.temporary);
+            self.file = Some(file.map_err(DurableError::io("open", &self.temporary))?);
+        }
+        Ok(self.file.as_mut().expect("opened above"))
     }
 }
 
@@ -197,7 +229,13 @@ mod tests {
         let path = deep.join("part-1.x");
         // What a crash in the middle of an earlier attempt left.
         fs::write(deep.join("part-1.x.tmp"), b"torn").unwrap();
-        write_durably(&path, b"first").unwrap();
+        let mut file = DurableFile::create(&path).unwrap();
+        for part in [&b"fi"[..], b"rs", b"t"] {
+            file.write(part).unwrap();
+            file.rest().unwrap();
+        }
+        file.commit().unwrap();
+        assert_eq!(read_limited(&path, 6).unwrap(), b"first");
         write_durably(&path, b"second").unwrap();
         assert_eq!(read_limited(&path, 6).unwrap(), b"second");
         assert_eq!(fs::read_dir(&deep).unwrap().count(), 1);
