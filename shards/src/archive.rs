@@ -31,6 +31,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
@@ -166,8 +167,8 @@ pub fn write_parquet(
     let schemas = Schemas::new(folder)?;
     let stripes: Vec<(u16, Stripe)> = (0..layout.shard_count)
         .flat_map(|shard| {
-            let first = |shard: u16| (shard * SHARD_COUNT_MAX).div_ceil(layout.shard_count);
-            stripes_of(reader, first(shard)..first(shard + 1)).into_iter().map(move |stripe| (shard, stripe))
+            let partitions = partitions_of_shard(shard, layout.shard_count);
+            stripes_of(reader, partitions).into_iter().map(move |stripe| (shard, stripe))
         })
         .collect();
     let encode = |at: usize| encode_stripe(reader, &stripes[at].1, secret, &schemas);
@@ -195,6 +196,15 @@ pub fn write_parquet(
         }
     })?;
     Ok(Archived { readings: readings.into_written(), leaves: leaves.into_written() })
+}
+
+/// Those for which `partition × shards / 256` is the shard.
+fn partitions_of_shard(shard: u16, shard_count: u16) -> Range<u16> {
+    let first = |shard: u16| {
+        let first = (u32::from(shard) * u32::from(SHARD_COUNT_MAX)).div_ceil(u32::from(shard_count));
+        u16::try_from(first).expect("at most 256")
+    };
+    first(shard)..first(shard + 1)
 }
 
 /// Gives `take` what `make` makes of each number, in order; a few are made ahead on the threads.
