@@ -165,12 +165,11 @@ pub fn write_parquet(
         reader.check_index()?;
     }
     let schemas = Schemas::new(folder)?;
-    let stripes: Vec<(u16, Stripe)> = (0..layout.shard_count)
-        .flat_map(|shard| {
-            let partitions = partitions_of_shard(shard, layout.shard_count);
-            stripes_of(reader, partitions).into_iter().map(move |stripe| (shard, stripe))
-        })
-        .collect();
+    let mut stripes: Vec<(u16, Stripe)> = Vec::new();
+    for shard in 0..layout.shard_count {
+        let own = stripes_of(reader, partitions_of_shard(shard, layout.shard_count))?;
+        stripes.extend(own.into_iter().map(|stripe| (shard, stripe)));
+    }
     let encode = |at: usize| encode_stripe(reader, &stripes[at].1, secret, &schemas);
     let metadata = [
         ("tallywatt.schema_version", ARCHIVE_SCHEMA_VERSION.to_string()),

@@ -80,7 +80,8 @@ pub(crate) fn usage_points<R: Rows>(
         runs.push((names.len() - 1, item.row_count()));
     }
     let bound = |name: Option<&UsagePointId>| name.map(|name| ByteArray::from(name.as_str()));
-    let (min, max) = (bound(names.iter().min()), bound(names.iter().max()));
+    // Rows are sorted by them.
+    let (min, max) = (bound(names.first()), bound(names.last()));
     let statistics = Statistics::byte_array(min, max, None, Some(0), false);
     indexed(column, &names, &runs, |name, bytes| push_text(name.as_str(), bytes), Some(statistics))
 }

@@ -15,7 +15,9 @@ use std::ops::Range;
 
 use tallywatt_core::label::LABEL_SIZE_MAX;
 use tallywatt_ledger::day_pack::{Header, PACK_LEAF_COUNT_MAX};
+use tallywatt_ledger::leaf_key::is_after;
 
+use crate::batch_file::BatchFileError;
 use crate::batch_file::reader::BatchReader;
 
 /// Rows of a stripe, about: half a row group less than twelve, so that a little more or less makes no tiny one.
@@ -44,15 +46,14 @@ impl Stripe {
         self.start <= *name && self.end.is_none_or(|end| *name < end)
     }
 
-    /// The packs of a partition that may hold days of it.
+    /// The packs of a partition that may hold days of it: all but the first and the last hold no others.
     pub(crate) fn packs_of(&self, reader: &BatchReader<'_>, partition: u8) -> Range<usize> {
         let packs = reader.packs_of(partition);
-        let behind = |wanted: &Name, may_equal: bool| {
+        let first_from = |wanted: &Name| {
             let (mut low, mut high) = (packs.start, packs.end);
             while low < high {
                 let middle = low + (high - low) / 2;
-                let name = name_of(&reader.entry(middle).first);
-                if name < *wanted || (may_equal && name == *wanted) {
+                if name_of(&reader.entry(middle).first) < *wanted {
                     low = middle + 1;
                 } else {
                     high = middle;
@@ -61,18 +62,29 @@ impl Stripe {
             low
         };
         // The pack before the first that begins in the stripe may end in it.
-        let start = behind(&self.start, false).saturating_sub(1).max(packs.start);
-        let end = self.end.map_or(packs.end, |end| behind(&end, false));
+        let start = first_from(&self.start).saturating_sub(1).max(packs.start);
+        let end = self.end.map_or(packs.end, |end| first_from(&end));
         start..end.max(start)
     }
 }
 
 /// The stripes of some partitions, in order; none if they have no leaves.
-pub(crate) fn stripes_of(reader: &BatchReader<'_>, partitions: Range<u16>) -> Vec<Stripe> {
+///
+/// # Errors
+/// [`BatchFileError::Order`] if the index is not in order: packs are searched for in it, and none may be missed.
+pub(crate) fn stripes_of(
+    reader: &BatchReader<'_>,
+    partitions: Range<u16>,
+) -> Result<Vec<Stripe>, BatchFileError> {
     let step = reader.pack_count().div_ceil(SAMPLE_COUNT).max(1);
     let mut samples: Vec<(Name, u64)> = Vec::new();
     for partition in partitions.clone().filter_map(|partition| u8::try_from(partition).ok()) {
         let packs = reader.packs_of(partition);
+        for pack in packs.clone().skip(1) {
+            if !is_after(&reader.entry(pack - 1).first, &reader.entry(pack).first) {
+                return Err(BatchFileError::Order { pack, within: 0 });
+            }
+        }
         for pack in packs.clone().step_by(step) {
             let header = reader.entry(pack).first;
             let leaf_count = step.min(packs.end - pack) * PACK_LEAF_COUNT_MAX;
@@ -96,7 +108,7 @@ pub(crate) fn stripes_of(reader: &BatchReader<'_>, partitions: Range<u16>) -> Ve
         }
         row_count += rows;
     }
-    stripes
+    Ok(stripes)
 }
 
 /// Whose day begins with `header`.

@@ -14,7 +14,6 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::record::Field;
 use parquet::schema::parser::parse_message_type;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
-use tallywatt_core::hash::ContentHash;
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::{Flow, Register};
@@ -27,7 +26,7 @@ use tallywatt_shards::batch_file::reader::BatchReader;
 use tallywatt_shards::batch_file::{self, BatchFileError, HEADER_SIZE};
 use tallywatt_shards::sealing::leaves_of;
 use tallywatt_shards::threads::Threads;
-use town::{Random, town as blocks_of_town, without, zone};
+use town::{Random, household_day, town as blocks_of_town, without, zone};
 
 const ZONE_NAME: &str = "Europe/Amsterdam";
 
@@ -384,6 +383,42 @@ fn refusals() {
     let path = folder.path().join("x.parquet");
     fs::write(&path, b"PAR1 not").unwrap();
     assert!(matches!(read_totals(&path), Err(ArchiveError::Parquet { .. })));
+}
+
+/// Packs are searched for in the index: one out of order must not be missed.
+#[test]
+fn an_index_out_of_order_is_refused() {
+    let dates: Vec<String> = (1..=28).map(|day| format!("2026-02-{day:02}")).collect();
+    let dates: Vec<&str> = dates
+        .iter()
+        .map(String::as_str)
+        .chain(["2026-03-01", "2026-03-02", "2026-03-03", "2026-03-04", "2026-03-05"])
+        .collect();
+    let block = |at: usize| {
+        household_day(
+            1,
+            Register::total(Flow::Import, u8::try_from(at / 33).unwrap()),
+            dates[at % 33],
+            &mut Random(3),
+        )
+    };
+    let blocks: Vec<DayBlock> = (0..99).map(block).collect();
+    let mut batch = batch_of(&sealed(&blocks, |_| 0));
+    let reader = BatchReader::of(&batch).unwrap();
+    assert_eq!(reader.pack_count(), 2);
+    let second = reader.entry(1).first;
+    let at = (0..batch.len() - 48).rev().find(|&at| batch[at..at + 48] == second).unwrap();
+    batch[at + 15] = b'A';
+    let layout = ArchiveLayout { zone_name: ZONE_NAME.to_owned(), shard_count: 1 };
+    let folder = tempfile::tempdir().unwrap();
+    let threads = Threads::new(1).unwrap();
+    for secret in [None, Some(&secret())] {
+        let got = write_parquet(folder.path(), &BatchReader::of(&batch).unwrap(), &layout, secret, &threads);
+        assert!(
+            matches!(got, Err(ArchiveError::Batch(BatchFileError::Order { pack: 1, within: 0 }))),
+            "{got:?}"
+        );
+    }
 }
 
 /// A flipped bit of any packed leaf is found before a file has its name.
