@@ -154,7 +154,13 @@ fn a_naive_writer_says_the_same() {
         println!("seed {seed}");
         let leaves = mixed_leaves(seed);
         let folder = tempfile::tempdir().unwrap();
-        let files = archive(folder.path(), &leaves, 2).readings;
+        let written = archive(folder.path(), &leaves, 2);
+        for thread_count in [1, 3, 8] {
+            let other = tempfile::tempdir().unwrap();
+            let got = archive_bytes(other.path(), &batch_of(&leaves), 2, thread_count).unwrap();
+            assert_eq!(got, written, "{thread_count} threads");
+        }
+        let files = written.readings;
         let mut row_count = 0;
         for file in &files {
             let mut of_file: Vec<&DayLeaf> = leaves
@@ -471,8 +477,6 @@ fn a_large_batch_is_cut_by_itself_alone() {
     let mut leaves = sealed(&blocks, |_| 0);
     leaves.sort_by_key(|leaf| seal_order(&leaf.block().key()));
     let batch = batch_of(&leaves);
-    drop(leaves);
-    blocks.sort_by_key(|block| (block.key().usage_point, block.key().register.to_string()));
     let mut first: Option<Archived> = None;
     for thread_count in [1, 2, 3, 8] {
         let folder = tempfile::tempdir().unwrap();
@@ -487,6 +491,16 @@ fn a_large_batch_is_cut_by_itself_alone() {
         let rows: Vec<i64> = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
         let tail = rows.iter().filter(|count| **count < (1 << 20) - 48).count();
         assert!(rows.len() > 6 && tail == 1, "a stripe's groups are full but for the last: {rows:?}");
+        let bounds = |at: usize| {
+            let statistics = reader.metadata().row_group(at).column(0).statistics().unwrap();
+            (statistics.min_bytes_opt().unwrap().to_vec(), statistics.max_bytes_opt().unwrap().to_vec())
+        };
+        assert!((1..rows.len()).all(|at| bounds(at - 1).1 <= bounds(at).0), "sorted through the file");
+        let totals = read_totals(&path).unwrap();
+        assert_eq!(totals.energy_wh, blocks.iter().map(DayBlock::total_wh).sum::<i64>());
+        assert_eq!(totals.row_count, u64::try_from(48 * blocks.len()).unwrap());
+        let leaf_count: u64 = written.leaves.iter().map(|file| file.row_count).sum();
+        assert_eq!(leaf_count, u64::try_from(blocks.len()).unwrap());
         first = Some(written);
     }
 }
