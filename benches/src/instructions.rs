@@ -18,7 +18,8 @@ use tallywatt_fixtures::write::packs::packs_of;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::SealKind;
 use tallywatt_ledger::tree::{Tree, TreeKind};
-use tallywatt_shards::archive::{ArchiveBatch, write_parquet};
+use tallywatt_shards::archive::{ArchiveLayout, write_parquet};
+use tallywatt_shards::batch_file::{self, reader::BatchReader};
 use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord};
 use tallywatt_shards::sealing;
 use tallywatt_shards::threads::Threads;
@@ -26,7 +27,7 @@ use tallywatt_shards::write_ahead::{WriteAhead, WriteAheadError, WriteAheadLimit
 use tallywatt_verify::report::Verdict;
 
 use crate::measure::{Setup, files, load};
-use crate::town::{blocks, town};
+use crate::town::{blocks, secret, town};
 use crate::{decode, prove, rate, seal, verify};
 
 /// Households of the small town.
@@ -235,10 +236,13 @@ fn append(folder: &Path, _: &Threads) -> Body {
 
 fn parquet(folder: &Path, threads: &Threads) -> Body {
     let (leaves, folder, threads) = (leaves(), folder.to_owned(), threads.clone());
+    let (sealed, _) = batch_file::encode(SealKind::Period, 1, &leaves, &secret(), &threads)
+        .expect("the leaves are in order");
     Box::new(move || {
-        let root = ContentHash::default();
-        let batch = ArchiveBatch { sequence: 1, root, zone_name: "bench".into(), shard_count: 1 };
-        write_parquet(&folder, &leaves, &batch, &threads).expect("the folder can be written to").len()
+        let layout = ArchiveLayout { zone_name: "bench".into(), shard_count: 1 };
+        let reader = BatchReader::of(&sealed).expect("sealed above");
+        let written = write_parquet(&folder, &reader, &layout, None, &threads);
+        written.expect("the folder can be written to").readings.len()
     })
 }
 

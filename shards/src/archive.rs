@@ -18,26 +18,41 @@
 //! Rows are sorted by the first three. Beside it, in the same folders below `leaf/`, a row a leaf:
 //! `usage_point_id`, `obis`, `revision` and `leaf_hash`, for those who check roots and not sums.
 //!
-//! A file's bytes depend on its leaves and the batch alone. The archive can always be written again from the
-//! batch file: it is never read to decide anything. Also in `FORMAT.md` §9.
+//! ```text
+//!   batch file ─ packs ─▶ stripe: its days unpacked, in row order ─▶ row groups, encoded ─┐   on all threads
+//!        (a range of usage points at a time, out of every partition)                      │
+//!   files ◀── hashed, written, synced as they grow ◀── stripes in order ◀── bounded ◀─────┘   on the caller's
+//! ```
+//!
+//! Memory: some 70 MB for each stripe under way, one a thread and one more, and the index of the batch file. Where
+//! stripes and row groups are cut follows from the batch: a file's bytes depend on the batch file and the layout alone.
+//! The archive can always be written again from the batch file: it is never read to decide anything. Also in
+//! `FORMAT.md` §9.
 
+use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Range;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 use parquet::column::reader::ColumnReader;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::SchemaDescriptor;
 use rayon::prelude::*;
 use tallywatt_core::calendar::Day;
 use tallywatt_core::day_block::BlockKey;
 use tallywatt_core::hash::ContentHash;
-use tallywatt_ledger::day_leaf::DayLeaf;
-use tallywatt_ledger::digest;
+use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::seal::PARTITION_COUNT;
 
-use crate::archive_order;
-use crate::archive_rows::{self, HashedDay, RegisterDay, Rows};
-use crate::durable::{self, DurableError};
+use crate::archive_days::{Place, StripeDays};
+use crate::archive_file::TableWriter;
+use crate::archive_rows::{self, HashedDay, ROW_GROUP_ROW_COUNT_MAX, RegisterDay, RowGroup, Rows, Table};
+use crate::archive_stripes::{Stripe, stripes_of};
+use crate::batch_file::BatchFileError;
+use crate::batch_file::reader::BatchReader;
+use crate::durable::DurableError;
 use crate::threads::Threads;
 
 /// The version of the columns and of the layout; in every file's metadata.
@@ -47,17 +62,22 @@ pub const SHARD_COUNT_MAX: u16 = 256;
 
 const _: () = assert!(SHARD_COUNT_MAX as usize == PARTITION_COUNT);
 
-/// What the files of one batch say of it.
+/// How an archive lies in its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArchiveBatch {
-    /// Its number: the files are `part-<sequence>.parquet`.
-    pub sequence: u64,
-    /// The sealed root that its leaves are under.
-    pub root: ContentHash,
+pub struct ArchiveLayout {
     /// The zone whose days `delivery_date` counts.
     pub zone_name: String,
     /// Into how many shards each day is split, 1 to [`SHARD_COUNT_MAX`].
     pub shard_count: u16,
+}
+
+/// The files that were written, each table's in order of day and shard.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Archived {
+    /// A row a reading.
+    pub readings: Vec<ArchiveFile>,
+    /// A row a leaf, with its hash.
+    pub leaves: Vec<ArchiveFile>,
 }
 
 /// One file that was written.
@@ -94,6 +114,9 @@ pub enum ArchiveError {
     #[error("{usage_point} {register} {day} is there twice", usage_point = .0.usage_point,
         register = .0.register, day = .0.day)]
     Repeated(BlockKey),
+    /// The batch file.
+    #[error(transparent)]
+    Batch(#[from] BatchFileError),
     /// The disk.
     #[error(transparent)]
     Disk(#[from] DurableError),
@@ -117,7 +140,11 @@ pub enum ArchiveError {
     },
 }
 
-/// Writes the readings of a batch's leaves, one file a day and shard, and says which, in order of day and shard.
+/// Writes the readings of a batch file, one file a day and shard, and says which.
+///
+/// With the ledger's secret also the hashes of its leaves: a row for every 48 or so readings. Whoever holds them all
+/// can compute the root; whoever holds a receipt finds its leaf. The whole batch is then compared with its root on the
+/// way. Without the secret only its form is checked.
 ///
 /// When this returns, every file survives a power cut. A crash before leaves some of them whole and none torn;
 /// writing again replaces them with the same bytes.
@@ -126,62 +153,173 @@ pub enum ArchiveError {
 /// [`ArchiveError`].
 pub fn write_parquet(
     folder: &Path,
-    leaves: &[DayLeaf],
-    batch: &ArchiveBatch,
+    reader: &BatchReader<'_>,
+    layout: &ArchiveLayout,
+    secret: Option<&BlindingSecret>,
     threads: &Threads,
-) -> Result<Vec<ArchiveFile>, ArchiveError> {
-    write_table(folder, leaves, batch, threads, |_, day| day)
-}
-
-/// Writes the hashes of a batch's leaves, one file a day and shard: a row for every 48 or so of
-/// [`write_parquet`]. Whoever holds them all can compute the root; whoever holds a receipt finds its leaf.
-///
-/// When this returns, every file survives a power cut, as there.
-///
-/// # Errors
-/// [`ArchiveError`].
-pub fn write_leaf_hashes(
-    folder: &Path,
-    leaves: &[DayLeaf],
-    batch: &ArchiveBatch,
-    threads: &Threads,
-) -> Result<Vec<ArchiveFile>, ArchiveError> {
-    write_table(folder, leaves, batch, threads, |leaf, day| HashedDay { day, leaf_hash: leaf.hash() })
-}
-
-fn write_table<'a, R: Rows>(
-    folder: &Path,
-    leaves: &'a [DayLeaf],
-    batch: &ArchiveBatch,
-    threads: &Threads,
-    rows_of: impl Fn(&'a DayLeaf, RegisterDay<'a>) -> R + Sync,
-) -> Result<Vec<ArchiveFile>, ArchiveError> {
-    if !(1..=SHARD_COUNT_MAX).contains(&batch.shard_count) {
-        return Err(ArchiveError::ShardCount(batch.shard_count));
+) -> Result<Archived, ArchiveError> {
+    if !(1..=SHARD_COUNT_MAX).contains(&layout.shard_count) {
+        return Err(ArchiveError::ShardCount(layout.shard_count));
     }
-    threads.pool().install(|| {
-        let files = archive_order::files_of(leaves, batch.shard_count)?;
-        files
-            .into_par_iter()
-            .map(|file| {
-                let items: Vec<R> = file.leaves.iter().map(|leaf| rows_of(leaf, day_of(leaf))).collect();
-                write_file(folder, (file.day, file.shard), &items, batch)
-            })
-            .collect()
+    if secret.is_some() {
+        reader.check_index()?;
+    }
+    let schemas = Schemas::new(folder)?;
+    let mut stripes: Vec<(u16, Stripe)> = Vec::new();
+    for shard in 0..layout.shard_count {
+        let own = stripes_of(reader, partitions_of_shard(shard, layout.shard_count))?;
+        stripes.extend(own.into_iter().map(|stripe| (shard, stripe)));
+    }
+    let encode = |at: usize| encode_stripe(reader, &stripes[at].1, secret, &schemas);
+    let metadata = [
+        ("tallywatt.schema_version", ARCHIVE_SCHEMA_VERSION.to_string()),
+        ("tallywatt.batch_root", reader.sealed().root.hash.to_string()),
+        ("tallywatt.batch_sequence", reader.sequence().to_string()),
+        ("tallywatt.zone", layout.zone_name.clone()),
+        ("tallywatt.shard_count", layout.shard_count.to_string()),
+    ];
+    let name = format!("part-{}.parquet", reader.sequence());
+    let table = |table| TableWriter::new(folder, table, &name, &metadata);
+    let (mut readings, mut leaves) = (table(&RegisterDay::TABLE), table(&HashedDay::TABLE));
+    in_order(threads, stripes.len(), encode, |at, days: Result<Vec<EncodedDay>, ArchiveError>| {
+        let shard = stripes[at].0;
+        for day in days? {
+            readings.put((day.day, shard), day.readings)?;
+            leaves.put((day.day, shard), day.leaves)?;
+        }
+        let is_last = stripes.get(at + 1).is_none_or(|(next, _)| *next != shard);
+        if is_last {
+            [&mut readings, &mut leaves].into_iter().try_for_each(|table| table.finish_shard(threads))
+        } else {
+            Ok(())
+        }
+    })?;
+    Ok(Archived { readings: readings.into_written(), leaves: leaves.into_written() })
+}
+
+/// Those for which `partition × shards / 256` is the shard.
+fn partitions_of_shard(shard: u16, shard_count: u16) -> Range<u16> {
+    let first = |shard: u16| {
+        let first = (u32::from(shard) * u32::from(SHARD_COUNT_MAX)).div_ceil(u32::from(shard_count));
+        u16::try_from(first).expect("at most 256")
+    };
+    first(shard)..first(shard + 1)
+}
+
+/// Gives `take` what `make` makes of each number, in order; a few are made ahead on the threads.
+fn in_order<T: Send, E>(
+    threads: &Threads,
+    count: usize,
+    make: impl Fn(usize) -> T + Sync,
+    mut take: impl FnMut(usize, T) -> Result<(), E>,
+) -> Result<(), E> {
+    if threads.pool().current_thread_index().is_some() {
+        // The caller is one of the threads, which must not wait for itself.
+        return (0..count).try_for_each(|at| take(at, make(at)));
+    }
+    let ahead = threads.count() + 1;
+    let (send, made) = crossbeam_channel::bounded(ahead);
+    let make = &make;
+    threads.pool().in_place_scope(|scope| {
+        let start = |at: usize| {
+            if at < count {
+                let send = send.clone();
+                // A panic is handed on: whoever waits for the number would wait forever. There is room for every
+                // number under way, so nothing waits for a receiver that has left.
+                scope.spawn(move |_| {
+                    let result = panic::catch_unwind(AssertUnwindSafe(|| make(at)));
+                    send.send((at, result)).unwrap_or_default();
+                });
+            }
+        };
+        (0..ahead).for_each(start);
+        let mut early = BTreeMap::new();
+        for wanted in 0..count {
+            while !early.contains_key(&wanted) {
+                let (at, result) = made.recv().expect("a sender is held here");
+                early.insert(at, result);
+            }
+            match early.remove(&wanted).expect("waited for above") {
+                Ok(result) => take(wanted, result)?,
+                Err(panic) => panic::resume_unwind(panic),
+            }
+            start(wanted + ahead);
+        }
+        Ok(())
     })
 }
 
-fn day_of(leaf: &DayLeaf) -> RegisterDay<'_> {
-    let block = leaf.block();
-    RegisterDay {
-        usage_point: block.key().usage_point,
-        register: block.key().register,
-        start: block.start(),
-        interval_seconds: i32::from(block.interval_minutes()) * 60,
-        values_wh: block.values_wh(),
-        qualities: block.qualities(),
-        revision: i32::from(leaf.revision()),
+/// A day of a stripe.
+struct EncodedDay {
+    day: Day,
+    readings: Vec<RowGroup>,
+    leaves: Vec<RowGroup>,
+}
+
+struct Schemas {
+    reading: SchemaDescriptor,
+    leaf: SchemaDescriptor,
+}
+
+impl Schemas {
+    fn new(folder: &Path) -> Result<Self, ArchiveError> {
+        let schema_of = |table: &Table| {
+            let schema = table.schema().map(SchemaDescriptor::new);
+            schema.map_err(|source| ArchiveError::Parquet {
+                action: "begin",
+                path: folder.to_owned(),
+                source,
+            })
+        };
+        Ok(Self { reading: schema_of(&RegisterDay::TABLE)?, leaf: schema_of(&HashedDay::TABLE)? })
     }
+}
+
+fn encode_stripe(
+    reader: &BatchReader<'_>,
+    stripe: &Stripe,
+    secret: Option<&BlindingSecret>,
+    schemas: &Schemas,
+) -> Result<Vec<EncodedDay>, ArchiveError> {
+    let stripe = StripeDays::read(reader, stripe, secret)?;
+    let encode = |(day, places): &(Day, Vec<Place>)| {
+        let readings =
+            row_groups(places, &schemas.reading, Place::row_count, |place| stripe.register_day(place));
+        let leaves = match secret {
+            Some(_) => row_groups(places, &schemas.leaf, |_| 1, |place| stripe.hashed_day(place)),
+            None => Ok(Vec::new()),
+        };
+        let path = || PathBuf::from(format!("delivery_date={day}"));
+        let refuse = |source| ArchiveError::Parquet { action: "encode", path: path(), source };
+        Ok(EncodedDay { day: *day, readings: readings.map_err(refuse)?, leaves: leaves.map_err(refuse)? })
+    };
+    stripe.days.par_iter().map(encode).collect()
+}
+
+/// Whole days, as many as fit a row group, side by side.
+fn row_groups<R: Rows + Send>(
+    places: &[Place],
+    schema: &SchemaDescriptor,
+    rows_of: impl Fn(&Place) -> usize,
+    item_of: impl Fn(&Place) -> R + Sync,
+) -> Result<Vec<RowGroup>, ParquetError> {
+    let (mut groups, mut rest) = (Vec::new(), places);
+    while !rest.is_empty() {
+        let mut row_count = 0;
+        let fitting = rest.iter().take_while(|place| {
+            row_count += rows_of(place);
+            row_count <= ROW_GROUP_ROW_COUNT_MAX
+        });
+        let (group, behind) = rest.split_at(fitting.count());
+        assert!(!group.is_empty(), "a day is far smaller than a row group");
+        groups.push(group);
+        rest = behind;
+    }
+    let encode = |group: &[Place]| {
+        let items: Vec<R> = group.iter().map(&item_of).collect();
+        RowGroup::encode(&items, schema)
+    };
+    groups.into_par_iter().map(encode).collect()
 }
 
 /// Reads a file's `energy_wh` column back.
@@ -218,28 +356,4 @@ pub fn read_totals(path: &Path) -> Result<ArchiveTotals, ArchiveError> {
         }
     }
     Ok(totals)
-}
-
-fn write_file<R: Rows>(
-    folder: &Path,
-    (day, shard): (Day, u16),
-    items: &[R],
-    batch: &ArchiveBatch,
-) -> Result<ArchiveFile, ArchiveError> {
-    let relative_folder = format!("{}/delivery_date={day}/shard={shard}", R::TABLE.name);
-    let relative_path = format!("{relative_folder}/part-{}.parquet", batch.sequence);
-    let path = folder.join(&relative_path);
-    let metadata = [
-        ("tallywatt.schema_version", ARCHIVE_SCHEMA_VERSION.to_string()),
-        ("tallywatt.batch_root", batch.root.to_string()),
-        ("tallywatt.batch_sequence", batch.sequence.to_string()),
-        ("tallywatt.zone", batch.zone_name.clone()),
-        ("tallywatt.shard_count", batch.shard_count.to_string()),
-    ];
-    let (bytes, row_count) = archive_rows::encode(items, &metadata)
-        .map_err(|source| ArchiveError::Parquet { action: "encode", path: path.clone(), source })?;
-    durable::create_folder_durably(&folder.join(relative_folder))?;
-    durable::write_durably(&path, &bytes)?;
-    let size = u64::try_from(bytes.len()).expect("a size in memory fits u64");
-    Ok(ArchiveFile { relative_path, size, blake3: digest::content_hash(&bytes), row_count })
 }

@@ -20,7 +20,7 @@ use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::label::UsagePointId;
 use tallywatt_core::quality::Quality;
 
-use crate::archive_rows::{HashedDay, RegisterDay, Rows};
+use crate::archive_rows::{DayQualities, HashedDay, RegisterDay, Rows};
 use crate::column_chunk::{ClosedColumn, ColumnChunk};
 use crate::run_length::{BitString, BitWriter, GROUP_SIZE, RunLength, push_varint, width_of_index};
 
@@ -80,7 +80,8 @@ pub(crate) fn usage_points<R: Rows>(
         runs.push((names.len() - 1, item.row_count()));
     }
     let bound = |name: Option<&UsagePointId>| name.map(|name| ByteArray::from(name.as_str()));
-    let (min, max) = (bound(names.iter().min()), bound(names.iter().max()));
+    // Rows are sorted by them.
+    let (min, max) = (bound(names.first()), bound(names.last()));
     let statistics = Statistics::byte_array(min, max, None, Some(0), false);
     indexed(column, &names, &runs, |name, bytes| push_text(name.as_str(), bytes), Some(statistics))
 }
@@ -100,21 +101,16 @@ pub(crate) fn qualities(
     let mut dictionary = Dictionary::new();
     let mut runs = Vec::with_capacity(days.len());
     for day in days {
-        for equal in equal_runs(day.qualities) {
-            runs.push((dictionary.index(equal[0]), equal.len()));
+        match day.qualities {
+            DayQualities::All(quality) => runs.push((dictionary.index(quality), day.values_wh.len())),
+            DayQualities::Each(qualities) => {
+                for equal in qualities.chunk_by(|a, b| a == b) {
+                    runs.push((dictionary.index(equal[0]), equal.len()));
+                }
+            }
         }
     }
     indexed(column, &dictionary.values, &runs, |quality, bytes| push_text(quality.name(), bytes), None)
-}
-
-/// The qualities by runs of equal ones. A whole day of one quality is found without a branch an interval.
-fn equal_runs(qualities: &[Quality]) -> impl Iterator<Item = &[Quality]> {
-    let first = qualities.first().map_or(0, |quality| quality.code());
-    let difference = qualities.iter().fold(0, |seen, quality| seen | (quality.code() ^ first));
-    let (whole, mixed) =
-        if difference == 0 { (qualities, &qualities[..0]) } else { (&qualities[..0], qualities) };
-    let whole = (!whole.is_empty()).then_some(whole);
-    whole.into_iter().chain(mixed.chunk_by(|a, b| a == b))
 }
 
 /// A dictionary page and one page of runs of `(index, rows)`.
@@ -215,10 +211,15 @@ pub(crate) fn energies(
         body: Vec::new(),
     };
     for day in days {
-        let mut at = 0;
-        for equal in equal_runs(day.qualities) {
-            pages.push(&day.values_wh[at..at + equal.len()], equal[0] != Quality::Missing)?;
-            at += equal.len();
+        match day.qualities {
+            DayQualities::All(quality) => pages.push(day.values_wh, quality != Quality::Missing)?,
+            DayQualities::Each(qualities) => {
+                let mut at = 0;
+                for equal in qualities.chunk_by(|a, b| a == b) {
+                    pages.push(&day.values_wh[at..at + equal.len()], equal[0] != Quality::Missing)?;
+                    at += equal.len();
+                }
+            }
         }
     }
     pages.close(column)

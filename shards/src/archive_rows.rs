@@ -1,14 +1,12 @@
-//! Register-days to the bytes of one Parquet file, a column at a time, row groups side by side.
+//! Register-days to row groups, a column at a time.
 
 use std::sync::Arc;
 
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::SchemaDescriptor;
-use rayon::prelude::*;
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::UsagePointId;
@@ -58,10 +56,19 @@ pub(crate) struct RegisterDay<'a> {
     pub(crate) interval_seconds: i32,
     /// Energy an interval.
     pub(crate) values_wh: &'a [i32],
-    /// Quality an interval; as many as values.
-    pub(crate) qualities: &'a [Quality],
+    /// Quality an interval.
+    pub(crate) qualities: DayQualities<'a>,
     /// 0 for a first delivery.
     pub(crate) revision: i32,
+}
+
+/// The qualities of a register's day.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum DayQualities<'a> {
+    /// Every interval's.
+    All(Quality),
+    /// Interval by interval; as many as values.
+    Each(&'a [Quality]),
 }
 
 /// A register's day and the hash of its leaf.
@@ -153,51 +160,42 @@ fn push_register(register: &Register, bytes: &mut Vec<u8>) {
     columns::push_text(&register.to_string(), bytes);
 }
 
-/// The bytes of one file and its number of rows.
-pub(crate) fn encode<R: Rows>(
-    items: &[R],
-    metadata: &[(&str, String)],
-) -> Result<(Vec<u8>, u64), ParquetError> {
-    let schema = Arc::new(parse_message_type(R::TABLE.schema)?);
-    let properties = Arc::new(properties(&R::TABLE, metadata));
-    let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties)?;
-    let groups: Vec<Vec<ClosedColumn>> = row_groups(items)
-        .into_par_iter()
-        .map(|group| R::encode(group, writer.schema_descr()))
-        .collect::<Result<_, _>>()?;
-    for columns in groups {
-        let mut group = writer.next_row_group()?;
-        for column in columns {
-            group.append_column(&column.bytes, column.close)?;
-        }
-        group.close()?;
+impl Table {
+    /// Its columns, as the library knows them.
+    ///
+    /// # Errors
+    /// [`ParquetError`] if the text above is no schema.
+    pub(crate) fn schema(&self) -> Result<TypePtr, ParquetError> {
+        Ok(Arc::new(parse_message_type(self.schema)?))
     }
-    let row_count: usize = items.iter().map(Rows::row_count).sum();
-    Ok((writer.into_inner()?, u64::try_from(row_count).expect("a count in memory fits u64")))
+
+    /// What its files say of themselves.
+    pub(crate) fn properties(&self, metadata: &[(&str, String)]) -> WriterProperties {
+        let pairs =
+            metadata.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone())).collect();
+        let ascending =
+            |&column_idx: &i32| SortingColumn { column_idx, descending: false, nulls_first: false };
+        WriterProperties::builder()
+            .set_sorting_columns(Some(self.sorting_columns.iter().map(ascending).collect()))
+            .set_key_value_metadata(Some(pairs))
+            .build()
+    }
 }
 
-fn properties(table: &Table, metadata: &[(&str, String)]) -> WriterProperties {
-    let pairs = metadata.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone())).collect();
-    let ascending = |&column_idx: &i32| SortingColumn { column_idx, descending: false, nulls_first: false };
-    WriterProperties::builder()
-        .set_sorting_columns(Some(table.sorting_columns.iter().map(ascending).collect()))
-        .set_key_value_metadata(Some(pairs))
-        .build()
+/// A row group, to be put in its file.
+pub(crate) struct RowGroup {
+    /// Its columns, in order.
+    pub(crate) columns: Vec<ClosedColumn>,
+    /// How many rows.
+    pub(crate) row_count: u64,
 }
 
-/// Whole days, as many as fit a row group.
-fn row_groups<R: Rows>(mut items: &[R]) -> Vec<&[R]> {
-    let mut groups = Vec::new();
-    while !items.is_empty() {
-        let mut row_count = 0;
-        let fitting = items.iter().take_while(|item| {
-            row_count += item.row_count();
-            row_count <= ROW_GROUP_ROW_COUNT_MAX
-        });
-        let (group, rest) = items.split_at(fitting.count());
-        assert!(!group.is_empty(), "a day is far smaller than a row group");
-        groups.push(group);
-        items = rest;
+impl RowGroup {
+    /// The rows of these items, at most [`ROW_GROUP_ROW_COUNT_MAX`].
+    pub(crate) fn encode<R: Rows>(items: &[R], schema: &SchemaDescriptor) -> Result<Self, ParquetError> {
+        let row_count: usize = items.iter().map(Rows::row_count).sum();
+        assert!(row_count <= ROW_GROUP_ROW_COUNT_MAX, "a row group is closed in time");
+        let row_count = u64::try_from(row_count).expect("a count in memory fits u64");
+        Ok(Self { columns: R::encode(items, schema)?, row_count })
     }
-    groups
 }

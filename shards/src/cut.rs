@@ -26,8 +26,8 @@ use crate::day_table::Slot;
 use crate::durable::DurableError;
 use crate::lane::shard_of;
 use crate::let_go::LetGoError;
-use crate::partition_sealer::{PartitionSealer, SealedPartition};
-use crate::queues::{Sender, bounded, scope};
+use crate::partition_sealer::{PartitionSealer, Room, SealedPartition};
+use crate::queues::{Receiver, bounded, scope};
 use crate::shard::{EarlierDays, Shard};
 use crate::write_ahead::WriteAheadReader;
 
@@ -82,22 +82,32 @@ impl Cut<'_> {
         let next = AtomicUsize::new(0);
         let (send, sealed) = bounded(2 * self.thread_count);
         scope(|threads| {
-            for _ in 0..self.thread_count {
+            let mut give_back = Vec::with_capacity(self.thread_count);
+            for thread in 0..self.thread_count {
+                // Nobody waits to give room back: there is never more of it than there are partitions.
+                let (room, rooms) = bounded(PARTITION_COUNT);
+                give_back.push(room);
                 let (send, next, tables) = (send.clone(), &next, &tables);
-                threads.spawn(move || self.seal_some(next, tables, &send));
+                threads.spawn(move || {
+                    self.seal_some(next, tables, &rooms, &|sealed| {
+                        send.send(sealed.map(|part| (thread, part))).is_ok()
+                    })
+                });
             }
             drop(send);
-            let mut early: BTreeMap<u8, SealedPartition> = BTreeMap::new();
+            let mut early: BTreeMap<u8, (usize, SealedPartition)> = BTreeMap::new();
             let mut wanted = 0_u16;
             while let Ok(result) = sealed.recv() {
                 // On a failure the queue closes, and with it every thread ends.
-                let (partition, part) = result?;
-                early.insert(partition, part);
-                while let Some(part) =
+                let (thread, part) = result?;
+                early.insert(part.summary.partition, (thread, part));
+                while let Some((thread, part)) =
                     u8::try_from(wanted).ok().and_then(|partition| early.remove(&partition))
                 {
                     writer.put(&part)?;
                     wanted += 1;
+                    // The thread may have ended.
+                    drop(give_back[thread].send(part.into()));
                 }
             }
             Ok(writer)
@@ -116,20 +126,31 @@ impl Cut<'_> {
         })
     }
 
-    fn seal_some(&self, next: &AtomicUsize, tables: &[Vec<(u8, Slot)>], send: &Sender<SealedResult>) {
+    fn seal_some(
+        &self,
+        next: &AtomicUsize,
+        tables: &[Vec<(u8, Slot)>],
+        rooms: &Receiver<Room>,
+        pass_on: &dyn Fn(Result<SealedPartition, CutError>) -> bool,
+    ) {
         loop {
             let Ok(partition) = u8::try_from(next.fetch_add(1, Ordering::Relaxed)) else { return };
-            let sealed = self.seal_partition(partition, tables);
-            if send.send(sealed.map(|sealed| (partition, sealed))).is_err() {
+            let room = rooms.try_recv().unwrap_or_default();
+            if !pass_on(self.seal_partition(partition, tables, room)) {
                 return;
             }
         }
     }
 
-    fn seal_partition(&self, partition: u8, tables: &[Vec<(u8, Slot)>]) -> Result<SealedPartition, CutError> {
+    fn seal_partition(
+        &self,
+        partition: u8,
+        tables: &[Vec<(u8, Slot)>],
+        room: Room,
+    ) -> Result<SealedPartition, CutError> {
         let at = shard_of(partition, self.shards.len());
         let days = self.days(partition, &self.shards[at], &tables[at])?;
-        let mut sealer = PartitionSealer::new(SealKind::Batch, partition, self.secret);
+        let mut sealer = PartitionSealer::with_room(SealKind::Batch, partition, self.secret, room);
         let mut others = days.newest().peekable();
         let in_order = self.shards[at].in_order();
         in_order.each_of::<CutError>(partition, self.reader, &mut |packs| {
@@ -186,8 +207,6 @@ impl Cut<'_> {
         Ok(days)
     }
 }
-
-type SealedResult = Result<(u8, SealedPartition), CutError>;
 
 /// Gives each day of packs that stand end to end.
 fn each_day(

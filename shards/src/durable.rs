@@ -69,8 +69,7 @@ const _: () = assert!(GATHERED_SIZE.is_multiple_of(BLOCK_SIZE));
 /// A file that is written piece by piece, and is there when it is whole.
 #[derive(Debug)]
 pub struct DurableFile {
-    file: File,
-    /// The same file, past the page cache: opened when there is something to write.
+    /// Past the page cache; `None` before the first write and while it rests.
     direct: Option<File>,
     gathered: AlignedBuffer,
     /// Where the gathered bytes belong.
@@ -89,9 +88,9 @@ impl DurableFile {
         let mut temporary_name = OsString::from(name);
         temporary_name.push(".tmp");
         let temporary = path.with_file_name(temporary_name);
-        let file = File::create(&temporary).map_err(DurableError::io("create", &temporary))?;
+        File::create(&temporary).map_err(DurableError::io("create", &temporary))?;
         let (gathered, path) = (AlignedBuffer::default(), path.to_owned());
-        Ok(Self { file, direct: None, gathered, offset: 0, temporary, path })
+        Ok(Self { direct: None, gathered, offset: 0, temporary, path })
     }
 
     /// Adds bytes at the end.
@@ -104,22 +103,56 @@ impl DurableFile {
             self.gathered.extend(now);
             bytes = later;
             if self.gathered.len() == GATHERED_SIZE {
-                self.write_gathered()?;
+                self.write_blocks()?;
             }
         }
         Ok(())
     }
 
-    fn write_gathered(&mut self) -> Result<(), DurableError> {
+    /// Makes what was written so far durable but for less than a block, so that less is left to
+    /// [`DurableFile::commit`].
+    ///
+    /// # Errors
+    /// [`DurableError`]. After a failed sync nothing is retried.
+    pub fn sync(&mut self) -> Result<(), DurableError> {
+        self.write_blocks()?;
+        match &self.direct {
+            Some(direct) => direct.sync_data().map_err(DurableError::io("sync", &self.temporary)),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the system's handle and the room for gathered bytes back until more is written: of files written in turn
+    /// there may be more than a program may hold open.
+    ///
+    /// # Errors
+    /// [`DurableError`].
+    pub fn rest(&mut self) -> Result<(), DurableError> {
+        // Whoever opens it again is not told of writes that failed before, so these are made durable first.
+        self.sync()?;
+        self.direct = None;
+        let mut gathered = AlignedBuffer::default();
+        gathered.extend(self.gathered.as_slice());
+        self.gathered = gathered;
+        Ok(())
+    }
+
+    /// Writes what is gathered but for less than a block.
+    fn write_blocks(&mut self) -> Result<(), DurableError> {
+        let (blocks, rest) = self.gathered.as_slice().split_at(self.gathered.len() / BLOCK_SIZE * BLOCK_SIZE);
+        if blocks.is_empty() {
+            return Ok(());
+        }
         let direct = match &mut self.direct {
             Some(direct) => direct,
             none => none.insert(direct::open_to_write(&self.temporary)?),
         };
         // A crash from here leaves a torn <name>.tmp, which nobody reads.
-        let written = direct.write_all_at(self.gathered.as_slice(), self.offset);
-        written.map_err(DurableError::io("write", &self.temporary))?;
-        self.offset += u64::try_from(self.gathered.len()).expect("a size in memory fits u64");
+        direct.write_all_at(blocks, self.offset).map_err(DurableError::io("write", &self.temporary))?;
+        self.offset += u64::try_from(blocks.len()).expect("a size in memory fits u64");
+        let rest = rest.to_vec();
         self.gathered.clear();
+        self.gathered.extend(&rest);
         Ok(())
     }
 
@@ -128,12 +161,14 @@ impl DurableFile {
     /// # Errors
     /// [`DurableError`]. After a failed sync nothing is retried.
     pub fn commit(self) -> Result<(), DurableError> {
+        let opened = File::options().write(true).open(&self.temporary);
+        let file = opened.map_err(DurableError::io("open", &self.temporary))?;
         // The end of the file is no whole block.
-        let written = self.file.write_all_at(self.gathered.as_slice(), self.offset);
+        let written = file.write_all_at(self.gathered.as_slice(), self.offset);
         written.map_err(DurableError::io("write", &self.temporary))?;
         // The rename must not overtake the content, so the content is made durable first.
-        self.file.sync_all().map_err(DurableError::io("sync", &self.temporary))?;
-        drop(self.file);
+        file.sync_all().map_err(DurableError::io("sync", &self.temporary))?;
+        drop(file);
         // A crash here leaves a whole <name>.tmp; the next attempt writes the same bytes again.
         rename_durably(&self.temporary, &self.path)
     }
@@ -235,7 +270,13 @@ mod tests {
         let path = deep.join("part-1.x");
         // What a crash in the middle of an earlier attempt left.
         fs::write(deep.join("part-1.x.tmp"), b"torn").unwrap();
-        write_durably(&path, b"first").unwrap();
+        let mut file = DurableFile::create(&path).unwrap();
+        for part in [&b"fi"[..], b"rs", b"t"] {
+            file.write(part).unwrap();
+            file.rest().unwrap();
+        }
+        file.commit().unwrap();
+        assert_eq!(read_limited(&path, 6).unwrap(), b"first");
         write_durably(&path, b"second").unwrap();
         assert_eq!(read_limited(&path, 6).unwrap(), b"second");
         assert_eq!(fs::read_dir(&deep).unwrap().count(), 1);
@@ -247,9 +288,14 @@ mod tests {
         let path = folder.path().join("long");
         for size in [GATHERED_SIZE - 1, GATHERED_SIZE, GATHERED_SIZE + 1, 2 * GATHERED_SIZE + 4_097] {
             let bytes: Vec<u8> = (0..size).map(|at| u8::try_from(at % 251).unwrap()).collect();
-            for piece in [1_000_003, size] {
+            for piece in [900_001, 1_000_003, size] {
                 let mut file = DurableFile::create(&path).unwrap();
-                bytes.chunks(piece).for_each(|piece| file.write(piece).unwrap());
+                for part in bytes.chunks(piece) {
+                    file.write(part).unwrap();
+                    if part.len() < 1_000_000 {
+                        file.rest().unwrap();
+                    }
+                }
                 file.commit().unwrap();
                 assert!(read_limited(&path, 1 << 30).unwrap() == bytes, "{size} bytes in pieces of {piece}");
             }

@@ -15,8 +15,10 @@
 pub mod accepted;
 pub mod archive;
 mod archive_columns;
-mod archive_order;
+mod archive_days;
+mod archive_file;
 mod archive_rows;
+mod archive_stripes;
 pub mod batch_file;
 pub mod closing;
 mod column_chunk;

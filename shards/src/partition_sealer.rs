@@ -45,6 +45,19 @@ pub struct PackEntry {
     pub top: Digest,
 }
 
+/// What a sealed partition took up: asking the system for it anew costs more than writing it.
+#[derive(Debug, Default)]
+pub struct Room {
+    packs: Vec<u8>,
+    index: Vec<PackEntry>,
+}
+
+impl From<SealedPartition> for Room {
+    fn from(SealedPartition { packs, index, .. }: SealedPartition) -> Self {
+        Self { packs, index }
+    }
+}
+
 /// Seals one partition, leaf by leaf.
 pub struct PartitionSealer<'a> {
     group: LeafGroup<'a>,
@@ -60,14 +73,23 @@ impl<'a> PartitionSealer<'a> {
     /// A partition without leaves.
     #[must_use]
     pub fn new(kind: SealKind, partition: u8, secret: &'a BlindingSecret) -> Self {
+        Self::with_room(kind, partition, secret, Room::default())
+    }
+
+    /// The same, in room that another one had.
+    #[must_use]
+    pub fn with_room(kind: SealKind, partition: u8, secret: &'a BlindingSecret, room: Room) -> Self {
+        let Room { mut packs, mut index } = room;
+        packs.clear();
+        index.clear();
         Self {
             group: LeafGroup::new(kind, partition, secret),
             packer: PackWriter::default(),
             totals: Totals::default(),
             last: [0; HEADER_SIZE],
             values: [0; INTERVAL_COUNT_MAX as usize],
-            packs: Vec::new(),
-            index: Vec::new(),
+            packs,
+            index,
         }
     }
 

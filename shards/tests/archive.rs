@@ -14,22 +14,46 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::record::Field;
 use parquet::schema::parser::parse_message_type;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
-use tallywatt_core::hash::ContentHash;
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::{Flow, Register};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
-use tallywatt_ledger::seal::{SealKind, partition_of};
-use tallywatt_shards::archive::{ArchiveBatch, ArchiveError, read_totals, write_leaf_hashes, write_parquet};
+use tallywatt_ledger::seal::{SealKind, partition_of, seal_order};
+use tallywatt_shards::archive::{ArchiveError, ArchiveLayout, Archived, read_totals, write_parquet};
+use tallywatt_shards::batch_file::reader::BatchReader;
+use tallywatt_shards::batch_file::{self, BatchFileError, HEADER_SIZE};
 use tallywatt_shards::sealing::leaves_of;
 use tallywatt_shards::threads::Threads;
-use town::{Random, town as blocks_of_town, without, zone};
+use town::{Random, household_day, town as blocks_of_town, without, zone};
 
-fn batch(shard_count: u16) -> ArchiveBatch {
-    let zone_name = "Europe/Amsterdam".to_owned();
-    ArchiveBatch { sequence: 17, root: ContentHash([0xa5; 32]), zone_name, shard_count }
+const ZONE_NAME: &str = "Europe/Amsterdam";
+
+fn secret() -> BlindingSecret {
+    BlindingSecret::new([4; 32])
+}
+
+/// The leaves as a batch file's bytes.
+fn batch_of(leaves: &[DayLeaf]) -> Vec<u8> {
+    let threads = Threads::new(2).unwrap();
+    batch_file::encode(SealKind::Batch, 17, leaves, &secret(), &threads).unwrap().0
+}
+
+/// Archives a batch file, with the hashes of its leaves.
+fn archive_bytes(
+    folder: &Path,
+    batch: &[u8],
+    shard_count: u16,
+    thread_count: usize,
+) -> Result<Archived, ArchiveError> {
+    let layout = ArchiveLayout { zone_name: ZONE_NAME.to_owned(), shard_count };
+    let threads = Threads::new(thread_count).unwrap();
+    write_parquet(folder, &BatchReader::of(batch).unwrap(), &layout, Some(&secret()), &threads)
+}
+
+fn archive(folder: &Path, leaves: &[DayLeaf], shard_count: u16) -> Archived {
+    archive_bytes(folder, &batch_of(leaves), shard_count, 2).unwrap()
 }
 
 fn leaves(point_count: usize, dates: &[&str]) -> Vec<DayLeaf> {
@@ -43,8 +67,7 @@ fn leaves(point_count: usize, dates: &[&str]) -> Vec<DayLeaf> {
 }
 
 fn sealed(blocks: &[DayBlock], revision_of: impl Fn(&BlockKey) -> u8 + Sync) -> Vec<DayLeaf> {
-    let secret = BlindingSecret::new([4; 32]);
-    leaves_of(blocks, SealKind::Batch, &secret, revision_of, &Threads::new(2).unwrap())
+    leaves_of(blocks, SealKind::Batch, &secret(), revision_of, &Threads::new(2).unwrap())
 }
 
 /// Leaves of every kind: four lengths of interval, days of 23, 24 and 25 hours, many registers, and
@@ -131,7 +154,13 @@ fn a_naive_writer_says_the_same() {
         println!("seed {seed}");
         let leaves = mixed_leaves(seed);
         let folder = tempfile::tempdir().unwrap();
-        let files = write_parquet(folder.path(), &leaves, &batch(2), &Threads::new(2).unwrap()).unwrap();
+        let written = archive(folder.path(), &leaves, 2);
+        for thread_count in [1, 3, 8] {
+            let other = tempfile::tempdir().unwrap();
+            let got = archive_bytes(other.path(), &batch_of(&leaves), 2, thread_count).unwrap();
+            assert_eq!(got, written, "{thread_count} threads");
+        }
+        let files = written.readings;
         let mut row_count = 0;
         for file in &files {
             let mut of_file: Vec<&DayLeaf> = leaves
@@ -162,8 +191,7 @@ fn a_naive_writer_says_the_same() {
 fn leaf_hashes_lie_beside() {
     let leaves = leaves(30, &["2026-03-28", "2026-03-29"]);
     let folder = tempfile::tempdir().unwrap();
-    let threads = Threads::new(2).unwrap();
-    let files = write_leaf_hashes(folder.path(), &leaves, &batch(2), &threads).unwrap();
+    let files = archive(folder.path(), &leaves, 2).leaves;
     let mut got = Vec::new();
     for file in &files {
         assert!(file.relative_path.starts_with("leaf/delivery_date=2026-03-2"), "{}", file.relative_path);
@@ -198,7 +226,7 @@ fn leaf_hashes_lie_beside() {
 fn bounds_are_said() {
     let leaves = leaves(30, &["2026-03-29"]);
     let folder = tempfile::tempdir().unwrap();
-    let files = write_parquet(folder.path(), &leaves, &batch(1), &Threads::new(2).unwrap()).unwrap();
+    let files = archive(folder.path(), &leaves, 1).readings;
     let path = folder.path().join(&files[0].relative_path);
     let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
     let group = reader.metadata().row_group(0);
@@ -269,8 +297,7 @@ fn a_reader_finds_what_the_leaves_say() {
     let leaves = leaves(30, &["2026-03-28", "2026-03-29"]);
     for shard_count in [1, 3, 256] {
         let folder = tempfile::tempdir().unwrap();
-        let files =
-            write_parquet(folder.path(), &leaves, &batch(shard_count), &Threads::new(2).unwrap()).unwrap();
+        let files = archive(folder.path(), &leaves, shard_count).readings;
         let mut want: BTreeMap<String, Vec<Row>> = BTreeMap::new();
         for leaf in &leaves {
             let shard =
@@ -302,20 +329,28 @@ fn a_reader_finds_what_the_leaves_say() {
 #[test]
 fn files_name_their_batch_and_do_not_depend_on_threads() {
     let leaves = leaves(20, &["2026-03-29"]);
-    let written = |leaves: &[DayLeaf], thread_count| {
+    let batch = batch_of(&leaves);
+    let written = |thread_count| {
         let folder = tempfile::tempdir().unwrap();
-        let threads = Threads::new(thread_count).unwrap();
-        let files = write_parquet(folder.path(), leaves, &batch(4), &threads).unwrap();
+        let files = archive_bytes(folder.path(), &batch, 4, thread_count).unwrap();
         // Once more over what is there, as after a crash.
-        assert_eq!(write_parquet(folder.path(), leaves, &batch(4), &threads).unwrap(), files);
+        assert_eq!(archive_bytes(folder.path(), &batch, 4, thread_count).unwrap(), files);
         (folder, files)
     };
-    let (folder, files) = written(&leaves, 1);
-    let mut shuffled = leaves.clone();
-    Random(1).shuffle(&mut shuffled);
+    let (folder, files) = written(1);
     for count in [2, 3, 8] {
-        assert_eq!(written(&shuffled, count).1, files, "{count} threads");
+        assert_eq!(written(count).1, files, "{count} threads");
     }
+    // Without the secret and out of a file, on one of the threads: the same readings.
+    let (alone, threads) = (tempfile::tempdir().unwrap(), Threads::new(1).unwrap());
+    let (path, layout) =
+        (alone.path().join("batch"), ArchiveLayout { zone_name: ZONE_NAME.to_owned(), shard_count: 4 });
+    fs::write(&path, &batch).unwrap();
+    let reader = BatchReader::open(&path).unwrap();
+    let unproven =
+        threads.pool().install(|| write_parquet(alone.path(), &reader, &layout, None, &threads)).unwrap();
+    assert_eq!(unproven, Archived { leaves: Vec::new(), readings: files.readings.clone() });
+    let files = files.readings;
     let path = folder.path().join(&files[0].relative_path);
     let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
     let metadata = reader.metadata().file_metadata();
@@ -326,39 +361,156 @@ fn files_name_their_batch_and_do_not_depend_on_threads() {
         .map(|pair| (pair.key.as_str(), pair.value.as_deref().unwrap()))
         .collect();
     assert_eq!(pairs["tallywatt.schema_version"], "2");
-    assert_eq!(pairs["tallywatt.batch_root"], "a5".repeat(32));
+    assert_eq!(pairs["tallywatt.batch_root"], reader_root(&batch));
     assert_eq!(pairs["tallywatt.zone"], "Europe/Amsterdam");
     let names: Vec<&str> = metadata.schema_descr().columns().iter().map(|column| column.name()).collect();
     let want = "usage_point_id obis interval_start interval_seconds energy_wh quality revision";
     assert_eq!(names.join(" "), want);
 }
 
+fn reader_root(batch: &[u8]) -> String {
+    BatchReader::of(batch).unwrap().sealed().root.hash.to_string()
+}
+
 #[test]
 fn refusals() {
     let folder = tempfile::tempdir().unwrap();
-    let threads = Threads::new(1).unwrap();
-    let leaves = leaves(2, &["2026-03-29"]);
+    let batch = batch_of(&leaves(2, &["2026-03-29"]));
     for shard_count in [0, 257] {
-        let got = write_parquet(folder.path(), &leaves, &batch(shard_count), &threads);
+        let got = archive_bytes(folder.path(), &batch, shard_count, 1);
         assert!(matches!(got, Err(ArchiveError::ShardCount(refused)) if refused == shard_count));
     }
-    let doubled = [&leaves[..], &leaves[..1]].concat();
-    let error = write_parquet(folder.path(), &doubled, &batch(1), &threads).unwrap_err();
-    let key = leaves[0].block().key();
-    assert_eq!(error.to_string(), format!("{} {} 2026-03-29 is there twice", key.usage_point, key.register));
+    let other = BlindingSecret::new([5; 32]);
+    let (layout, threads) =
+        (ArchiveLayout { zone_name: ZONE_NAME.to_owned(), shard_count: 1 }, Threads::new(1).unwrap());
+    let reader = BatchReader::of(&batch).unwrap();
+    let got = write_parquet(folder.path(), &reader, &layout, Some(&other), &threads);
+    assert!(matches!(got, Err(ArchiveError::Batch(BatchFileError::Top { .. }))), "{got:?}");
     let path = folder.path().join("x.parquet");
     fs::write(&path, b"PAR1 not").unwrap();
     assert!(matches!(read_totals(&path), Err(ArchiveError::Parquet { .. })));
 }
 
-/// More than one row group, and no more bytes a reading than promised.
+/// Packs are searched for in the index: one out of order must not be missed.
+#[test]
+fn an_index_out_of_order_is_refused() {
+    let dates: Vec<String> = (1..=28).map(|day| format!("2026-02-{day:02}")).collect();
+    let dates: Vec<&str> = dates
+        .iter()
+        .map(String::as_str)
+        .chain(["2026-03-01", "2026-03-02", "2026-03-03", "2026-03-04", "2026-03-05"])
+        .collect();
+    let block = |at: usize| {
+        household_day(
+            1,
+            Register::total(Flow::Import, u8::try_from(at / 33).unwrap()),
+            dates[at % 33],
+            &mut Random(3),
+        )
+    };
+    let blocks: Vec<DayBlock> = (0..99).map(block).collect();
+    let mut batch = batch_of(&sealed(&blocks, |_| 0));
+    let reader = BatchReader::of(&batch).unwrap();
+    assert_eq!(reader.pack_count(), 2);
+    let second = reader.entry(1).first;
+    let at = (0..batch.len() - 48).rev().find(|&at| batch[at..at + 48] == second).unwrap();
+    batch[at + 15] = b'A';
+    let layout = ArchiveLayout { zone_name: ZONE_NAME.to_owned(), shard_count: 1 };
+    let folder = tempfile::tempdir().unwrap();
+    let threads = Threads::new(1).unwrap();
+    for secret in [None, Some(&secret())] {
+        let got = write_parquet(folder.path(), &BatchReader::of(&batch).unwrap(), &layout, secret, &threads);
+        assert!(
+            matches!(got, Err(ArchiveError::Batch(BatchFileError::Order { pack: 1, within: 0 }))),
+            "{got:?}"
+        );
+    }
+}
+
+/// A flipped bit of any packed leaf is found before a file has its name.
+#[test]
+fn no_damage_is_archived() {
+    let batch = batch_of(&leaves(3, &["2026-03-28", "2026-03-29"]));
+    let reader = BatchReader::of(&batch).unwrap();
+    let packs_size: usize =
+        (0..reader.pack_count()).map(|pack| reader.pack_bytes(pack..pack + 1).unwrap().len()).sum();
+    let folder = tempfile::tempdir().unwrap();
+    for at in HEADER_SIZE..HEADER_SIZE + packs_size {
+        let mut damaged = batch.clone();
+        damaged[at] ^= 1 << (at % 8);
+        let got = archive_bytes(folder.path(), &damaged, 1, 1);
+        assert!(matches!(got, Err(ArchiveError::Batch(_))), "byte {at}: {got:?}");
+    }
+    let reading = folder.path().join("reading/delivery_date=2026-03-28/shard=0/part-17.parquet");
+    assert!(!reading.exists());
+}
+
+/// More days than files are held open for.
+#[test]
+fn many_days_rest_between_row_groups() {
+    let dates: Vec<String> =
+        (1..=3).flat_map(|month| (1..=28).map(move |day| format!("2026-{month:02}-{day:02}"))).collect();
+    let leaves = leaves(3, &dates.iter().map(String::as_str).collect::<Vec<_>>());
+    let folder = tempfile::tempdir().unwrap();
+    let written = archive(folder.path(), &leaves, 1);
+    assert_eq!((written.readings.len(), written.leaves.len()), (84, 84));
+    let totals =
+        written.readings.iter().map(|file| read_totals(&folder.path().join(&file.relative_path)).unwrap());
+    let energy: i64 = leaves.iter().map(|leaf| leaf.block().total_wh()).sum();
+    assert_eq!(totals.map(|totals| totals.energy_wh).sum::<i64>(), energy);
+}
+
+/// Several stripes and row groups: every row once, in order, the same for any number of threads; and no more bytes a
+/// reading than promised.
+#[test]
+fn a_large_batch_is_cut_by_itself_alone() {
+    const POINT_COUNT: usize = 140_000;
+    let mut blocks = blocks_of_town(500, &["2026-03-02"], &mut Random(22));
+    blocks.truncate(1_000);
+    let start = blocks.len();
+    for point in 500..POINT_COUNT {
+        let of = &blocks[point * 7 % start];
+        let key = BlockKey { usage_point: format!("NL-{point:06}").parse().unwrap(), ..of.key() };
+        let (values, qualities) = (of.values_wh().to_vec(), of.qualities().to_vec());
+        blocks.push(DayBlock::from_parts(key, of.start(), 30, of.source(), values, qualities).unwrap());
+    }
+    let mut leaves = sealed(&blocks, |_| 0);
+    leaves.sort_by_key(|leaf| seal_order(&leaf.block().key()));
+    let batch = batch_of(&leaves);
+    let mut first: Option<Archived> = None;
+    for thread_count in [1, 2, 3, 8] {
+        let folder = tempfile::tempdir().unwrap();
+        let written = archive_bytes(folder.path(), &batch, 1, thread_count).unwrap();
+        if let Some(first) = &first {
+            assert_eq!(written, *first, "{thread_count} threads");
+            continue;
+        }
+        let file = &written.readings[0];
+        let path = folder.path().join(&file.relative_path);
+        let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
+        let rows: Vec<i64> = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        let tail = rows.iter().filter(|count| **count < (1 << 20) - 48).count();
+        assert!(rows.len() > 6 && tail == 1, "a stripe's groups are full but for the last: {rows:?}");
+        let bounds = |at: usize| {
+            let statistics = reader.metadata().row_group(at).column(0).statistics().unwrap();
+            (statistics.min_bytes_opt().unwrap().to_vec(), statistics.max_bytes_opt().unwrap().to_vec())
+        };
+        assert!((1..rows.len()).all(|at| bounds(at - 1).1 <= bounds(at).0), "sorted through the file");
+        let totals = read_totals(&path).unwrap();
+        assert_eq!(totals.energy_wh, blocks.iter().map(DayBlock::total_wh).sum::<i64>());
+        assert_eq!(totals.row_count, u64::try_from(48 * blocks.len()).unwrap());
+        let leaf_count: u64 = written.leaves.iter().map(|file| file.row_count).sum();
+        assert_eq!(leaf_count, u64::try_from(blocks.len()).unwrap());
+        first = Some(written);
+    }
+}
+
+/// No more bytes a reading than promised.
 #[test]
 fn bytes_a_reading() {
     let folder = tempfile::tempdir().unwrap();
     let blocks: Vec<DayBlock> = blocks_of_town(12_000, &["2026-03-02"], &mut Random(22));
-    let threads = Threads::new(2).unwrap();
-    let leaves = leaves_of(&blocks, SealKind::Batch, &BlindingSecret::new([4; 32]), |_| 0, &threads);
-    let files = write_parquet(folder.path(), &leaves, &batch(1), &threads).unwrap();
+    let files = archive(folder.path(), &sealed(&blocks, |_| 0), 1).readings;
     let totals = read_totals(&folder.path().join(&files[0].relative_path)).unwrap();
     assert_eq!(totals.energy_wh, blocks.iter().map(DayBlock::total_wh).sum::<i64>());
     assert_eq!(totals.row_count, 24_000 * 48);

@@ -24,6 +24,8 @@ use super::files::{CSV_FILE, FRAMES_FILE, PACKS_FILE, ZONE, csv_profile, energy_
 use super::{Answer, Failure, Setup};
 use crate::town::secret;
 
+/// What is sealed, in the folder it was loaded in.
+pub const BATCH_FILE: &str = "1.twb";
 /// After every reading.
 const NOW: UtcSeconds = UtcSeconds(4_000_000_000);
 
@@ -93,31 +95,48 @@ pub fn load_packs(setup: &Setup) -> Result<Loaded, Failure> {
 }
 
 fn load_and_remove(setup: &Setup, profile: &Profile, file: &str) -> Result<Loaded, Failure> {
+    in_folder(setup, |folder| load(setup, profile, &setup.path(file), folder))
+}
+
+/// What `run` gives in a folder of its own, which is gone afterwards: whatever came of it, it must not stand in the way
+/// of the next.
+pub(super) fn in_folder<T>(
+    setup: &Setup,
+    run: impl FnOnce(&Path) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let folder = setup.path(&format!("load-{}", std::process::id()));
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
-    let loaded = load(setup, profile, &setup.path(file), &folder);
-    // Whatever came of it, it must not stand in the way of the next.
+    let done = run(&folder);
     fs::remove_dir_all(&folder)?;
-    loaded
+    done
 }
 
 fn answer(setup: &Setup, loaded: &Loaded) -> Result<Answer, Failure> {
-    let Loaded { sealed, intake, cut, ahead_size, batch_size, .. } = *loaded;
+    let Loaded { intake, cut, .. } = *loaded;
+    let sums = sums(setup, loaded)?;
+    let parts = vec![("intake_seconds", intake), ("cut_seconds", cut)];
+    Ok(Answer { took: intake + cut, sums, parts })
+}
+
+/// What was loaded, compared with the country.
+///
+/// # Errors
+/// [`Failure`], if it is something else.
+pub(super) fn sums(setup: &Setup, loaded: &Loaded) -> Result<Vec<(&'static str, i128)>, Failure> {
+    let Loaded { sealed, ahead_size, batch_size, .. } = *loaded;
     let energy: i64 = sealed.totals.energy_wh.iter().sum();
     let readings = sealed.totals.reading_count();
     if (i128::from(readings), energy) != (reading_count(setup), energy_wh(setup)?) {
         return Err(format!("{readings} readings of {energy} Wh are not the country's").into());
     }
-    let sums = vec![
+    Ok(vec![
         ("readings", readings.into()),
         ("energy_wh", energy.into()),
         ("ahead_bytes", ahead_size.into()),
         ("batch_bytes", batch_size.into()),
-    ];
-    let parts = vec![("intake_seconds", intake), ("cut_seconds", cut)];
-    Ok(Answer { took: intake + cut, sums, parts })
+    ])
 }
 
 /// Takes a file in and seals it, in a folder of its own, as `tallywatt ingest` does in a ledger's.
@@ -139,7 +158,7 @@ pub fn load(setup: &Setup, profile: &Profile, file: &Path, folder: &Path) -> Res
         }
     }
     let took = start.elapsed();
-    let path = folder.join("1.twb");
+    let path = folder.join(BATCH_FILE);
     let writer = intake.seal_into(&books, BatchWriter::create(&path, SealKind::Batch, 1)?)?;
     let (hash, sealed) = writer.finish_durably()?;
     let cut = start.elapsed() - took;

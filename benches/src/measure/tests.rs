@@ -65,6 +65,27 @@ fn files_become_batches() {
 }
 
 #[test]
+fn batches_become_parquet() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sums = Vec::new();
+    for thread_count in [2, 1, 3] {
+        let setup = setup(folder.path(), thread_count, 3);
+        if thread_count == 2 {
+            check(&setup, "prepare-packs", &[]);
+        }
+        let readings =
+            check(&setup, "archive", &[("readings", i128::from(METERS) * 3 * 48), ("leaf_bytes", 0)]);
+        let proven =
+            check(&setup, "archive-proven", &[("parquet_bytes", readings.sum("parquet_bytes").unwrap())]);
+        assert!(proven.sum("leaf_bytes").unwrap() > i128::from(METERS) * 3 * 32);
+        sums.push((readings.sums, proven.sums));
+    }
+    assert!(sums.iter().all(|one| *one == sums[0]), "{sums:?}");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left.len(), 1, "what was written is gone: {left:?}");
+}
+
+#[test]
 fn trees() {
     let folder = tempfile::tempdir().unwrap();
     let setup = setup(folder.path(), 1, 1);

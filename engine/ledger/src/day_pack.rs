@@ -26,6 +26,7 @@ use tallywatt_core::quality::Quality;
 use crate::blinding::{BLINDING_AT, POINT_AT};
 use crate::codec::CodecError;
 use crate::day_leaf::{HEADER_SIZE, LEAF_VERSION, LeafTag, leaf_size};
+use crate::leaf_key::point_words;
 use crate::packed_values::{WIDTH_MAX, pack_fitting, packed_size, unpack, width_of};
 use crate::tree::SUBTREE_LEAF_COUNT;
 
@@ -531,7 +532,7 @@ fn control_of(previous: &Header, header: &Header, shared: usize, qualities: Qual
 
 /// How many bytes two usage points share from the front: all of them, zeros too, only if they are the same.
 fn shared_size(previous: &Header, header: &Header) -> usize {
-    let (before, name) = (words_of(previous), words_of(header));
+    let (before, name) = (point_words(previous), point_words(header));
     for (at, (a, b)) in before.iter().zip(name).enumerate() {
         let other = a ^ b;
         if other != 0 {
@@ -553,13 +554,6 @@ fn name_size(name: &[u8]) -> usize {
 }
 
 const WORD_SIZE: usize = 8;
-
-/// The usage point in words: the last one holds its last byte.
-fn words_of(header: &Header) -> [u64; LABEL_SIZE_MAX.div_ceil(WORD_SIZE)] {
-    let name = &header[POINT_AT];
-    let (words, rest) = name.as_chunks::<WORD_SIZE>();
-    [words[0], words[1], words[2], words[3], [rest[0], 0, 0, 0, 0, 0, 0, 0]].map(u64::from_le_bytes)
-}
 
 fn low_zero_bytes(zero_bits: u32) -> usize {
     usize::try_from(zero_bits / u8::BITS).expect("at most 8")

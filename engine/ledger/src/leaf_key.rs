@@ -103,12 +103,24 @@ impl LeafKey {
     }
 }
 
+/// Whether two leaves are of one usage point.
+#[must_use]
+pub fn is_same_point(a: &Header, b: &Header) -> bool {
+    point_words(a) == point_words(b)
+}
+
+/// The usage point in words, the first byte lowest: the last word holds its last byte alone.
+pub(crate) fn point_words(header: &Header) -> [u64; LABEL_SIZE_MAX.div_ceil(8)] {
+    let (words, rest) = header[POINT_AT].as_chunks::<8>();
+    [words[0], words[1], words[2], words[3], [rest[0], 0, 0, 0, 0, 0, 0, 0]].map(u64::from_le_bytes)
+}
+
 /// Whether the leaf that begins with `header` stands after the one that begins with `before`. Mostly it is the next day
 /// of the same register, which needs no keys.
 #[must_use]
 pub fn is_after(before: &Header, header: &Header) -> bool {
     let day = |header: &Header| i32::from_le_bytes([header[8], header[9], header[10], header[11]]);
-    let is_same_register = before[3..6] == header[3..6] && before[POINT_AT] == header[POINT_AT];
+    let is_same_register = before[3..6] == header[3..6] && is_same_point(before, header);
     if is_same_register {
         day(before) < day(header)
     } else {

@@ -21,6 +21,7 @@ use crate::day_leaf::{DayLeaf, LeafTag};
 use crate::day_pack::Header;
 use crate::digest;
 use crate::hash_many::{BLOCK_SIZE, Mode, hash_each, hash_one};
+use crate::leaf_key::is_same_point;
 use crate::tree::{Root, Tree, TreeKind};
 
 /// Number of partitions; fixed in the genesis.
@@ -49,8 +50,8 @@ pub fn partitions_of(headers: &[Header], partitions: &mut [u8]) {
     for (headers, partitions) in groups {
         let mut blocks = [[0; BLOCK_SIZE]; NAME_GROUP_COUNT];
         let (mut name_count, mut name_of) = (0, [0; NAME_GROUP_COUNT]);
-        for (header, name) in headers.iter().zip(&mut name_of) {
-            if name_count == 0 || blocks[name_count - 1][..POINT_AT.len()] != header[POINT_AT] {
+        for (at, (header, name)) in headers.iter().zip(&mut name_of).enumerate() {
+            if at == 0 || !is_same_point(&headers[at - 1], header) {
                 blocks[name_count][..POINT_AT.len()].copy_from_slice(&header[POINT_AT]);
                 name_count += 1;
             }

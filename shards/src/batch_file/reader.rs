@@ -157,7 +157,11 @@ impl<'a> BatchReader<'a> {
     /// The packs of a partition, one after the other, read [`READ_SIZE`] at a time.
     #[must_use]
     pub fn partition(&self, partition: u8) -> PartitionPacks<'_, 'a> {
-        let packs = self.packs_of(partition);
+        self.packs(self.packs_of(partition))
+    }
+
+    /// As [`BatchReader::partition`], of consecutive packs.
+    pub(crate) fn packs(&self, packs: Range<usize>) -> PartitionPacks<'_, 'a> {
         PartitionPacks {
             reader: self,
             bytes: Cow::Borrowed(&[]),
@@ -201,6 +205,19 @@ impl<'a> BatchReader<'a> {
         let upper_path = upper.path(usize::from(partition)).expect("every partition has a summary");
         let leaf = self.leaf_of(&group, pack, within)?;
         Ok(Some((leaf, LeafProof { index, path, summary, upper_path })))
+    }
+
+    /// Whether the packs that the index lists are those of the sealed root: then a pack that hashes to its entry is
+    /// sealed.
+    ///
+    /// # Errors
+    /// [`BatchFileError::Summary`] names the first partition whose packs are not.
+    pub(crate) fn check_index(&self) -> Result<(), BatchFileError> {
+        (0..=u8::MAX).try_for_each(|partition| {
+            let root = self.tree_top(partition).map(|top| top.root());
+            let is_sealed = root == Some(self.summary(partition).root);
+            if is_sealed { Ok(()) } else { Err(BatchFileError::Summary { partition }) }
+        })
     }
 
     /// The tree over a partition's packs; `None` if they are not as many as its leaves need.
@@ -297,7 +314,7 @@ impl<'a> BatchReader<'a> {
     }
 }
 
-/// The packs of one partition, in order.
+/// Packs of one partition, in order.
 pub struct PartitionPacks<'r, 'a> {
     reader: &'r BatchReader<'a>,
     bytes: Cow<'r, [u8]>,

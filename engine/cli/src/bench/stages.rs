@@ -9,13 +9,15 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_core::rate::{BillInputs, BlockIndex, RateRun};
 use tallywatt_fixtures::write::ReadingFormat;
 use tallywatt_fixtures::write::packs::packs_of;
+use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::block::Block;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::receipt::Receipt;
 use tallywatt_ledger::seal::{SealKind, SealedTree};
 use tallywatt_ledger::tree::{Tree, TreeKind};
 use tallywatt_node::ledger_folder::POLICY_NAME;
-use tallywatt_shards::archive::{ArchiveBatch, write_parquet};
+use tallywatt_shards::archive::{ArchiveLayout, write_parquet};
+use tallywatt_shards::batch_file::{self, reader::BatchReader};
 use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord};
 use tallywatt_shards::sealing;
 use tallywatt_shards::threads::Threads;
@@ -188,13 +190,17 @@ pub const STAGES: &[Stage] = &[
         prepare: |inputs| {
             let (leaves, room) = (inputs.leaves_of_days(PARQUET_DAY_COUNT)?, inputs.room("parquet")?);
             let reading_count = leaves.iter().map(|leaf| leaf.block().interval_count()).sum();
-            let root = ContentHash::default();
-            let batch = ArchiveBatch { sequence: 1, root, zone_name: "bench".into(), shard_count: 1 };
+            let (secret, alone) = (BlindingSecret::new([7; 32]), Threads::new(1).map_err(defect)?);
+            let (sealed, _) =
+                batch_file::encode(SealKind::Period, 1, &leaves, &secret, &alone).map_err(defect)?;
+            let layout = ArchiveLayout { zone_name: "bench".into(), shard_count: 1 };
             whole(move |threads| {
-                let files = write_parquet(&room, &leaves, &batch, threads).map_err(|error| {
+                let reader = BatchReader::of(&sealed).map_err(defect)?;
+                let written = write_parquet(&room, &reader, &layout, None, threads).map_err(|error| {
                     Failure::usage(error, "free some space, or name another folder with --folder")
                 })?;
-                let sizes = files.iter().map(|file| usize::try_from(file.size).unwrap_or(usize::MAX));
+                let sizes =
+                    written.readings.iter().map(|file| usize::try_from(file.size).unwrap_or(usize::MAX));
                 Ok(Work::new(reading_count, sizes.sum()))
             })
         },
