@@ -134,11 +134,20 @@ impl Cut<'_> {
         pass_on: &dyn Fn(Result<SealedPartition, CutError>) -> bool,
     ) {
         loop {
-            let Ok(partition) = u8::try_from(next.fetch_add(1, Ordering::Relaxed)) else { return };
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Ok(partition) = u8::try_from(at) else { return };
+            // The disk is at work on what comes next while this one is sealed.
+            self.will_need(at + self.thread_count);
             let room = rooms.try_recv().unwrap_or_default();
             if !pass_on(self.seal_partition(partition, tables, room)) {
                 return;
             }
+        }
+    }
+
+    fn will_need(&self, partition: usize) {
+        if let (Ok(partition), Some(reader)) = (u8::try_from(partition), self.reader) {
+            self.shards[shard_of(partition, self.shards.len())].in_order().will_need(partition, reader);
         }
     }
 

@@ -178,6 +178,16 @@ impl InOrder {
         }
     }
 
+    /// Says that a partition will be asked for soon, so that what was let go of is fetched meanwhile.
+    pub(crate) fn will_need(&self, partition: u8, reader: &WriteAheadReader) {
+        let let_go = self.partitions[usize::from(partition)].parts.iter().filter(|part| part.packs.is_none());
+        for part in let_go {
+            if let Some((place, start)) = part.place {
+                reader.will_need(place, start, part.size);
+            }
+        }
+    }
+
     /// Gives the packs of each part of a partition, in order.
     ///
     /// # Errors
@@ -189,12 +199,6 @@ impl InOrder {
         each: &mut dyn FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let parts = &self.partitions[usize::from(partition)].parts;
-        if let Some(reader) = reader {
-            let let_go = parts.iter().filter(|part| part.packs.is_none());
-            let_go
-                .filter_map(|part| part.place.map(|(place, start)| (place, start, part.size)))
-                .for_each(|(place, start, size)| reader.will_need(place, start, size));
-        }
         let mut read = Vec::new();
         parts.iter().try_for_each(|part| each(part.packs(reader, &mut read)?))
     }

@@ -101,6 +101,13 @@ impl LaneDays {
         self.heads.push(DayHead { line, start, width: day.width, quality });
     }
 
+    /// Adds a day that stands in others.
+    fn push_of(&mut self, others: &Self, head: &DayHead, end: usize) {
+        let start = u32::try_from(self.bytes.len()).expect("a chunk is below 4 GiB");
+        self.bytes.extend_from_slice(&others.bytes[head.start as usize..end]);
+        self.heads.push(DayHead { start, ..*head });
+    }
+
     /// Each day, with its line.
     pub(crate) fn each(&self) -> impl Iterator<Item = (u64, PackedDay<'_>)> {
         self.heads.iter().map(|head| (head.line, self.day(head)))
@@ -304,13 +311,14 @@ impl<B> Chunk<B> {
         let mut partitions = [0; STAGED_COUNT];
         let partitions = &mut partitions[..headers.len()];
         partitions_of(headers, partitions);
-        for ((line, day), &partition) in days.each().zip(&*partitions) {
+        let ends = days.heads.iter().skip(1).map(|head| head.start as usize).chain([days.bytes.len()]);
+        for ((head, end), &partition) in days.heads.iter().zip(ends).zip(&*partitions) {
             let shard = shard_of(partition, self.lanes.len());
-            let days = &mut self.lanes[shard].days;
-            if days.is_empty() {
-                days.resize_with(PARTITION_COUNT, LaneDays::default);
+            let own = &mut self.lanes[shard].days;
+            if own.is_empty() {
+                own.resize_with(PARTITION_COUNT, LaneDays::default);
             }
-            days[usize::from(partition)].push(line, &day);
+            own[usize::from(partition)].push_of(days, head, end);
         }
         self.staged.clear();
     }

@@ -359,9 +359,7 @@ impl<'a> PackReader<'a> {
         let control = Control::from_byte(self.take(1, "control")?[0])
             .ok_or(CodecError::Value { field: "control", at: start })?;
         let previous = self.header;
-        if control.has_point {
-            self.read_point(&previous)?;
-        }
+        let shared = if control.has_point { self.read_point(&previous)? } else { LABEL_SIZE_MAX };
         match control.day {
             DAY_AS_BEFORE => {}
             DAY_NEXT => {
@@ -388,7 +386,6 @@ impl<'a> PackReader<'a> {
             QUALITIES_ONE => Qualities::All(self.take(1, "quality")?[0]),
             _ => Qualities::Each(self.take(count, "qualities")?),
         };
-        let shared = shared_size(&previous, &self.header);
         if control_of(&previous, &self.header, shared, self.shortest_qualities()) != control {
             return Err(CodecError::Value { field: "control", at: start });
         }
@@ -434,7 +431,8 @@ impl<'a> PackReader<'a> {
         write_leaf(&self.header, self.values_wh(), self.qualities, leaf);
     }
 
-    fn read_point(&mut self, previous: &Header) -> Result<(), CodecError> {
+    /// Reads a name, and gives how much of it is shared.
+    fn read_point(&mut self, previous: &Header) -> Result<usize, CodecError> {
         let at = self.at;
         let refuse = CodecError::Value { field: "usage point", at };
         let sizes = self.take(2, "usage point")?;
@@ -447,7 +445,7 @@ impl<'a> PackReader<'a> {
         name[shared..shared + other].copy_from_slice(end);
         name[shared + other..].fill(0);
         let is_shortest = name_size(name) == shared + other && shared_size(previous, &self.header) == shared;
-        if is_shortest { Ok(()) } else { Err(refuse) }
+        if is_shortest { Ok(shared) } else { Err(refuse) }
     }
 
     fn shortest_qualities(&self) -> Qualities<'a> {

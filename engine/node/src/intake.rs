@@ -69,7 +69,7 @@ impl Default for IntakeLimits {
     fn default() -> Self {
         Self {
             memory_size: 2 << 30,
-            chunks_per_shard: 4,
+            chunks_per_shard: 3,
             chunk_reading_count: CHUNK_READING_COUNT,
             block_size: DAY_BLOCK_SIZE,
         }

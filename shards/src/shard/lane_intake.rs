@@ -75,7 +75,7 @@ impl<'a> LaneIntake<'a> {
             let mut own = *header;
             day_slot::set_source(&mut own, source);
             self.shard.in_order.push(partition, key, &PackedDay { header: &own, ..*day });
-            self.shard.raise_last(partition, key);
+            self.shard.last[usize::from(partition)] = Some(key);
             self.accept(present_count);
             return Ok(());
         }
