@@ -13,7 +13,7 @@
 
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::day_leaf::LeafTag;
-use tallywatt_ledger::day_pack::{PackReader, PackWriter, PackedDay};
+use tallywatt_ledger::day_pack::{PackReader, PackWriter};
 use tallywatt_ledger::leaf_key::LeafKey;
 use tallywatt_ledger::seal::PARTITION_COUNT;
 
@@ -71,11 +71,11 @@ impl InOrder {
         self.size
     }
 
-    /// Adds a day to the open part.
+    /// The pack that the next day of the open part goes into.
     ///
     /// # Panics
-    /// If it is not after all days of its partition here, or the open part is another partition's.
-    pub(crate) fn push(&mut self, partition: u8, key: LeafKey, day: &PackedDay<'_>) {
+    /// If the day is not after all days of its partition here, or the open part is another partition's.
+    pub(crate) fn pack_for(&mut self, partition: u8, key: LeafKey) -> &mut PackWriter {
         let open = &mut self.open;
         match &mut open.range {
             Some((_, last)) => {
@@ -89,7 +89,7 @@ impl InOrder {
             }
         }
         open.pack.make_room(&mut open.packs);
-        open.pack.push_packed(day);
+        &mut open.pack
     }
 
     /// Ends the open part, if there is one: it goes into the record, and stays here.

@@ -54,11 +54,12 @@ pub struct RunHead {
     pub line_step: u8,
 }
 
-/// A run in its lane: its values stand behind those of the runs before it.
+/// A run in its lane, and where its values are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LaneRun {
     pub(crate) head: RunHead,
     pub(crate) partition: u8,
+    pub(crate) start: usize,
     pub(crate) value_count: usize,
 }
 
@@ -253,11 +254,12 @@ impl<B: Default> Chunk<B> {
         let value_count = values_wh.len();
         let shard = shard_of(partition, self.lanes.len());
         let lane = &mut self.lanes[shard];
+        let start = lane.values.len();
         lane.values.extend_from_slice(values_wh);
         self.reading_count += value_count;
         match lane.runs.last_mut() {
             Some(last) if goes_on(last, &head) => last.value_count += value_count,
-            _ => lane.runs.push(LaneRun { head, partition, value_count }),
+            _ => lane.runs.push(LaneRun { head, partition, start, value_count }),
         }
     }
 

@@ -230,11 +230,13 @@ impl Shard {
             }
             intake.close_part();
         }
-        let mut rest = values.as_slice();
-        for run in runs.iter() {
-            let (own, after) = rest.split_at(run.value_count);
-            intake.run(run, own)?;
-            rest = after;
+        // Those of one partition stay in the order of the file.
+        runs.sort_by_key(|run| run.partition);
+        for same in runs.chunk_by(|a, b| a.partition == b.partition) {
+            for run in same {
+                intake.run(run, &values[run.start..][..run.value_count])?;
+            }
+            intake.close_part();
         }
         self.pack_touched(outcome);
         Ok(())
@@ -318,6 +320,12 @@ impl Shard {
     /// Whether a day is past all that are here, or were and are written ahead.
     fn is_past(&self, partition: u8, key: &LeafKey) -> bool {
         self.last[usize::from(partition)].is_none_or(|last| last < *key)
+    }
+
+    /// The pack that a day goes into which is past all that are here.
+    fn pack_in_order(&mut self, partition: u8, key: LeafKey) -> &mut PackWriter {
+        self.last[usize::from(partition)] = Some(key);
+        self.in_order.pack_for(partition, key)
     }
 
     /// Holds a day in the table that is not there.

@@ -60,7 +60,7 @@ try:
     protocol.serve(
         "clickhouse",
         ".".join(str(SESSION.query("SELECT version()")).strip().strip('"').split(".")[:2]),
-        {"bill-parquet": bill_parquet, "load-csv": load(CSV), "load-parquet": load(parquet("readings"))},
+        {"bill-parquet": bill_parquet, "load-csv": load(CSV)},
     )
 finally:
     SESSION.close()

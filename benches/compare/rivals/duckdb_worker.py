@@ -104,7 +104,5 @@ protocol.serve(
         "bill-parquet": bill_parquet(),
         "load-csv": load(CSV, validates=False),
         "load-csv-validate": load(CSV, validates=True),
-        "load-parquet": load(PARQUET, validates=False),
-        "load-parquet-validate": load(PARQUET, validates=True),
     },
 )

@@ -6,13 +6,13 @@
 //! ```
 
 use tallywatt_core::calendar::{LocalDay, UtcSeconds};
-use tallywatt_core::day_block::{BlockKey, DayGrid, MergeCounts};
+use tallywatt_core::day_block::{BlockKey, DayGrid, INTERVAL_COUNT_MAX, MergeCounts};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::RawReading;
 use tallywatt_core::rejection::{Rejection, RejectionCode};
 use tallywatt_core::vee::judge::{Limits, judge};
 use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, leaf_size};
-use tallywatt_ledger::day_pack::{Header, PackedDay};
+use tallywatt_ledger::day_pack::{Header, PackedDay, Qualities};
 use tallywatt_ledger::leaf_key::LeafKey;
 
 use crate::accepted::Outcome as ReadingOutcome;
@@ -71,11 +71,10 @@ impl<'a> LaneIntake<'a> {
         }
         let source = self.rules.source.code();
         let is_whole = present_count == grid.interval_count;
-        if is_whole && self.shard.is_past(partition, &key) && self.earlier.find(partition, &key)?.is_none() {
+        if is_whole && self.is_new_and_past(partition, &key)? {
             let mut own = *header;
             day_slot::set_source(&mut own, source);
-            self.shard.in_order.push(partition, key, &PackedDay { header: &own, ..*day });
-            self.shard.last[usize::from(partition)] = Some(key);
+            self.shard.pack_in_order(partition, key).push_packed(&PackedDay { header: &own, ..*day });
             self.accept(present_count);
             return Ok(());
         }
@@ -104,6 +103,11 @@ impl<'a> LaneIntake<'a> {
                 self.day_by_reading((partition, line), day, &key)
             }
         }
+    }
+
+    /// Whether a day is nowhere, and past all of its partition that is not sealed.
+    fn is_new_and_past(&self, partition: u8, key: &LeafKey) -> Result<bool, ShardError> {
+        Ok(self.shard.is_past(partition, key) && self.earlier.find(partition, key)?.is_none())
     }
 
     /// Counts values that were taken as they are.
@@ -195,6 +199,16 @@ impl<'a> LaneIntake<'a> {
             return Ok(0);
         }
         let key = LeafKey::of_header(&header);
+        if count == grid.interval_count && self.is_new_and_past(partition, &key)? {
+            let mut values = [0; INTERVAL_COUNT_MAX as usize];
+            for (value, &wh) in values.iter_mut().zip(values_wh) {
+                *value = value_of(wh);
+            }
+            let pack = self.shard.pack_in_order(partition, key);
+            pack.push_day(&header, &values[..count], Qualities::All(run.quality.code()));
+            self.accept(count);
+            return Ok(count);
+        }
         let slot = match self.find(partition, &key)? {
             Some(slot) if day_slot::grid_of(day_slot::header_of(self.shard.table.frame(slot))) != grid => {
                 return Ok(0);
@@ -214,7 +228,7 @@ impl<'a> LaneIntake<'a> {
         }
         let one_by_one = if changed { &[] } else { values_wh };
         for (step, &wh) in one_by_one.iter().enumerate() {
-            let value_wh = i32::try_from(wh).expect("values within the ceiling were checked to fit");
+            let value_wh = value_of(wh);
             let mut counts = MergeCounts::default();
             let frame = self.shard.table.frame_mut(slot);
             changed |= day_slot::put(frame, first + step, (value_wh, run.quality), &mut counts);
@@ -392,6 +406,10 @@ fn count(sum: &mut IntakeCounts, counts: &MergeCounts) {
     sum.duplicate += duplicate;
     sum.corrected += corrected;
     sum.conflict += conflict;
+}
+
+fn value_of(wh: i64) -> i32 {
+    i32::try_from(wh).expect("values within the ceiling were checked to fit")
 }
 
 fn reading_of(run: &RunHead, at: usize, energy_wh: i64) -> RawReading {
