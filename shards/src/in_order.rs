@@ -9,7 +9,8 @@
 //!
 //! Most days are delivered once, by a file in order. Such a day takes the quarter of its frame, no slot and no entry in an
 //! index. Should it be delivered again, its pack is found by the range of its part, and the day goes on in the
-//! shard's table; the copy here is then older than any other.
+//! shard's table; the copy here is then older than any other. Whoever asks for one day mostly asks for the next one then,
+//! so the keys of the pack that was looked into last are kept.
 
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::day_leaf::LeafTag;
@@ -48,19 +49,30 @@ struct Open {
     pack: PackWriter,
 }
 
+/// A pack that was looked into.
+#[derive(Debug)]
+struct Seen {
+    pack: Vec<u8>,
+    keys: Vec<LeafKey>,
+    /// The first key of the pack behind it; none in the last of a part.
+    next: Option<LeafKey>,
+}
+
 /// The days of a shard that arrived whole and in order.
 #[derive(Debug)]
 pub struct InOrder {
     partitions: Vec<Partition>,
     open: Open,
     size: usize,
+    /// The last one looked into, of this partition and part.
+    seen: Option<(u8, usize, Seen)>,
 }
 
 impl Default for InOrder {
     fn default() -> Self {
         let mut partitions = Vec::new();
         partitions.resize_with(PARTITION_COUNT, Partition::default);
-        Self { partitions, open: Open::default(), size: 0 }
+        Self { partitions, open: Open::default(), size: 0, seen: None }
     }
 }
 
@@ -165,17 +177,19 @@ impl InOrder {
         {
             // A pack may be shorter than it could be.
             open.pack.finish(&mut open.packs);
-            return Ok(pack_of(&open.packs, key)?);
+            return Ok(Seen::at(&open.packs, key)?.filter(|seen| seen.holds(key)).map(|seen| seen.pack));
         }
         let parts = &self.partitions[usize::from(partition)].parts;
         let at = parts.partition_point(|part| part.last < *key);
-        match parts.get(at).filter(|part| part.first <= *key) {
-            None => Ok(None),
-            Some(part) => {
-                let mut read = Vec::new();
-                Ok(pack_of(part.packs(reader, &mut read)?, key)?)
-            }
+        let Some(part) = parts.get(at).filter(|part| part.first <= *key) else { return Ok(None) };
+        let is_seen =
+            |(of, other, seen): &(u8, usize, Seen)| (*of, *other) == (partition, at) && seen.spans(key);
+        if !self.seen.as_ref().is_some_and(is_seen) {
+            let seen = Seen::at(part.packs(reader, &mut Vec::new())?, key)?;
+            self.seen = seen.map(|seen| (partition, at, seen));
         }
+        let seen = self.seen.as_ref().map(|(_, _, seen)| seen).filter(|seen| seen.holds(key));
+        Ok(seen.map(|seen| seen.pack.clone()))
     }
 
     /// Says that a partition will be asked for soon, so that what was let go of is fetched meanwhile.
@@ -221,15 +235,34 @@ impl Part {
     }
 }
 
-/// The pack of those end to end that holds the day: the last that begins no later.
-fn pack_of(packs: &[u8], key: &LeafKey) -> Result<Option<Vec<u8>>, CodecError> {
-    let (mut rest, mut last) = (packs, None);
-    while !rest.is_empty() {
-        let (mut pack, size) = PackReader::new(rest, LeafTag::Frame)?;
-        if !pack.advance()? || LeafKey::of_header(pack.header()) > *key {
-            break;
+impl Seen {
+    /// Of packs end to end the one that holds the day if any does: the last that begins no later.
+    fn at(packs: &[u8], key: &LeafKey) -> Result<Option<Self>, CodecError> {
+        let (mut rest, mut last, mut next) = (packs, None, None);
+        while !rest.is_empty() {
+            let (mut pack, size) = PackReader::new(rest, LeafTag::Frame)?;
+            pack.advance()?;
+            let first = LeafKey::of_header(pack.header());
+            if first > *key {
+                next = Some(first);
+                break;
+            }
+            (last, rest) = (Some(&rest[..size]), &rest[size..]);
         }
-        (last, rest) = (Some(&rest[..size]), &rest[size..]);
+        let Some(bytes) = last else { return Ok(None) };
+        let (mut pack, mut keys) = (PackReader::new(bytes, LeafTag::Frame)?.0, Vec::new());
+        while pack.advance()? {
+            keys.push(LeafKey::of_header(pack.header()));
+        }
+        Ok(Some(Self { pack: bytes.to_vec(), keys, next }))
     }
-    Ok(last.map(<[u8]>::to_vec))
+
+    /// Whether no other pack of its part can hold the day.
+    fn spans(&self, key: &LeafKey) -> bool {
+        self.keys.first().is_some_and(|first| first <= key) && self.next.is_none_or(|next| *key < next)
+    }
+
+    fn holds(&self, key: &LeafKey) -> bool {
+        self.keys.binary_search(key).is_ok()
+    }
 }

@@ -323,6 +323,10 @@ fn days_in_order_give_what_their_readings_give() {
         .flat_map(|point| dates.map(|date| (point, date)))
         .map(|(point, date)| day(point, date))
         .collect();
+    // By day, as days come in: the second is between those of the first.
+    let by_day: Vec<DayLeaf> =
+        (0..3).flat_map(|date| first.iter().skip(date).step_by(3)).chain(&first[5..9]).cloned().collect();
+    check_days(&[], &by_day, true);
     let again: Vec<DayLeaf> = first.iter().step_by(7).cloned().collect();
     let others: Vec<DayLeaf> = (0..120).step_by(11).map(|point| day(point, dates[point % 3])).collect();
     let next = [&first[first.len() - 1..], &[day(120, dates[0])], &[day(119, dates[2])]].concat();
