@@ -25,7 +25,7 @@ use crate::column_chunk::{ClosedColumn, ColumnChunk};
 use crate::run_length::{BitString, BitWriter, GROUP_SIZE, RunLength, push_varint, width_of_index};
 
 /// Readings in a page of `energy_wh`: one byte of each fills one block of zstd, so that every block has one
-/// kind of byte and its own code for them. Pages of half the size make files a tenth larger.
+/// kind of byte and its own code for them. Pages of half the size make files a seventh larger.
 pub(crate) const PAGE_ROW_COUNT: usize = 128 << 10;
 /// Bytes of an `energy_wh`.
 const ENERGY_SIZE: usize = 8;

@@ -21,8 +21,8 @@ use zstd::zstd_safe::{CParameter, ParamSwitch};
 
 /// zstd's fastest ordinary level.
 pub(crate) const ZSTD_LEVEL: i32 = 1;
-/// How far zstd skips ahead in bytes that do not repeat. Most bytes of a day of readings do not: this is
-/// half as fast again as the level alone, for two hundredths more bytes.
+/// How far zstd skips ahead in bytes that do not repeat, as most bytes of a day of readings do not: faster than the level
+/// alone, for somewhat more bytes.
 const ZSTD_TARGET_LENGTH: u32 = 1_024;
 
 /// A column being written.
