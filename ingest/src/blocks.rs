@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   header │ 2 … 33 104 │ 33 105 … 65 980 │ 65 981 …      lines: cut after the last line break of a MiB
-//!           1 … 3 276   │ 3 277 … 6 552   │ …             frames: cut where the headers say that one ends
-//!           1 … 14 208  │ 14 209 …        │ …             packs: likewise; their heads say how many frames they hold
+//!           1 … 13 107  │ 13 108 … 26 214 │ …             frames: cut where the headers say that one ends
+//!           1 … 56 832  │ 56 833 …        │ …             packs: likewise; their heads say how many frames they hold
 //! ```
 //!
 //! Blocks follow each other without a gap, and only what is past the limit of a line is left out.

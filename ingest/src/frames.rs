@@ -18,18 +18,28 @@ use crate::tally::Tally;
 
 /// Decodes a file of frames. `line` of a reading is the number of its frame.
 pub(crate) fn decode(bytes: &mut dyn BufRead, pace: Pace, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
-    let mut blocks = Blocks::of_frames(bytes);
-    let mut block = Block::default();
-    while blocks.read(&mut block)? {
-        read_block(block.bytes(), block.first_line(), pace, tally)?;
-        if tally.summary.stopped {
-            return Ok(());
-        }
-    }
+    read_blocks(Blocks::of_frames(bytes), read_block, pace, tally)?;
     match tally.summary.line_count {
         0 => Err(FileRefusal::Empty),
         _ => Ok(()),
     }
+}
+
+/// Reads a block that begins with a frame of this number.
+type ReadBlock = fn(&[u8], u64, Pace, &mut Tally<'_>) -> Result<(), FileRefusal>;
+
+/// Reads block after block, until the sink wants no more.
+pub(crate) fn read_blocks(
+    mut blocks: Blocks<'_>,
+    read: ReadBlock,
+    pace: Pace,
+    tally: &mut Tally<'_>,
+) -> Result<(), FileRefusal> {
+    let mut block = Block::default();
+    while !tally.summary.stopped && blocks.read(&mut block)? {
+        read(block.bytes(), block.first_line(), pace, tally)?;
+    }
+    Ok(())
 }
 
 /// Reads a block of whole frames; the last of a file may be cut off, and is refused then.

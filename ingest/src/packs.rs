@@ -15,7 +15,7 @@ use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, LeafTag};
 use tallywatt_ledger::day_pack::{PACK_FILE_MAGIC, PackReader};
 use tallywatt_ledger::frame::check_day;
 
-use crate::blocks::{Block, Blocks};
+use crate::blocks::Blocks;
 use crate::decode::Pace;
 use crate::frames;
 use crate::refusal::FileRefusal;
@@ -24,14 +24,7 @@ use crate::tally::Tally;
 /// Decodes a file of packs. `line` of a reading is the number of its frame, through all packs.
 pub(crate) fn decode(bytes: &mut dyn BufRead, pace: Pace, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
     open(bytes)?;
-    let mut blocks = Blocks::of_packs(bytes);
-    let mut block = Block::default();
-    while blocks.read(&mut block)? {
-        read_block(block.bytes(), block.first_line(), pace, tally)?;
-        if tally.summary.stopped {
-            return Ok(());
-        }
-    }
+    frames::read_blocks(Blocks::of_packs(bytes), read_block, pace, tally)?;
     match tally.summary.line_count {
         0 => Err(FileRefusal::NoReadings),
         _ => Ok(()),

@@ -252,8 +252,8 @@ impl Shard {
         packs: &[u8],
         (place, start): (RecordPlace, u32),
     ) -> Result<(), ReplayError> {
-        let (part, is_in_order) = self.part_of(partition, packs)?;
-        if is_in_order {
+        let part = self.part_of(partition, packs)?;
+        if part.is_in_order {
             self.in_order.replay(&part, place, start);
         } else {
             let mut wrong = None;
@@ -271,7 +271,7 @@ impl Shard {
     }
 
     /// Checks packs, and says whether their days are whole and past all that are known.
-    fn part_of(&self, partition: u8, packs: &[u8]) -> Result<(DayPart, bool), ReplayError> {
+    fn part_of(&self, partition: u8, packs: &[u8]) -> Result<DayPart, ReplayError> {
         let mut before = self.last[usize::from(partition)];
         let (mut range, mut is_in_order, mut rest) = (None, true, packs);
         while !rest.is_empty() {
@@ -287,7 +287,7 @@ impl Shard {
             rest = &rest[size..];
         }
         let (first, last) = range.ok_or(CodecError::Truncated { field: "pack", at: 0 })?;
-        Ok((DayPart { partition, first, last, offset: 0, size: packs.len(), is_in_order }, is_in_order))
+        Ok(DayPart { partition, first, last, offset: 0, size: packs.len(), is_in_order })
     }
 
     /// Joins in a frame that was acknowledged before.

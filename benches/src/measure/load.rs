@@ -1,7 +1,7 @@
 //! A file to a sealed batch that survives a power cut: every stage of taking readings in, timed as one.
 //!
 //! ```text
-//!   source ─ 1 MiB blocks ─▶ decoders ─ runs, frames ─▶ shards: judge, join ─▶ committer ─▶ write-ahead log, synced
+//!   source ─ blocks ─▶ decoders ─ runs, packed days ─▶ shards: judge, join ─▶ committer ─▶ write-ahead log, synced
 //!                                                          │                                      │
 //!                                                          └─────────── cut ◀── days let go of ◀──┘
 //!                                                                        └──▶ batch file, synced

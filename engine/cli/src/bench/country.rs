@@ -43,9 +43,9 @@ use super::inputs::{Inputs, defect};
 use super::measure::Work;
 use super::stages::{Body, NODE_SIZE, whole};
 
-/// Meters: their two days are 19 million readings, and packs of 24 blocks.
+/// Meters: their two days are 19 million readings, and packs of eight blocks.
 const METER_COUNT: u64 = 200_000;
-/// The same for a look: two blocks.
+/// The same for a look: one block.
 const METER_COUNT_QUICK: u64 = 10_000;
 /// Days.
 const DAY_COUNT: u16 = 2;
