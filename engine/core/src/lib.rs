@@ -24,6 +24,7 @@ pub mod determinants;
 pub mod energy;
 pub mod hash;
 pub mod label;
+pub mod meter;
 pub mod money;
 pub mod quality;
 pub mod rate;

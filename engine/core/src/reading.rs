@@ -27,6 +27,17 @@ pub struct RawReading {
     pub line: u64,
 }
 
+/// Which delivery of its source a value is of: a stamp or a running number of the source's own, 0 if it says none.
+///
+/// Among values of equal rank for one interval the one issued later stands; two of one issue that differ are a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Issued(pub u64);
+
+impl Issued {
+    /// The source says nothing of it.
+    pub const UNSAID: Self = Self(0);
+}
+
 /// Where a reading's value came from; stored in the day block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
