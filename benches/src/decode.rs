@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 
 use tallywatt_core::calendar::Day;
 use tallywatt_core::label::UsagePointId;
-use tallywatt_core::reading::RawReading;
+use tallywatt_core::meter::RegisterRead;
+use tallywatt_core::reading::{Issued, RawReading};
 use tallywatt_core::rejection::Rejection;
 use tallywatt_fixtures::profile::{DayConditions, SLOT_COUNT, half_hours};
 use tallywatt_fixtures::region::Region;
@@ -43,6 +44,10 @@ pub struct Counted {
     pub reading_count: u64,
     /// Their sum.
     pub energy_wh: i64,
+    /// Reads of cumulative registers.
+    pub register_read_count: u64,
+    /// Values taken back.
+    pub withdrawn_count: u64,
     /// Things set aside.
     pub rejection_count: u64,
 }
@@ -65,6 +70,16 @@ impl ReadingSink for Counted {
         self.energy_wh += leaf.block().total_wh();
     }
 
+    fn issued(&mut self, _issued: Issued) {}
+
+    fn register_read(&mut self, _read: &RegisterRead, _line: u64) {
+        self.register_read_count += 1;
+    }
+
+    fn withdraw(&mut self, run: &ReadingRun<'_>) {
+        self.withdrawn_count += wide(run.values_wh.len());
+    }
+
     fn reject(&mut self, _rejection: Rejection) {
         self.rejection_count += 1;
     }
@@ -85,6 +100,18 @@ impl ReadingSink for FramesOnly {
 
     fn frame(&mut self, frame: &[u8], _line: u64) {
         self.1 += wide(frame.len());
+    }
+
+    fn issued(&mut self, issued: Issued) {
+        self.0.issued(issued);
+    }
+
+    fn register_read(&mut self, read: &RegisterRead, line: u64) {
+        self.0.register_read(read, line);
+    }
+
+    fn withdraw(&mut self, run: &ReadingRun<'_>) {
+        self.0.withdraw(run);
     }
 
     fn reject(&mut self, rejection: Rejection) {
@@ -254,7 +281,7 @@ mod tests {
     #[test]
     fn five_layouts_one_result() {
         // 13 households and their head meter, two days.
-        let want = Counted { reading_count: 14 * 2 * 48, energy_wh: ENERGY_WH, rejection_count: 0 };
+        let want = Counted { reading_count: 14 * 2 * 48, energy_wh: ENERGY_WH, rejection_count: 0, ..Counted::default() };
         for case in cases(16, 2) {
             assert_eq!(case.run(), want, "{}", case.name);
             assert_eq!(case.run_by_row(), want, "{} by row", case.name);

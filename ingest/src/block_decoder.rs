@@ -16,16 +16,16 @@
 use std::io::BufRead;
 use std::ops::ControlFlow;
 
-use tallywatt_core::reading::RawReading;
+use tallywatt_core::meter::RegisterRead;
+use tallywatt_core::reading::{Issued, RawReading};
 use tallywatt_core::rejection::Rejection;
 use tallywatt_ledger::day_pack::PackedDay;
 
 use crate::blocks::{Block, Blocks};
-use crate::csv_profile::{self, Body, CsvProfile, Cut, Lane, Opened, REGISTER_COUNT_MAX};
-use crate::decode::{DecodeSummary, Pace};
-use crate::frames;
-use crate::packs;
-use crate::profile::{Format, Profile};
+use crate::csv_profile::REGISTER_COUNT_MAX;
+use crate::decode::DecodeSummary;
+use crate::format::{BlockCounts, BlockReader, OpenedFile};
+use crate::profile::Profile;
 use crate::refusal::FileRefusal;
 use crate::sink::{ReadingRun, ReadingSink};
 use crate::tally::Tally;
@@ -33,9 +33,7 @@ use crate::tally::Tally;
 /// Decodes blocks of one file, in any order, on any thread.
 #[derive(Debug)]
 pub struct BlockDecoder {
-    profile: Profile,
-    /// The header of delimited text.
-    opened: Option<Opened>,
+    file: Box<dyn OpenedFile>,
 }
 
 /// Why a block's findings cannot be taken.
@@ -72,42 +70,22 @@ pub fn split<'a>(
     file_name: &str,
     bytes: &'a mut dyn BufRead,
 ) -> Result<Option<(BlockDecoder, Blocks<'a>)>, FileRefusal> {
-    let profile = profile.clone();
-    match profile.format() {
-        Format::Csv(csv) => {
-            let opened = Some(csv_profile::open(csv, file_name, bytes)?);
-            Ok(Some((BlockDecoder { profile, opened }, Blocks::of_lines(bytes))))
-        }
-        Format::Frames => Ok(Some((BlockDecoder { profile, opened: None }, Blocks::of_frames(bytes)))),
-        Format::Packs => {
-            packs::open(bytes)?;
-            Ok(Some((BlockDecoder { profile, opened: None }, Blocks::of_packs(bytes))))
-        }
-        Format::Nem12(_) | Format::Layout80020(_) => Ok(None),
-    }
+    let opened = profile.format().open_blocks(file_name, profile.zone(), bytes)?;
+    Ok(opened.map(|(file, blocks)| (BlockDecoder { file }, blocks)))
 }
 
 impl BlockDecoder {
     /// One thread's share: it remembers from block to block what costs time to find out.
     #[must_use]
     pub fn worker(&self) -> BlockWorker<'_> {
-        let lane = self.csv().and_then(|(csv, opened)| opened.lane(csv));
-        BlockWorker { decoder: self, lane }
-    }
-
-    fn csv(&self) -> Option<(&CsvProfile, &Opened)> {
-        match (self.profile.format(), &self.opened) {
-            (Format::Csv(csv), Some(opened)) => Some((csv, opened)),
-            _ => None,
-        }
+        BlockWorker { reader: self.file.reader() }
     }
 }
 
 /// Decodes one block after another.
 #[derive(Debug)]
 pub struct BlockWorker<'a> {
-    decoder: &'a BlockDecoder,
-    lane: Option<Lane>,
+    reader: Box<dyn BlockReader + 'a>,
 }
 
 impl BlockWorker<'_> {
@@ -117,24 +95,7 @@ impl BlockWorker<'_> {
     /// [`BlockError`]: what the sink got of the block must be dropped.
     pub fn decode(&mut self, block: &Block, sink: &mut dyn ReadingSink) -> Result<BlockEnd, BlockError> {
         let mut tally = Tally::new(sink);
-        let Some((csv, opened)) = self.decoder.csv() else {
-            let read_block = match self.decoder.profile.format() {
-                Format::Packs => packs::read_block,
-                _ => frames::read_block,
-            };
-            read_block(block.bytes(), block.first_line(), Pace::ByLane, &mut tally)?;
-            return Ok(BlockEnd { summary: tally.finish(), row_count: 0, register_count: 0 });
-        };
-        let mut body = Body::new(csv, self.decoder.profile.zone(), opened, block.first_line() == 2);
-        if let Some(lane) = &mut self.lane {
-            lane.restart();
-        }
-        match body.read(block.bytes(), block.first_line(), self.lane.as_mut(), &mut tally) {
-            Ok(()) | Err(Cut::Stopped) => (),
-            Err(Cut::Refused(refusal)) => return Err(refusal.into()),
-            Err(Cut::Leans { line }) => return Err(BlockError::Earlier { line }),
-        }
-        let (row_count, register_count) = (body.row_count, body.register_count());
+        let BlockCounts { row_count, register_count } = self.reader.read(block, &mut tally)?;
         Ok(BlockEnd { summary: tally.finish(), row_count, register_count })
     }
 }
@@ -154,10 +115,10 @@ impl BlockSum {
     /// Before the first block.
     #[must_use]
     pub fn new(decoder: &BlockDecoder) -> Self {
-        let has_header = decoder.opened.is_some();
-        let summary = DecodeSummary { line_count: u64::from(has_header), ..DecodeSummary::default() };
-        let has_start = has_header || matches!(decoder.profile.format(), Format::Packs);
-        Self { summary, row_count: 0, register_count: 0, has_header, has_start }
+        let line_count = decoder.file.header_line_count();
+        let summary = DecodeSummary { line_count, ..DecodeSummary::default() };
+        let has_start = decoder.file.has_start();
+        Self { summary, row_count: 0, register_count: 0, has_header: line_count > 0, has_start }
     }
 
     /// Adds the next block of the file; its findings may be taken when this says so.
@@ -174,6 +135,8 @@ impl BlockSum {
         let (sum, block) = (&mut self.summary, &end.summary);
         sum.line_count = sum.line_count.max(block.line_count);
         sum.reading_count += block.reading_count;
+        sum.register_read_count += block.register_read_count;
+        sum.withdrawn_count += block.withdrawn_count;
         sum.rejected_count += block.rejected_count;
         sum.rounded_count += block.rounded_count;
         sum.null_count += block.null_count;
@@ -229,6 +192,22 @@ impl ReadingSink for After<'_> {
     fn day(&mut self, day: &PackedDay<'_>, line: u64) {
         if line > self.line {
             self.sink.day(day, line)
+        }
+    }
+
+    fn issued(&mut self, issued: Issued) {
+        self.sink.issued(issued)
+    }
+
+    fn register_read(&mut self, read: &RegisterRead, line: u64) {
+        if line > self.line {
+            self.sink.register_read(read, line)
+        }
+    }
+
+    fn withdraw(&mut self, run: &ReadingRun<'_>) {
+        if run.first_line > self.line {
+            self.sink.withdraw(run)
         }
     }
 

@@ -12,6 +12,7 @@ mod header;
 mod known_days;
 mod lane;
 mod rows;
+mod settings;
 
 use std::io::BufRead;
 
@@ -26,8 +27,10 @@ pub(crate) use self::lane::Lane;
 use self::lane::LearnFrom;
 pub(crate) use self::rows::REGISTER_COUNT_MAX;
 use self::rows::Rows;
+use crate::block_decoder::BlockError;
 use crate::blocks::{BLOCK_SIZE_MAX, Block, Blocks};
 use crate::decode::Pace;
+use crate::format::{BlockCounts, BlockReader, Format, FormatKind, OpenedFile, SourceFile};
 use crate::lines::{BlockLines, Fields, Line, LineReader};
 use crate::refusal::FileRefusal;
 use crate::scale::Scale;
@@ -41,6 +44,34 @@ const WIDE_LINE_SIZE_MAX: usize = 1 << 20;
 
 // A block holds enough of any line to tell that it is too long.
 const _: () = assert!(WIDE_LINE_SIZE_MAX + 16 < BLOCK_SIZE_MAX && LINE_SIZE_MAX <= WIDE_LINE_SIZE_MAX);
+
+pub(crate) const KIND: FormatKind = FormatKind {
+    name: "csv",
+    keys: &[
+        "layout",
+        "encoding",
+        "delimiter",
+        "decimal",
+        "stamp",
+        "stamp_format",
+        "interval_minutes",
+        "obis",
+        "usage_point",
+        "usage_point_from",
+        "[columns",
+        "unit",
+        "multiplier",
+        "round_to_wh",
+    ],
+    zone: None,
+    read: |document, text| Ok(Box::new(document.into_csv(text)?)),
+    profiles: &[
+        ("tallywatt", include_str!("../profiles/tallywatt.toml")),
+        ("zonnedael", include_str!("../profiles/zonnedael.toml")),
+        ("lcl", include_str!("../profiles/lcl.toml")),
+        ("opendsm", include_str!("../profiles/opendsm.toml")),
+    ],
+};
 
 /// How a file of delimited text is read.
 #[derive(Debug, Clone)]
@@ -133,6 +164,68 @@ impl Encoding {
         match self {
             Self::Utf8 => String::from_utf8_lossy(bytes).into_owned(),
             Self::Windows1251 => encoding_rs::WINDOWS_1251.decode_without_bom_handling(bytes).0.into_owned(),
+        }
+    }
+}
+
+impl Format for CsvProfile {
+    fn decode(&self, file: &mut SourceFile<'_>, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
+        decode(self, file, tally)
+    }
+
+    fn open_blocks<'a>(
+        &self,
+        file_name: &str,
+        zone: &Zone,
+        bytes: &'a mut dyn BufRead,
+    ) -> Result<Option<(Box<dyn OpenedFile>, Blocks<'a>)>, FileRefusal> {
+        let opened = open(self, file_name, bytes)?;
+        let opened = OpenedCsv { profile: self.clone(), zone: zone.clone(), opened };
+        Ok(Some((Box::new(opened), Blocks::of_lines(bytes))))
+    }
+}
+
+/// A file whose header is read, with what its blocks need to be decoded on any thread.
+#[derive(Debug)]
+struct OpenedCsv {
+    profile: CsvProfile,
+    zone: Zone,
+    opened: Opened,
+}
+
+impl OpenedFile for OpenedCsv {
+    fn reader(&self) -> Box<dyn BlockReader + '_> {
+        Box::new(CsvReader { file: self, lane: self.opened.lane(&self.profile) })
+    }
+
+    fn header_line_count(&self) -> u64 {
+        1
+    }
+
+    fn has_start(&self) -> bool {
+        true
+    }
+}
+
+#[derive(Debug)]
+struct CsvReader<'a> {
+    file: &'a OpenedCsv,
+    lane: Option<Lane>,
+}
+
+impl BlockReader for CsvReader<'_> {
+    fn read(&mut self, block: &Block, tally: &mut Tally<'_>) -> Result<BlockCounts, BlockError> {
+        let OpenedCsv { profile, zone, opened } = self.file;
+        let mut body = Body::new(profile, zone, opened, block.first_line() == 2);
+        if let Some(lane) = &mut self.lane {
+            lane.restart();
+        }
+        match body.read(block.bytes(), block.first_line(), self.lane.as_mut(), tally) {
+            Ok(()) | Err(Cut::Stopped) => {
+                Ok(BlockCounts { row_count: body.row_count, register_count: body.register_count() })
+            }
+            Err(Cut::Refused(refusal)) => Err(refusal.into()),
+            Err(Cut::Leans { line }) => Err(BlockError::Earlier { line }),
         }
     }
 }
@@ -312,22 +405,15 @@ impl<'a> Body<'a> {
 }
 
 /// Decodes a file of delimited text from its start to its end.
-pub(crate) fn decode(
-    profile: &CsvProfile,
-    zone: &Zone,
-    file_name: &str,
-    bytes: &mut dyn BufRead,
-    pace: Pace,
-    tally: &mut Tally<'_>,
-) -> Result<(), FileRefusal> {
-    let opened = open(profile, file_name, bytes)?;
+fn decode(profile: &CsvProfile, file: &mut SourceFile<'_>, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
+    let opened = open(profile, file.name, file.bytes)?;
     tally.summary.line_count = 1;
-    let mut body = Body::new(profile, zone, &opened, true);
-    let mut lane = match pace {
+    let mut body = Body::new(profile, file.zone, &opened, true);
+    let mut lane = match file.pace {
         Pace::ByLane => opened.lane(profile),
         Pace::ByRow => None,
     };
-    let mut blocks = Blocks::of_lines(bytes);
+    let mut blocks = Blocks::of_lines(file.bytes);
     let mut block = Block::default();
     while blocks.read(&mut block)? {
         match body.read(block.bytes(), block.first_line(), lane.as_mut(), tally) {

@@ -1,19 +1,12 @@
 //! The one door: bytes of one file in, findings out.
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
-use crate::csv_profile;
-use crate::frames;
-use crate::layout80020;
-use crate::nem12;
-use crate::packs;
-use crate::profile::{Format, Profile};
+use crate::format::SourceFile;
+use crate::profile::Profile;
 use crate::refusal::FileRefusal;
 use crate::sink::ReadingSink;
 use crate::tally::Tally;
-
-/// The largest file of a format that is read whole before its first value is handed over.
-pub const WHOLE_FILE_SIZE_MAX: usize = 64 << 20;
 
 /// What went through a decoder.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +15,10 @@ pub struct DecodeSummary {
     pub line_count: u64,
     /// Values handed over.
     pub reading_count: u64,
+    /// Reads of cumulative registers handed over.
+    pub register_read_count: u64,
+    /// Values that the source took back.
+    pub withdrawn_count: u64,
     /// Values lost to rejections: the sum of their `reading_count`.
     pub rejected_count: u64,
     /// Values that were finer than one watt-hour and were rounded, which their profile allows.
@@ -85,28 +82,7 @@ fn decode_at(
     sink: &mut dyn ReadingSink,
 ) -> Result<DecodeSummary, FileRefusal> {
     let mut tally = Tally::new(sink);
-    match profile.format() {
-        Format::Csv(csv) => csv_profile::decode(csv, profile.zone(), file_name, bytes, pace, &mut tally)?,
-        Format::Nem12(nem12) => nem12::decode(nem12, profile.zone(), &whole(bytes)?, &mut tally)?,
-        Format::Layout80020(layout) => {
-            layout80020::decode(layout, profile.zone(), &whole(bytes)?, &mut tally)?
-        }
-        Format::Frames => frames::decode(bytes, pace, &mut tally)?,
-        Format::Packs => packs::decode(bytes, pace, &mut tally)?,
-    }
+    let mut file = SourceFile { name: file_name, zone: profile.zone(), bytes, pace };
+    profile.format().decode(&mut file, &mut tally)?;
     Ok(tally.finish())
-}
-
-/// The whole file, if it is not empty and not past the limit.
-fn whole(bytes: &mut dyn BufRead) -> Result<Vec<u8>, FileRefusal> {
-    let limit = u64::try_from(WHOLE_FILE_SIZE_MAX).unwrap_or(u64::MAX);
-    let mut text = Vec::new();
-    bytes.take(limit + 1).read_to_end(&mut text).map_err(FileRefusal::from_io)?;
-    match text.len() {
-        0 => Err(FileRefusal::Empty),
-        size if size > WHOLE_FILE_SIZE_MAX => {
-            Err(FileRefusal::TooLarge { what: "file size in bytes", limit })
-        }
-        _ => Ok(text),
-    }
 }

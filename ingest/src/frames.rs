@@ -5,19 +5,77 @@
 
 use std::io::BufRead;
 
+use tallywatt_core::calendar::Zone;
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::RawReading;
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::day_leaf::{DayLeaf, LEAF_SIZE_MAX, LeafTag};
 use tallywatt_ledger::frame::check_frame;
 
+use crate::block_decoder::BlockError;
 use crate::blocks::{Block, Blocks};
 use crate::decode::Pace;
+use crate::format::{BlockCounts, BlockReader, Format, FormatKind, OpenedFile, SourceFile};
 use crate::refusal::FileRefusal;
 use crate::tally::Tally;
 
+pub(crate) const KIND: FormatKind = FormatKind {
+    name: "frames",
+    keys: &[],
+    zone: None,
+    read: |_, _| Ok(Box::new(Frames)),
+    profiles: &[("frames", include_str!("../profiles/frames.toml"))],
+};
+
+/// Frames say everything.
+#[derive(Debug)]
+struct Frames;
+
+impl Format for Frames {
+    fn decode(&self, file: &mut SourceFile<'_>, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
+        decode(file.bytes, file.pace, tally)
+    }
+
+    fn open_blocks<'a>(
+        &self,
+        _file_name: &str,
+        _zone: &Zone,
+        bytes: &'a mut dyn BufRead,
+    ) -> Result<Option<(Box<dyn OpenedFile>, Blocks<'a>)>, FileRefusal> {
+        let opened = DayFile { read: read_block, has_start: false };
+        Ok(Some((Box::new(opened), Blocks::of_frames(bytes))))
+    }
+}
+
+/// A file of days whose blocks need no header.
+#[derive(Debug)]
+pub(crate) struct DayFile {
+    pub(crate) read: ReadBlock,
+    pub(crate) has_start: bool,
+}
+
+impl OpenedFile for DayFile {
+    fn reader(&self) -> Box<dyn BlockReader + '_> {
+        Box::new(DayReader(self.read))
+    }
+
+    fn has_start(&self) -> bool {
+        self.has_start
+    }
+}
+
+#[derive(Debug)]
+struct DayReader(ReadBlock);
+
+impl BlockReader for DayReader {
+    fn read(&mut self, block: &Block, tally: &mut Tally<'_>) -> Result<BlockCounts, BlockError> {
+        (self.0)(block.bytes(), block.first_line(), Pace::ByLane, tally)?;
+        Ok(BlockCounts::default())
+    }
+}
+
 /// Decodes a file of frames. `line` of a reading is the number of its frame.
-pub(crate) fn decode(bytes: &mut dyn BufRead, pace: Pace, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
+fn decode(bytes: &mut dyn BufRead, pace: Pace, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
     read_blocks(Blocks::of_frames(bytes), read_block, pace, tally)?;
     match tally.summary.line_count {
         0 => Err(FileRefusal::Empty),
@@ -26,7 +84,7 @@ pub(crate) fn decode(bytes: &mut dyn BufRead, pace: Pace, tally: &mut Tally<'_>)
 }
 
 /// Reads a block that begins with a frame of this number.
-type ReadBlock = fn(&[u8], u64, Pace, &mut Tally<'_>) -> Result<(), FileRefusal>;
+pub(crate) type ReadBlock = fn(&[u8], u64, Pace, &mut Tally<'_>) -> Result<(), FileRefusal>;
 
 /// Reads block after block, until the sink wants no more.
 pub(crate) fn read_blocks(

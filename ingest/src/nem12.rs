@@ -19,21 +19,38 @@ use tallywatt_core::calendar::Zone;
 use tallywatt_core::rejection::RejectionCode;
 
 use self::records::{Channel, Day, Run};
+use crate::format::{Format, FormatKind, SourceFile};
 use crate::lines::Fields;
-use crate::profile::Nem12Profile;
 use crate::refusal::{FileRefusal, shown};
 use crate::tally::Tally;
 
 /// The longest record, in bytes: 288 values of 18 digits take a third of it.
 const RECORD_SIZE_MAX: usize = 64 << 10;
 
+pub(crate) const KIND: FormatKind = FormatKind {
+    name: "nem12",
+    keys: &["round_to_wh"],
+    // Market time: Brisbane's all year, everywhere.
+    zone: Some("+10:00"),
+    read: |document, _| Ok(Box::new(Nem12 { rounds: document.round_to_wh.unwrap_or(false) })),
+    profiles: &[("nem12", include_str!("../profiles/nem12.toml"))],
+};
+
+/// NEM12 files say everything but whether rounding is allowed.
+#[derive(Debug, Clone, Copy)]
+struct Nem12 {
+    rounds: bool,
+}
+
+impl Format for Nem12 {
+    fn decode(&self, file: &mut SourceFile<'_>, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
+        let text = file.whole()?;
+        decode(self, file.zone, &text, tally)
+    }
+}
+
 /// Decodes a whole file.
-pub(crate) fn decode(
-    profile: &Nem12Profile,
-    zone: &Zone,
-    text: &[u8],
-    tally: &mut Tally<'_>,
-) -> Result<(), FileRefusal> {
+fn decode(profile: &Nem12, zone: &Zone, text: &[u8], tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
     check_frame(text)?;
     let mut reader =
         Reader { profile, zone, channel: Channel::none(), pending: None, day_lost: false, last_line: 0 };
@@ -120,7 +137,7 @@ fn check_header(record: &[u8], line: u64) -> Result<(), FileRefusal> {
 
 /// Where in the file we are.
 struct Reader<'a> {
-    profile: &'a Nem12Profile,
+    profile: &'a Nem12,
     zone: &'a Zone,
     /// The last 200, or why it cannot be used.
     channel: Result<Channel, RejectionCode>,

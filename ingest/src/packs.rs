@@ -10,6 +10,7 @@
 
 use std::io::{BufRead, Read};
 
+use tallywatt_core::calendar::Zone;
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, LeafTag};
 use tallywatt_ledger::day_pack::{PACK_FILE_MAGIC, PackReader};
@@ -17,12 +18,42 @@ use tallywatt_ledger::frame::check_day;
 
 use crate::blocks::Blocks;
 use crate::decode::Pace;
-use crate::frames;
+use crate::format::{Format, FormatKind, OpenedFile, SourceFile};
+use crate::frames::{self, DayFile};
 use crate::refusal::FileRefusal;
 use crate::tally::Tally;
 
+pub(crate) const KIND: FormatKind = FormatKind {
+    name: "packs",
+    keys: &[],
+    zone: None,
+    read: |_, _| Ok(Box::new(Packs)),
+    profiles: &[("packs", include_str!("../profiles/packs.toml"))],
+};
+
+/// Packs of frames say everything.
+#[derive(Debug)]
+struct Packs;
+
+impl Format for Packs {
+    fn decode(&self, file: &mut SourceFile<'_>, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
+        decode(file.bytes, file.pace, tally)
+    }
+
+    fn open_blocks<'a>(
+        &self,
+        _file_name: &str,
+        _zone: &Zone,
+        bytes: &'a mut dyn BufRead,
+    ) -> Result<Option<(Box<dyn OpenedFile>, Blocks<'a>)>, FileRefusal> {
+        open(bytes)?;
+        let opened = DayFile { read: read_block, has_start: true };
+        Ok(Some((Box::new(opened), Blocks::of_packs(bytes))))
+    }
+}
+
 /// Decodes a file of packs. `line` of a reading is the number of its frame, through all packs.
-pub(crate) fn decode(bytes: &mut dyn BufRead, pace: Pace, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
+fn decode(bytes: &mut dyn BufRead, pace: Pace, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
     open(bytes)?;
     frames::read_blocks(Blocks::of_packs(bytes), read_block, pace, tally)?;
     match tally.summary.line_count {
@@ -32,7 +63,7 @@ pub(crate) fn decode(bytes: &mut dyn BufRead, pace: Pace, tally: &mut Tally<'_>)
 }
 
 /// Reads the magic.
-pub(crate) fn open(bytes: &mut dyn BufRead) -> Result<(), FileRefusal> {
+fn open(bytes: &mut dyn BufRead) -> Result<(), FileRefusal> {
     let mut start = Vec::with_capacity(PACK_FILE_MAGIC.len());
     let size = u64::try_from(PACK_FILE_MAGIC.len()).unwrap_or(u64::MAX);
     bytes.take(size).read_to_end(&mut start).map_err(FileRefusal::from_io)?;
@@ -56,7 +87,7 @@ pub(crate) fn open(bytes: &mut dyn BufRead) -> Result<(), FileRefusal> {
 }
 
 /// Reads a block of whole packs; the last of a file may be cut off, and is refused then.
-pub(crate) fn read_block(
+fn read_block(
     mut rest: &[u8],
     mut number: u64,
     pace: Pace,

@@ -26,24 +26,13 @@
 //!
 //! The text is part of what a batch rests on, so [`Profile::content`] is always the whole of it.
 
+use std::sync::Arc;
+
 use tallywatt_core::calendar::Zone;
 use tallywatt_core::reading::Source;
 
-use crate::csv_profile::CsvProfile;
+use crate::format::{self, Format};
 use crate::profile_text::Text;
-use crate::scale::Scale;
-
-/// The profiles that come with the program, by name.
-const BUILTIN: [(&str, &str); 8] = [
-    ("tallywatt", include_str!("../profiles/tallywatt.toml")),
-    ("zonnedael", include_str!("../profiles/zonnedael.toml")),
-    ("lcl", include_str!("../profiles/lcl.toml")),
-    ("opendsm", include_str!("../profiles/opendsm.toml")),
-    ("nem12", include_str!("../profiles/nem12.toml")),
-    ("80020", include_str!("../profiles/80020.toml")),
-    ("frames", include_str!("../profiles/frames.toml")),
-    ("packs", include_str!("../profiles/packs.toml")),
-];
 
 /// What the files of one source look like.
 #[derive(Debug, Clone)]
@@ -53,31 +42,8 @@ pub struct Profile {
     zone: Zone,
     source: Source,
     max_power_w: Option<i64>,
-    format: Format,
-}
-
-/// What is particular to a format.
-#[derive(Debug, Clone)]
-pub(crate) enum Format {
-    Csv(Box<CsvProfile>),
-    Nem12(Nem12Profile),
-    Layout80020(Layout80020Profile),
-    /// Frames say everything.
-    Frames,
-    /// So do packs of them.
-    Packs,
-}
-
-/// NEM12 files say everything but whether rounding is allowed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Nem12Profile {
-    pub(crate) rounds: bool,
-}
-
-/// 80020 files carry no unit; kWh and kvarh by custom.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Layout80020Profile {
-    pub(crate) scale: Scale,
+    /// What is particular to its format.
+    format: Arc<dyn Format>,
 }
 
 /// Why a profile cannot be taken. Lines are counted from 1.
@@ -143,7 +109,7 @@ impl Profile {
         let text = Text(toml_text);
         let document = text.parse()?;
         let common = document.common(text)?;
-        let format = document.into_format(text)?;
+        let format = document.into_format(text)?.into();
         Ok(Self {
             name: name.to_owned(),
             content: toml_text.to_owned(),
@@ -159,14 +125,14 @@ impl Profile {
     /// # Errors
     /// [`ProfileError::Unknown`].
     pub fn builtin(name: &str) -> Result<Self, ProfileError> {
-        let found = BUILTIN.into_iter().find(|(known, _)| *known == name);
+        let found = format::profiles().find(|(known, _)| *known == name);
         let (_, text) = found.ok_or_else(|| ProfileError::Unknown(name.chars().take(80).collect()))?;
         Self::parse(name, text)
     }
 
     /// The names of the profiles that come with the program.
     pub fn builtin_names() -> impl Iterator<Item = &'static str> {
-        BUILTIN.into_iter().map(|(name, _)| name)
+        format::profiles().map(|(name, _)| name)
     }
 
     /// The same profile for another zone. Its content names that zone.
@@ -218,7 +184,7 @@ impl Profile {
         self.max_power_w
     }
 
-    pub(crate) const fn format(&self) -> &Format {
-        &self.format
+    pub(crate) fn format(&self) -> &dyn Format {
+        &*self.format
     }
 }

@@ -11,8 +11,9 @@ use std::ops::ControlFlow;
 
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::label::UsagePointId;
+use tallywatt_core::meter::RegisterRead;
 use tallywatt_core::quality::Quality;
-use tallywatt_core::reading::RawReading;
+use tallywatt_core::reading::{Issued, RawReading};
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::Rejection;
 use tallywatt_ledger::day_leaf::{DayLeaf, LEAF_SIZE_MAX};
@@ -120,6 +121,16 @@ pub trait ReadingSink {
         self.frame(frame, line);
     }
 
+    /// What comes next, up to the next such word, its source issued so: among values of equal rank the later issue stands.
+    /// A sink that is never told takes everything as [`Issued::UNSAID`].
+    fn issued(&mut self, issued: Issued);
+
+    /// A read of a cumulative register, from this line: no energy by itself.
+    fn register_read(&mut self, read: &RegisterRead, line: u64);
+
+    /// The source takes back what it delivered before: these very values, of the issue that was told last.
+    fn withdraw(&mut self, run: &ReadingRun<'_>);
+
     /// Something that was set aside.
     fn reject(&mut self, rejection: Rejection);
 
@@ -158,11 +169,47 @@ pub struct Collected {
     pub readings: Vec<RawReading>,
     /// What was set aside, in the order of the file.
     pub rejections: Vec<Rejection>,
+    /// Reads of cumulative registers with their lines, in the order of the file.
+    pub register_reads: Vec<(RegisterRead, u64)>,
+    /// Values that were taken back, in the order of the file.
+    pub withdrawn: Vec<RawReading>,
+    /// From which reading, read and withdrawn value on which issue holds.
+    pub issues: Vec<IssuedFrom>,
+}
+
+/// Where in [`Collected`] an issue begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IssuedFrom {
+    /// Which issue.
+    pub issued: Issued,
+    /// Index of the first reading that may be of it.
+    pub reading_index: usize,
+    /// Index of the first register read.
+    pub read_index: usize,
+    /// Index of the first withdrawn value.
+    pub withdrawn_index: usize,
 }
 
 impl ReadingSink for Collected {
     fn reading(&mut self, reading: RawReading) {
         self.readings.push(reading)
+    }
+
+    fn issued(&mut self, issued: Issued) {
+        self.issues.push(IssuedFrom {
+            issued,
+            reading_index: self.readings.len(),
+            read_index: self.register_reads.len(),
+            withdrawn_index: self.withdrawn.len(),
+        });
+    }
+
+    fn register_read(&mut self, read: &RegisterRead, line: u64) {
+        self.register_reads.push((*read, line))
+    }
+
+    fn withdraw(&mut self, run: &ReadingRun<'_>) {
+        self.withdrawn.extend(run.readings())
     }
 
     fn reject(&mut self, rejection: Rejection) {

@@ -7,8 +7,9 @@ use std::ops::ControlFlow;
 
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::label::UsagePointId;
+use tallywatt_core::meter::RegisterRead;
 use tallywatt_core::quality::Quality;
-use tallywatt_core::reading::RawReading;
+use tallywatt_core::reading::{Issued, RawReading};
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::{Rejection, RejectionCode};
 use tallywatt_ledger::day_pack::PackedDay;
@@ -23,6 +24,7 @@ pub(crate) struct Tally<'a> {
     pub(crate) summary: DecodeSummary,
     gathered: Gathered,
     values_wh: Vec<i64>,
+    issued: Issued,
 }
 
 /// One value with everything that is said of it, before it is a reading.
@@ -61,7 +63,13 @@ impl<'a> Tally<'a> {
             last_line: 0,
             lines_per_value: None,
         };
-        Self { sink, summary: DecodeSummary::default(), gathered, values_wh: Vec::new() }
+        Self {
+            sink,
+            summary: DecodeSummary::default(),
+            gathered,
+            values_wh: Vec::new(),
+            issued: Issued::UNSAID,
+        }
     }
 
     pub(crate) fn reading(&mut self, reading: RawReading) {
@@ -120,6 +128,29 @@ impl<'a> Tally<'a> {
     pub(crate) fn run(&mut self, run: &ReadingRun<'_>) {
         self.summary.reading_count += u64::try_from(run.values_wh.len()).unwrap_or(u64::MAX);
         self.sink.run(run)
+    }
+
+    /// What comes next its source issued so; said only when it changes.
+    pub(crate) fn issued(&mut self, issued: Issued) {
+        if issued != self.issued {
+            self.hand_over_gathered();
+            self.issued = issued;
+            self.sink.issued(issued);
+        }
+    }
+
+    /// A read of a cumulative register.
+    pub(crate) fn register_read(&mut self, read: &RegisterRead, line: u64) {
+        self.hand_over_gathered();
+        self.summary.register_read_count += 1;
+        self.sink.register_read(read, line)
+    }
+
+    /// Values that the source takes back.
+    pub(crate) fn withdraw(&mut self, run: &ReadingRun<'_>) {
+        self.hand_over_gathered();
+        self.summary.withdrawn_count += u64::try_from(run.values_wh.len()).unwrap_or(u64::MAX);
+        self.sink.withdraw(run)
     }
 
     /// A canonical frame, and what its header says.

@@ -183,7 +183,7 @@ fn messages_that_are_refused() {
             "refused: text of an element in bytes: more than 65536",
         ),
         (format!("{good}<message/>"), "refused: line 9: element \"message\" where it may not stand"),
-        (format!("{good}x"), "refused: line 9: text outside the message"),
+        (format!("{good}x"), "refused: line 9: text outside the root element"),
         ("<html></html>".to_owned(), "refused: line 1: the root element is \"html\", not a message"),
         (message("20100101", ""), "refused: file holds no readings"),
         (String::new(), "refused: file is empty"),

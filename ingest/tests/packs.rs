@@ -6,12 +6,13 @@ mod ways;
 
 use std::ops::ControlFlow;
 
-use tallywatt_core::reading::RawReading;
+use tallywatt_core::meter::RegisterRead;
+use tallywatt_core::reading::{Issued, RawReading};
 use tallywatt_core::rejection::Rejection;
 use tallywatt_ingest::decode::{DecodeSummary, decode};
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
-use tallywatt_ingest::sink::ReadingSink;
+use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
 use tallywatt_ledger::day_pack::{
     PACK_FILE_MAGIC, PACK_HEADER_SIZE, PACK_LEAF_COUNT_MAX, PACK_SIZE_MAX, PackHead, PackWriter,
 };
@@ -65,6 +66,16 @@ impl ReadingSink for Frames {
     fn frame(&mut self, frame: &[u8], line: u64) {
         self.0.push(frame.to_vec());
         assert_eq!(line, self.0.len() as u64);
+    }
+
+    fn issued(&mut self, _issued: Issued) {}
+
+    fn register_read(&mut self, read: &RegisterRead, _line: u64) {
+        panic!("{read:?}");
+    }
+
+    fn withdraw(&mut self, run: &ReadingRun<'_>) {
+        panic!("{run:?}");
     }
 
     fn reject(&mut self, rejection: Rejection) {

@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use tallywatt_core::calendar::Zone;
 use tallywatt_core::day_block::{DayBlock, MergeCounts};
+use tallywatt_core::meter::RegisterRead;
 use tallywatt_core::quality::Quality;
-use tallywatt_core::reading::{RawReading, Source as ReadingSource};
+use tallywatt_core::reading::{Issued, RawReading, Source as ReadingSource};
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::Rejection;
 use tallywatt_ingest::block_decoder::{After, BlockError, BlockSum, split};
@@ -36,6 +37,9 @@ impl Dice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     Reading(RawReading),
+    Issued(Issued),
+    RegisterRead(RegisterRead, u64),
+    Withdrawn(RawReading),
     Rejection(Rejection),
 }
 
@@ -61,6 +65,20 @@ impl ReadingSink for Events {
         }
         run.readings().for_each(|reading| self.reading(reading));
         assert_eq!(run.readings().last().unwrap().line, run.last_line());
+    }
+
+    fn issued(&mut self, issued: Issued) {
+        self.events.push(Event::Issued(issued));
+    }
+
+    fn register_read(&mut self, read: &RegisterRead, line: u64) {
+        assert!(line > self.done);
+        self.events.push(Event::RegisterRead(*read, line));
+    }
+
+    fn withdraw(&mut self, run: &ReadingRun<'_>) {
+        assert!(run.first_line > self.done);
+        self.events.extend(run.readings().map(Event::Withdrawn));
     }
 
     fn reject(&mut self, rejection: Rejection) {

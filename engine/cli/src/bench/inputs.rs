@@ -13,8 +13,9 @@ use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::Published;
 use tallywatt_core::label::Label;
+use tallywatt_core::meter::RegisterRead;
 use tallywatt_core::quality::Quality;
-use tallywatt_core::reading::{RawReading, Source};
+use tallywatt_core::reading::{Issued, RawReading, Source};
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::Rejection;
 use tallywatt_core::tariff::TariffBook;
@@ -26,7 +27,7 @@ use tallywatt_fixtures::write::{ReadingFormat, parts, write_part};
 use tallywatt_ingest::decode::decode;
 use tallywatt_ingest::documents::{Document, parse_contracts, parse_document};
 use tallywatt_ingest::profile::Profile;
-use tallywatt_ingest::sink::ReadingSink;
+use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::document::{publish_agreement, publish_tariff};
@@ -235,6 +236,16 @@ impl ReadingSink for Counted {
     fn reading(&mut self, reading: RawReading) {
         self.reading_count += 1;
         self.energy_wh = self.energy_wh.wrapping_add(reading.energy_wh);
+    }
+
+    fn issued(&mut self, _issued: Issued) {}
+
+    fn register_read(&mut self, read: &RegisterRead, _line: u64) {
+        unreachable!("{read:?}: the formats here give interval values only");
+    }
+
+    fn withdraw(&mut self, run: &ReadingRun<'_>) {
+        unreachable!("{run:?}: the formats here take nothing back");
     }
 
     fn reject(&mut self, _rejection: Rejection) {

@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tallywatt_core::reading::RawReading;
+use tallywatt_core::meter::RegisterRead;
+use tallywatt_core::reading::{Issued, RawReading};
 use tallywatt_core::rejection::Rejection;
 use tallywatt_ingest::block_decoder::{BlockEnd, BlockError};
 use tallywatt_ingest::blocks::Block;
@@ -113,6 +114,16 @@ impl ReadingSink for BlockSink<'_, '_> {
         }
     }
 
+    fn issued(&mut self, _issued: Issued) {}
+
+    fn register_read(&mut self, read: &RegisterRead, _line: u64) {
+        unreachable!("{read:?}: the formats here give interval values only");
+    }
+
+    fn withdraw(&mut self, run: &ReadingRun<'_>) {
+        unreachable!("{run:?}: the formats here take nothing back");
+    }
+
     fn reject(&mut self, rejection: Rejection) {
         if self.wanted.takes(rejection.line) {
             self.chunk.rejections.push(rejection);
@@ -160,6 +171,16 @@ impl ReadingSink for ChunkSink<'_, '_, '_> {
         if let Some(chunk) = self.chunk.as_mut().filter(|_| self.wanted.takes(line)) {
             chunk.push_day(day, line);
         }
+    }
+
+    fn issued(&mut self, _issued: Issued) {}
+
+    fn register_read(&mut self, read: &RegisterRead, _line: u64) {
+        unreachable!("{read:?}: the formats here give interval values only");
+    }
+
+    fn withdraw(&mut self, run: &ReadingRun<'_>) {
+        unreachable!("{run:?}: the formats here take nothing back");
     }
 
     fn reject(&mut self, rejection: Rejection) {
