@@ -115,7 +115,9 @@ impl Tree {
         if index >= self.levels[0].len() {
             return None;
         }
-        Some(siblings(&self.levels, index).collect())
+        let mut path = Vec::with_capacity(self.levels.len());
+        path.extend(siblings(&self.levels, index));
+        Some(path)
     }
 }
 
@@ -171,8 +173,10 @@ impl TreeTop {
         if subtree_leaves.len() > SUBTREE_LEAF_COUNT || top_of(&within).0 != self.levels[0][subtree] {
             return None;
         }
-        let below = siblings(&within, index % SUBTREE_LEAF_COUNT);
-        Some(below.chain(siblings(&self.levels, subtree)).collect())
+        let mut path = Vec::with_capacity(within.len() + self.levels.len());
+        path.extend(siblings(&within, index % SUBTREE_LEAF_COUNT));
+        path.extend(siblings(&self.levels, subtree));
+        Some(path)
     }
 }
 
