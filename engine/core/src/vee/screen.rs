@@ -1,13 +1,13 @@
-//! The screen: one pass over a day's values after which most rules need not be asked.
+//! The screen: a few straight loops over a day's values after which most rules need not be asked.
 //!
 //! ```text
-//!   values ──one pass──▶ DaySummary ──a comparison or two a rule──▶ suspects ──▶ only these rules look at the day
-//!            highest, lowest, sum, zeros, equal neighbours, jumps
+//!   values ──straight loops──▶ DaySummary ──a comparison or two a rule──▶ suspects ──▶ only these rules look at the day
+//!            highest, lowest, sum, equal neighbours, zeros
 //! ```
 //!
 //! It may suspect a rule that then finds nothing; it never leaves out one that would find something. Held against
 //! asking every rule of every day in `core/tests/screen.rs`. Why each comparison is enough stands beside it. Values are
-//! never below zero and a missing one is zero, so the pass needs no mask: what is missing only adds to suspicion.
+//! never below zero and a missing one is zero, so no loop needs a mask: what is missing only adds to suspicion, and no missing interval hides in a day without a zero.
 
 use crate::quality::Quality;
 use crate::vee::columns::{DayColumns, DayContext};
@@ -16,15 +16,13 @@ use crate::vee::parameters::RuleParameters;
 use crate::vee::rule::{Rule, RuleSet};
 use crate::vee::rules::{history, siblings, spikes, sums};
 
-/// Values taken side by side; what is left of a day is taken one by one.
-const LANES: usize = 8;
-/// Qualities taken side by side.
-const QUALITY_LANES: usize = 16;
+/// Qualities counted in a byte before they are added up.
+const QUALITY_CHUNK_COUNT: usize = 240;
 
-// A lane of qualities counts in a byte.
-const _: () = assert!(crate::day_block::INTERVAL_COUNT_MAX as usize / QUALITY_LANES < 256);
+const _: () = assert!(QUALITY_CHUNK_COUNT < 256);
 
-/// What one pass over a day's values comes to.
+/// What a day's values come to. Each figure is a loop without a branch, which the compiler takes in lanes; those that only
+/// matter on some days are counted on those only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DaySummary {
     /// Sum, Wh.
@@ -33,143 +31,57 @@ pub struct DaySummary {
     pub max_wh: i32,
     /// The lowest, Wh; 0 if one is missing.
     pub min_wh: i32,
+    /// Values that equal the one before and are not zero.
+    pub equal_count: u32,
     /// Values of zero, those of missing intervals with them.
     pub zero_count: u32,
-    /// Values that are not zero and equal the one before.
-    pub equal_count: u32,
-    /// Values that may have jumped up from the one before.
-    pub jump_count: u32,
     /// Intervals without a value.
     pub missing_count: u32,
 }
 
-/// What counts as a jump that has to be looked at: `value >> shift` not below the one before, or the floor.
-#[derive(Debug, Clone, Copy)]
-struct Jump {
-    shift: u32,
-    base_wh: i32,
-}
-
-impl Jump {
-    /// `2^shift` is at most the limit as a factor. A value that is not counted is then below `factor × base`, and even
-    /// from nothing it has not risen by more than the limit allows. For a limit below a factor of one: none.
-    fn of(parameters: &RuleParameters) -> Option<Self> {
-        let factor = u64::try_from(parameters.step_percent_max / 100).ok()?;
-        let base_wh = i32::try_from(parameters.step_base_wh_min).unwrap_or(i32::MAX).max(1);
-        (factor > 0).then(|| Self { shift: factor.ilog2().min(30), base_wh })
-    }
-}
-
-/// Accumulators side by side. Nothing in here can wrap but the sum, which is taken again where it may have.
-struct Lanes {
-    max: [i32; LANES],
-    min: [i32; LANES],
-    sum: [u32; LANES],
-    zeros: [u32; LANES],
-    equals: [u32; LANES],
-    jumps: [u32; LANES],
-}
-
-impl Lanes {
-    const EMPTY: Self = Self {
-        max: [0; LANES],
-        min: [i32::MAX; LANES],
-        sum: [0; LANES],
-        zeros: [0; LANES],
-        equals: [0; LANES],
-        jumps: [0; LANES],
-    };
-
-    #[inline(always)]
-    fn add<const JUMPS: bool>(&mut self, values: &[i32; LANES], before: &[i32; LANES], jump: Jump) {
-        for lane in 0..LANES {
-            self.add_one::<JUMPS>(lane, values[lane], before[lane], jump);
-        }
-    }
-
-    #[inline(always)]
-    fn add_one<const JUMPS: bool>(&mut self, lane: usize, wh: i32, before: i32, jump: Jump) {
-        self.max[lane] = self.max[lane].max(wh);
-        self.min[lane] = self.min[lane].min(wh);
-        self.sum[lane] = self.sum[lane].wrapping_add(wh.cast_unsigned());
-        self.zeros[lane] = self.zeros[lane].wrapping_add(u32::from(wh == 0));
-        self.equals[lane] = self.equals[lane].wrapping_add(u32::from((wh == before) & (wh != 0)));
-        if JUMPS {
-            let is_jump = (wh >> jump.shift) >= before.max(jump.base_wh);
-            self.jumps[lane] = self.jumps[lane].wrapping_add(u32::from(is_jump));
-        }
-    }
-}
-
-fn total(lanes: &[u32; LANES]) -> u32 {
-    lanes.iter().fold(0, |sum, &lane| sum.wrapping_add(lane))
-}
-
-/// No value: the first of a day has none before it, and neither equals this nor jumps from it.
-const NO_VALUE: i32 = i32::MAX;
-
 impl DaySummary {
-    fn of<const JUMPS: bool>(day: &DayColumns<'_>, jump: Jump) -> Self {
+    /// Of a day.
+    #[must_use]
+    pub fn of(day: &DayColumns<'_>) -> Self {
         let values = day.values_wh();
-        let mut lanes = Lanes::EMPTY;
-        let whole = values.len() / LANES * LANES;
-        if let Some(first) = values.first_chunk::<LANES>() {
-            let mut before = [NO_VALUE; LANES];
-            before[1..].copy_from_slice(&first[..LANES - 1]);
-            lanes.add::<JUMPS>(first, &before, jump);
-            let (chunks, _) = values[LANES..].as_chunks::<LANES>();
-            let (befores, _) = values[LANES - 1..].as_chunks::<LANES>();
-            for (chunk, before) in chunks.iter().zip(befores) {
-                lanes.add::<JUMPS>(chunk, before, jump);
-            }
+        let (mut max_wh, mut min_wh, mut total) = (0, i32::MAX, 0_u32);
+        for &wh in values {
+            (max_wh, min_wh) = (wh.max(max_wh), wh.min(min_wh));
+            total = total.wrapping_add(wh.cast_unsigned());
         }
-        for at in whole..values.len() {
-            let before = if at == 0 { NO_VALUE } else { values[at - 1] };
-            lanes.add_one::<JUMPS>(at % LANES, values[at], before, jump);
-        }
-        let max_wh = lanes.max.iter().fold(0, |max, &lane| max.max(lane));
-        Self {
-            total_wh: Self::total_wh(values, max_wh, &lanes.sum),
-            max_wh,
-            min_wh: lanes.min.iter().fold(i32::MAX, |min, &lane| min.min(lane)),
-            zero_count: total(&lanes.zeros),
-            equal_count: total(&lanes.equals),
-            jump_count: total(&lanes.jumps),
-            missing_count: missing_count(day.qualities()),
-        }
-    }
-
-    fn total_wh(values: &[i32], max_wh: i32, lanes: &[u32; LANES]) -> i64 {
-        // 300 values up to 2^23 stay below 2^32 also in one lane.
-        if max_wh < 1 << 23 {
-            lanes.iter().map(|&lane| i64::from(lane)).sum()
+        // 300 values below 2^23 stay below 2^32.
+        let is_exact = max_wh < 1 << 23;
+        let total_wh = if is_exact { total.into() } else { day.total_wh() };
+        let has_zero = min_wh == 0;
+        let zero_count = if has_zero { count(values.iter().map(|&wh| wh == 0)) } else { 0 };
+        let pairs = values.iter().zip(values.get(1..).unwrap_or_default());
+        let equal_count = if has_zero {
+            count(pairs.map(|(&before, &wh)| (before == wh) & (wh != 0)))
         } else {
-            values.iter().map(|&wh| i64::from(wh)).sum()
-        }
+            count(pairs.map(|(before, wh)| before == wh))
+        };
+        let missing_count = if has_zero { missing_count(day.qualities()) } else { 0 };
+        Self { total_wh, max_wh, min_wh, equal_count, zero_count, missing_count }
     }
+}
+
+fn count(cells: impl Iterator<Item = bool>) -> u32 {
+    cells.fold(0, |count, is_in| count.wrapping_add(u32::from(is_in)))
 }
 
 fn missing_count(qualities: &[Quality]) -> u32 {
-    let (chunks, rest) = qualities.as_chunks::<QUALITY_LANES>();
-    let mut lanes = [0_u8; QUALITY_LANES];
-    for chunk in chunks {
-        for (lane, quality) in lanes.iter_mut().zip(chunk) {
-            *lane = lane.wrapping_add(u8::from(*quality == Quality::Missing));
-        }
-    }
-    let rest = rest.iter().map(|quality| u32::from(*quality == Quality::Missing));
-    lanes.iter().map(|&lane| u32::from(lane)).chain(rest).sum()
+    let chunks = qualities.chunks(QUALITY_CHUNK_COUNT).map(|chunk| {
+        let is_missing = chunk.iter().map(|&quality| u8::from(quality == Quality::Missing));
+        u32::from(is_missing.fold(0, u8::wrapping_add))
+    });
+    chunks.sum()
 }
 
 /// The rules of `rules` that may find something in this day.
 #[must_use]
 pub fn suspects(day: &DayColumns<'_>, context: &DayContext<'_>, rules: &ClassRules) -> RuleSet {
     let parameters = &rules.parameters;
-    let jump = Jump::of(parameters);
-    let summary = match jump {
-        Some(jump) if rules.asked.contains(Rule::Step) => DaySummary::of::<true>(day, jump),
-        _ => DaySummary::of::<false>(day, Jump { shift: 0, base_wh: 1 }),
-    };
+    let summary = DaySummary::of(day);
     let by_values = RuleSet::NONE
         .with_if(Rule::IntervalCount, may_miss(day, context, &summary))
         .with_if(
@@ -180,7 +92,7 @@ pub fn suspects(day: &DayColumns<'_>, context: &DayContext<'_>, rules: &ClassRul
             Rule::Outlier,
             rules.asked.contains(Rule::Outlier) && may_lie_out(context, parameters, &summary),
         )
-        .with_if(Rule::Step, may_step(day, context, parameters, &summary, jump))
+        .with_if(Rule::Step, rules.asked.contains(Rule::Step) && may_step(day, context, parameters, &summary))
         .with_if(Rule::ZeroRun, may_be_zero(day, context, parameters, &summary))
         .with_if(Rule::FlatLine, may_be_flat(day, context, parameters, &summary))
         .with_if(Rule::InactiveUse, context.is_disconnected && summary.total_wh > 0);
@@ -209,8 +121,7 @@ fn may_spike(
     let (part, whole) =
         ((highest * 1_000).cast_unsigned(), (1_000 + parameters.spike_thousandths_max).cast_unsigned());
     let near = i32::try_from(part.div_ceil(whole)).unwrap_or(i32::MAX);
-    let count = day.values_wh().iter().fold(0_u32, |count, &wh| count.wrapping_add(u32::from(wh >= near)));
-    count < 3
+    count(day.values_wh().iter().map(|&wh| wh >= near)) < 3
 }
 
 /// The median lies between the lowest and the highest value, so nothing is further from it than these are apart; and a
@@ -230,30 +141,34 @@ fn may_lie_out(context: &DayContext<'_>, parameters: &RuleParameters, summary: &
     }
 }
 
-/// A fall is never by more than the whole, so it counts only under a limit below that, where the values' whole range
-/// must lie within the limit of the floor. The day's first value is held against the last one before it.
+/// A fall is never by more than the whole. So under a limit above that only a rise counts, and none does if every value
+/// is below `2^shift` times the floor, or the one before if that is more: `2^shift` is at most the limit as a factor.
+/// Under a lesser limit the values' whole range must lie within the limit of the floor. The day's first value is held
+/// against the last one before it; where it is missing, the next one was held against the floor already.
 fn may_step(
     day: &DayColumns<'_>,
     context: &DayContext<'_>,
     parameters: &RuleParameters,
     summary: &DaySummary,
-    jump: Option<Jump>,
 ) -> bool {
     let before = context.state.and_then(|state| state.last_wh());
-    match jump {
-        Some(jump) => {
-            // Where the first is missing, the next one was held against the floor already.
-            let first = day.values_wh()[0];
-            let is_jump = before.is_some_and(|before| (first >> jump.shift) >= before.max(jump.base_wh));
-            summary.jump_count > 0 || is_jump
-        }
-        None => {
-            let before = before.unwrap_or(summary.max_wh);
-            let (min, max) = (summary.min_wh.min(before), summary.max_wh.max(before));
-            (i64::from(max) - i64::from(min)) * 100
-                > parameters.step_percent_max * parameters.step_base_wh_min
-        }
+    let base_wh = i32::try_from(parameters.step_base_wh_min).unwrap_or(i32::MAX);
+    let factor = (parameters.step_percent_max / 100).cast_unsigned();
+    if factor == 0 {
+        let before = before.unwrap_or(summary.max_wh);
+        let (min, max) = (summary.min_wh.min(before), summary.max_wh.max(before));
+        return (i64::from(max) - i64::from(min)) * 100
+            > parameters.step_percent_max * parameters.step_base_wh_min;
     }
+    let shift = factor.ilog2().min(30);
+    if summary.max_wh >> shift < base_wh {
+        return false;
+    }
+    let is_jump = |before: i32, wh: i32| wh >> shift >= before.max(base_wh);
+    let values = day.values_wh();
+    let pairs = values.iter().zip(values.get(1..).unwrap_or_default());
+    before.is_some_and(|before| is_jump(before, values[0]))
+        || count(pairs.map(|(&before, &wh)| is_jump(before, wh))) > 0
 }
 
 /// All zeros of the day and the run before it are together not long enough.

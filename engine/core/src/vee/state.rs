@@ -12,6 +12,7 @@ use crate::calendar::{Day, UtcSeconds};
 use crate::meter::DialReading;
 use crate::quality::Quality;
 use crate::vee::columns::DayColumns;
+use crate::vee::screen::DaySummary;
 
 /// The most a state may take, bytes: 100 million meters then fit 24 GiB.
 pub const STATE_SIZE_MAX: usize = 256;
@@ -148,17 +149,24 @@ impl MeterState {
         let is_measured = columns.qualities().iter().any(|quality| quality.is_measured());
         self.estimated_days = if is_measured { 0 } else { self.estimated_days.saturating_add(1) };
         let Some((last, last_wh)) = columns.present().next_back() else { return Ok(()) };
-        self.current.add(columns);
+        let summary = DaySummary::of(columns);
+        self.current.add(columns, &summary);
         self.last_seen = self.last_seen.max(columns.instant(last + 1));
         self.run_on(columns, last_wh);
-        self.profile_on(usize::from(day.is_weekend()), columns);
+        self.profile_on(usize::from(day.is_weekend()), columns, summary.missing_count > 0);
         Ok(())
     }
 
     /// The runs that are not over at the end of the day.
     fn run_on(&mut self, columns: &DayColumns<'_>, last_wh: i32) {
-        let same = columns.present().rev().take_while(|&(_, wh)| wh == last_wh).count();
-        let is_whole_day = same == columns.present().count();
+        let mut present = columns.present().rev();
+        let (mut same, mut is_whole_day) = (0_usize, true);
+        while let Some((_, wh)) = present.next()
+            && is_whole_day
+        {
+            is_whole_day = wh == last_wh;
+            same += usize::from(is_whole_day);
+        }
         let carried = if is_whole_day && self.last_wh == last_wh { self.flat_run } else { 0 };
         self.flat_run = carried.saturating_add(u16::try_from(same).unwrap_or(u16::MAX));
         let zero_minutes =
@@ -172,16 +180,17 @@ impl MeterState {
     }
 
     /// Moves the means of the parts of the day that are whole.
-    fn profile_on(&mut self, kind: usize, columns: &DayColumns<'_>) {
+    fn profile_on(&mut self, kind: usize, columns: &DayColumns<'_>, has_missing: bool) {
         let count = columns.values_wh().len();
         for (part, mean_wh) in self.profile_wh[kind].iter_mut().enumerate() {
             let place = count * part / PROFILE_PART_COUNT..count * (part + 1) / PROFILE_PART_COUNT;
-            if place.is_empty() || columns.qualities()[place.clone()].contains(&Quality::Missing) {
+            let (values, qualities) = (&columns.values_wh()[place.clone()], &columns.qualities()[place]);
+            if values.is_empty() || (has_missing && qualities.contains(&Quality::Missing)) {
                 continue;
             }
-            let divisor = i64::try_from(place.len()).unwrap_or(i64::MAX);
-            let total_wh: i64 = columns.values_wh()[place].iter().map(|&wh| i64::from(wh)).sum();
-            let wh = i32::try_from(total_wh / divisor).unwrap_or(i32::MAX);
+            let total_wh: u64 = values.iter().map(|&wh| u64::from(wh.unsigned_abs())).sum();
+            let count = u64::try_from(values.len()).unwrap_or(u64::MAX);
+            let wh = i32::try_from(total_wh / count).unwrap_or(i32::MAX);
             *mean_wh = if *mean_wh < 0 { wh } else { *mean_wh + (wh - *mean_wh) / PROFILE_WEIGHT };
         }
     }
@@ -276,11 +285,10 @@ impl MeterState {
 }
 
 impl PeriodUse {
-    fn add(&mut self, columns: &DayColumns<'_>) {
-        self.energy_wh = self.energy_wh.saturating_add(columns.total_wh());
+    fn add(&mut self, columns: &DayColumns<'_>, summary: &DaySummary) {
+        self.energy_wh = self.energy_wh.saturating_add(summary.total_wh);
         self.day_count = self.day_count.saturating_add(1);
-        let max_wh = columns.values_wh().iter().fold(0, |max, &wh| max.max(wh));
-        if max_wh > self.highest_wh[2] {
+        if summary.max_wh > self.highest_wh[2] {
             for &wh in columns.values_wh() {
                 self.rank_in(wh);
             }
