@@ -498,21 +498,25 @@ fn mistakes_in_a_rule_pack() {
 #[test]
 fn packs_of_the_program() {
     let table = [
-        ("generic", ""),
-        ("california-like", ""),
-        ("aemo-like", ""),
-        ("russia-households", ""),
-        ("russia-commercial", ""),
+        ("generic", "b7ea0384e67a40ae1f94f806c332b429250e02b5ebb5b36ac050ebb4893a790c"),
+        ("california-like", "afc6f42c18a173082f7ed0427d568fc4a5cabb67b2ee7c036fd2698fcd6d739b"),
+        ("aemo-like", "c37d4ff3d649004c2176c84a18dd4316b480c10bc426e97af7d4133899c41e1c"),
+        ("russia-households", "b12da9c6273b9e2cbee0a2d4136e4b08fafe1e62fe18a4f2b856a4565d5d6020"),
+        ("russia-commercial", "2ed0702e45a5357d99cf5c1bc1e5e05fb644918c3c75feaa944be7a399b46d6f"),
     ];
     assert!(builtin_rule_packs().eq(table.iter().map(|(id, _)| *id)));
+    let mut differing = Vec::new();
     for (id, want) in table {
         let pack =
             parse_rule_pack(id, builtin_rule_pack(id).unwrap()).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(pack.parts().id.as_str(), id);
         assert!(pack.parts().source.ends_with("configurable defaults"), "{id}");
-        let published = publish_rule_pack(pack.clone());
-        assert_eq!(published.hash.to_string(), want, "{id}");
+        let made = publish_rule_pack(pack.clone()).hash.to_string();
+        if made != want {
+            differing.push(format!("{id}: made {made}"));
+        }
         assert_eq!(decode_rule_pack(&encode_rule_pack(&pack)), Ok(pack));
     }
+    assert!(differing.is_empty(), "{differing:#?}");
     assert_eq!(builtin_rule_pack("none"), None);
 }
