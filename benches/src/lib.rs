@@ -23,6 +23,7 @@ pub mod prove;
 pub mod rate;
 pub mod seal;
 pub mod town;
+pub mod vee;
 pub mod verify;
 
 /// Few samples and short ones: a run of all suites takes minutes, not hours. Arguments of the command line win.

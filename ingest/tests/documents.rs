@@ -3,10 +3,13 @@
 use tallywatt_core::agreement::{Party, SplitRule};
 use tallywatt_core::money::{Money, Rounding};
 use tallywatt_core::tariff::{DayKind, RoundEach, Vat};
+use tallywatt_core::vee::pack::{ClassRules, EstimationParameters, RegisterClass};
+use tallywatt_core::vee::rule::Rule;
 use tallywatt_ingest::documents::{
-    DOCUMENT_SIZE_MAX, Document, DocumentError, LINE_SIZE_MAX, PaymentRegistry, parse_contracts,
-    parse_document, parse_payments,
+    DOCUMENT_SIZE_MAX, Document, DocumentError, LINE_SIZE_MAX, PaymentRegistry, builtin_rule_pack,
+    builtin_rule_packs, parse_contracts, parse_document, parse_payments, parse_rule_pack,
 };
+use tallywatt_ledger::rule_pack_bytes::{decode_rule_pack, encode_rule_pack, publish_rule_pack};
 
 const TARIFF: &str = r#"kind = "tariff"
 id = "ekb-two-zone"
@@ -412,4 +415,108 @@ fn a_sum_past_64_bits_is_refused() {
     let rows: String = (0..10).map(|at| format!("p-{at},A,2026-04-01,9999999999999999.99\n")).collect();
     let text = format!("payment_id,account,date,amount\n{rows}#TOTAL,10,0\n");
     assert_eq!(message(parse_payments("f", text.as_bytes()), "sum"), "11: the sum passes 64-bit minor units");
+}
+
+const PACK: &str = r#"kind = "rule-pack"
+id = "generic"
+title = "Generic"
+source = "catalogue"
+valid_from = "2026-01-01"
+[default]
+off = ["V10", "V11"]
+skew_s_max = 60
+[class.industrial]
+on = ["V11"]
+flat_run_count = 24
+[estimation]
+linear_minutes_max = 60
+like_days_min = 2
+previous_year = false
+"#;
+
+#[test]
+fn a_rule_pack() {
+    let pack = parse_rule_pack("f", PACK).unwrap();
+    let (household, factory) =
+        (pack.rules_of(RegisterClass::Residential), pack.rules_of(RegisterClass::Industrial));
+    let asked =
+        |rules: &ClassRules| [Rule::Spike, Rule::Outlier, Rule::Step].map(|rule| rules.asked.contains(rule));
+    assert_eq!((asked(household), asked(factory)), ([true, false, false], [true, false, true]));
+    let figures = |rules: &ClassRules| (rules.parameters.skew_s_max, rules.parameters.flat_run_count);
+    assert_eq!((figures(household), figures(factory)), ((60, 12), (60, 24)));
+    let want = EstimationParameters {
+        linear_minutes_max: 60,
+        like_days_min: 2,
+        previous_year: false,
+        ..EstimationParameters::default()
+    };
+    assert_eq!(*pack.estimation(), want);
+    let bare = PACK.split_once("[default]").unwrap().0;
+    let bare = parse_rule_pack("f", bare).unwrap();
+    assert_eq!(bare.parts().classes, [ClassRules::default(); 5]);
+}
+
+#[test]
+fn mistakes_in_a_rule_pack() {
+    let range = "11: flat_run_count is not a whole number from 2 to 60000";
+    for (from, to, want) in [
+        ("\"rule-pack\"", "\"tariff\"", "1: not a rule pack"),
+        ("id = \"generic\"", "id = \"\"", "2: id: empty name"),
+        ("source = \"catalogue\"\n", "", "1: missing field `source`"),
+        (
+            "title = \"Generic\"",
+            "title = \"\\u0007\"",
+            "3: title is longer than 240 bytes or has control characters",
+        ),
+        ("\"2026-01-01\"", "2026-01-01", "5: valid_from is not text: 2026-01-01"),
+        ("[\"V10\", \"V11\"]", "\"V10\"", "7: not a list of rules"),
+        ("\"V10\", ", "\"V31\", ", "7: \"V31\" is not a rule"),
+        ("\"V10\", ", "\"V9\", ", "7: \"V9\" is not a rule"),
+        ("\"V10\", ", "10, ", "7: 10 is not a rule"),
+        ("skew_s_max", "skew", "8: parameter \"skew\" is not known"),
+        ("[class.industrial]", "[class.industry]", "9: class \"industry\" is not known"),
+        ("= 24", "= 1", range),
+        ("= 24", "= 24.0", range),
+        ("= 24", "= \"24\"", range),
+        ("= 24", "= 24\nclock_warn_s = 3301", "12: industrial: clock_warn_s is above clock_invalid_s"),
+        ("= 60\nlike", "= 65536\nlike", "13: linear_minutes_max is not a whole number from 0 to 65535"),
+        ("like_days_min = 2", "like_days_min = 4", "14: 4 like days are needed, 3 are taken"),
+        ("= false", "= 0", "15: previous_year is neither true nor false"),
+        (
+            "previous_year",
+            "next_year",
+            "15: unknown field `next_year`, expected one of `linear_minutes_max`, `like_day_count`, `like_days_back`, `like_days_min`, `uses_outage_neighbours`, `previous_year`, `class_profile`",
+        ),
+    ] {
+        assert_eq!(message(parse_rule_pack("f", &bent(PACK, from, to)), to), want, "{from:?} to {to:?}");
+    }
+    let long = format!("{PACK}{}", "#".repeat(DOCUMENT_SIZE_MAX));
+    assert!(message(parse_rule_pack("f", &long), "long").contains("at most"));
+}
+
+/// A changed hash here is a changed pack: a decision, and a new `valid_from`.
+#[test]
+fn packs_of_the_program() {
+    let table = [
+        ("generic", "b7ea0384e67a40ae1f94f806c332b429250e02b5ebb5b36ac050ebb4893a790c"),
+        ("california-like", "afc6f42c18a173082f7ed0427d568fc4a5cabb67b2ee7c036fd2698fcd6d739b"),
+        ("aemo-like", "c37d4ff3d649004c2176c84a18dd4316b480c10bc426e97af7d4133899c41e1c"),
+        ("russia-households", "b12da9c6273b9e2cbee0a2d4136e4b08fafe1e62fe18a4f2b856a4565d5d6020"),
+        ("russia-commercial", "2ed0702e45a5357d99cf5c1bc1e5e05fb644918c3c75feaa944be7a399b46d6f"),
+    ];
+    assert!(builtin_rule_packs().eq(table.iter().map(|(id, _)| *id)));
+    let mut differing = Vec::new();
+    for (id, want) in table {
+        let pack =
+            parse_rule_pack(id, builtin_rule_pack(id).unwrap()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(pack.parts().id.as_str(), id);
+        assert!(pack.parts().source.ends_with("configurable defaults"), "{id}");
+        let made = publish_rule_pack(pack.clone()).hash.to_string();
+        if made != want {
+            differing.push(format!("{id}: made {made}"));
+        }
+        assert_eq!(decode_rule_pack(&encode_rule_pack(&pack)), Ok(pack));
+    }
+    assert!(differing.is_empty(), "{differing:#?}");
+    assert_eq!(builtin_rule_pack("none"), None);
 }

@@ -84,7 +84,12 @@ fn zone() -> Zone {
 }
 
 fn limits() -> Limits {
-    Limits { power_max_w: 10_000_000_000, now: UtcSeconds(1_774_656_000 + 3 * 86_400), skew_s: 300 }
+    Limits {
+        power_max_w: 10_000_000_000,
+        now: UtcSeconds(1_774_656_000 + 3 * 86_400),
+        skew_s: 300,
+        oldest: UtcSeconds(i64::MIN),
+    }
 }
 
 /// One reading after the other.

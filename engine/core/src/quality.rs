@@ -140,6 +140,12 @@ impl Quality {
         !matches!(self, Self::Missing)
     }
 
+    /// Whether a meter measured it, and the source calls it good.
+    #[must_use]
+    pub const fn is_measured(self) -> bool {
+        self.rank() == 5
+    }
+
     /// Whether the value stands in for a measurement.
     #[must_use]
     pub const fn is_estimated(self) -> bool {

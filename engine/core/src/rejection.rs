@@ -45,11 +45,13 @@ pub enum RejectionCode {
     NoValue = 17,
     /// Differs from a value of equal rank; the smaller stands, marked questionable.
     Conflict = 18,
+    /// The interval lies further back than the rule pack takes.
+    Stale = 19,
 }
 
 impl RejectionCode {
     /// Every code, in order of precedence.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::LineTooLong,
         Self::NotText,
         Self::Structure,
@@ -68,6 +70,7 @@ impl RejectionCode {
         Self::QualityFlag,
         Self::NoValue,
         Self::Conflict,
+        Self::Stale,
     ];
 
     /// Its stable number.
@@ -104,6 +107,7 @@ impl RejectionCode {
             Self::QualityFlag => "quality flag not of the format",
             Self::NoValue => "no value",
             Self::Conflict => "differs from another value of equal rank",
+            Self::Stale => "interval further back than is taken",
         }
     }
 }

@@ -331,11 +331,13 @@ pub(crate) fn read_day(reader: &mut Reader<'_>, field: &'static str) -> Result<D
     Day::from_number(number).ok_or_else(|| reader.refuse(field, at))
 }
 
-fn write_validity(writer: &mut Writer, validity: Validity) {
+/// Appends first day and the day after the last.
+pub(crate) fn write_validity(writer: &mut Writer, validity: Validity) {
     writer.i32(validity.from().number()).i32(validity.to().map_or(FOR_GOOD, Day::number));
 }
 
-fn read_validity(reader: &mut Reader<'_>) -> Result<Validity, CodecError> {
+/// Takes two days that are a validity.
+pub(crate) fn read_validity(reader: &mut Reader<'_>) -> Result<Validity, CodecError> {
     let from = read_day(reader, "valid from")?;
     let at = reader.at();
     let to = match reader.i32("valid to")? {
@@ -349,7 +351,12 @@ fn read_count(reader: &mut Reader<'_>, field: &'static str, max: usize) -> Resul
     reader.count(field, u32::try_from(max).expect("limits of documents are far below four billion"))
 }
 
-fn short_text<'a>(reader: &mut Reader<'a>, field: &'static str, max: usize) -> Result<&'a str, CodecError> {
+/// Takes a text of at most `max` bytes.
+pub(crate) fn short_text<'a>(
+    reader: &mut Reader<'a>,
+    field: &'static str,
+    max: usize,
+) -> Result<&'a str, CodecError> {
     let at = reader.at();
     let text = reader.text(field)?;
     if text.len() > max {

@@ -22,6 +22,7 @@ pub mod note;
 pub mod packed_values;
 pub mod policy;
 pub mod receipt;
+pub mod rule_pack_bytes;
 pub mod seal;
 pub mod tlog_proof;
 pub mod tree;

@@ -1,7 +1,8 @@
-//! Documents and tables that people and banks write: tariffs, agreements, contracts, payment registries.
+//! Documents and tables that people and banks write: tariffs, agreements, rule packs, contracts, payment registries.
 //!
 //! ```text
 //! tariff or agreement, TOML ─▶ parse_document  ─▶ Document          one version a file
+//! rule pack, TOML           ─▶ parse_rule_pack ─▶ RulePack          one version a file
 //! contracts, CSV            ─▶ parse_contracts ─▶ Vec<Contract>     in canonical order
 //! payment registry, CSV     ─▶ parse_payments  ─▶ PaymentRegistry   in file order, equal to its trailer
 //! ```
@@ -24,6 +25,7 @@ pub mod error;
 mod field;
 pub mod payment_file;
 mod rows;
+pub mod rule_pack_file;
 pub mod tariff_file;
 
 use serde::Deserialize;
@@ -35,6 +37,7 @@ use field::{Field, Source};
 pub use contract_file::parse_contracts;
 pub use error::DocumentError;
 pub use payment_file::{PaymentRegistry, parse_payments};
+pub use rule_pack_file::{builtin_rule_pack, builtin_rule_packs, parse_rule_pack};
 
 /// The largest tariff or agreement file, bytes.
 pub const DOCUMENT_SIZE_MAX: usize = 1 << 20;

@@ -377,10 +377,11 @@ impl<'a> LaneIntake<'a> {
 
     /// Whether a value up to `max_wh` in an interval up to `last` breaks no rule.
     fn is_ordinary(&self, grid: &DayGrid, last: usize, max_wh: i64) -> bool {
-        let Limits { power_max_w, now, skew_s } = self.rules.limits;
+        let Limits { power_max_w, now, skew_s, oldest } = self.rules.limits;
         let ceiling_wh = power_max_w.saturating_mul(i64::from(grid.interval_minutes)) / 60;
         let last_start = grid.start.plus(seconds_of(last, grid.interval_minutes));
-        max_wh <= ceiling_wh.min(i64::from(i32::MAX)) && last_start <= now.plus(skew_s)
+        let is_in_time = grid.start >= oldest && last_start <= now.plus(skew_s);
+        max_wh <= ceiling_wh.min(i64::from(i32::MAX)) && is_in_time
     }
 }
 

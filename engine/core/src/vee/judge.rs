@@ -4,6 +4,9 @@ use crate::calendar::UtcSeconds;
 use crate::day_block::DayGrid;
 use crate::reading::RawReading;
 use crate::rejection::RejectionCode;
+use crate::vee::parameters::RuleParameters;
+
+const DAY_S: i64 = 86_400;
 
 /// Parameters of the checks; part of the rule pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,13 +17,29 @@ pub struct Limits {
     pub now: UtcSeconds,
     /// How far a source's clock may run ahead, in seconds.
     pub skew_s: i64,
+    /// Readings that start before this instant are stale.
+    pub oldest: UtcSeconds,
 }
 
 impl Limits {
-    /// 100 GW, so that only values that no point could have are refused, and a clock skew of 5 minutes.
+    /// 100 GW, so that only values that no point could have are refused, a clock skew of 5 minutes, and no reading too old.
     #[must_use]
     pub const fn generous(now: UtcSeconds) -> Self {
-        Self { power_max_w: 100_000_000_000, now, skew_s: 300 }
+        Self { power_max_w: 100_000_000_000, now, skew_s: 300, oldest: UtcSeconds(i64::MIN) }
+    }
+
+    /// What a pack's parameters allow at `now`: the power ceiling with its margin, the skew, and how far back.
+    #[must_use]
+    pub fn of(parameters: &RuleParameters, now: UtcSeconds) -> Self {
+        let Self { power_max_w, .. } = Self::generous(now);
+        let with_margin =
+            i128::from(parameters.power_w_max) * i128::from(1_000 + parameters.power_margin_thousandths);
+        Self {
+            power_max_w: i64::try_from(with_margin / 1_000).unwrap_or(i64::MAX).min(power_max_w),
+            now,
+            skew_s: parameters.skew_s_max,
+            oldest: now.plus(parameters.age_days_max.saturating_mul(-DAY_S)),
+        }
     }
 }
 
@@ -44,6 +63,9 @@ pub fn judge(reading: &RawReading, grid: &DayGrid, limits: &Limits) -> Result<(u
     if reading.start > limits.now.plus(limits.skew_s) {
         return Err(RejectionCode::Future);
     }
+    if reading.start < limits.oldest {
+        return Err(RejectionCode::Stale);
+    }
     Ok((at, value_wh))
 }
 
@@ -58,14 +80,17 @@ mod tests {
 
     #[test]
     fn each_rule_has_a_row() {
-        use RejectionCode::{AboveCeiling, Future, IntervalSize, Negative, OffGrid};
+        use RejectionCode::{AboveCeiling, Future, IntervalSize, Negative, OffGrid, Stale};
         let local = Zone::parse("UTC").unwrap().local_day("2026-03-01".parse().unwrap());
         let block =
             DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 30, Source::Automated).unwrap();
-        let limits = Limits { power_max_w: 10_000, now: local.start.plus(7_200), skew_s: 300 };
+        let oldest = local.start.plus(1_800);
+        let limits = Limits { power_max_w: 10_000, now: local.start.plus(7_200), skew_s: 300, oldest };
         // minutes after midnight, interval minutes, Wh, want
         let table = [
-            (0, 30, 0, Ok((0, 0))),
+            (30, 30, 0, Ok((1, 0))),
+            (0, 30, 0, Err(Stale)),
+            (0, 30, 5_001, Err(AboveCeiling)),
             (60, 30, 5_000, Ok((2, 5_000))),
             (60, 15, 1, Err(IntervalSize)),
             (61, 30, 1, Err(OffGrid)),
@@ -93,5 +118,20 @@ mod tests {
                 "{minutes} min, {interval_minutes} min, {energy_wh} Wh"
             );
         }
+    }
+
+    #[test]
+    fn limits_follow_from_a_pack() {
+        let now = UtcSeconds(1_774_000_000);
+        let mut parameters = RuleParameters::default();
+        // Unless a pack says otherwise, old recordings load and only the impossible is refused.
+        assert_eq!(
+            Limits::of(&parameters, now),
+            Limits { oldest: now.plus(-36_500 * DAY_S), ..Limits::generous(now) }
+        );
+        (parameters.power_w_max, parameters.power_margin_thousandths) = (15_000, 150);
+        (parameters.skew_s_max, parameters.age_days_max) = (60, 60);
+        let want = Limits { power_max_w: 17_250, now, skew_s: 60, oldest: now.plus(-60 * DAY_S) };
+        assert_eq!(Limits::of(&parameters, now), want);
     }
 }
