@@ -63,7 +63,7 @@ fn households() {
         normative_wh: 97_000,
         person_count: 3,
     };
-    let negative = [1, 2, -3];
+    let negative = [1, 2, 3, 4, 5, -3];
     let table = [
         (Household { period_count: 0, ..good }, NoHouseholdVolume::Period(0)),
         (Household { normative_wh: -1, ..good }, NoHouseholdVolume::Volume(-1)),
