@@ -242,6 +242,9 @@ fn span(from: UtcSeconds, to: UtcSeconds, energy_wh: i64) -> Span {
     Span { from, to, energy_wh, how }
 }
 
+/// What; evidence; parameters; five hours; methods; refusals.
+type Row<'a> = (&'a str, Evidence<'a>, EstimationParameters, [i32; 5], &'a str, &'a str);
+
 /// Five hours missing, and what they get by each kind of evidence.
 #[test]
 fn each_rung_has_a_row() {
@@ -278,7 +281,7 @@ fn each_rung_has_a_row() {
     let no_outage = EstimationParameters { uses_outage_neighbours: false, ..long_line };
     let outages = [Stretch { from: hour(4), to: hour(5) }];
     // what; evidence; parameters; hours 5 … 9; methods, in order; refusals
-    let table: Vec<(&str, Evidence<'_>, EstimationParameters, [i32; 5], &str, &str)> = vec![
+    let table: Vec<Row<'_>> = vec![
         ("nothing else", none, old, [35, 36, 37, 38, 39], "like days", ""),
         (
             "check meter",

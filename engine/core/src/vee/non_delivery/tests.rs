@@ -13,6 +13,9 @@ fn since(day: &str) -> Validity {
     Validity::new(day.parse().unwrap(), None).unwrap()
 }
 
+/// Months by readings; age of the meter; period without; accesses refused; Wh, basis.
+type Row<'a> = (&'a [i64], u16, u16, u8, i64, HouseholdBasis);
+
 #[test]
 fn households() {
     use HouseholdBasis::{Average, Normative, RaisedNormative};
@@ -22,8 +25,8 @@ fn households() {
     let year: Vec<i64> = [900_000].into_iter().chain([120_000; 12]).collect();
     let (three, two) = ([100_000, 100_001, 100_001], [100_000, 100_000]);
     let mean = |month_count, sum_wh| Average { month_count, sum_wh };
-    // months by readings; age of the meter; period without; accesses refused; Wh, basis. The normative: 3 persons × 97 kWh.
-    let table: [(&[i64], u16, u16, u8, i64, HouseholdBasis); 17] = [
+    // The normative: 3 persons × 97 kWh.
+    let table: [Row<'_>; 17] = [
         (&six, 60, 1, 0, 350_000, mean(6, 2_100_000)), // 100 + … + 600 = 2 100 kWh, ÷ 6
         (&seven, 60, 1, 0, 400_000, mean(7, 2_800_000)),
         (&six, 60, 3, 0, 350_000, mean(6, 2_100_000)), // the third period still
