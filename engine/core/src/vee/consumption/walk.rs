@@ -5,7 +5,8 @@ use crate::meter::{DialReading, Installation, Multiplier};
 use crate::money::div_half_even;
 use crate::quality::Quality;
 
-use super::{Consumption, Failure, How, ROLLOVER_TENTHS, Shown, Span, Why};
+use super::reads::Shown;
+use super::{Consumption, Failure, How, ROLLOVER_TENTHS, Span, Why};
 
 /// A multiplied dial is in thousandths of a watt-hour times millionths.
 const PARTS_PER_WH: i128 = 1_000_000_000;

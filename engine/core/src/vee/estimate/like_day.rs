@@ -28,24 +28,48 @@ pub(super) fn like_days(line: &Line<'_>, at: usize) -> Option<Estimate> {
         .iter()
         .filter(|block| is_like(block, target, like_days_back))
         .filter_map(|block| Some((block.key().day, measured(block, slot)?)));
-    let mut like: Vec<(Day, i32)> = inside.chain(around).collect();
-    if like_day_count != EstimationParameters::ALL_DAYS && like.len() > usize::from(like_day_count) {
+    let like = inside.chain(around);
+    let mean = if like_day_count == EstimationParameters::ALL_DAYS {
+        Mean::of(like)
+    } else {
+        let mut like: Vec<(Day, i32)> = like.collect();
         let day = target.key().day;
         // The nearest; of two as near, the earlier.
         like.sort_by_key(|&(other, _)| (other.since(day).unsigned_abs(), other));
         like.truncate(usize::from(like_day_count));
-    }
-    if like.len() < usize::from(like_days_min) {
+        Mean::of(like.into_iter())
+    };
+    let Mean { day_count, sum_wh, first, last } = mean?;
+    if day_count < u16::from(like_days_min) {
         return None;
     }
-    let sum: i128 = like.iter().map(|&(_, wh)| i128::from(wh)).sum();
-    let value_wh = i32::try_from(div_half_even(sum, i128::try_from(like.len()).ok()?)).ok()?;
-    let method = Method::LikeDays {
-        day_count: u16::try_from(like.len()).ok()?,
-        first: like.iter().map(|&(day, _)| day).min()?,
-        last: like.iter().map(|&(day, _)| day).max()?,
-    };
+    let value_wh = i32::try_from(div_half_even(i128::from(sum_wh), i128::from(day_count))).ok()?;
+    let method = Method::LikeDays { day_count, first, last };
     Some(Estimate { value_wh, quality: Quality::EstimatedReferenceDay, method })
+}
+
+/// What days have in one slot, together.
+struct Mean {
+    day_count: u16,
+    sum_wh: i64,
+    first: Day,
+    last: Day,
+}
+
+impl Mean {
+    /// `None` of no day, and of more than 65,535.
+    fn of(mut like: impl Iterator<Item = (Day, i32)>) -> Option<Self> {
+        let (day, wh) = like.next()?;
+        let start = Self { day_count: 1, sum_wh: i64::from(wh), first: day, last: day };
+        like.try_fold(start, |mean, (day, wh)| {
+            Some(Self {
+                day_count: mean.day_count.checked_add(1)?,
+                sum_wh: mean.sum_wh + i64::from(wh),
+                first: mean.first.min(day),
+                last: mean.last.max(day),
+            })
+        })
+    }
 }
 
 fn is_like(block: &DayBlock, target: &DayBlock, days_back: u16) -> bool {

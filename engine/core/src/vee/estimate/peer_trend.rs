@@ -101,3 +101,59 @@ pub fn peer_trend(
     let energy_wh = i64::try_from(energy).map_err(|_| NoTrend::PastRange)?;
     Ok(PeerTrend { energy_wh, pace_from: first, pace_to: last, pace_wh, growth_e4 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::Multiplier;
+    use crate::quality::Quality;
+    use crate::vee::consumption::How;
+
+    fn span(from: UtcSeconds, to: UtcSeconds, energy_wh: i64) -> Span {
+        let (quality, multiplier) = (Quality::Valid, Multiplier::ONE);
+        Span { from, to, energy_wh, how: How { meter_count: 1, rolled_over: false, quality, multiplier } }
+    }
+
+    #[test]
+    fn peer_trends() {
+        // Reads at days 0, 10, 40, 50; 100, 600, 100 kWh between. Growth × 10⁴; estimated days; Wh, by hand.
+        let day = |count: i64| UtcSeconds(count * 86_400);
+        let spans = [
+            span(day(0), day(10), 100_000),
+            span(day(10), day(40), 600_000),
+            span(day(40), day(50), 100_000),
+        ];
+        // The last two reads 28 days apart are 10 and 50: 700 kWh in 40 days, 17.5 a day.
+        let table = [
+            (10_000, 50, 60, Ok(175_000)),
+            (11_234, 50, 60, Ok(196_595)), // × 1.1234
+            (9_999, 60, 61, Ok(17_498)),   // 17 498.25
+            (0, 50, 60, Ok(0)),
+            (10_000, 49, 60, Ok(220_000)), // only reads until day 40: 10 and 40 are 30 apart, 20 kWh a day, 11 days
+            (1_000_001, 50, 60, Err(NoTrend::Growth(1_000_001))),
+            (10_000, 60, 60, Err(NoTrend::Period { from: day(60), to: day(60) })),
+            (10_000, 39, 60, Err(NoTrend::NoPace)),
+            (10_000, 0, 60, Err(NoTrend::NoPace)),
+        ];
+        for (growth, from, to, want) in table {
+            let got = peer_trend(&spans, day(from), day(to), growth).map(|trend| trend.energy_wh);
+            assert_eq!(got, want, "growth {growth}, days {from} to {to}");
+        }
+        let hole = [spans[0], spans[2]];
+        assert_eq!(peer_trend(&hole, day(50), day(60), 10_000), Err(NoTrend::NoPace));
+        // Peers now, peers then; growth × 10⁴, half to even
+        for (now, then, want) in [
+            (11_234, 10_000, Some(11_234)),
+            (1, 3, Some(3_333)),
+            (2, 3, Some(6_667)),
+            (1, 80_000, Some(0)), // 0.125
+            (1, 20_000, Some(0)), // a half goes to the even neighbour
+            (3, 20_000, Some(2)), // 1.5
+            (5, 0, None),
+            (101, 1, None),
+            (100, 1, Some(1_000_000)),
+        ] {
+            assert_eq!(growth_e4(now, then), want, "{now} over {then}");
+        }
+    }
+}
