@@ -16,18 +16,13 @@ use crate::quality::Quality;
 /// what stands there may be an estimate of ours.
 pub(super) fn like_days(line: &Line<'_>, at: usize) -> Option<Estimate> {
     let (target, slot) = line.place(at);
-    let EstimationParameters { like_day_count, like_days_min, like_days_back, .. } = *line.parameters;
-    let inside = line
-        .days
+    let EstimationParameters { like_day_count, like_days_min, .. } = *line.parameters;
+    let LikeDays { inside, around } = line.like_days_of(at);
+    let inside = inside
         .iter()
-        .filter(|block| is_like(block, target, like_days_back) && block.qualities()[slot].is_billable())
+        .filter(|block| block.qualities()[slot].is_billable())
         .map(|block| (block.key().day, block.values_wh()[slot]));
-    let around = line
-        .evidence
-        .days_around
-        .iter()
-        .filter(|block| is_like(block, target, like_days_back))
-        .filter_map(|block| Some((block.key().day, measured(block, slot)?)));
+    let around = around.iter().filter_map(|block| Some((block.key().day, measured(block, slot)?)));
     let like = inside.chain(around);
     let mean = if like_day_count == EstimationParameters::ALL_DAYS {
         Mean::of(like)
@@ -69,6 +64,26 @@ impl Mean {
                 last: mean.last.max(day),
             })
         })
+    }
+}
+
+/// The days like one day: found once a day, asked for every slot of it.
+#[derive(Default)]
+pub(super) struct LikeDays<'a> {
+    inside: Vec<&'a DayBlock>,
+    around: Vec<&'a DayBlock>,
+}
+
+impl<'a> LikeDays<'a> {
+    pub(super) fn of(
+        target: &DayBlock,
+        days: &'a [DayBlock],
+        around: &'a [DayBlock],
+        days_back: u16,
+    ) -> Self {
+        let like =
+            |days: &'a [DayBlock]| days.iter().filter(|block| is_like(block, target, days_back)).collect();
+        Self { inside: like(days), around: like(around) }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::calendar::UtcSeconds;
 use crate::day_block::DayBlock;
 
 use super::evidence::{Evidence, Stretch, stretch};
+use super::like_day::LikeDays;
 use super::parameters::EstimationParameters;
 
 /// Estimates are computed from this alone, so that none rests on another.
@@ -18,6 +19,8 @@ pub(super) struct Line<'a> {
     pub(super) gap_count_max: usize,
     /// Index of each day's first interval.
     firsts: Vec<usize>,
+    /// Of each day that lacks something.
+    like: Vec<LikeDays<'a>>,
 }
 
 impl<'a> Line<'a> {
@@ -37,13 +40,23 @@ impl<'a> Line<'a> {
                 values.push(quality.is_billable().then_some(value));
             }
         }
-        Self { days, evidence, parameters, places, values, gap_count_max, firsts }
+        let like_of = |block: &DayBlock| match block.present_count() == block.interval_count() {
+            true => LikeDays::default(),
+            false => LikeDays::of(block, days, evidence.days_around, parameters.like_days_back),
+        };
+        let like = days.iter().map(like_of).collect();
+        Self { days, evidence, parameters, places, values, gap_count_max, firsts, like }
     }
 
     /// The day and slot of an interval.
     pub(super) fn place(&self, at: usize) -> (&'a DayBlock, usize) {
         let (day, slot) = self.places[at];
         (&self.days[day], slot)
+    }
+
+    /// The days like that of a missing interval.
+    pub(super) fn like_days_of(&self, at: usize) -> &LikeDays<'a> {
+        &self.like[self.places[at].0]
     }
 
     /// When an interval is.
