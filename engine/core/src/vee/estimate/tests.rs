@@ -1,6 +1,6 @@
 //! Rows of the ladder.
 
-use super::decision::Reference;
+use super::decision::{Reference, RefusedScaling};
 use super::evidence::{ClassProfile, Stretch};
 use super::*;
 use crate::calendar::{Day, UtcSeconds, Zone};
@@ -260,7 +260,18 @@ fn each_rung_has_a_row() {
     let off_grid = [span(start.plus(60), end, 996)];
     let outside = [span(start, end.plus(86_400 * 7), 99_999)];
     let vast = [span(start, end, i64::from(i32::MAX) * 100)];
-    let check = shifted(&days[2], 100);
+    let check = [flat(day, 134, Quality::Valid)];
+    let mut part = DayBlock::empty(
+        "C".parse().unwrap(),
+        Register::IMPORT,
+        Zone::parse("UTC").unwrap().local_day(day),
+        60,
+        Source::Automated,
+    )
+    .unwrap();
+    part.put(5, 80, Quality::Valid, &mut MergeCounts::default());
+    part.put(6, 80, Quality::Other, &mut MergeCounts::default()); // the check meter's own estimate is no measurement
+    let part = [part];
     let around: Vec<DayBlock> =
         [day.plus(-9).unwrap(), day.plus(-6).unwrap()].map(|day| flat(day, 60, Quality::Valid)).to_vec();
     let guessed: Vec<DayBlock> = [day.plus(-9).unwrap()].map(|day| flat(day, 60, Quality::Other)).to_vec();
@@ -296,6 +307,15 @@ fn each_rung_has_a_row() {
             old,
             [134; 5],
             "check meter",
+            "",
+        ),
+        // 185 − 80 = 105 over 36, 37, 38, 39 of 150: until 25.2, 51.1, 77.7, 105.
+        (
+            "check meter in part",
+            Evidence { check_meter: &part, register_spans: &exact, ..none },
+            old,
+            [80, 25, 26, 27, 27],
+            "check meter, scaled to registers",
             "",
         ),
         (
@@ -492,11 +512,6 @@ fn flat(day: Day, wh: i32, quality: Quality) -> DayBlock {
     block
 }
 
-/// The check meter's day: every hour 134 Wh.
-fn shifted(block: &DayBlock, more_wh: i32) -> [DayBlock; 1] {
-    [flat(block.key().day, 34 + more_wh, Quality::Valid)]
-}
-
 #[test]
 fn what_a_decision_says() {
     let gap: Vec<Cell> = (5..10).map(|hour| (2, hour)).collect();
@@ -550,4 +565,10 @@ fn a_span_that_begins_before_the_days() {
         let sum: i32 = got[0].values_wh()[..10].iter().sum();
         assert_eq!((sum, done.refusals.len()), (want, refusal_count), "{quality}");
     }
+    // A day that nobody knows between two that are known: the span is not known.
+    let around = [-3, -1].map(|days| flat(first.plus(days).unwrap(), 7, Quality::Valid));
+    let spans = [span(monday.plus(-3 * 86_400), days[1].start(), 2_000)];
+    let evidence = Evidence { days_around: &around, register_spans: &spans, ..Evidence::default() };
+    let done = estimate_with(&mut days.clone(), &evidence, &EstimationParameters::default());
+    assert_eq!(done.refusals[0].why, RefusedScaling::UnknownOutside);
 }
