@@ -3,7 +3,8 @@
 use tallywatt_core::agreement::{Party, SplitRule};
 use tallywatt_core::money::{Money, Rounding};
 use tallywatt_core::tariff::{DayKind, RoundEach, Vat};
-use tallywatt_core::vee::pack::{ClassRules, EstimationParameters, RegisterClass};
+use tallywatt_core::vee::estimate::parameters::EstimationParameters;
+use tallywatt_core::vee::pack::{ClassRules, RegisterClass};
 use tallywatt_core::vee::rule::Rule;
 use tallywatt_ingest::documents::{
     DOCUMENT_SIZE_MAX, Document, DocumentError, LINE_SIZE_MAX, PaymentRegistry, builtin_rule_pack,

@@ -12,9 +12,8 @@ use tallywatt_core::quality::Quality;
 use tallywatt_core::register::Register;
 use tallywatt_core::validity::Validity;
 use tallywatt_core::vee::columns::{DayColumns, DayContext, RegisterSpan, ZoneDials};
-use tallywatt_core::vee::pack::{
-    CLASS_COUNT, ClassRules, EstimationParameters, RegisterClass, RulePack, RulePackParts,
-};
+use tallywatt_core::vee::estimate::parameters::EstimationParameters;
+use tallywatt_core::vee::pack::{CLASS_COUNT, ClassRules, RegisterClass, RulePack, RulePackParts};
 use tallywatt_core::vee::parameters::RuleParameters;
 use tallywatt_core::vee::rule::{Rule, RuleSet};
 use tallywatt_core::vee::rules::DAY_RULES;

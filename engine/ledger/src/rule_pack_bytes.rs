@@ -11,9 +11,8 @@
 //! has one spelling. Another parameter is another version. Also in `FORMAT.md` §3.
 
 use tallywatt_core::hash::Published;
-use tallywatt_core::vee::pack::{
-    CLASS_COUNT, ClassRules, EstimationParameters, PACK_TEXT_SIZE_MAX, RulePack, RulePackParts,
-};
+use tallywatt_core::vee::estimate::parameters::EstimationParameters;
+use tallywatt_core::vee::pack::{CLASS_COUNT, ClassRules, PACK_TEXT_SIZE_MAX, RulePack, RulePackParts};
 use tallywatt_core::vee::parameters::{PARAMETERS, RuleParameters};
 use tallywatt_core::vee::rule::RuleSet;
 

@@ -29,9 +29,8 @@ use std::collections::BTreeMap;
 use std::ops::Range as Span;
 
 use serde::Deserialize;
-use tallywatt_core::vee::pack::{
-    CLASS_COUNT, ClassRules, EstimationParameters, PackError, RegisterClass, RulePack, RulePackParts,
-};
+use tallywatt_core::vee::estimate::parameters::EstimationParameters;
+use tallywatt_core::vee::pack::{CLASS_COUNT, ClassRules, PackError, RegisterClass, RulePack, RulePackParts};
 use tallywatt_core::vee::parameters::{PARAMETERS, ParameterError, RuleParameters};
 use tallywatt_core::vee::rule::Rule;
 use toml::{Spanned, Value};

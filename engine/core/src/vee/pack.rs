@@ -5,6 +5,7 @@
 use crate::label::Label;
 use crate::register::{Flow, Register};
 use crate::validity::Validity;
+use crate::vee::estimate::parameters::EstimationParameters;
 use crate::vee::parameters::{ParameterError, RuleParameters};
 use crate::vee::rule::RuleSet;
 
@@ -70,40 +71,6 @@ pub struct ClassRules {
 impl Default for ClassRules {
     fn default() -> Self {
         Self { asked: RuleSet::ALL, parameters: RuleParameters::default() }
-    }
-}
-
-/// What gaps may be filled with; the order of the methods is fixed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EstimationParameters {
-    /// The longest gap that a straight line fills, minutes; 0 for none.
-    pub linear_minutes_max: u16,
-    /// How many like days a mean is made of; 0 for none.
-    pub like_day_count: u8,
-    /// How far back they may lie, days.
-    pub like_days_back: u16,
-    /// The fewest whose mean stands.
-    pub like_days_min: u8,
-    /// Whether an interval flagged as an outage may be the end of a straight line.
-    pub uses_outage_neighbours: bool,
-    /// Whether the same day of the year before may stand.
-    pub previous_year: bool,
-    /// Whether the profile of the class may stand.
-    pub class_profile: bool,
-}
-
-impl Default for EstimationParameters {
-    /// Two hours; three like days within ninety; the year before and the class profile after them.
-    fn default() -> Self {
-        Self {
-            linear_minutes_max: 120,
-            like_day_count: 3,
-            like_days_back: 90,
-            like_days_min: 3,
-            uses_outage_neighbours: false,
-            previous_year: true,
-            class_profile: true,
-        }
     }
 }
 

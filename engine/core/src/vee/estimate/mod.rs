@@ -1,0 +1,137 @@
+//! Estimation when a period closes: gaps between known days are filled, marked, and never guessed as zero.
+//!
+//! The ladder, first that applies; a file a rung:
+//! 1. *check meter*: another meter measured it;
+//! 2. *scaled*: registers bracket the gap, and what intervals do not show is laid over it, so energy is conserved;
+//! 3. *zero*: the point is recorded as shut down;
+//! 4. *linear*: a short gap between two known values, across midnight too;
+//! 5. *like days*: the mean of the same slot over days of the same kind (working day or weekend);
+//! 6. *previous year*: the same weekday 52 weeks before;
+//! 7. *class profile*: the class's day, scaled to the point's average;
+//! 8. otherwise the interval stays missing, and the bill says so.
+//!
+//! Zero stands above the rungs that look at other days, not below: with a record that nothing was drawn, what other
+//! days drew is no evidence, and below them it would never be reached.
+//!
+//! A rung rests on [`Evidence`] and on what was known before any estimate was made; none rests on another. Without
+//! evidence only the period's own values are used, so [`estimate`] is a function of the accepted set alone.
+
+pub mod decision;
+pub mod evidence;
+pub mod parameters;
+pub mod peer_trend;
+
+mod check_meter;
+mod class_profile;
+mod like_day;
+mod line;
+mod linear;
+mod previous_year;
+mod scaling;
+mod zero;
+
+use crate::day_block::DayBlock;
+use crate::quality::Quality;
+
+use self::decision::{Decision, Estimation, Method};
+use self::evidence::Evidence;
+use self::line::Line;
+use self::parameters::EstimationParameters;
+
+/// Fills the gaps of one register's days, sorted by day without gaps between them, from these days alone.
+///
+/// # Panics
+/// If the blocks are not of one register with consecutive days.
+pub fn estimate(days: &mut [DayBlock]) {
+    estimate_with(days, &Evidence::default(), &EstimationParameters::default());
+}
+
+/// As [`estimate`], with all that is known beside, and says what it did.
+///
+/// # Panics
+/// If the blocks are not of one register with consecutive days.
+pub fn estimate_with(
+    days: &mut [DayBlock],
+    evidence: &Evidence<'_>,
+    parameters: &EstimationParameters,
+) -> Estimation {
+    for pair in days.windows(2) {
+        let (a, b) = (pair[0].key(), pair[1].key());
+        let consecutive =
+            a.usage_point == b.usage_point && a.register == b.register && b.day.since(a.day) == 1;
+        assert!(consecutive, "estimation takes one register's consecutive days");
+    }
+    if days.iter().all(|block| block.present_count() == block.interval_count()) {
+        return Estimation::default();
+    }
+    // Estimates are computed from what was known before any was made, so that none rests on another.
+    let known: Vec<DayBlock> = days.to_vec();
+    let line = Line::of(&known, evidence, parameters);
+    let (found, refusals) = climb(&line);
+    let mut decisions: Vec<Decision> = Vec::new();
+    for (&(day, slot), estimate) in line.places.iter().zip(&found) {
+        let Some(estimate) = estimate else { continue };
+        days[day].fill(slot, estimate.value_wh, estimate.quality);
+        note(&mut decisions, &known[day], slot, estimate);
+    }
+    Estimation { decisions, refusals }
+}
+
+/// One interval's estimate.
+#[derive(Debug, Clone, Copy)]
+struct Estimate {
+    value_wh: i32,
+    quality: Quality,
+    method: Method,
+}
+
+/// What each missing interval gets.
+fn climb(line: &Line<'_>) -> (Vec<Option<Estimate>>, Vec<decision::Refusal>) {
+    let missing = |at: &usize| line.values[*at].is_none();
+    let mut found: Vec<Option<Estimate>> = vec![None; line.values.len()];
+    if !line.evidence.check_meter.is_empty() {
+        for at in (0..found.len()).filter(missing) {
+            found[at] = check_meter::check_meter(line, at);
+        }
+    }
+    let refusals = scaling::scale(line, &mut found);
+    for at in (0..found.len()).filter(missing) {
+        found[at] = found[at].or_else(|| zero::zero(line, at)).or_else(|| lower_rungs(line, at));
+    }
+    (found, refusals)
+}
+
+/// The rungs that look at other intervals of this point or its class: also what scaling lays a remainder over.
+fn lower_rungs(line: &Line<'_>, at: usize) -> Option<Estimate> {
+    let EstimationParameters { previous_year, class_profile, .. } = *line.parameters;
+    linear::linear(line, at)
+        .or_else(|| like_day::like_days(line, at))
+        .or_else(|| if previous_year { previous_year::previous_year(line, at) } else { None })
+        .or_else(|| if class_profile { class_profile::class_profile(line, at) } else { None })
+}
+
+/// Adds an interval to the last decision, if it is the next of the same day and rests on the same.
+fn note(decisions: &mut Vec<Decision>, block: &DayBlock, slot: usize, estimate: &Estimate) {
+    let slot = u16::try_from(slot).expect("a day has at most 300 intervals");
+    let Estimate { value_wh, quality, method } = *estimate;
+    let day = block.key().day;
+    if let Some(last) = decisions.last_mut() {
+        let is_next = last.day == day && last.first_interval + last.interval_count == slot;
+        if is_next && last.method == method && last.quality == quality {
+            last.interval_count += 1;
+            last.energy_wh += i64::from(value_wh);
+            return;
+        }
+    }
+    decisions.push(Decision {
+        day,
+        first_interval: slot,
+        interval_count: 1,
+        energy_wh: i64::from(value_wh),
+        quality,
+        method,
+    });
+}
+
+#[cfg(test)]
+mod tests;
