@@ -26,6 +26,7 @@ use tallywatt_core::meter::{DialReading, Installation, Multiplier, RegisterRead}
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::Register;
+use tallywatt_core::vee::columns::{DayColumns, DayContext};
 use tallywatt_core::vee::consumption::apportion::Apportion;
 use tallywatt_core::vee::consumption::period::{NotDetermined, PeriodConsumption, of_month};
 use tallywatt_core::vee::consumption::{Consumption, Span, between, consumption};
@@ -33,6 +34,11 @@ use tallywatt_core::vee::estimate::decision::{Decision, Estimation, Method, Refu
 use tallywatt_core::vee::estimate::estimate_with;
 use tallywatt_core::vee::estimate::evidence::Evidence;
 use tallywatt_core::vee::estimate::parameters::EstimationParameters;
+use tallywatt_core::vee::finding::Finding;
+use tallywatt_core::vee::pack::RegisterClass;
+use tallywatt_core::vee::parameters::RuleParameters;
+use tallywatt_core::vee::rule::Rule;
+use tallywatt_core::vee::rules::DAY_RULES;
 
 const MINUTES: u8 = 30;
 /// Day of March, first slot, slots: what was not delivered.
@@ -239,11 +245,17 @@ fn the_spike_stays() {
     let (of_march, slot, wh) = SPIKE;
     let block = &days[usize::try_from(of_march - 1).unwrap()];
     assert_eq!((block.values_wh()[slot], block.qualities()[slot]), (wh, Quality::Valid));
-    // Validation names it, here: (4 000 − 421) ÷ 421 = 8.5 above the third highest, more than 1.8; and the sum check of
-    // its week, 94 363 against 90 784, is 3 579 Wh off, more than one digit of the dial.
+    // (4 000 − 421) ÷ 421 = 8 501 thousandths above the third highest; the rule allows 1 800.
     let mut highest = block.values_wh().to_vec();
     highest.sort_unstable();
     assert_eq!(highest[43..], [421, 421, 421, 421, 4_000]);
+    let context = DayContext::plain(RegisterClass::Residential, block.interval_count());
+    let mut found = Vec::new();
+    for (rule, find) in DAY_RULES.iter().filter(|(rule, _)| *rule == Rule::Spike) {
+        assert_eq!(*rule, Rule::Spike);
+        find(&DayColumns::of(block), &context, &RuleParameters::default(), &mut found);
+    }
+    assert_eq!(found, [Finding::at(Rule::Spike, slot, 8_501, 1_800)]);
 }
 
 #[test]
