@@ -36,7 +36,12 @@ pub(crate) fn leading(word: u64) -> (u32, u64) {
 #[inline(always)]
 fn folded(values: u64, count: u32) -> u64 {
     // The rest is shifted out; zeros come in before the first digit.
-    let Some(digits) = values.checked_shl(64 - 8 * count) else { return 0 };
+    values.checked_shl(64 - 8 * count).map_or(0, fold)
+}
+
+/// The number that eight digit values write.
+#[inline(always)]
+const fn fold(digits: u64) -> u64 {
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
     fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
@@ -64,6 +69,47 @@ pub(crate) fn number_at(bytes: &[u8], at: usize, separator: u8, decimals: u32) -
     let finer = decimals.checked_sub(count).filter(|_| count > 0)?;
     let part = i64::try_from(part).ok()? * POWERS[usize::try_from(finer).ok()?];
     Some((whole * scale + part, at + 1 + usize::try_from(count).ok()?))
+}
+
+/// Sets the top bit of the first byte that is zero; of later bytes, and only there, it may be set wrongly.
+#[inline(always)]
+const fn first_zero(word: u64) -> u64 {
+    word.wrapping_sub(every(1)) & !word & every(0x80)
+}
+
+/// The plain number that fills the field at `at`, in units of `10^-decimals`, and where the next field begins.
+///
+/// ```text
+///   "18.023,1"  ─ delimiter at 6, point at 2 ─▶  "18" "023"  ─ point out, rest shifted out ─▶  "00018023" ─ fold ─▶ 18023
+/// ```
+///
+/// As [`number_at`], but a number may begin with its point, and the delimiter must follow it.
+#[inline(always)]
+pub(crate) fn field_at(bytes: &[u8], at: usize, delimiter: u8, decimals: u32) -> Option<(i64, usize)> {
+    let word = word_at(bytes, at)?;
+    // In bits: where the delimiter stands, and where the point, if it stands before it.
+    let size = first_zero(word ^ every(delimiter)).trailing_zeros() & !7;
+    if size == 64 {
+        let (number, end) = number_at(bytes, at, b'.', decimals)?;
+        return (*bytes.get(end)? == delimiter).then_some((number, end + 1));
+    }
+    let whole = (first_zero(word ^ every(b'.')).trailing_zeros() & !7).min(size);
+    let point = if whole < size { 8 } else { 0 };
+    let values = word ^ every(b'0');
+    let before = !u64::MAX.wrapping_shl(whole);
+    let joined = (values & before) | ((values >> point) & !before);
+    let (digits, finer) = (size - point, size - point - whole);
+    let power = POWERS.get(usize::try_from(decimals.checked_sub(finer / 8)?).ok()?)?;
+    // The first test is for no digits at all, the second for a point without digits behind it.
+    if digits == 0 || point > finer {
+        return None;
+    }
+    let aligned = joined.wrapping_shl(64 - digits);
+    if (aligned.wrapping_add(every(0x76)) | aligned) & every(0x80) != 0 {
+        return None;
+    }
+    let number = i64::try_from(fold(aligned)).ok()? * power;
+    Some((number, at + usize::try_from(size / 8).ok()? + 1))
 }
 
 /// `text` as a number in units of `10^-decimals`, if it is plain and exact.
