@@ -8,6 +8,8 @@
 //! The [records](super::records) stay the reference: what is taken here means the same there, and whatever is in any way
 //! unlike this is left to them, the whole day with its 400s.
 
+use std::ops::Range;
+
 use tallywatt_core::calendar::{UtcSeconds, Zone};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::Issued;
@@ -16,10 +18,11 @@ use super::frame::RECORD_SIZE_MAX;
 use super::quality::{self, Flag};
 use super::records::{Channel, DAY_TAIL_COUNT, REASON_AT, UPDATE_AT};
 use super::stamps;
-use crate::digits::{field_at, word_at};
+use crate::digits::{FieldReader, leading, word_at};
+use crate::scale::Unit;
 use crate::sink::{RUN_VALUE_COUNT_MAX, ReadingRun};
 use crate::source_notes::SourceNote;
-use crate::stamp::{number, read_compact_day};
+use crate::stamp::{number, read_compact_day, second_of_day};
 use crate::tally::Tally;
 
 /// Dates whose first instant is remembered.
@@ -28,6 +31,8 @@ const DATE_COUNT: usize = 512;
 const NO_DATE: u64 = u64::MAX;
 /// The longest tail of a 300 that is compared with the one before.
 const TAIL_SIZE_MAX: usize = 64;
+/// The size of `YYYYMMDDhhmmss`.
+const STAMP_SIZE: usize = 14;
 /// The size of `300,YYYYMMDD,`.
 const HEAD_SIZE: usize = 13;
 /// Seconds of a day whose clock does not change: only such days are ordinary.
@@ -38,10 +43,14 @@ pub(super) struct Lane<'a> {
     zone: &'a Zone,
     /// Eight digits of a date and its first instant, each at the place its digits fall on.
     dates: Vec<(u64, UtcSeconds)>,
+    /// For the unit of the last day.
+    fields: FieldReader,
     values_wh: Vec<i64>,
-    /// The last tail, and its text.
-    tail: Option<Tail>,
+    /// The last tail.
+    tail: Tail,
+    /// Its text, empty before the first, and where in it the update stamp stands.
     tail_text: Vec<u8>,
+    update: Range<usize>,
     runs: Vec<Run>,
 }
 
@@ -66,7 +75,6 @@ struct Run {
 pub(super) struct Day {
     start: UtcSeconds,
     issued: Issued,
-    tail: Tail,
     /// Where the record after it begins.
     pub(super) end: usize,
     /// Lines of it and its 400s.
@@ -78,9 +86,11 @@ impl<'a> Lane<'a> {
         Self {
             zone,
             dates: vec![(NO_DATE, UtcSeconds(0)); DATE_COUNT],
+            fields: FieldReader::new(b',', Unit::KWH.decimals()),
             values_wh: vec![0; RUN_VALUE_COUNT_MAX],
-            tail: None,
+            tail: Tail { flag: Flag::Null, note: SourceNote::default(), issued: None },
             tail_text: Vec::with_capacity(TAIL_SIZE_MAX),
+            update: 0..0,
             runs: Vec::new(),
         }
     }
@@ -91,19 +101,21 @@ impl<'a> Lane<'a> {
         if text.get(at + HEAD_SIZE - 1) != Some(&b',') {
             return None;
         }
-        let decimals = channel.unit.decimals();
+        if self.fields.decimals() != channel.unit.decimals() {
+            self.fields = FieldReader::new(b',', channel.unit.decimals());
+        }
         let mut value_at = at + HEAD_SIZE;
         for value_wh in self.values_wh.get_mut(..channel.interval_count)? {
-            (*value_wh, value_at) = field_at(text, value_at, b',', decimals)?;
+            (*value_wh, value_at) = self.fields.read(text, value_at)?;
         }
         let (tail, mut end) = line_at(text, value_at)?;
         if end - at > RECORD_SIZE_MAX {
             return None;
         }
-        let tail = self.tail(tail)?;
+        self.read_tail(tail)?;
         let mut line_count = 1;
         self.runs.clear();
-        if tail.flag == Flag::Varies {
+        if self.tail.flag == Flag::Varies {
             while text.get(end..)?.starts_with(b"400,") {
                 let (line, next) = line_at(text, end)?;
                 let first = self.runs.last().map_or(0, |run| run.end);
@@ -117,15 +129,15 @@ impl<'a> Lane<'a> {
         }
         // What comes next ends the day surely: neither a 400, nor a blank line before one.
         matches!(text.get(end)?, b'1' | b'2' | b'3' | b'5' | b'9').then_some(())?;
-        let issued = tail.issued.unwrap_or(created);
-        Some(Day { start, issued, tail, end, line_count })
+        let issued = self.tail.issued.unwrap_or(created);
+        Some(Day { start, issued, end, line_count })
     }
 
     /// Hands over the day that was read last.
     pub(super) fn hand_over(&self, day: &Day, channel: &Channel, line: u64, tally: &mut Tally<'_>) {
         tally.issued(day.issued);
         let count = channel.interval_count;
-        tally.note(&day.tail.note, if day.tail.flag == Flag::Varies { 0 } else { count });
+        tally.note(&self.tail.note, if self.tail.flag == Flag::Varies { 0 } else { count });
         let values_wh = &self.values_wh[..count];
         let mut run = ReadingRun {
             usage_point: channel.usage_point,
@@ -144,7 +156,7 @@ impl<'a> Lane<'a> {
             }
         };
         if self.runs.is_empty() {
-            return hand_over(day.tail.flag, &run, tally);
+            return hand_over(self.tail.flag, &run, tally);
         }
         let interval_s = i64::from(channel.interval_minutes) * 60;
         let mut at = 0;
@@ -173,10 +185,22 @@ impl<'a> Lane<'a> {
         Some(known.1)
     }
 
-    /// What the tail means; `None` if it has quotes, too many fields, or a code that is not known.
-    fn tail(&mut self, text: &[u8]) -> Option<Tail> {
-        if let Some(tail) = self.tail.filter(|_| text == self.tail_text) {
-            return Some(tail);
+    /// Reads the tail, or as much of it as the last one does not tell; `None` if it has quotes, too many fields, or a code
+    /// that is not known.
+    fn read_tail(&mut self, text: &[u8]) -> Option<()> {
+        if text == self.tail_text && !text.is_empty() {
+            return Some(());
+        }
+        let Range { start, end } = self.update;
+        if text.len() == self.tail_text.len()
+            && start < end
+            && text.get(..start)? == self.tail_text.get(..start)?
+            && text.get(end..)? == self.tail_text.get(end..)?
+            && let Some(issued) = self.update_of(text.get(start..end)?)
+        {
+            self.tail.issued = Some(issued);
+            self.tail_text.get_mut(start..end)?.copy_from_slice(&text[start..end]);
+            return Some(());
         }
         if memchr::memchr(b'"', text).is_some() {
             return None;
@@ -187,20 +211,35 @@ impl<'a> Lane<'a> {
             *places.next()? = field.trim_ascii();
         }
         let flag = Flag::read(fields[0])?;
-        let issued = match fields[UPDATE_AT] {
-            b"" => None,
-            stamp => {
-                let instant = stamps::read_by(stamp, |date| self.start_of(u64::from_le_bytes(*date)))?;
-                Some(stamps::as_issued(instant)?)
-            }
-        };
-        let tail = Tail { flag, note: quality::note(b"300", fields[0], fields[REASON_AT]), issued };
+        let stamp = fields[UPDATE_AT];
+        let issued = if stamp.is_empty() { None } else { Some(self.update_of(stamp)?) };
+        self.tail = Tail { flag, note: quality::note(b"300", fields[0], fields[REASON_AT]), issued };
+        self.tail_text.clear();
+        self.update = 0..0;
         if text.len() <= TAIL_SIZE_MAX {
-            self.tail_text.clear();
             self.tail_text.extend_from_slice(text);
-            self.tail = Some(tail);
+            // Without blanks around the stamp it is as long as the field.
+            let start = memchr::memchr_iter(b',', text).nth(UPDATE_AT - 1).map_or(0, |comma| comma + 1);
+            if text.get(start..)?.starts_with(stamp) && stamp.len() == STAMP_SIZE {
+                self.update = start..start + STAMP_SIZE;
+            }
         }
-        Some(tail)
+        Some(())
+    }
+
+    /// The issue that an update stamp says.
+    fn update_of(&mut self, stamp: &[u8]) -> Option<Issued> {
+        let instant = match *stamp {
+            // The last eight digits are those of the day of month and the clock.
+            [_, _, _, _, _, _, ref clock @ ..] if stamp.len() == STAMP_SIZE => {
+                let (8, digits) = leading(word_at(clock, 0)?) else { return None };
+                let clock = u32::try_from(digits % 1_000_000).ok()?;
+                let second = second_of_day(clock / 10_000, clock / 100 % 100, clock % 100)?;
+                self.start_of(word_at(stamp, 0)?)?.plus(i64::from(second))
+            }
+            _ => stamps::read_by(stamp, |date| self.start_of(u64::from_le_bytes(*date)))?,
+        };
+        stamps::as_issued(instant)
     }
 }
 
