@@ -9,7 +9,14 @@
 //!   900 ─ end               exactly one, last
 //! ```
 //!
-//! The frame is checked before the first value is handed over, so that a file that was cut off gives nothing.
+//! The [frame] is checked before the first value is handed over, so that a file that was cut off gives nothing.
+//!
+//! Each day is of an issue: the update stamp of its 300, or the 100's creation stamp. So of two deliveries of a day, in one
+//! file or in two, the one that its source changed last stands. Methods and reasons of the [quality] codes are counted in
+//! the [notes](crate::source_notes), record by record. Ordinary days go the [short way](lane).
+//!
+//! Providers differ, and all of this is taken: units in any capitals (`KWH`), `.5` for `0.5`, blanks around fields, blank
+//! lines, a byte-order mark, `\r\n`, fields left out at the end of a record, a new 200 before each day.
 
 pub(crate) mod frame;
 mod lane;
