@@ -11,7 +11,7 @@ fn bench(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(case.run().reading_count));
         let name = format!("{}/points={household_count},days={day_count}", case.name);
         group.bench_function(name, |bencher| bencher.iter(|| case.run()));
-        if matches!(case.name, "long" | "frames") {
+        if matches!(case.name, "nem12" | "long" | "frames") {
             let name = format!("{}/points={household_count},days={day_count},by=row", case.name);
             group.bench_function(name, |bencher| bencher.iter(|| case.run_by_row()));
         }

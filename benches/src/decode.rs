@@ -1,5 +1,5 @@
 //! Decode: the same month of one region from day rows, wide rows, NEM12, rows of one value and frames into a sink
-//! that only counts; the last two also by the reference, which reads every row and frame by itself.
+//! that only counts; the last three also by the reference, which reads every row and frame by itself.
 
 use std::fmt::Write as _;
 use std::ops::ControlFlow;

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Taken so, the findings are those of [`decode`](crate::decode::decode), value by value. Delimited text,
-//! frames and packs can be decoded so; NEM12 and 80020 files are read whole, and give no decoder.
+//! frames and packs can be decoded so; NEM12, NEM13 and 80020 files are read whole, and give no
+//! decoder.
 //!
 //! A block may hold what only the blocks before it can settle: which of two instants a stamp in a doubled hour
 //! means. It then ends in [`BlockError::Earlier`], and the file is decoded from its start with

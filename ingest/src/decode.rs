@@ -6,6 +6,7 @@ use crate::format::SourceFile;
 use crate::profile::Profile;
 use crate::refusal::FileRefusal;
 use crate::sink::ReadingSink;
+use crate::source_notes::SourceNotes;
 use crate::tally::Tally;
 
 /// What went through a decoder.
@@ -25,7 +26,7 @@ pub struct DecodeSummary {
     pub rounded_count: u64,
     /// Intervals that the file itself says have no value.
     pub null_count: u64,
-    /// Records of a known kind that carry no interval values: NEM12 500, 80020 groups and flows.
+    /// Records of a known kind that carry no interval values: NEM12 500, NEM13 550, 80020 groups and flows.
     pub ignored_count: u64,
     /// The sink stopped decoding before the end.
     pub stopped: bool,
@@ -48,6 +49,19 @@ pub fn decode(
     bytes: &mut dyn BufRead,
     sink: &mut dyn ReadingSink,
 ) -> Result<DecodeSummary, FileRefusal> {
+    decode_noted(profile, file_name, bytes, sink).map(|(summary, _)| summary)
+}
+
+/// As [`decode`], with what the source says of its values in its own codes.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_noted(
+    profile: &Profile,
+    file_name: &str,
+    bytes: &mut dyn BufRead,
+    sink: &mut dyn ReadingSink,
+) -> Result<(DecodeSummary, SourceNotes), FileRefusal> {
     decode_at(Pace::ByLane, profile, file_name, bytes, sink)
 }
 
@@ -62,6 +76,19 @@ pub fn decode_by_row(
     bytes: &mut dyn BufRead,
     sink: &mut dyn ReadingSink,
 ) -> Result<DecodeSummary, FileRefusal> {
+    decode_noted_by_row(profile, file_name, bytes, sink).map(|(summary, _)| summary)
+}
+
+/// As [`decode_by_row`], with what the source says of its values in its own codes.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_noted_by_row(
+    profile: &Profile,
+    file_name: &str,
+    bytes: &mut dyn BufRead,
+    sink: &mut dyn ReadingSink,
+) -> Result<(DecodeSummary, SourceNotes), FileRefusal> {
     decode_at(Pace::ByRow, profile, file_name, bytes, sink)
 }
 
@@ -80,9 +107,9 @@ fn decode_at(
     file_name: &str,
     bytes: &mut dyn BufRead,
     sink: &mut dyn ReadingSink,
-) -> Result<DecodeSummary, FileRefusal> {
+) -> Result<(DecodeSummary, SourceNotes), FileRefusal> {
     let mut tally = Tally::new(sink);
     let mut file = SourceFile { name: file_name, zone: profile.zone(), bytes, pace };
     profile.format().decode(&mut file, &mut tally)?;
-    Ok(tally.finish())
+    Ok(tally.finish_noted())
 }

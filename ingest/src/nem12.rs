@@ -9,53 +9,82 @@
 //!   900 ─ end               exactly one, last
 //! ```
 //!
-//! The frame is checked before the first value is handed over, so that a file that was cut off gives nothing.
+//! The [frame] is checked before the first value is handed over, so that a file that was cut off gives nothing.
+//!
+//! Each day is of an issue: the update stamp of its 300, or the 100's creation stamp. So of two deliveries of a day, in one
+//! file or in two, the one that its source changed last stands. Methods and reasons of the [quality] codes are counted in
+//! the [notes](crate::source_notes), record by record. Ordinary days go the [short way](lane).
+//!
+//! Providers differ, and all of this is taken: units in any capitals (`KWH`), `.5` for `0.5`, blanks around fields, blank
+//! lines, a byte-order mark, `\r\n`, fields left out at the end of a record, a new 200 before each day.
 
+pub(crate) mod frame;
+mod lane;
+pub(crate) mod quality;
 mod records;
+pub(crate) mod stamps;
 
 use std::ops::ControlFlow;
 
 use tallywatt_core::calendar::Zone;
+use tallywatt_core::reading::Issued;
 use tallywatt_core::rejection::RejectionCode;
 
-use self::records::{Channel, Day, Run};
+use self::frame::{Frame, RECORD_SIZE_MAX, Records, Version};
+use self::lane::Lane;
+use self::records::{Channel, Day, DayContext, Run};
+use crate::decode::Pace;
 use crate::format::{Format, FormatKind, SourceFile};
 use crate::lines::Fields;
-use crate::refusal::{FileRefusal, shown};
+use crate::refusal::FileRefusal;
 use crate::tally::Tally;
-
-/// The longest record, in bytes: 288 values of 18 digits take a third of it.
-const RECORD_SIZE_MAX: usize = 64 << 10;
 
 pub(crate) const KIND: FormatKind = FormatKind {
     name: "nem12",
-    keys: &["round_to_wh"],
+    keys: &["round_to_wh", "frame"],
     // Market time: Brisbane's all year, everywhere.
     zone: Some("+10:00"),
-    read: |document, _| Ok(Box::new(Nem12 { rounds: document.round_to_wh.unwrap_or(false) })),
+    read: |document, text| {
+        let frame = Frame::read(document.frame.as_deref(), text)?;
+        Ok(Box::new(Nem12 { rounds: document.round_to_wh.unwrap_or(false), frame }))
+    },
     profiles: &[("nem12", include_str!("../profiles/nem12.toml"))],
 };
 
-/// NEM12 files say everything but whether rounding is allowed.
+/// NEM12 files say everything but whether rounding is allowed, and whether their frame must be whole.
 #[derive(Debug, Clone, Copy)]
 struct Nem12 {
     rounds: bool,
+    frame: Frame,
 }
 
 impl Format for Nem12 {
     fn decode(&self, file: &mut SourceFile<'_>, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
         let text = file.whole()?;
-        decode(self, file.zone, &text, tally)
+        decode(self, file.zone, &text, file.pace, tally)
     }
 }
 
 /// Decodes a whole file.
-fn decode(profile: &Nem12, zone: &Zone, text: &[u8], tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
-    check_frame(text)?;
-    let mut reader =
-        Reader { profile, zone, channel: Channel::none(), pending: None, day_lost: false, last_line: 0 };
+fn decode(
+    profile: &Nem12,
+    zone: &Zone,
+    text: &[u8],
+    pace: Pace,
+    tally: &mut Tally<'_>,
+) -> Result<(), FileRefusal> {
+    frame::check(text, Version::Nem12, profile.frame)?;
+    let mut reader = Reader::new(profile, zone);
+    let mut lane = (pace == Pace::ByLane).then(|| Lane::new(zone));
     let mut fields = Fields::default();
-    for (line, record) in records(text) {
+    let mut records = Records::new(text);
+    loop {
+        if let Some(lane) = &mut lane
+            && reader.lane(lane, &mut records, tally).is_break()
+        {
+            return Ok(());
+        }
+        let Some((line, record)) = records.next() else { break };
         tally.summary.line_count = line;
         if !is_run(record) && reader.flush(tally).is_break() {
             return Ok(());
@@ -66,73 +95,13 @@ fn decode(profile: &Nem12, zone: &Zone, text: &[u8], tally: &mut Tally<'_>) -> R
             return Ok(());
         }
     }
+    // Only a file that need not end in a 900 ends in a day.
+    let _ = reader.flush(tally);
     Ok(())
 }
 
-/// The records with their lines, counted from 1; blank lines are passed over.
-fn records(text: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    (1..).zip(text.split(|&byte| byte == b'\n')).filter_map(|(line, record)| {
-        let record = record.strip_suffix(b"\r").unwrap_or(record);
-        (!record.trim_ascii().is_empty()).then_some((line, record))
-    })
-}
-
-/// The record's kind: what stands before its first comma.
-fn kind(record: &[u8]) -> &[u8] {
-    record.split(|&byte| byte == b',').next().unwrap_or_default().trim_ascii()
-}
-
 fn is_run(record: &[u8]) -> bool {
-    kind(record) == b"400"
-}
-
-/// One 100 first, one 900 last, and at least one 300 between them.
-fn check_frame(text: &[u8]) -> Result<(), FileRefusal> {
-    let header = |line, what: &str| FileRefusal::Header { line, what: what.to_owned() };
-    let mut day_count = 0_u64;
-    let (mut first, mut ended) = (true, false);
-    let mut last_line = 1;
-    for (line, record) in records(text) {
-        if std::str::from_utf8(record).is_err() {
-            return Err(FileRefusal::NotText { line, encoding: "utf-8" });
-        }
-        if ended {
-            return Err(header(line, "a record after the end record 900"));
-        }
-        match (kind(record), first) {
-            (b"100", true) => check_header(record, line)?,
-            (b"100", false) => return Err(header(line, "a second header record 100")),
-            (_, true) => return Err(header(line, "the first record is not the header record 100")),
-            (b"300", false) => day_count += 1,
-            (b"900", false) => ended = true,
-            _ => (),
-        }
-        first = false;
-        last_line = line;
-    }
-    if first {
-        return Err(FileRefusal::Empty);
-    }
-    if !ended {
-        return Err(FileRefusal::Truncated { line: last_line, what: "no end record 900".to_owned() });
-    }
-    if day_count == 0 { Err(FileRefusal::NoReadings) } else { Ok(()) }
-}
-
-fn check_header(record: &[u8], line: u64) -> Result<(), FileRefusal> {
-    let version = record.split(|&byte| byte == b',').nth(1).unwrap_or_default().trim_ascii();
-    match version {
-        b"NEM12" => Ok(()),
-        b"NEM13" => {
-            let what = "a NEM13 file: register reads are not taken yet".to_owned();
-            Err(FileRefusal::NotThisFormat { line, what })
-        }
-        other => {
-            let what = format!("version {:?}, not NEM12", shown(&String::from_utf8_lossy(other)));
-            Err(FileRefusal::NotThisFormat { line, what })
-        }
-    }
+    frame::kind(record) == b"400"
 }
 
 /// Where in the file we are.
@@ -145,32 +114,82 @@ struct Reader<'a> {
     pending: Option<Day>,
     /// The last 300 was set aside, and its 400s with it.
     day_lost: bool,
+    /// The issue of days that do not name their own.
+    created: Issued,
     last_line: u64,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    const fn new(profile: &'a Nem12, zone: &'a Zone) -> Self {
+        Self {
+            profile,
+            zone,
+            channel: Channel::none(),
+            pending: None,
+            day_lost: false,
+            created: Issued::UNSAID,
+            last_line: 0,
+        }
+    }
+
+    /// Takes the days from here that go the short way.
+    fn lane(
+        &mut self,
+        lane: &mut Lane<'_>,
+        records: &mut Records<'_>,
+        tally: &mut Tally<'_>,
+    ) -> ControlFlow<()> {
+        loop {
+            let (text, at, line) = records.rest();
+            let Ok(channel) = self.channel else { return ControlFlow::Continue(()) };
+            if !text.get(at..).is_some_and(|rest| rest.starts_with(b"300,")) {
+                return ControlFlow::Continue(());
+            }
+            tally.summary.line_count = line;
+            self.flush(tally)?;
+            let Some(day) = lane.day(text, at, &channel, self.created) else {
+                return ControlFlow::Continue(());
+            };
+            let end_line = line + day.line_count;
+            lane.hand_over(&day, &channel, line, tally);
+            self.day_lost = false;
+            self.last_line = end_line - 1;
+            // The next record is there, and is not a 400: it is what ends a day.
+            tally.summary.line_count = end_line;
+            records.skip_to(day.end, end_line);
+            tally.line_done(self.last_line)?;
+        }
+    }
+
     fn record(&mut self, record: &[u8], line: u64, fields: &mut Fields, tally: &mut Tally<'_>) {
         if record.len() > RECORD_SIZE_MAX {
-            let count = if kind(record) == b"300" { records::value_count_of(&self.channel) } else { 0 };
+            let count =
+                if frame::kind(record) == b"300" { records::value_count_of(&self.channel) } else { 0 };
             return tally.reject(RejectionCode::LineTooLong, line, count, record);
         }
         let Some(row) = fields.split(record, b',') else {
-            let count = if kind(record) == b"300" { records::value_count_of(&self.channel) } else { 0 };
+            let count =
+                if frame::kind(record) == b"300" { records::value_count_of(&self.channel) } else { 0 };
             return tally.reject(RejectionCode::Structure, line, count, record);
         };
         match row.field(0) {
-            b"100" | b"900" => (),
+            b"100" => {
+                self.channel = Channel::none();
+                self.created = frame::created(row, record, line, self.zone, tally);
+            }
+            b"900" => self.channel = Channel::none(),
             b"200" => {
                 self.channel = Channel::read(row);
                 if let Err(code) = self.channel {
                     tally.reject(code, line, 0, record);
                 }
             }
-            b"300" => match records::read_day(&self.channel, row, line, self.zone, self.profile.rounds) {
+            b"300" => match records::read_day(self.context(), row, line) {
                 Ok(day) => self.pending = Some(day),
                 Err((code, count)) => {
                     self.day_lost = true;
-                    return tally.reject(code, line, count, record);
+                    let text = records::day_text(&self.channel, row, record);
+                    return tally.reject(code, line, count, &text);
                 }
             },
             b"400" => match (&mut self.pending, Run::read(row)) {
@@ -187,6 +206,11 @@ impl Reader<'_> {
             _ => tally.reject(RejectionCode::Structure, line, 0, record),
         }
         self.day_lost = false;
+    }
+
+    const fn context(&self) -> DayContext<'_> {
+        let rounds = self.profile.rounds;
+        DayContext { channel: &self.channel, zone: self.zone, rounds, created: self.created }
     }
 
     /// Hands the pending day over, now that no 400 can follow.

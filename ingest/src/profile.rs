@@ -1,7 +1,7 @@
 //! Profiles: what a source's files look like, said in TOML, so that no decoder has to guess.
 //!
 //! ```toml
-//! format = "csv"                      # csv, nem12, 80020, frames, packs
+//! format = "csv"                      # csv, nem12, nem13, 80020, frames, packs
 //! layout = "long"                     # long: one value a row; wide: one column a usage point; day: one row a day
 //! encoding = "utf-8"                  # or windows-1251
 //! delimiter = ";"                     # , ; | or a tab
@@ -17,6 +17,7 @@
 //! round_to_wh = false                 # true: values finer than 1 Wh are rounded, and counted
 //! usage_point_from = "file"           # or usage_point = "NAME", or a column
 //! max_power_w = 15000
+//! frame = "required"                 # nem12, nem13: or optional, for files without records 100 and 900
 //!
 //! [columns]
 //! start = "time"

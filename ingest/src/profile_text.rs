@@ -33,6 +33,7 @@ pub(crate) struct Document {
     pub(crate) usage_point: Option<String>,
     pub(crate) usage_point_from: Option<String>,
     pub(crate) max_power_w: Option<i64>,
+    pub(crate) frame: Option<String>,
     pub(crate) columns: Option<ColumnsTable>,
 }
 
@@ -129,6 +130,7 @@ impl Document {
             ("[columns", self.columns.is_some()),
             ("unit", self.unit.is_some()),
             ("multiplier", self.multiplier.is_some()),
+            ("frame", self.frame.is_some()),
             ("round_to_wh", self.round_to_wh.is_some()),
         ];
         let unused = given.map(|(key, there)| (key, there && !kind.keys.contains(&key)));

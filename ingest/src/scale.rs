@@ -41,6 +41,11 @@ impl Unit {
             .map(|(_, unit)| unit)
     }
 
+    /// Decimals of one unit in whole watt-hours.
+    pub(crate) const fn decimals(self) -> u32 {
+        self.decimals
+    }
+
     /// Whether a register of this flow is counted in it.
     pub(crate) const fn measures(self, flow: Flow) -> bool {
         self.reactive == matches!(flow, Flow::ReactiveImport | Flow::ReactiveExport)

@@ -17,6 +17,7 @@ use tallywatt_ledger::frame::FrameHeader;
 
 use crate::decode::DecodeSummary;
 use crate::sink::{RUN_VALUE_COUNT_MAX, ReadingRun, ReadingSink};
+use crate::source_notes::{NoteCounts, SourceNote, SourceNotes};
 
 /// Counts what goes through it.
 pub(crate) struct Tally<'a> {
@@ -25,6 +26,7 @@ pub(crate) struct Tally<'a> {
     gathered: Gathered,
     values_wh: Vec<i64>,
     issued: Issued,
+    notes: SourceNotes,
 }
 
 /// One value with everything that is said of it, before it is a reading.
@@ -69,6 +71,7 @@ impl<'a> Tally<'a> {
             gathered,
             values_wh: Vec::new(),
             issued: Issued::UNSAID,
+            notes: SourceNotes::default(),
         }
     }
 
@@ -139,6 +142,12 @@ impl<'a> Tally<'a> {
         }
     }
 
+    /// A record says this of so many values.
+    pub(crate) fn note(&mut self, note: &SourceNote, value_count: usize) {
+        let value_count = u64::try_from(value_count).unwrap_or(u64::MAX);
+        self.notes.add(note, NoteCounts { record_count: 1, value_count })
+    }
+
     /// A read of a cumulative register.
     pub(crate) fn register_read(&mut self, read: &RegisterRead, line: u64) {
         self.hand_over_gathered();
@@ -184,9 +193,14 @@ impl<'a> Tally<'a> {
     }
 
     /// Hands over what is still gathered, and says what went through.
-    pub(crate) fn finish(mut self) -> DecodeSummary {
+    pub(crate) fn finish(self) -> DecodeSummary {
+        self.finish_noted().0
+    }
+
+    /// The same, with what the source said of the values.
+    pub(crate) fn finish_noted(mut self) -> (DecodeSummary, SourceNotes) {
         self.hand_over_gathered();
-        self.summary
+        (self.summary, self.notes)
     }
 }
 

@@ -26,6 +26,7 @@ fn sound(name: &str) -> Vec<u8> {
             let values = ",0.5".repeat(48);
             format!("100,NEM12,1,A,B\n200,N,E1,1,E1,N1,M,kWh,30,\n300,20260301{values},V,,,,\n400,1,40,A,,\n400,41,48,N,,\n900\n")
         }
+        "nem13" => "100,NEM13,1,A,B\n250,N,1141,1,41,41,M,E,00990,20260101120000,A,,,01020,20260401120000,E62,77,,30,KWH,20260701,20260402000000,\n550,N,,E,\n900\n".to_owned(),
         "80020" => "<?xml version=\"1.0\" encoding=\"windows-1251\"?><message class=\"80020\"><datetime><day>20101031</day></datetime>\
             <area><measuringpoint code=\"P\"><measuringchannel code=\"01\"><period start=\"0200\" end=\"0230\" summer=\"1\">\
             <value status=\"0\">5&amp;</value></period></measuringchannel></measuringpoint><peretok/></area></message>".to_owned(),

@@ -9,8 +9,6 @@ use std::path::Path;
 
 use common::{files_under, recorded, run};
 use serde_json::Value;
-use tallywatt_core::decimal::Decimal;
-use tallywatt_core::register::Flow;
 use tallywatt_core::rejection::RejectionCode;
 use tallywatt_ingest::container::each_member;
 use tallywatt_ingest::decode::{DecodeSummary, decode};
@@ -37,87 +35,6 @@ fn members(profile: &Profile, path: &Path) -> Vec<(String, Decoded)> {
 fn expected(name: &str) -> Option<Value> {
     let path = recorded("expected")?.join(name);
     Some(serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap())
-}
-
-/// `NMI/suffix` → watt-hours.
-fn totals_of(found: &Collected) -> BTreeMap<String, i64> {
-    let mut totals = BTreeMap::new();
-    for reading in &found.readings {
-        let letter = match reading.register.flow {
-            Flow::Import => 'E',
-            Flow::Export => 'B',
-            Flow::ReactiveImport => 'Q',
-            Flow::ReactiveExport => 'K',
-        };
-        let key = format!("{}/{letter}{}", reading.usage_point, reading.register.channel);
-        *totals.entry(key).or_insert(0) += reading.energy_wh;
-    }
-    totals
-}
-
-/// The sums of an expected member, whose keys are `NMI/suffix/unit`, in watt-hours.
-fn expected_totals(member: &Value) -> BTreeMap<String, i64> {
-    let mut totals = BTreeMap::new();
-    for (key, sum) in member["totals"].as_object().unwrap() {
-        let (register, unit) = key.rsplit_once('/').unwrap();
-        let decimals = if unit.to_ascii_lowercase().starts_with('k') { 3 } else { 0 };
-        let sum = Decimal::parse(sum.as_str().unwrap().as_bytes(), b'.').unwrap();
-        *totals.entry(register.to_owned()).or_insert(0) += sum.scaled(decimals).unwrap();
-    }
-    totals
-}
-
-/// No file differs: none of the sound ones has a null interval, so every value of theirs is handed over.
-#[test]
-fn nem12_totals() {
-    let (Some(folder), Some(expected)) = (recorded("nem12"), expected("nem12_totals.json")) else { return };
-    let profile = Profile::builtin("nem12").unwrap();
-    let mut compared = 0;
-    for path in files_under(folder) {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let entry =
-            expected.as_object().unwrap().iter().find(|(key, _)| key.rsplit('/').next() == Some(name));
-        for (member, decoded) in members(&profile, &path) {
-            if name.contains("NEM13") {
-                assert!(matches!(decoded, Err(FileRefusal::NotThisFormat { .. })), "{name}");
-                continue;
-            }
-            let (found, summary) = decoded.unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
-            let (_, entry) = entry.unwrap_or_else(|| panic!("{name} is not in the expected totals"));
-            let own = entry["own"].as_object().unwrap();
-            let want = own.get(&member).unwrap_or_else(|| panic!("{name} has no member {member}"));
-            assert_eq!(found.rejections, [], "{name}");
-            assert_eq!(summary.null_count, 0, "{name}");
-            assert_eq!(summary.ignored_count, want["b2b_500"].as_u64().unwrap(), "{name}");
-            assert_eq!(totals_of(&found), expected_totals(want), "{name}");
-            compared += 1;
-        }
-    }
-    assert_eq!(compared, 52);
-}
-
-#[test]
-fn nem13_is_refused() {
-    let Some(folder) = recorded("nem13") else { return };
-    let profile = Profile::builtin("nem12").unwrap();
-    for path in files_under(folder) {
-        for (name, decoded) in members(&profile, &path) {
-            assert!(matches!(decoded, Err(FileRefusal::NotThisFormat { line: 1, .. })), "{name}");
-        }
-    }
-}
-
-#[test]
-fn broken_nem12_gives_nothing_unsaid() {
-    let Some(folder) = recorded("malformed/nem12") else { return };
-    let profile = Profile::builtin("nem12").unwrap();
-    for path in files_under(folder) {
-        for (name, decoded) in members(&profile, &path) {
-            if let Ok((found, _)) = decoded {
-                assert!(!found.rejections.is_empty() && found.readings.is_empty(), "{name}");
-            }
-        }
-    }
 }
 
 const ZONNEDAEL: &str = "interval/zonnedael_56m/liander_zonnedael_2013_original.csv";

@@ -1,28 +1,36 @@
 //! The records of a NEM12 file: 200 a register, 300 its day, 400 a run of intervals of one quality.
 
+use std::borrow::Cow;
+
 use tallywatt_core::calendar::{UtcSeconds, Zone};
 use tallywatt_core::label::UsagePointId;
-use tallywatt_core::quality::Quality;
+use tallywatt_core::reading::Issued;
 use tallywatt_core::register::{Flow, Register};
 use tallywatt_core::rejection::RejectionCode;
 
+use super::quality::{self, Flag};
+use super::stamps;
 use crate::lines::Row;
 use crate::scale::{Scale, Unit};
+use crate::source_notes::SourceNote;
 use crate::stamp::{number, read_compact_day};
 use crate::tally::{self, Interval, Tally};
 
 /// Fields of a 300 after its values: quality, reason, description, update and load stamps; only the first must be there.
-const DAY_TAIL_COUNT: usize = 5;
+pub(super) const DAY_TAIL_COUNT: usize = 5;
+/// Where among them the reason stands, and the update stamp.
+pub(super) const REASON_AT: usize = 1;
+pub(super) const UPDATE_AT: usize = 3;
 
 /// What a 200 says.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Channel {
-    usage_point: UsagePointId,
-    register: Register,
-    unit: Unit,
-    interval_minutes: u8,
+    pub(super) usage_point: UsagePointId,
+    pub(super) register: Register,
+    pub(super) unit: Unit,
+    pub(super) interval_minutes: u8,
     /// Values of a day: 1440 / interval length.
-    interval_count: usize,
+    pub(super) interval_count: usize,
 }
 
 impl Channel {
@@ -75,42 +83,12 @@ pub(super) fn value_count_of(channel: &Result<Channel, RejectionCode>) -> u32 {
     channel.as_ref().map_or(0, |channel| tally::count(channel.interval_count))
 }
 
-/// What a quality flag says of an interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flag {
-    Of(Quality),
-    /// `N`: there is no value.
-    Null,
-    /// `V`: the 400s that follow say it.
-    Varies,
-}
-
-impl Flag {
-    /// A letter, and for E, F and S two digits of the method.
-    fn read(text: &[u8]) -> Option<Self> {
-        let (&letter, method) = text.split_first()?;
-        if !(method.is_empty() || (method.len() == 2 && method.iter().all(u8::is_ascii_digit))) {
-            return None;
-        }
-        Some(match letter {
-            b'A' => Self::Of(Quality::Valid),
-            // Estimated for the time being.
-            b'E' => Self::Of(Quality::Projected),
-            // A final substitute.
-            b'F' => Self::Of(Quality::Derived),
-            b'S' => Self::Of(Quality::Other),
-            b'N' => Self::Null,
-            b'V' => Self::Varies,
-            _ => return None,
-        })
-    }
-}
-
 /// One run of intervals, first and last counted from 1.
 pub(super) struct Run {
     first: usize,
     last: usize,
     flag: Flag,
+    note: SourceNote,
 }
 
 impl Run {
@@ -123,7 +101,8 @@ impl Run {
             |field| number(field).and_then(|at| usize::try_from(at).ok()).ok_or(RejectionCode::Structure);
         let (first, last) = (at(row.field(1))?, at(row.field(2))?);
         let flag = Flag::read(row.field(3)).filter(|&flag| flag != Flag::Varies);
-        Ok(Self { first, last, flag: flag.ok_or(RejectionCode::QualityFlag)? })
+        let note = quality::note(b"400", row.field(3), row.field(4));
+        Ok(Self { first, last, flag: flag.ok_or(RejectionCode::QualityFlag)?, note })
     }
 }
 
@@ -132,8 +111,13 @@ pub(super) struct Day {
     channel: Channel,
     start: UtcSeconds,
     line: u64,
+    /// When its source last changed it.
+    issued: Issued,
     /// Whether the 400s say the quality.
     varies: bool,
+    /// What the 300 says, and each 400 of how many intervals.
+    note: SourceNote,
+    run_notes: Vec<(SourceNote, usize)>,
     energies: Vec<Energy>,
     flags: Vec<Option<Flag>>,
 }
@@ -144,14 +128,23 @@ struct Energy {
     raw: Vec<u8>,
 }
 
+/// What a day is read with, beside its record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DayContext<'a> {
+    pub(super) channel: &'a Result<Channel, RejectionCode>,
+    pub(super) zone: &'a Zone,
+    pub(super) rounds: bool,
+    /// The issue of a day without an update stamp.
+    pub(super) created: Issued,
+}
+
 /// `300,date,value…,quality[,reason,description,update,load]`, or why not and how many values are lost.
 pub(super) fn read_day(
-    channel: &Result<Channel, RejectionCode>,
+    context: DayContext<'_>,
     row: Row<'_>,
     line: u64,
-    zone: &Zone,
-    rounds: bool,
 ) -> Result<Day, (RejectionCode, u32)> {
+    let DayContext { channel, zone, rounds, created } = context;
     let channel = match channel {
         Ok(channel) => *channel,
         Err(code) => return Err((*code, tally::count(row.len().saturating_sub(2 + DAY_TAIL_COUNT)))),
@@ -175,11 +168,27 @@ pub(super) fn read_day(
         text if text[0].is_ascii_digit() => return Err(all(RejectionCode::Structure)),
         text => Flag::read(text).ok_or(all(RejectionCode::QualityFlag))?,
     };
+    let issued = match row.field(flag_at + UPDATE_AT) {
+        b"" => created,
+        text => stamps::issued(text, zone).ok_or(all(RejectionCode::Stamp))?,
+    };
+    let note = quality::note(b"300", row.field(flag_at), row.field(flag_at + REASON_AT));
     let scale = Scale::plain(channel.unit, rounds);
     let energies = (2..flag_at).map(|at| Energy::read(row.field(at), scale)).collect();
     let varies = flag == Flag::Varies;
     let flags = vec![if varies { None } else { Some(flag) }; count];
-    Ok(Day { channel, start: local.start, line, varies, energies, flags })
+    let run_notes = Vec::new();
+    Ok(Day { channel, start: local.start, line, issued, varies, note, run_notes, energies, flags })
+}
+
+/// The raw text of a 300 that is set aside, with a word on the stamp that a spreadsheet rewrote.
+pub(super) fn day_text<'a>(
+    channel: &Result<Channel, RejectionCode>,
+    row: Row<'_>,
+    record: &'a [u8],
+) -> Cow<'a, [u8]> {
+    let count = channel.as_ref().map_or(0, |channel| channel.interval_count);
+    stamps::explained(record, &[row.field(1), row.field(2 + count + UPDATE_AT)])
 }
 
 impl Energy {
@@ -207,12 +216,16 @@ impl Day {
             return Err(RejectionCode::Structure);
         }
         flags.fill(Some(run.flag));
+        self.run_notes.push((run.note, run.last + 1 - run.first));
         Ok(())
     }
 
     /// Hands the values over. Intervals that no 400 covers are set aside.
     pub(super) fn hand_over(self, tally: &mut Tally<'_>) {
         let interval_s = i64::from(self.channel.interval_minutes) * 60;
+        tally.issued(self.issued);
+        tally.note(&self.note, if self.varies { 0 } else { self.flags.len() });
+        self.run_notes.iter().for_each(|(note, count)| tally.note(note, *count));
         let mut start = self.start;
         let mut uncovered = 0;
         tally.gather_for(self.channel.usage_point, self.channel.register);

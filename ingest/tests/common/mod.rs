@@ -1,6 +1,8 @@
 //! What the tests of the decoders share.
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
+pub mod bend;
+
 use std::path::PathBuf;
 
 use tallywatt_ingest::decode::{DecodeSummary, decode};
