@@ -17,6 +17,8 @@
 //! round_to_wh = false                 # true: values finer than 1 Wh are rounded, and counted
 //! usage_point_from = "file"           # or usage_point = "NAME", or a column
 //! max_power_w = 15000
+//! class = "80020"                     # of an 80020 message: 80020 or 80040; both if it is not said
+//! groups = false                      # true: its groups and flows between areas are usage points of their own
 //!
 //! [columns]
 //! start = "time"
