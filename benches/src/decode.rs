@@ -205,9 +205,15 @@ pub fn message_80020(point_count: u32) -> Case {
         <inn>6600000000</inn>\n<name>\u{1}</name>\n"
         .to_owned();
     for point in 0..point_count {
-        push(&mut text, format_args!("  <measuringpoint code=\"131150001{point:06}\" name=\"\u{1} {point}\">\n"));
+        push(
+            &mut text,
+            format_args!("  <measuringpoint code=\"131150001{point:06}\" name=\"\u{1} {point}\">\n"),
+        );
         for channel in 1..=4_u32 {
-            push(&mut text, format_args!("    <measuringchannel code=\"{channel:02}\" desc=\"\u{1}. \u{1}\">\n"));
+            push(
+                &mut text,
+                format_args!("    <measuringchannel code=\"{channel:02}\" desc=\"\u{1}. \u{1}\">\n"),
+            );
             for slot in 0..48_u32 {
                 let clock = |slot: u32| slot / 2 % 24 * 100 + slot % 2 * 30;
                 let (start, end) = (clock(slot), clock(slot + 1));
@@ -323,7 +329,12 @@ mod tests {
     #[test]
     fn five_layouts_one_result() {
         // 13 households and their head meter, two days.
-        let want = Counted { reading_count: 14 * 2 * 48, energy_wh: ENERGY_WH, rejection_count: 0, ..Counted::default() };
+        let want = Counted {
+            reading_count: 14 * 2 * 48,
+            energy_wh: ENERGY_WH,
+            rejection_count: 0,
+            ..Counted::default()
+        };
         for case in cases(16, 2) {
             assert_eq!(case.run(), want, "{}", case.name);
             assert_eq!(case.run_by_row(), want, "{} by row", case.name);

@@ -151,7 +151,9 @@ impl Elements for Parsing {
 
     fn take_ahead(&mut self, bytes: &[u8], at: usize, line: u64) -> Ahead {
         let Some(lane) = &mut self.lane else { return Ahead::default() };
-        let Some((channel, values_wh)) = self.message.channel_between_periods() else { return Ahead::default() };
+        let Some((channel, values_wh)) = self.message.channel_between_periods() else {
+            return Ahead::default();
+        };
         match channel.parts.last() {
             None => lane.begin(),
             Some(Part::One(period)) => lane.learn(bytes, at, period),
@@ -161,5 +163,56 @@ impl Elements for Parsing {
         let Some((stretch, ahead)) = lane.gather(bytes, at, line, values_wh) else { return Ahead::default() };
         channel.parts.push(Part::Stretch(stretch));
         ahead
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of a message's periods the short way takes, and how many the reader.
+    fn counts(text: &str) -> (usize, usize) {
+        let profile = Layout80020 { scale: Scale::plain(Unit::KWH, false), class: Class::Any, groups: true };
+        let mut parsing = Parsing {
+            message: Message::new(profile),
+            attributes: Attributes::default(),
+            lane: profile.scale.plain_decimals().map(Lane::new),
+        };
+        xml::parse(&xml::text_of(text.as_bytes()).unwrap(), &mut parsing).unwrap();
+        let parts = || parsing.message.channels.iter().flat_map(|channel| &channel.parts);
+        let ones = parts().filter(|part| matches!(part, Part::One(_))).count();
+        (parsing.message.values_wh.len(), ones)
+    }
+
+    #[test]
+    fn only_the_first_period_of_a_message_is_read() {
+        let channel = |minutes: u32, midnight: &str| {
+            let clock = |minute: u32| format!("{:02}{:02}", minute / 60, minute % 60);
+            let period = |start: u32| {
+                let end = if start + minutes == 1_440 { midnight.to_owned() } else { clock(start + minutes) };
+                let start = clock(start);
+                format!(
+                    "\n<period start=\"{start}\" end=\"{end}\">\n<value> {}.5\n</value></period>",
+                    minutes * 7
+                )
+            };
+            (0..1_440).step_by(minutes as usize).map(period).collect::<String>()
+        };
+        let message = |body: &str| {
+            format!(
+                "<message class=\"80040\"><datetime><day>20260301</day></datetime><area>{body}</area></message>"
+            )
+        };
+        for (minutes, midnight, count) in
+            [(30, "0000", 48), (30, "2400", 48), (60, "0000", 24), (15, "2400", 96)]
+        {
+            let periods = channel(minutes, midnight);
+            let point = format!(
+                "<measuringpoint code=\"P\"><measuringchannel code=\"01\">{periods}</measuringchannel>\
+                 <measuringchannel code=\"02\">{periods}</measuringchannel></measuringpoint>\
+                 <deliverygroup code=\"G\">{periods}</deliverygroup>"
+            );
+            assert_eq!(counts(&message(&point.repeat(3))), (9 * count - 1, 1), "{minutes} {midnight}");
+        }
     }
 }

@@ -43,3 +43,5 @@ pub mod sink;
 mod stamp;
 mod tally;
 mod xml;
+
+pub use layout80020::reply as layout80020_reply;

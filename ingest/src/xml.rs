@@ -10,8 +10,8 @@ use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 
-use self::text::{Cursor, line_breaks};
 pub use self::text::Encoding;
+use self::text::{Cursor, line_breaks};
 pub(crate) use self::text::{XmlText, text_of};
 use crate::refusal::{FileRefusal, shown};
 

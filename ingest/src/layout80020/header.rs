@@ -37,10 +37,11 @@ impl Header {
         let text = text.trim();
         match element {
             Element::Day => {
-                let day = read_compact_day(text.as_bytes()).filter(|_| self.day.is_none()).ok_or_else(|| {
-                    let what = format!("day {:?} is not one date written YYYYMMDD", shown(text));
-                    FileRefusal::Header { line, what }
-                })?;
+                let day =
+                    read_compact_day(text.as_bytes()).filter(|_| self.day.is_none()).ok_or_else(|| {
+                        let what = format!("day {:?} is not one date written YYYYMMDD", shown(text));
+                        FileRefusal::Header { line, what }
+                    })?;
                 self.day = Some(day);
             }
             Element::Timestamp => self.timestamp = shown(text),
@@ -76,7 +77,9 @@ impl Header {
             _ => "YYYYMMDDHHmmss",
         };
         match StampPattern::parse(pattern, true)?.read(self.timestamp.as_bytes())? {
-            Stamp::Wall(day, second) => u64::try_from(i64::from(day.number()) * 86_400 + i64::from(second)).ok(),
+            Stamp::Wall(day, second) => {
+                u64::try_from(i64::from(day.number()) * 86_400 + i64::from(second)).ok()
+            }
             Stamp::Instant(_) => None,
         }
     }
@@ -95,7 +98,10 @@ impl Header {
         }
         if let Some(name) = FileName::read(file_name) {
             let mut compare = |what: &str, named: &str, told: &str| {
-                found.push((RejectionCode::Structure, format!("file name says {what} {named}, message says {told}")));
+                found.push((
+                    RejectionCode::Structure,
+                    format!("file name says {what} {named}, message says {told}"),
+                ));
             };
             if name.class != self.class {
                 compare("class", name.class, &self.class);
@@ -124,7 +130,8 @@ impl Header {
             "2" => {
                 let local = zone.local_day(day);
                 let is_plain = local.end.0 - local.start.0 == 86_400;
-                is_plain.then(|| format!("daylightsavingtime 2, but the clock of {zone} is not changed on {day}"))
+                is_plain
+                    .then(|| format!("daylightsavingtime 2, but the clock of {zone} is not changed on {day}"))
             }
             other => Some(format!("daylightsavingtime {other:?}, not 0, 1 or 2")),
         }

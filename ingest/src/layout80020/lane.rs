@@ -106,7 +106,9 @@ impl Lane {
     pub(super) fn learn(&mut self, bytes: &[u8], at: usize, period: &Period) {
         let Some(from) = self.read_from.take() else { return };
         let Ok((first, minutes)) = period.span else { return };
-        if let Some(template) = self.template.as_ref().filter(|template| u32::from(template.minutes) == minutes) {
+        if let Some(template) =
+            self.template.as_ref().filter(|template| u32::from(template.minutes) == minutes)
+        {
             self.slot = template.slot_after(first);
         }
         if self.pause > 0 {
@@ -158,7 +160,8 @@ impl Lane {
 impl Template {
     /// What `text`, read as `period`, has in common with the other periods of its day; `None` if it is no ordinary one.
     fn of(text: &[u8], period: &Period) -> Option<Self> {
-        let (Ok((first, minutes)), Ok(quality), Ok(_)) = (&period.span, &period.quality, &period.energy) else {
+        let (Ok((first, minutes)), Ok(quality), Ok(_)) = (&period.span, &period.quality, &period.energy)
+        else {
             return None;
         };
         let minutes = INTERVAL_MINUTES.into_iter().find(|&taken| u32::from(taken) == *minutes)?;
@@ -168,7 +171,8 @@ impl Template {
         let shape = Shape::of(text)?;
         let breaks = |text: &[u8]| text.iter().filter(|&&byte| byte == b'\n').count();
         let (head, tail) = (&text[..shape.number.start], &text[shape.number.end..]);
-        let mut heads = Vec::with_capacity(head.len() * usize::try_from(DAY_MINUTES / u32::from(minutes)).ok()?);
+        let mut heads =
+            Vec::with_capacity(head.len() * usize::try_from(DAY_MINUTES / u32::from(minutes)).ok()?);
         let with_clocks = |start: [u8; 4], end: [u8; 4]| {
             let mut head = head.to_vec();
             head[shape.start_at..shape.start_at + 4].copy_from_slice(&start);
@@ -212,7 +216,9 @@ impl Template {
             if found != head && !(self.is_last(head) && found == self.last_head) {
                 break;
             }
-            let Some((energy_wh, end)) = number_at(bytes, at + head_size, self.separator, decimals) else { break };
+            let Some((energy_wh, end)) = number_at(bytes, at + head_size, self.separator, decimals) else {
+                break;
+            };
             if bytes.get(end..end + tail_size) != Some(&*self.tail) {
                 break;
             }

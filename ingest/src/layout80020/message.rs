@@ -2,10 +2,10 @@
 
 use super::attributes::Attributes;
 use super::header::Header;
+use super::lane::Stretch;
 use super::period::Period;
 use super::{Class, Layout80020};
 use crate::refusal::{FileRefusal, shown};
-use super::lane::Stretch;
 
 /// The channel that a group's and a flow's own periods are read as: energy taken.
 const IMPORT_CODE: &str = "01";
@@ -39,7 +39,12 @@ impl Element {
     const fn has_text(self) -> bool {
         matches!(
             self,
-            Self::Day | Self::Timestamp | Self::DaylightSaving | Self::SenderInn | Self::AreaInn | Self::Value
+            Self::Day
+                | Self::Timestamp
+                | Self::DaylightSaving
+                | Self::SenderInn
+                | Self::AreaInn
+                | Self::Value
         )
     }
 }
@@ -276,7 +281,9 @@ impl Ignored {
 impl Class {
     fn check(self, class: &str, line: u64) -> Result<(), FileRefusal> {
         let wanted = match (self, class) {
-            (Self::Any, "80020" | "80040") | (Self::Only80020, "80020") | (Self::Only80040, "80040") => return Ok(()),
+            (Self::Any, "80020" | "80040") | (Self::Only80020, "80020") | (Self::Only80040, "80040") => {
+                return Ok(());
+            }
             (Self::Any, _) => "80020 or 80040",
             (Self::Only80020, _) => "80020",
             (Self::Only80040, _) => "80040",

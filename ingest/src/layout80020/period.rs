@@ -50,8 +50,21 @@ impl Period {
     }
 
     /// One that came as foretold.
-    pub(super) fn foretold(line: u64, span: (u32, u32), summer: bool, quality: Quality, energy_wh: i64) -> Self {
-        Self { line, span: Ok(span), summer, quality: Ok(quality), energy: Ok((energy_wh, false)), value_count: 1 }
+    pub(super) fn foretold(
+        line: u64,
+        span: (u32, u32),
+        summer: bool,
+        quality: Quality,
+        energy_wh: i64,
+    ) -> Self {
+        Self {
+            line,
+            span: Ok(span),
+            summer,
+            quality: Ok(quality),
+            energy: Ok((energy_wh, false)),
+            value_count: 1,
+        }
     }
 
     /// Whether nothing, or zero, was delivered: what senders write into the hour that the clock passes over.

@@ -81,7 +81,9 @@ impl Scan<'_> {
             let quote = *self.text.get(self.at).filter(|quote| matches!(quote, b'"' | b'\''))?;
             self.at += 1;
             let value = self
-                .run(|byte| byte != quote && matches!(byte, b' '..=b'~') && !matches!(byte, b'<' | b'>' | b'&'))
+                .run(|byte| {
+                    byte != quote && matches!(byte, b' '..=b'~') && !matches!(byte, b'<' | b'>' | b'&')
+                })
                 .unwrap_or(self.at..self.at);
             self.word(&[quote])?;
             take(&self.text[name], value)?;
@@ -114,7 +116,10 @@ mod tests {
     fn shapes() {
         let table = [
             ("<period start=\"0000\" end=\"0030\"><value>5</value></period>", Some("0000 0030 5")),
-            ("\n <period end='0030' summer='0' start='0000' >\r\n<value status=\"0\" param1=\"\"> 5.25\n</value >\t</period\n>", Some("0000 0030 5.25")),
+            (
+                "\n <period end='0030' summer='0' start='0000' >\r\n<value status=\"0\" param1=\"\"> 5.25\n</value >\t</period\n>",
+                Some("0000 0030 5.25"),
+            ),
             ("<period start=\"0000\"><value>5</value></period>", None),
             ("<period start=\"0000\" end=\"030\"><value>5</value></period>", None),
             ("<period start=\"0000\" end=\"0030\" end=\"0030\"><value>5</value></period>", None),

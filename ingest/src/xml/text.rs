@@ -14,7 +14,7 @@ use crate::refusal::FileRefusal;
 /// Where an XML declaration must have ended.
 const DECLARATION_SIZE_MAX: usize = 256;
 /// How far the end of ASCII is looked for at a time, in bytes.
-const ASCII_SIZE_MAX: usize = 256;
+const ASCII_SIZE_MAX: usize = 64;
 /// The most letters turned at a time.
 const LETTER_COUNT_MAX: usize = 64;
 
@@ -101,7 +101,8 @@ impl BufRead for Cursor<'_> {
             return Ok(&self.letters[self.letters_at..]);
         }
         if self.at >= self.ascii_end {
-            let size = leading(&bytes[self.at..], ASCII_SIZE_MAX, |byte| byte.is_ascii());
+            let next = &bytes[self.at..bytes.len().min(self.at + ASCII_SIZE_MAX)];
+            let size = if next.is_ascii() { next.len() } else { leading(next, ASCII_SIZE_MAX, u8::is_ascii) };
             self.ascii_end = self.at + size;
         }
         if self.at < self.ascii_end {
