@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn only_the_first_period_of_a_message_is_read() {
-        let channel = |minutes: u32, midnight: &str| {
+        let channel = |minutes: u32, midnight: &str, point: char| {
             let clock = |minute: u32| format!("{:02}{:02}", minute / 60, minute % 60);
             let period = |start: u32| {
                 let end = if start + minutes == 1_440 { midnight.to_owned() } else { clock(start + minutes) };

@@ -57,7 +57,7 @@ impl Header {
     ///
     /// A number starts again each year, and with each new system of the sender; a timestamp does not, so it decides where
     /// it is there. It is the sender's wall clock, taken as it stands: only the order counts. Without it the number
-    /// stands alone, below any timestamp. The same message again is the same delivery.
+    /// stands alone, below any timestamp but those of the first minute of 1970. The same message again is the same delivery.
     pub(super) fn issued(&self) -> Issued {
         let number = self.number().unwrap_or(0);
         match self.timestamp_s() {

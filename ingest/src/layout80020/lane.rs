@@ -99,7 +99,7 @@ impl Lane {
 
     /// At the start of a channel.
     pub(super) const fn begin(&mut self) {
-        (self.slot, self.read_from) = (0, None);
+        self.slot = 0;
     }
 
     /// Foretells the period after `period`, which the reader has just read up to `at`.

@@ -8,7 +8,7 @@
 //!           reason, text
 //! ```
 //!
-//! `ok` says that every value of the file was taken. A reply is a pure function of the message, of what became of it, and
+//! `ok` says that nothing of the file was set aside, and nothing of it was amiss. A reply is a pure function of the message, of what became of it, and
 //! of the clock it is given; it is written in the encoding that the message had.
 //!
 //! ```
