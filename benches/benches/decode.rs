@@ -20,6 +20,12 @@ fn bench(criterion: &mut Criterion) {
             group.bench_function(name, |bencher| bencher.iter(|| case.run_unopened()));
         }
     }
+    let point_count = 500;
+    let message = decode::message_80020(point_count);
+    group.throughput(Throughput::Elements(message.run().reading_count));
+    let name = format!("80020/points={point_count},channels=4,periods=48");
+    group.bench_function(&name, |bencher| bencher.iter(|| message.run()));
+    group.bench_function(format!("{name},by=row"), |bencher| bencher.iter(|| message.run_by_row()));
     group.finish();
 }
 

@@ -1,5 +1,6 @@
 //! Decode: the same month of one region from day rows, wide rows, NEM12, rows of one value and frames into a sink
-//! that only counts; the last three also by the reference, which reads every row and frame by itself.
+//! that only counts; the last three also by the reference, which reads every row and frame by itself. And a message in the
+//! layout 80020, of a day of larger points.
 
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
@@ -191,6 +192,53 @@ pub fn cases(household_count: u64, day_count: u32) -> [Case; 5] {
     ]
 }
 
+/// One message of a day: this many measuring points of four channels, half-hours with every attribute that senders write.
+///
+/// # Panics
+/// Never: the profile comes with the program.
+#[must_use]
+pub fn message_80020(point_count: u32) -> Case {
+    let profile = Profile::builtin("80020").expect("the profile comes with the program");
+    let mut text = "<?xml version=\"1.0\" encoding=\"windows-1251\"?>\n<message class=\"80020\" version=\"2\" number=\"1056\">\n\
+        <datetime>\n<timestamp>20260302040922</timestamp>\n<daylightsavingtime>0</daylightsavingtime>\n<day>20260301</day>\n\
+        </datetime>\n<sender>\n<inn>6600000000</inn>\n<name>\u{1}</name>\n</sender>\n<area timezone=\"1\">\n\
+        <inn>6600000000</inn>\n<name>\u{1}</name>\n"
+        .to_owned();
+    for point in 0..point_count {
+        push(
+            &mut text,
+            format_args!("  <measuringpoint code=\"131150001{point:06}\" name=\"\u{1} {point}\">\n"),
+        );
+        for channel in 1..=4_u32 {
+            push(
+                &mut text,
+                format_args!("    <measuringchannel code=\"{channel:02}\" desc=\"\u{1}. \u{1}\">\n"),
+            );
+            for slot in 0..48_u32 {
+                let clock = |slot: u32| slot / 2 % 24 * 100 + slot % 2 * 30;
+                let (start, end) = (clock(slot), clock(slot + 1));
+                let energy = (point * 7_919 + channel * 104_729 + slot * 1_031) % 90_000 / channel.pow(3);
+                push(
+                    &mut text,
+                    format_args!(
+                        "      <period start=\"{start:04}\" end=\"{end:04}\" summer=\"0\"><value status=\"0\" \
+                         errofmeasuring=\"\" exstendedstatus=\"\" param1=\"\" param2=\"\" param3=\"\">{energy}</value></period>\n"
+                    ),
+                );
+            }
+            text.push_str("    </measuringchannel>\n");
+        }
+        text.push_str("  </measuringpoint>\n");
+    }
+    text.push_str("</area>\n</message>\n");
+    // A word in windows-1251 where a name stands.
+    let bytes = text.into_bytes().into_iter().flat_map(|byte| match byte {
+        1 => b"\xca\xe0\xed\xe0\xeb".to_vec(),
+        byte => vec![byte],
+    });
+    Case { name: "80020", profile, bytes: bytes.collect() }
+}
+
 /// The same readings as day-block frames.
 ///
 /// # Panics
@@ -294,4 +342,17 @@ mod tests {
         }
     }
     const ENERGY_WH: i64 = 577_350;
+
+    #[test]
+    fn a_message_by_both_ways() {
+        let case = message_80020(3);
+        let want = Counted {
+            reading_count: 3 * 4 * 48,
+            energy_wh: MESSAGE_ENERGY_WH,
+            rejection_count: 0,
+            ..Counted::default()
+        };
+        assert_eq!((case.run(), case.run_by_row()), (want, want));
+    }
+    const MESSAGE_ENERGY_WH: i64 = 8_213_784_000;
 }

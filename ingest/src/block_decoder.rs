@@ -142,6 +142,8 @@ impl BlockSum {
         sum.rounded_count += block.rounded_count;
         sum.null_count += block.null_count;
         sum.ignored_count += block.ignored_count;
+        sum.ignored_group_count += block.ignored_group_count;
+        sum.ignored_flow_count += block.ignored_flow_count;
         sum.stopped |= block.stopped;
         self.row_count += end.row_count;
         Ok(())

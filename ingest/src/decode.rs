@@ -28,6 +28,10 @@ pub struct DecodeSummary {
     pub null_count: u64,
     /// Records of a known kind that carry no interval values: NEM12 500, NEM13 550, 80020 groups and flows.
     pub ignored_count: u64,
+    /// Of these, 80020 groups of points (`deliverygroup`).
+    pub ignored_group_count: u64,
+    /// Of these, 80020 flows between areas (`peretok`).
+    pub ignored_flow_count: u64,
     /// The sink stopped decoding before the end.
     pub stopped: bool,
 }

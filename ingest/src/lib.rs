@@ -45,3 +45,5 @@ pub mod source_notes;
 mod stamp;
 mod tally;
 mod xml;
+
+pub use layout80020::reply as layout80020_reply;

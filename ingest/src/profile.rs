@@ -18,6 +18,8 @@
 //! usage_point_from = "file"           # or usage_point = "NAME", or a column
 //! max_power_w = 15000
 //! frame = "required"                 # nem12, nem13: or optional, for files without records 100 and 900
+//! class = "80020"                     # of an 80020 message: 80020 or 80040; both if it is not said
+//! groups = false                      # true: its groups and flows between areas are usage points of their own
 //!
 //! [columns]
 //! start = "time"

@@ -34,6 +34,8 @@ pub(crate) struct Document {
     pub(crate) usage_point_from: Option<String>,
     pub(crate) max_power_w: Option<i64>,
     pub(crate) frame: Option<String>,
+    pub(crate) class: Option<String>,
+    pub(crate) groups: Option<bool>,
     pub(crate) columns: Option<ColumnsTable>,
 }
 
@@ -132,6 +134,8 @@ impl Document {
             ("multiplier", self.multiplier.is_some()),
             ("frame", self.frame.is_some()),
             ("round_to_wh", self.round_to_wh.is_some()),
+            ("class", self.class.is_some()),
+            ("groups", self.groups.is_some()),
         ];
         let unused = given.map(|(key, there)| (key, there && !kind.keys.contains(&key)));
         text.none_of(&unused)

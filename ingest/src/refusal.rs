@@ -125,6 +125,26 @@ impl FileRefusal {
         }
     }
 
+    /// Where in the file it is, where that is a line.
+    #[must_use]
+    pub const fn line(&self) -> Option<u64> {
+        match self {
+            Self::NotText { line, .. }
+            | Self::UnknownColumn { line, .. }
+            | Self::MissingColumn { line, .. }
+            | Self::Header { line, .. }
+            | Self::Truncated { line, .. }
+            | Self::Xml { line, .. }
+            | Self::NotThisFormat { line, .. } => Some(*line),
+            Self::Empty
+            | Self::TooLarge { .. }
+            | Self::NoReadings
+            | Self::Frame { .. }
+            | Self::Archive { .. }
+            | Self::Io(_) => None,
+        }
+    }
+
     /// From a read that failed: a limit that a reader of this crate set, or the world.
     pub(crate) fn from_io(error: io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<ExpansionLimit>()) {

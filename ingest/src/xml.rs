@@ -3,10 +3,16 @@
 //! Document types and entities are refused before parsing: no sender of meter data needs them. Comments and processing
 //! instructions are passed over.
 
+mod text;
+
+use memchr::memmem;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 
+pub use self::text::Encoding;
+use self::text::{Cursor, line_breaks};
+pub(crate) use self::text::{XmlText, text_of};
 use crate::refusal::{FileRefusal, shown};
 
 /// The deepest nesting taken.
@@ -17,8 +23,6 @@ const ATTRIBUTE_COUNT_MAX: usize = 64;
 const NAME_SIZE_MAX: usize = 256;
 /// The longest text of one element or attribute, in bytes.
 const TEXT_SIZE_MAX: usize = 64 << 10;
-/// Where an XML declaration must have ended.
-const DECLARATION_SIZE_MAX: usize = 256;
 
 /// What elements are read into.
 pub(crate) trait Elements {
@@ -33,22 +37,40 @@ pub(crate) trait Elements {
 
     /// The innermost element ends.
     fn close(&mut self, line: u64) -> Result<(), FileRefusal>;
+
+    /// After an element's start or end: `bytes` is the file, `at` where the reader stands, in this line. What is taken
+    /// here the reader never sees: it must be whole, well-formed elements, and end where one ends.
+    fn take_ahead(&mut self, _bytes: &[u8], _at: usize, _line: u64) -> Ahead {
+        Ahead::default()
+    }
+}
+
+/// What was taken ahead of the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Ahead {
+    /// Bytes of the file.
+    pub(crate) size: usize,
+    /// Line breaks in them.
+    pub(crate) line_breaks: u64,
 }
 
 /// Reads all elements, and says the last line's number.
-pub(crate) fn parse(text: &str, elements: &mut dyn Elements) -> Result<u64, FileRefusal> {
-    refuse_document_types(text)?;
-    let mut reader = Reader::from_str(text);
+pub(crate) fn parse(text: &XmlText<'_>, elements: &mut dyn Elements) -> Result<u64, FileRefusal> {
+    refuse_document_types(text.bytes)?;
+    let mut reader = Reader::from_reader(Cursor::new(*text));
     reader.config_mut().enable_all_checks(true);
-    let mut place = Place { text, at: 0, line: 1 };
+    let mut place = Place { bytes: text.bytes, at: 0, line: 1 };
     let mut depth = 0;
+    let mut buffer = Vec::new();
     loop {
-        let event = reader.read_event();
-        let line = place.advance(reader.buffer_position());
+        buffer.clear();
+        let event = reader.read_event_into(&mut buffer);
+        let line = place.advance(reader.get_ref().at);
         match event.map_err(|error| refused(line, shown(&error.to_string())))? {
             Event::Start(element) => {
                 open(elements, &element, depth, line)?;
                 depth += 1;
+                pass_over(&mut reader, &mut place, elements);
             }
             Event::Empty(element) => {
                 open(elements, &element, depth, line)?;
@@ -58,6 +80,7 @@ pub(crate) fn parse(text: &str, elements: &mut dyn Elements) -> Result<u64, File
                 elements.close(line)?;
                 // The reader matches ends with starts.
                 depth -= 1;
+                pass_over(&mut reader, &mut place, elements);
             }
             Event::Text(content) => add_text(elements, &content, depth, line)?,
             Event::CData(content) => add_text(elements, &content, depth, line)?,
@@ -77,8 +100,18 @@ pub(crate) fn parse(text: &str, elements: &mut dyn Elements) -> Result<u64, File
             Event::Eof if depth > 0 => {
                 return Err(FileRefusal::Truncated { line, what: "elements are still open".to_owned() });
             }
-            Event::Eof => return Ok(1 + line_breaks(text.as_bytes())),
+            Event::Eof => return Ok(place.advance(text.bytes.len())),
         }
+    }
+}
+
+/// Lets the elements take what they know ahead of the reader, which stands behind a `>`.
+fn pass_over(reader: &mut Reader<Cursor<'_>>, place: &mut Place<'_>, elements: &mut dyn Elements) {
+    let ahead = elements.take_ahead(place.bytes, place.at, place.line);
+    if ahead.size > 0 {
+        reader.get_mut().pass_over(ahead.size);
+        place.at += ahead.size;
+        place.line += ahead.line_breaks;
     }
 }
 
@@ -119,44 +152,12 @@ fn add_text(elements: &mut dyn Elements, text: &str, depth: usize, line: u64) ->
     Ok(())
 }
 
-/// The file as text, by its byte-order mark and XML declaration.
-pub(crate) fn text_of(bytes: &[u8]) -> Result<String, FileRefusal> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match declared_encoding(bytes).as_deref() {
-        None | Some("utf-8" | "utf8") => std::str::from_utf8(bytes).map(str::to_owned).map_err(|error| {
-            let line = 1 + line_breaks(&bytes[..error.valid_up_to()]);
-            FileRefusal::NotText { line, encoding: "utf-8" }
-        }),
-        Some("windows-1251" | "cp1251") => {
-            Ok(encoding_rs::WINDOWS_1251.decode_without_bom_handling(bytes).0.into_owned())
-        }
-        Some(_) => Err(FileRefusal::NotText { line: 1, encoding: "utf-8 or windows-1251" }),
-    }
-}
-
-/// The encoding of the XML declaration in small letters, if there is one.
-fn declared_encoding(bytes: &[u8]) -> Option<String> {
-    let head = &bytes[..bytes.len().min(DECLARATION_SIZE_MAX)];
-    let head = String::from_utf8_lossy(head);
-    let (declaration, _) = head.strip_prefix("<?xml")?.split_once("?>")?;
-    let (_, rest) = declaration.split_once("encoding")?;
-    let rest = rest.trim_start().strip_prefix('=')?.trim_start();
-    let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-    let (name, _) = rest[1..].split_once(quote)?;
-    Some(name.to_ascii_lowercase())
-}
-
-pub(crate) fn line_breaks(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.iter().filter(|&&byte| byte == b'\n').count()).unwrap_or(u64::MAX)
-}
-
 /// Refuses `<!DOCTYPE` and `<!ENTITY` wherever they stand.
-fn refuse_document_types(text: &str) -> Result<(), FileRefusal> {
-    let bytes = text.as_bytes();
+fn refuse_document_types(bytes: &[u8]) -> Result<(), FileRefusal> {
     let starts = |at: usize, word: &[u8]| {
         bytes.get(at..at + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word))
     };
-    for (at, _) in text.match_indices("<!") {
+    for at in memmem::find_iter(bytes, b"<!") {
         if starts(at + 2, b"DOCTYPE") || starts(at + 2, b"ENTITY") {
             let what = "document types and entities are never taken".to_owned();
             return Err(FileRefusal::Xml { line: 1 + line_breaks(&bytes[..at]), what });
@@ -165,17 +166,16 @@ fn refuse_document_types(text: &str) -> Result<(), FileRefusal> {
     Ok(())
 }
 
-/// Lines of places in the text, asked for in order.
+/// Lines of places in the file, asked for in order.
 struct Place<'a> {
-    text: &'a str,
+    bytes: &'a [u8],
     at: usize,
     line: u64,
 }
 
 impl Place<'_> {
-    fn advance(&mut self, position: u64) -> u64 {
-        let to = usize::try_from(position).unwrap_or(usize::MAX).clamp(self.at, self.text.len());
-        self.line += line_breaks(&self.text.as_bytes()[self.at..to]);
+    fn advance(&mut self, to: usize) -> u64 {
+        self.line += line_breaks(&self.bytes[self.at..to]);
         self.at = to;
         self.line
     }

@@ -1,48 +1,30 @@
 //! A message as its elements open and close.
 
-use tallywatt_core::calendar::Day;
-use tallywatt_core::quality::Quality;
-use tallywatt_core::rejection::RejectionCode;
-
+use super::attributes::Attributes;
+use super::header::Header;
+use super::lane::Stretch;
+use super::period::Period;
+use super::{Class, Layout80020};
 use crate::refusal::{FileRefusal, shown};
-use crate::scale::Scale;
-use crate::stamp::{number, read_compact_day};
 
-/// The attributes that this layout reads; those it does not define, such as either spelling of the extended
-/// status, are passed over.
-#[derive(Debug, Default)]
-pub(super) struct Attributes {
-    class: Option<String>,
-    code: Option<String>,
-    start: Option<String>,
-    end: Option<String>,
-    summer: Option<String>,
-    status: Option<String>,
-}
-
-impl Attributes {
-    pub(super) fn keep(&mut self, name: &str, value: &str) {
-        let place = match name {
-            "class" => &mut self.class,
-            "code" => &mut self.code,
-            "start" => &mut self.start,
-            "end" => &mut self.end,
-            "summer" => &mut self.summer,
-            "status" => &mut self.status,
-            _ => return,
-        };
-        *place = Some(value.to_owned());
-    }
-}
+/// The channel that a group's and a flow's own periods are read as: energy taken.
+const IMPORT_CODE: &str = "01";
 
 /// What an open element is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Element {
+pub(super) enum Element {
     Message,
     DateTime,
     Day,
+    Timestamp,
+    DaylightSaving,
+    Sender,
+    SenderInn,
     Area,
+    AreaInn,
     Point,
+    /// A group of points or a flow between areas: its periods stand in it.
+    Group,
     Channel,
     Period,
     Value,
@@ -52,18 +34,44 @@ enum Element {
     Other,
 }
 
+impl Element {
+    /// Whether its text is read.
+    const fn has_text(self) -> bool {
+        matches!(
+            self,
+            Self::Day
+                | Self::Timestamp
+                | Self::DaylightSaving
+                | Self::SenderInn
+                | Self::AreaInn
+                | Self::Value
+        )
+    }
+}
+
 /// A message so far.
 #[derive(Debug)]
 pub(super) struct Message {
-    scale: Scale,
+    profile: Layout80020,
     open: Vec<Element>,
-    /// Text of the day or value that is open.
+    /// Text of the innermost element, if it is read.
     text: String,
     closed: bool,
     point: String,
-    pub(super) day: Option<Day>,
+    pub(super) header: Header,
     pub(super) channels: Vec<Channel>,
-    pub(super) ignored_count: u64,
+    /// Values of all stretches, each of which names its own.
+    pub(super) values_wh: Vec<i64>,
+    pub(super) ignored: Ignored,
+}
+
+/// What was passed over.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ignored {
+    /// Everything, the two below with it.
+    pub(super) count: u64,
+    pub(super) group_count: u64,
+    pub(super) flow_count: u64,
 }
 
 /// A channel of a measuring point.
@@ -72,43 +80,58 @@ pub(super) struct Channel {
     pub(super) point: String,
     pub(super) code: String,
     pub(super) line: u64,
-    pub(super) periods: Vec<Period>,
+    pub(super) parts: Vec<Part>,
 }
 
-/// A period of a channel.
+/// What a channel's periods were read as.
 #[derive(Debug)]
-pub(super) struct Period {
-    pub(super) line: u64,
-    /// First minute of the day and length in minutes, by the wall clock; the attributes' text if they cannot be read.
-    pub(super) span: Result<(u32, u32), String>,
-    pub(super) summer: bool,
-    pub(super) status: Result<Quality, String>,
-    /// Watt-hours and whether they were rounded, or why not and the text.
-    pub(super) energy: Result<(i64, bool), (RejectionCode, String)>,
-    value_count: u32,
+pub(super) enum Part {
+    One(Period),
+    /// Many, ahead of the reader.
+    Stretch(Stretch),
+}
+
+impl Channel {
+    pub(super) fn period_count(&self) -> usize {
+        self.parts.iter().map(Part::period_count).sum()
+    }
+
+    pub(super) fn last_line(&self) -> u64 {
+        match self.parts.last() {
+            None => self.line,
+            Some(Part::One(period)) => period.line,
+            Some(Part::Stretch(stretch)) => stretch.last_line(),
+        }
+    }
+}
+
+impl Part {
+    fn period_count(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Stretch(stretch) => stretch.values.len(),
+        }
+    }
 }
 
 impl Message {
-    pub(super) fn new(scale: Scale) -> Self {
+    pub(super) fn new(profile: Layout80020) -> Self {
         Self {
-            scale,
+            profile,
             open: Vec::new(),
             text: String::new(),
             closed: false,
             point: String::new(),
-            day: None,
+            header: Header::default(),
             channels: Vec::new(),
-            ignored_count: 0,
+            values_wh: Vec::new(),
+            ignored: Ignored::default(),
         }
-    }
-
-    pub(super) fn depth(&self) -> usize {
-        self.open.len()
     }
 
     /// Takes text of the innermost element, and says how much of it there is.
     pub(super) fn add_text(&mut self, content: &str) -> usize {
-        if matches!(self.open.last(), Some(Element::Day | Element::Value)) {
+        if self.open.last().is_some_and(|element| element.has_text()) {
             self.text.push_str(content);
         }
         self.text.len()
@@ -116,33 +139,48 @@ impl Message {
 
     pub(super) fn open(&mut self, name: &str, attributes: Attributes, line: u64) -> Result<(), FileRefusal> {
         let element = self.element(name, line)?;
+        if element.has_text() {
+            self.text.clear();
+        }
         match element {
-            Element::Message => check_class(&attributes, line)?,
+            Element::Message => self.open_message(attributes, line)?,
             Element::Point => self.point = attributes.code.unwrap_or_default(),
-            Element::Channel => self.channels.push(Channel {
-                point: self.point.clone(),
-                code: attributes.code.unwrap_or_default(),
-                line,
-                periods: Vec::new(),
-            }),
+            Element::Group => {
+                self.point = match (attributes.code, attributes.code_from, attributes.code_to) {
+                    (Some(code), ..) => code,
+                    (None, from, to) => format!("{}>{}", from.unwrap_or_default(), to.unwrap_or_default()),
+                };
+                self.open_channel(IMPORT_CODE.to_owned(), line);
+            }
+            Element::Channel => self.open_channel(attributes.code.unwrap_or_default(), line),
             Element::Period => {
                 if let Some(channel) = self.channels.last_mut() {
-                    channel.periods.push(Period::open(attributes, line));
+                    channel.parts.push(Part::One(Period::open(&attributes, line)));
                 }
             }
             Element::Value => {
-                self.text.clear();
                 if let Some(period) = self.period() {
-                    period.value_count += 1;
-                    period.status = status_of(attributes.status);
+                    period.open_value(&attributes);
                 }
             }
-            Element::Day => self.text.clear(),
-            Element::Ignored if self.open.last() != Some(&Element::Ignored) => self.ignored_count += 1,
-            Element::DateTime | Element::Area | Element::Ignored | Element::Other => (),
+            Element::Ignored if self.open.last() != Some(&Element::Ignored) => self.ignored.add(name),
+            _ => (),
         }
         self.open.push(element);
         Ok(())
+    }
+
+    fn open_message(&mut self, attributes: Attributes, line: u64) -> Result<(), FileRefusal> {
+        let header = &mut self.header;
+        header.line = line;
+        header.class = attributes.class.map(|class| shown(&class)).unwrap_or_default();
+        header.version = attributes.version.map(|version| shown(&version)).unwrap_or_default();
+        header.number = attributes.number.map(|number| shown(&number)).unwrap_or_default();
+        self.profile.class.check(&self.header.class, line)
+    }
+
+    fn open_channel(&mut self, code: String, line: u64) {
+        self.channels.push(Channel { point: self.point.clone(), code, line, parts: Vec::new() });
     }
 
     /// What `name` is inside the innermost element.
@@ -156,13 +194,19 @@ impl Message {
             (Some(Element::Ignored), _) => Element::Ignored,
             (Some(Element::Message), "datetime") => Element::DateTime,
             (Some(Element::DateTime), "day") => Element::Day,
+            (Some(Element::DateTime), "timestamp") => Element::Timestamp,
+            (Some(Element::DateTime), "daylightsavingtime") => Element::DaylightSaving,
+            (Some(Element::Message), "sender") => Element::Sender,
+            (Some(Element::Sender), "inn") => Element::SenderInn,
             (Some(Element::Message), "area") => Element::Area,
             (Some(Element::Area), "measuringpoint" | "accountpoint" | "deliverypoint") => Element::Point,
-            (Some(Element::Area), "name" | "inn") => Element::Other,
+            (Some(Element::Area), "deliverygroup" | "peretok") if self.profile.groups => Element::Group,
+            (Some(Element::Area), "inn") => Element::AreaInn,
+            (Some(Element::Area), "name") => Element::Other,
             (Some(Element::Area), _) => Element::Ignored,
             (Some(Element::Point), "measuringchannel") => Element::Channel,
             (Some(Element::Point), other) if other.ends_with("channel") => Element::Channel,
-            (Some(Element::Channel), "period") => Element::Period,
+            (Some(Element::Channel | Element::Group), "period") => Element::Period,
             (Some(Element::Period), "value") => Element::Value,
             (None, _)
             | (_, "message" | "area" | "measuringpoint" | "measuringchannel" | "period" | "value" | "day") => {
@@ -174,36 +218,44 @@ impl Message {
     }
 
     pub(super) fn close(&mut self, line: u64) -> Result<(), FileRefusal> {
-        match self.open.pop() {
-            Some(Element::Day) => self.close_day(line),
-            Some(Element::Value) => {
-                let (text, scale) = (std::mem::take(&mut self.text), self.scale);
+        let Some(element) = self.open.pop() else {
+            return Err(FileRefusal::Xml { line, what: "an element ends that did not begin".to_owned() });
+        };
+        match element {
+            Element::Value => {
+                let (mut text, scale) = (std::mem::take(&mut self.text), self.profile.scale);
                 if let Some(period) = self.period() {
-                    period.energy = energy_of(&text, scale, period.value_count);
+                    period.close_value(&text, scale);
                 }
-                Ok(())
+                text.clear();
+                self.text = text;
             }
-            Some(Element::Message) => {
-                self.closed = true;
-                Ok(())
+            Element::Message => self.closed = true,
+            element if element.has_text() => {
+                let text = std::mem::take(&mut self.text);
+                self.header.take(element, &text, line)?;
             }
-            Some(_) => Ok(()),
-            None => Err(FileRefusal::Xml { line, what: "an element ends that did not begin".to_owned() }),
+            _ => (),
         }
-    }
-
-    fn close_day(&mut self, line: u64) -> Result<(), FileRefusal> {
-        let text = self.text.trim();
-        let day = read_compact_day(text.as_bytes()).filter(|_| self.day.is_none()).ok_or_else(|| {
-            let what = format!("day {:?} is not one date written YYYYMMDD", shown(text));
-            FileRefusal::Header { line, what }
-        })?;
-        self.day = Some(day);
         Ok(())
     }
 
+    /// The period that is open, or was last.
     fn period(&mut self) -> Option<&mut Period> {
-        self.channels.last_mut()?.periods.last_mut()
+        match self.channels.last_mut()?.parts.last_mut()? {
+            Part::One(period) => Some(period),
+            Part::Stretch(_) => None,
+        }
+    }
+
+    /// The channel whose next period may come now: one is open, and none of its periods is.
+    pub(super) fn channel_between_periods(&mut self) -> Option<(&mut Channel, &mut Vec<i64>)> {
+        match self.open.last() {
+            Some(Element::Channel | Element::Group) => {
+                self.channels.last_mut().map(|channel| (channel, &mut self.values_wh))
+            }
+            _ => None,
+        }
     }
 
     /// The message, once the file has ended.
@@ -211,65 +263,31 @@ impl Message {
         if !self.closed {
             return Err(FileRefusal::Truncated { line, what: "no message".to_owned() });
         }
-        if self.channels.iter().all(|channel| channel.periods.is_empty()) {
+        if self.channels.iter().all(|channel| channel.parts.is_empty()) {
             return Err(FileRefusal::NoReadings);
         }
         Ok(self)
     }
 }
 
-fn check_class(attributes: &Attributes, line: u64) -> Result<(), FileRefusal> {
-    match attributes.class.as_deref() {
-        Some("80020" | "80040") => Ok(()),
-        other => {
-            let what = format!("message class {:?}, not 80020 or 80040", shown(other.unwrap_or_default()));
-            Err(FileRefusal::NotThisFormat { line, what })
-        }
+impl Ignored {
+    fn add(&mut self, name: &str) {
+        self.count += 1;
+        self.group_count += u64::from(name == "deliverygroup");
+        self.flow_count += u64::from(name == "peretok");
     }
 }
 
-impl Period {
-    fn open(attributes: Attributes, line: u64) -> Self {
-        let (start, end) = (attributes.start.unwrap_or_default(), attributes.end.unwrap_or_default());
-        let (span, summer) = match (minute_of(&start), minute_of(&end), attributes.summer.as_deref()) {
-            (Some(first), Some(end), None | Some("" | "0")) => (Ok((first, length(first, end))), false),
-            (Some(first), Some(end), Some("1")) => (Ok((first, length(first, end))), true),
-            (_, _, summer) => (Err(shown(&format!("{start}-{end} {}", summer.unwrap_or_default()))), false),
+impl Class {
+    fn check(self, class: &str, line: u64) -> Result<(), FileRefusal> {
+        let wanted = match (self, class) {
+            (Self::Any, "80020" | "80040") | (Self::Only80020, "80020") | (Self::Only80040, "80040") => {
+                return Ok(());
+            }
+            (Self::Any, _) => "80020 or 80040",
+            (Self::Only80020, _) => "80020",
+            (Self::Only80040, _) => "80040",
         };
-        let energy = Err((RejectionCode::NoValue, String::new()));
-        Self { line, span, summer, status: Ok(Quality::Valid), energy, value_count: 0 }
+        Err(FileRefusal::NotThisFormat { line, what: format!("message class {class:?}, not {wanted}") })
     }
-}
-
-/// `HHMM` as minutes since midnight; 2400 is the next midnight.
-fn minute_of(text: &str) -> Option<u32> {
-    let clock = number(text.as_bytes()).filter(|_| text.len() == 4)?;
-    let (hour, minute) = (clock / 100, clock % 100);
-    crate::stamp::second_of_day(hour, minute, 0).map(|second| second / 60)
-}
-
-/// Minutes from `first` to `end`, past midnight if `end` is not after it.
-fn length(first: u32, end: u32) -> u32 {
-    if end > first { end - first } else { end + 1_440 - first }
-}
-
-/// 0 is commercial, 1 is not; nothing said is commercial.
-fn status_of(status: Option<String>) -> Result<Quality, String> {
-    match status.as_deref() {
-        None | Some("" | "0") => Ok(Quality::Valid),
-        Some("1") => Ok(Quality::Raw),
-        Some(other) => Err(shown(other)),
-    }
-}
-
-/// A number with a point or a comma, padded with whatever white space.
-fn energy_of(text: &str, scale: Scale, value_count: u32) -> Result<(i64, bool), (RejectionCode, String)> {
-    let number = text.trim();
-    let separator = if number.contains(',') { b',' } else { b'.' };
-    let scaled = match number {
-        _ if value_count > 1 => Err(RejectionCode::Structure),
-        "" => Err(RejectionCode::NoValue),
-        _ => scale.watt_hours(number.as_bytes(), separator),
-    };
-    scaled.map_err(|code| (code, shown(number)))
 }

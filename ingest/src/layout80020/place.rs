@@ -6,25 +6,45 @@ use tallywatt_core::reading::INTERVAL_MINUTES;
 use tallywatt_core::register::{Flow, Register};
 use tallywatt_core::rejection::RejectionCode;
 
-use super::message::{Channel, Message, Period};
+use super::message::{Channel, Message, Part};
+use super::period::{DAY_MINUTES, Period};
 use crate::refusal::FileRefusal;
+use crate::sink::{RUN_VALUE_COUNT_MAX, ReadingRun};
 use crate::stamp::in_order;
 use crate::tally::{self, Interval, Tally};
 
+/// The finest grid of periods, in seconds.
+const GRID_SECONDS: usize = 300;
+
+const _: () = assert!(86_400 / GRID_SECONDS <= RUN_VALUE_COUNT_MAX);
+
 /// Hands a whole message over, channel by channel.
-pub(super) fn hand_over(message: Message, zone: &Zone, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
-    let Some(day) = message.day else {
+pub(super) fn hand_over(
+    message: &Message,
+    file_name: &str,
+    zone: &Zone,
+    tally: &mut Tally<'_>,
+) -> Result<(), FileRefusal> {
+    let header = &message.header;
+    let Some(day) = header.day else {
         return Err(FileRefusal::Header { line: 1, what: "the message names no day".to_owned() });
     };
+    for (code, what) in header.misfits(file_name, zone) {
+        tally.reject(code, header.line, 0, what.as_bytes());
+    }
+    tally.issued(header.issued());
+    let clock = Clock::new(day, zone);
     for (at, channel) in message.channels.iter().enumerate() {
         match register_of(channel) {
-            Ok((usage_point, register)) => place(channel, usage_point, register, day, zone, tally),
+            Ok((usage_point, register)) => {
+                place(channel, &message.values_wh, usage_point, register, &clock, tally);
+            }
             Err(code) => {
                 let raw = format!("point {} channel {}", channel.point, channel.code);
-                tally.reject(code, channel.line, tally::count(channel.periods.len()), raw.as_bytes());
+                tally.reject(code, channel.line, tally::count(channel.period_count()), raw.as_bytes());
             }
         }
-        let last_line = channel.periods.last().map_or(channel.line, |period| period.line);
+        let last_line = channel.last_line();
         // A line is done with its last channel: many messages are one long line.
         let is_line_done = message.channels.get(at + 1).is_none_or(|next| next.line > last_line);
         if is_line_done && tally.line_done(last_line).is_break() {
@@ -48,74 +68,142 @@ fn register_of(channel: &Channel) -> Result<(UsagePointId, Register), RejectionC
 
 fn place(
     channel: &Channel,
+    values_wh: &[i64],
     usage_point: UsagePointId,
     register: Register,
-    day: Day,
-    zone: &Zone,
+    clock: &Clock<'_>,
     tally: &mut Tally<'_>,
 ) {
-    let flagged = channel
-        .periods
-        .iter()
-        .any(|period| period.summer && matches!(wall_of(period, day, zone), Some(WallTime::Twice(..))));
-    let mut previous = None;
     tally.gather_for(usage_point, register);
-    for period in &channel.periods {
-        match start_of(period, day, zone, flagged, &mut previous) {
-            Err((code, raw)) => tally.reject(code, period.line, 1, raw.as_bytes()),
-            Ok((start, interval_minutes)) => match (&period.energy, &period.status) {
-                (Ok((energy_wh, rounded)), Ok(quality)) => {
-                    tally.summary.rounded_count += u64::from(*rounded);
-                    tally.gather(Interval {
-                        start,
-                        minutes: interval_minutes,
-                        energy_wh: *energy_wh,
-                        quality: *quality,
-                        line: period.line,
-                    });
-                }
-                (Err((code, raw)), Ok(_)) => tally.reject(*code, period.line, 1, raw.as_bytes()),
-                (Err((code, raw)), Err(_)) if *code < RejectionCode::QualityFlag => {
-                    tally.reject(*code, period.line, 1, raw.as_bytes())
-                }
-                (_, Err(raw)) => tally.reject(RejectionCode::QualityFlag, period.line, 1, raw.as_bytes()),
-            },
+    let mut placing = Placing { clock, flagged: clock.is_flagged(channel, values_wh), previous: None };
+    for part in &channel.parts {
+        match (part, clock.midnight) {
+            (Part::One(period), _) => placing.one(period, tally),
+            (Part::Stretch(stretch), Some(midnight)) => {
+                // What was gathered before goes first.
+                tally.gather_for(usage_point, register);
+                tally.run(&ReadingRun {
+                    usage_point,
+                    register,
+                    start: midnight.plus(i64::from(stretch.first_minute) * 60),
+                    interval_minutes: stretch.minutes,
+                    quality: stretch.quality,
+                    first_line: stretch.first_line,
+                    lines_per_value: stretch.lines_per_period,
+                    values_wh: &values_wh[stretch.values.clone()],
+                });
+            }
+            (Part::Stretch(stretch), None) => {
+                stretch.periods(values_wh).for_each(|period| placing.one(&period, tally));
+            }
         }
     }
 }
 
-fn wall_of(period: &Period, day: Day, zone: &Zone) -> Option<WallTime> {
-    let (first, _) = period.span.as_ref().ok()?;
-    Some(zone.resolve(day, first * 60))
+/// The clock of the message's day.
+struct Clock<'a> {
+    day: Day,
+    zone: &'a Zone,
+    /// The first instant of a day in which the clock is not changed: each time of it is as far from there as the clock says.
+    midnight: Option<UtcSeconds>,
 }
 
-/// The first instant and the length of a period.
-///
-/// In a doubled hour, a message that marks its summer periods says which pass each belongs to; one that
-/// marks none gives them in order.
-fn start_of(
-    period: &Period,
-    day: Day,
-    zone: &Zone,
-    flagged: bool,
-    previous: &mut Option<UtcSeconds>,
-) -> Result<(UtcSeconds, u8), (RejectionCode, String)> {
-    let (first, minutes) = match &period.span {
-        Ok(span) => *span,
-        Err(raw) => return Err((RejectionCode::Stamp, raw.clone())),
-    };
-    let raw = || format!("{:02}{:02}, {minutes} minutes", first / 60, first % 60);
-    let wall = zone.resolve(day, first * 60);
-    let instant = match wall {
-        WallTime::Twice(summer, _) if flagged && period.summer => Ok(summer),
-        WallTime::Twice(_, winter) if flagged => Ok(winter),
-        _ => in_order(wall, *previous),
-    };
-    let instant = instant.map_err(|code| (code, raw()))?;
-    if instant.0 < 0 {
-        return Err((RejectionCode::Stamp, raw()));
+impl<'a> Clock<'a> {
+    fn new(day: Day, zone: &'a Zone) -> Self {
+        let is_even = |midnight: UtcSeconds| {
+            let mut seconds = (0..86_400).step_by(GRID_SECONDS);
+            seconds.all(|at| zone.resolve(day, at) == WallTime::Once(midnight.plus(i64::from(at))))
+        };
+        let midnight = match zone.resolve(day, 0) {
+            WallTime::Once(midnight) if midnight.0 >= 0 && is_even(midnight) => Some(midnight),
+            _ => None,
+        };
+        Self { day, zone, midnight }
     }
-    *previous = Some(instant);
-    let interval = INTERVAL_MINUTES.into_iter().find(|&taken| u32::from(taken) == minutes);
-    interval.map(|interval| (instant, interval)).ok_or_else(|| (RejectionCode::IntervalSize, raw()))
+
+    /// Whether a channel says of any period in a doubled hour which pass it belongs to.
+    fn is_flagged(&self, channel: &Channel, values_wh: &[i64]) -> bool {
+        let says = |period: &Period| {
+            let first = period.span.as_ref().ok().filter(|_| period.summer).map(|(first, _)| *first);
+            first.is_some_and(|first| matches!(self.zone.resolve(self.day, first * 60), WallTime::Twice(..)))
+        };
+        self.midnight.is_none()
+            && channel.parts.iter().any(|part| match part {
+                Part::One(period) => says(period),
+                Part::Stretch(stretch) => stretch.periods(values_wh).any(|period| says(&period)),
+            })
+    }
+}
+
+/// The periods of a channel, one after another.
+struct Placing<'a> {
+    clock: &'a Clock<'a>,
+    flagged: bool,
+    previous: Option<UtcSeconds>,
+}
+
+impl Placing<'_> {
+    fn one(&mut self, period: &Period, tally: &mut Tally<'_>) {
+        let (start, minutes) = match self.start_of(period) {
+            // A day has its 48 half-hours in files even where the clock passes over two of them.
+            Err((RejectionCode::NoSuchLocalTime, _)) if period.is_empty() => {
+                tally.summary.null_count += 1;
+                return;
+            }
+            Err((code, raw)) => return tally.reject(code, period.line, 1, raw.as_bytes()),
+            Ok(placed) => placed,
+        };
+        match (&period.energy, &period.quality) {
+            (Ok((energy_wh, rounded)), Ok(quality)) => {
+                tally.summary.rounded_count += u64::from(*rounded);
+                let (energy_wh, quality) = (*energy_wh, *quality);
+                tally.gather(Interval { start, minutes, energy_wh, quality, line: period.line });
+            }
+            (Err((code, raw)), Ok(_)) => tally.reject(*code, period.line, 1, raw.as_bytes()),
+            (Err((code, raw)), Err(_)) if *code < RejectionCode::QualityFlag => {
+                tally.reject(*code, period.line, 1, raw.as_bytes())
+            }
+            (_, Err(raw)) => tally.reject(RejectionCode::QualityFlag, period.line, 1, raw.as_bytes()),
+        }
+    }
+
+    /// The first instant and the length of a period.
+    ///
+    /// In a doubled hour, a message that marks its summer periods says which pass each belongs to; one that
+    /// marks none gives them in order.
+    fn start_of(&mut self, period: &Period) -> Result<(UtcSeconds, u8), (RejectionCode, String)> {
+        let (first, minutes) = match &period.span {
+            Ok(span) => *span,
+            Err(raw) => return Err((RejectionCode::Stamp, raw.clone())),
+        };
+        let raw = || format!("{:02}{:02}, {minutes} minutes", first / 60, first % 60);
+        let wall = self.clock.zone.resolve(self.clock.day, first * 60);
+        let instant = match wall {
+            WallTime::Twice(summer, _) if self.flagged && period.summer => Ok(summer),
+            WallTime::Twice(_, winter) if self.flagged => Ok(winter),
+            _ => in_order(wall, self.previous),
+        };
+        let instant = instant.map_err(|code| (code, raw()))?;
+        if instant.0 < 0 {
+            return Err((RejectionCode::Stamp, raw()));
+        }
+        self.previous = Some(instant);
+        let taken = |wanted: i64| INTERVAL_MINUTES.into_iter().find(|&taken| i64::from(taken) == wanted);
+        taken(i64::from(minutes))
+            .or_else(|| self.elapsed_s(instant, first + minutes).find_map(|elapsed| taken(elapsed / 60)))
+            .map(|minutes| (instant, minutes))
+            .ok_or_else(|| (RejectionCode::IntervalSize, raw()))
+    }
+
+    /// How long it may be from `instant` to the clock's `end` on the same day: where the clock is changed between them,
+    /// 0130 to 0300 is half an hour, and 0230 to 0200 too.
+    fn elapsed_s(&self, instant: UtcSeconds, end: u32) -> impl Iterator<Item = i64> {
+        let ends = match self.clock.zone.resolve(self.clock.day, end % DAY_MINUTES * 60) {
+            _ if self.clock.midnight.is_some() => [None, None],
+            WallTime::Once(end) => [Some(end), None],
+            WallTime::Twice(first, second) => [Some(first), Some(second)],
+            WallTime::Never => [None, None],
+        };
+        ends.into_iter().flatten().map(move |end| end.0 - instant.0)
+    }
 }

@@ -1,37 +1,46 @@
-//! Sound files bent: bits and bytes changed, ends cut off, parts left out, doubled, or taken from another file.
+//! Malformed files, made of sound ones.
 
-/// What text formats are made of.
-const SIGNS: &[u8] = b",;.\n\r\"<>&/=!()*0123456789-+: \0";
+/// The most changes to one file.
+const CHANGE_COUNT_MAX: usize = 8;
+/// The most bytes of one change.
+const CHANGE_SIZE_MAX: usize = 200;
 
-/// A malformed file; the same for the same seed.
+/// What one byte is set to: what the formats are made of, and what none of them holds.
+const BYTES: &[u8] = b",;|.\n\r\t\0\"'<>&/=!()*{}[]?0123456789-+: eNTUAZ\xff";
+
+/// `sound` with bits flipped, bytes set, parts cut out, repeated, put in from `other`, or its end missing: the same for
+/// one seed.
 pub fn bend(sound: &[u8], other: &[u8], seed: u64) -> Vec<u8> {
-    let mut dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut state = seed;
     let mut below = |limit: usize| {
-        dice ^= dice << 13;
-        dice ^= dice >> 7;
-        dice ^= dice << 17;
-        (dice >> 11) as usize % limit.max(1)
+        // SplitMix64: neighbouring seeds have nothing in common.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap()
     };
     let mut bytes = sound.to_vec();
-    for _ in 0..=below(3) {
-        let at = below(bytes.len());
-        let end = (at + below(40)).min(bytes.len());
-        match below(7) {
-            _ if bytes.is_empty() => (),
-            0 => bytes[at] ^= 1 << below(8),
-            1 => bytes[at] = below(256).to_le_bytes()[0],
-            2 => bytes[at] = SIGNS[below(SIGNS.len())],
-            3 => bytes.truncate(at),
+    for _ in 0..=below(CHANGE_COUNT_MAX) {
+        if bytes.is_empty() {
+            return bytes;
+        }
+        let (at, size) = (below(bytes.len()), 1 + below(CHANGE_SIZE_MAX));
+        let end = (at + size).min(bytes.len());
+        match below(8) {
+            0 | 1 => bytes[at] ^= 1 << below(8),
+            2 | 3 => bytes[at] = BYTES[below(BYTES.len())],
             4 => drop(bytes.drain(at..end)),
             5 => {
                 let part = bytes[at..end].to_vec();
                 bytes.splice(at..at, part);
             }
-            _ => {
+            6 if !other.is_empty() => {
                 let from = below(other.len());
-                bytes.truncate(at);
-                bytes.extend_from_slice(&other[from.min(other.len())..]);
+                let part = other[from..(from + size).min(other.len())].to_vec();
+                bytes.splice(at..end, part);
             }
+            _ if below(4) == 0 => bytes.truncate(at),
+            _ => bytes.swap(at, end - 1),
         }
     }
     bytes

@@ -1,4 +1,5 @@
 //! All ways to decode a file, held against the reference; and seeded random input.
+#![allow(dead_code, reason = "each test file takes what it needs")]
 
 use std::ops::ControlFlow;
 
@@ -147,26 +148,40 @@ fn by_blocks(profile: &Profile, bytes: &[u8], block_size: usize) -> Option<(Told
 /// All ways agree on `bytes`; gives how many values came in runs, and whether a block leaned on earlier ones.
 #[track_caller]
 pub fn check(profile: &Profile, bytes: &[u8], block_size: usize, context: &str) -> (u64, bool) {
+    let (want, run_value_count) = check_lane(profile, "meter.csv", bytes, context);
+    let Some((got, leaned)) = by_blocks(profile, bytes, block_size) else { return (run_value_count, false) };
+    same(&got, &want, "blocks", bytes, context);
+    (run_value_count, leaned)
+}
+
+/// The short way agrees with the reference on a file that is read whole; gives how many values came in runs.
+#[track_caller]
+pub fn check_whole(profile: &Profile, file_name: &str, bytes: &[u8], context: &str) -> u64 {
+    check_lane(profile, file_name, bytes, context).1
+}
+
+#[track_caller]
+fn check_lane(profile: &Profile, file_name: &str, bytes: &[u8], context: &str) -> (Told, u64) {
     let mut by_row = Events::default();
-    let want = decode_by_row(profile, "meter.csv", &mut &bytes[..], &mut by_row)
+    let want = decode_by_row(profile, file_name, &mut &bytes[..], &mut by_row)
         .map_err(|refusal| refusal.to_string());
     let want = told(want, by_row);
     let mut by_lane = Events::default();
     let got =
-        decode(profile, "meter.csv", &mut &bytes[..], &mut by_lane).map_err(|refusal| refusal.to_string());
+        decode(profile, file_name, &mut &bytes[..], &mut by_lane).map_err(|refusal| refusal.to_string());
     let run_value_count = by_lane.run_value_count;
+    same(&told(got, by_lane), &want, "lane", bytes, context);
+    (want, run_value_count)
+}
+
+#[track_caller]
+fn same(got: &Told, want: &Told, way: &str, bytes: &[u8], context: &str) {
     let show = || format!("{context}\n{}", String::from_utf8_lossy(&bytes[..bytes.len().min(4_000)]));
-    let same = |got: &Told, way: &str| {
-        assert_eq!(got.0, want.0, "{way}, {}", show());
-        if let Some(at) = (0..want.1.len().max(got.1.len())).find(|&at| want.1.get(at) != got.1.get(at)) {
-            panic!("{way}, event {at}: {:?}, want {:?}, {}", got.1.get(at), want.1.get(at), show());
-        }
-        assert_eq!(got.2, want.2, "{way}: last line, {}", show());
-    };
-    same(&told(got, by_lane), "lane");
-    let Some((got, leaned)) = by_blocks(profile, bytes, block_size) else { return (run_value_count, false) };
-    same(&got, "blocks");
-    (run_value_count, leaned)
+    assert_eq!(got.0, want.0, "{way}, {}", show());
+    if let Some(at) = (0..want.1.len().max(got.1.len())).find(|&at| want.1.get(at) != got.1.get(at)) {
+        panic!("{way}, event {at}: {:?}, want {:?}, {}", got.1.get(at), want.1.get(at), show());
+    }
+    assert_eq!(got.2, want.2, "{way}: last line, {}", show());
 }
 
 pub fn frame(dice: &mut Dice) -> Vec<u8> {

@@ -1,0 +1,59 @@
+//! Layout 80020: ten thousand malformed files, each decoded or refused with a reason and a place.
+#![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
+#[path = "common/bend.rs"]
+mod bend;
+mod common;
+#[path = "common/messages.rs"]
+mod messages;
+#[path = "common/ways.rs"]
+mod ways;
+
+use std::time::{Duration, Instant};
+
+use bend::bend;
+use common::run;
+use messages::message;
+use tallywatt_core::calendar::UtcSeconds;
+use tallywatt_ingest::layout80020_reply::{MessageFacts, Outcome, Reply};
+use tallywatt_ingest::profile::Profile;
+use ways::Dice;
+
+const FILE_COUNT: u64 = 10_000;
+const SEED: u64 = 2_026;
+
+#[test]
+fn malformed_files() {
+    println!("seed {SEED}");
+    let mut dice = Dice(SEED);
+    let profile = Profile::builtin("80020").unwrap();
+    let sound: Vec<Vec<u8>> = (0..60).map(|at| message(&mut dice, at % 2 == 0)).collect();
+    let reply = Reply { id: 1, at: UtcSeconds(1_772_400_000), zone: profile.zone() };
+    let (mut refused_count, mut rejected_count) = (0, 0);
+    for file in 0..FILE_COUNT {
+        let (one, other) = (dice.below(sound.len()), dice.below(sound.len()));
+        let bytes = bend(&sound[one], &sound[other], SEED + file);
+        let begun = Instant::now();
+        let decoded = run(&profile, "80020_5257072937_20260301_7.xml", &bytes);
+        assert!(begun.elapsed() < Duration::from_secs(1), "file {file} took {:?}", begun.elapsed());
+        let facts = MessageFacts::read(&bytes);
+        let receipt = match &decoded {
+            Err(refusal) => {
+                refused_count += 1;
+                assert!(!refusal.next_step().is_empty() && !refusal.to_string().is_empty());
+                reply.write("x", &facts, &Outcome::Refused(refusal))
+            }
+            Ok((found, summary)) => {
+                rejected_count += found.rejections.len();
+                for rejection in &found.rejections {
+                    assert!(!rejection.code.reason().is_empty(), "file {file}");
+                    assert!((1..=summary.line_count).contains(&rejection.line), "file {file}: {rejection:?}");
+                }
+                reply.write("x", &facts, &Outcome::Taken { summary, rejections: &found.rejections })
+            }
+        };
+        assert!(receipt.ends_with(b"</message>\n"), "file {file}");
+    }
+    // Bending must reach both ends.
+    assert!(refused_count > FILE_COUNT / 3 && refused_count < FILE_COUNT && rejected_count > 1_000);
+}
