@@ -17,6 +17,8 @@ pub struct DecodeSummary {
     pub reading_count: u64,
     /// Reads of cumulative registers handed over.
     pub register_read_count: u64,
+    /// Installations of meters handed over.
+    pub installation_count: u64,
     /// Values that the source took back.
     pub withdrawn_count: u64,
     /// Values lost to rejections: the sum of their `reading_count`.
@@ -25,7 +27,7 @@ pub struct DecodeSummary {
     pub rounded_count: u64,
     /// Intervals that the file itself says have no value.
     pub null_count: u64,
-    /// Records of a known kind that carry no interval values: NEM12 500, 80020 groups and flows.
+    /// Records of a known kind that carry nothing read here: NEM12 500, 80020 groups and flows, power and gas in telegrams.
     pub ignored_count: u64,
     /// The sink stopped decoding before the end.
     pub stopped: bool,

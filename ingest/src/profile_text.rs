@@ -32,6 +32,9 @@ pub(crate) struct Document {
     pub(crate) round_to_wh: Option<bool>,
     pub(crate) usage_point: Option<String>,
     pub(crate) usage_point_from: Option<String>,
+    pub(crate) crc: Option<String>,
+    pub(crate) read_at: Option<String>,
+    pub(crate) read_at_from: Option<String>,
     pub(crate) max_power_w: Option<i64>,
     pub(crate) columns: Option<ColumnsTable>,
 }
@@ -130,6 +133,9 @@ impl Document {
             ("unit", self.unit.is_some()),
             ("multiplier", self.multiplier.is_some()),
             ("round_to_wh", self.round_to_wh.is_some()),
+            ("crc", self.crc.is_some()),
+            ("read_at", self.read_at.is_some()),
+            ("read_at_from", self.read_at_from.is_some()),
         ];
         let unused = given.map(|(key, there)| (key, there && !kind.keys.contains(&key)));
         text.none_of(&unused)

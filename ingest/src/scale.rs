@@ -19,7 +19,7 @@ impl Unit {
     pub(crate) const KWH: Self = Self { decimals: 3, reactive: false };
     const MWH: Self = Self { decimals: 6, reactive: false };
     const VARH: Self = Self { decimals: 0, reactive: true };
-    const KVARH: Self = Self { decimals: 3, reactive: true };
+    pub(crate) const KVARH: Self = Self { decimals: 3, reactive: true };
     const ALL: [(&'static str, Self); 5] = [
         ("Wh", Self::WH),
         ("kWh", Self::KWH),
@@ -39,6 +39,11 @@ impl Unit {
             .into_iter()
             .find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))
             .map(|(_, unit)| unit)
+    }
+
+    /// Decimals of one of it in watt-hours.
+    pub(crate) const fn decimals(self) -> u32 {
+        self.decimals
     }
 
     /// Whether a register of this flow is counted in it.

@@ -29,6 +29,12 @@ fn sound(name: &str) -> Vec<u8> {
         "80020" => "<?xml version=\"1.0\" encoding=\"windows-1251\"?><message class=\"80020\"><datetime><day>20101031</day></datetime>\
             <area><measuringpoint code=\"P\"><measuringchannel code=\"01\"><period start=\"0200\" end=\"0230\" summer=\"1\">\
             <value status=\"0\">5&amp;</value></period></measuringchannel></measuringpoint><peretok/></area></message>".to_owned(),
+        "p1" => {
+            let body = "/KFM5KAIFA-METER\r\n\r\n0-0:1.0.0(161113205757W)\r\n0-0:96.1.1(4530303031)\r\n1-0:1.8.1(001581.123*kWh)\r\n!";
+            format!("{body}{:04X}\r\n", common::crc::arc(body.as_bytes()))
+        }
+        "reads" => "usage_point,obis,read_at,value,unit,who\na,1-0:1.8.0,2026-03-01 12:00,7.5,kWh,ivanov\n".to_owned(),
+        "meters" => "usage_point,obis,meter,from,first,to,last,digits,multiplier\na,1-0:1.8.0,M1,2026-03-01 12:00,7.5,2026-04-01 12:00,8,6,40\n".to_owned(),
         _ => {
             let local = Zone::parse("UTC").unwrap().local_day("2026-03-01".parse().unwrap());
             let block = DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 60, Source::Manual).unwrap();

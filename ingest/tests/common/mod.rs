@@ -1,6 +1,10 @@
 //! What the tests of the decoders share.
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
+pub mod bend;
+pub mod crc;
+pub mod reads;
+
 use std::path::PathBuf;
 
 use tallywatt_ingest::decode::{DecodeSummary, decode};
