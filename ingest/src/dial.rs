@@ -104,7 +104,11 @@ mod tests {
         ];
         for (unit, text, rounds, want) in table {
             let got = Dial { rounds: *rounds }.written(text.as_bytes(), b'.', Unit::named(unit).unwrap());
-            assert_eq!(got.map(|(dial, rounded)| (dial.as_milliwatt_hours(), rounded)), *want, "{text} {unit}");
+            assert_eq!(
+                got.map(|(dial, rounded)| (dial.as_milliwatt_hours(), rounded)),
+                *want,
+                "{text} {unit}"
+            );
         }
     }
 
@@ -125,7 +129,11 @@ mod tests {
         ];
         for &(number, scaler, rounds, want) in table {
             let got = Dial { rounds }.counted(number, scaler);
-            assert_eq!(got.map(|(dial, rounded)| (dial.as_milliwatt_hours(), rounded)), want, "{number} {scaler}");
+            assert_eq!(
+                got.map(|(dial, rounded)| (dial.as_milliwatt_hours(), rounded)),
+                want,
+                "{number} {scaler}"
+            );
         }
     }
 }

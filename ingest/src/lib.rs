@@ -30,6 +30,7 @@ mod csv_profile;
 pub mod decode;
 mod dial;
 mod digits;
+mod dlms;
 pub mod documents;
 pub mod format;
 mod frames;

@@ -107,8 +107,7 @@ impl Meters {
             Some(out) => Some((out, self.dial(cells.at(LAST), register)?)),
         };
         let multiplier = self.multiplier(cells.at(MULTIPLIER))?;
-        let installation =
-            Installation { usage_point, register, from, meter, first, to, digits, multiplier };
+        let installation = Installation { usage_point, register, from, meter, first, to, digits, multiplier };
         let end = installation.dial_end();
         let is_shown = first < end && to.is_none_or(|(_, last)| last < end);
         if is_shown { Ok(installation) } else { Err(RejectionCode::AboveCeiling) }

@@ -33,6 +33,7 @@ pub(crate) struct Document {
     pub(crate) usage_point: Option<String>,
     pub(crate) usage_point_from: Option<String>,
     pub(crate) crc: Option<String>,
+    pub(crate) clock: Option<String>,
     pub(crate) read_at: Option<String>,
     pub(crate) read_at_from: Option<String>,
     pub(crate) max_power_w: Option<i64>,
@@ -134,6 +135,7 @@ impl Document {
             ("multiplier", self.multiplier.is_some()),
             ("round_to_wh", self.round_to_wh.is_some()),
             ("crc", self.crc.is_some()),
+            ("clock", self.clock.is_some()),
             ("read_at", self.read_at.is_some()),
             ("read_at_from", self.read_at_from.is_some()),
         ];

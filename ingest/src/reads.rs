@@ -86,7 +86,13 @@ impl Reads {
     }
 
     /// Hands a row over. Checks in the order of precedence.
-    fn row(&self, cells: &Cells<'_>, line: u64, zone: &Zone, tally: &mut Tally<'_>) -> Result<(), RejectionCode> {
+    fn row(
+        &self,
+        cells: &Cells<'_>,
+        line: u64,
+        zone: &Zone,
+        tally: &mut Tally<'_>,
+    ) -> Result<(), RejectionCode> {
         let who = Label::new(cells.at(WHO)).map_err(|_| RejectionCode::Structure)?;
         let meter = match cells.at(METER) {
             b"" => None,

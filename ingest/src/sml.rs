@@ -110,7 +110,8 @@ impl Sml {
     fn hand_over(&self, list: &List<'_>, place: u64, of_file: &mut OfFile, tally: &mut Tally<'_>) {
         let meter = list.meter();
         let usage_point = of_file.usage_point(meter);
-        let has_no_stamp = |entry: &Entry<'_>| entry.instant.is_none() && obis::register(entry.code).is_some();
+        let has_no_stamp =
+            |entry: &Entry<'_>| entry.instant.is_none() && obis::register(entry.code).is_some();
         // One stamp from outside is for all entries of a list.
         let read_at = match list.instant {
             Some(instant) => Ok(instant),
@@ -129,7 +130,10 @@ impl Sml {
                 let at = entry.instant.map_or(read_at, Ok)?;
                 let number = entry.number.ok_or(RejectionCode::NoValue)?;
                 let (dial, rounded) = self.dial.counted(number, entry.scaler)?;
-                Ok((RegisterRead { usage_point, register, at, meter, dial, quality: Quality::Valid }, rounded))
+                Ok((
+                    RegisterRead { usage_point, register, at, meter, dial, quality: Quality::Valid },
+                    rounded,
+                ))
             };
             match read() {
                 Ok((read, rounded)) => {

@@ -46,10 +46,22 @@ fn telegrams() {
     // Several in a file, and what stands between them.
     let second = READ.replace("@6", "@19").replace("@7", "@20");
     check(&by_meter(), &format!("{sound}\r\nnoise\r\n\r\n{sound}"), &format!("{READ}; {second}"));
-    check(&by_meter(), &format!("9*kWh)\r\n!1234\r\n{}", &sound), &format!("{}; R03×0@1 9*kWh)\\r\\n!1234", READ.replace("@6", "@8").replace("@7", "@9")));
+    check(
+        &by_meter(),
+        &format!("9*kWh)\r\n!1234\r\n{}", &sound),
+        &format!("{}; R03×0@1 9*kWh)\\r\\n!1234", READ.replace("@6", "@8").replace("@7", "@9")),
+    );
     // Codes in full.
-    check(&by_meter(), &closed(&format!("{HEAD}{METER}1-0:1.8.0*255(1.5*kWh)\r\n")), "E0001 1-0:1.8.0 2017-01-02T18:20:02Z=1.500000 E0001@6");
-    check(&by_meter(), &closed(&format!("{HEAD}{METER}1-0:3.8.0(7*varh)\r\n")), "E0001 1-0:3.8.0 2017-01-02T18:20:02Z=0.007000 E0001@6");
+    check(
+        &by_meter(),
+        &closed(&format!("{HEAD}{METER}1-0:1.8.0*255(1.5*kWh)\r\n")),
+        "E0001 1-0:1.8.0 2017-01-02T18:20:02Z=1.500000 E0001@6",
+    );
+    check(
+        &by_meter(),
+        &closed(&format!("{HEAD}{METER}1-0:3.8.0(7*varh)\r\n")),
+        "E0001 1-0:3.8.0 2017-01-02T18:20:02Z=0.007000 E0001@6",
+    );
     // Nothing of energy.
     check(&by_meter(), &closed(&format!("{HEAD}{METER}{REST}")), "");
 }
@@ -73,8 +85,12 @@ fn wrong_lines() {
     ] {
         check(&by_meter(), &closed(&format!("{HEAD}{METER}{line}\r\n")), want);
     }
-    let (found, summary) =
-        run(&profile("usage_point = \"A\"\nround_to_wh = true\n"), "x", closed(&format!("{HEAD}1-0:1.8.0(1.0000015*kWh)\r\n")).as_bytes()).unwrap();
+    let (found, summary) = run(
+        &profile("usage_point = \"A\"\nround_to_wh = true\n"),
+        "x",
+        closed(&format!("{HEAD}1-0:1.8.0(1.0000015*kWh)\r\n")).as_bytes(),
+    )
+    .unwrap();
     assert_eq!((found.register_reads[0].0.dial.as_milliwatt_hours(), summary.rounded_count), (1_000_002, 1));
 }
 
@@ -91,8 +107,19 @@ fn broken_telegrams() {
     check(&by_meter(), &format!("{body}!\r\n"), &format!("R03×2@1 {head}: no CRC"));
     check(&by_meter(), &format!("{body}!12\r\n"), &format!("R03×2@1 {head}: no CRC of four digits behind !"));
     check(&by_meter(), &body, &format!("R03×2@1 {head}: cut off: no line begins with !"));
-    check(&by_meter(), &format!("{HEAD}{METER}{DIALS}{sound}"), &format!("{}; R03×2@1 {head}: cut off: the next telegram begins", READ.replace("@6", "@13").replace("@7", "@14")));
-    check(&by_meter(), &closed("/I\r\n1-0:1.8.0(1*kWh)\r\n"), "R03×1@1 /I: no three letters and a digit behind /");
+    check(
+        &by_meter(),
+        &format!("{HEAD}{METER}{DIALS}{sound}"),
+        &format!(
+            "{}; R03×2@1 {head}: cut off: the next telegram begins",
+            READ.replace("@6", "@13").replace("@7", "@14")
+        ),
+    );
+    check(
+        &by_meter(),
+        &closed("/I\r\n1-0:1.8.0(1*kWh)\r\n"),
+        "R03×1@1 /I: no three letters and a digit behind /",
+    );
     check(&by_meter(), "hello\r\n", "refused: line 1: no telegram begins in it: no line begins with /");
     check(&by_meter(), "", "refused: file is empty");
     let long = format!("{HEAD}{}", "0-0:96.13.0(00)\r\n".repeat(2_000));
@@ -130,8 +157,16 @@ fn stamps() {
         "refused: line 1: file name \"EAN1\" has no stamp such as @20260301T120000Z"
     );
     // A telegram that states its version has a check sum.
-    check(&profile("usage_point = \"A\"\ncrc = \"optional\""), &format!("{HEAD}{dial}!\r\n"), "R03×1@1 /ISK5\\2M550T-1012: no CRC");
-    check(&by_meter(), &closed(&format!("{HEAD}{dial}")), "R04×1@1 /ISK5\\2M550T-1012: no number of its meter that is a name");
+    check(
+        &profile("usage_point = \"A\"\ncrc = \"optional\""),
+        &format!("{HEAD}{dial}!\r\n"),
+        "R03×1@1 /ISK5\\2M550T-1012: no CRC",
+    );
+    check(
+        &by_meter(),
+        &closed(&format!("{HEAD}{dial}")),
+        "R04×1@1 /ISK5\\2M550T-1012: no number of its meter that is a name",
+    );
 }
 
 #[test]
@@ -140,9 +175,15 @@ fn profiles() {
         ("", "`usage_point` is missing"),
         ("usage_point = \"\"", "line 3: `usage_point` is \"\", need 1 to 33 printable ASCII characters"),
         ("usage_point_from = \"x\"", "line 3: `usage_point_from` is \"x\", need file or meter"),
-        ("usage_point = \"A\"\nusage_point_from = \"file\"", "line 3: `usage_point` has no meaning in this format and layout"),
+        (
+            "usage_point = \"A\"\nusage_point_from = \"file\"",
+            "line 3: `usage_point` has no meaning in this format and layout",
+        ),
         ("usage_point = \"A\"\ncrc = \"no\"", "line 4: `crc` is \"no\", need required or optional"),
-        ("usage_point = \"A\"\nread_at = \"now\"", "line 4: `read_at` is \"now\", need a stamp such as 2026-03-01T12:00:00Z"),
+        (
+            "usage_point = \"A\"\nread_at = \"now\"",
+            "line 4: `read_at` is \"now\", need a stamp such as 2026-03-01T12:00:00Z",
+        ),
         ("usage_point = \"A\"\nread_at_from = \"x\"", "line 4: `read_at_from` is \"x\", need file"),
         ("usage_point = \"A\"\nunit = \"kWh\"", "line 4: `unit` has no meaning in this format and layout"),
     ] {
@@ -159,7 +200,8 @@ fn recorded_telegrams() {
     let expected: Value = serde_json::from_str(&expected).unwrap();
     let expected = expected.as_object().unwrap();
     assert_eq!(expected.len(), 9);
-    let lenient = "usage_point = \"A\"\nread_at = \"2020-03-01T12:00:00Z\"\ncrc = \"optional\"\nround_to_wh = true\n";
+    let lenient =
+        "usage_point = \"A\"\nread_at = \"2020-03-01T12:00:00Z\"\ncrc = \"optional\"\nround_to_wh = true\n";
     for (name, want) in expected {
         let bytes = fs::read(folder.join(name)).unwrap();
         let (strict, summary) = run(&profile("usage_point = \"A\"\n"), name, &bytes).unwrap();
@@ -167,7 +209,9 @@ fn recorded_telegrams() {
         let why = strict.rejections.first().map(|rejection| rejection.raw.as_str());
         match want["crc_ok"].as_bool() {
             Some(true) => assert_eq!(why, None, "{name}"),
-            Some(false) => assert!(why.unwrap().contains(": CRC ") && strict.register_reads.is_empty(), "{name}"),
+            Some(false) => {
+                assert!(why.unwrap().contains(": CRC ") && strict.register_reads.is_empty(), "{name}")
+            }
             None => assert!(why.unwrap().ends_with(": no CRC") && strict.register_reads.is_empty(), "{name}"),
         }
         // What their authors broke is mended by hand: a telegram with the check sum it should have.
@@ -209,7 +253,9 @@ fn ten_thousand_malformed_files() {
     let sounds = [
         closed(&body),
         closed(&body).repeat(3),
-        closed(&format!("{HEAD}{METER}1-0:1.8.0*255(1.5*kWh)\r\n0-0:98.1.0(2)(1-0:1.6.0)(1-0:1.6.0)(200501000000S)\r\n")),
+        closed(&format!(
+            "{HEAD}{METER}1-0:1.8.0*255(1.5*kWh)\r\n0-0:98.1.0(2)(1-0:1.6.0)(1-0:1.6.0)(200501000000S)\r\n"
+        )),
     ];
     let sounds: Vec<Vec<u8>> = sounds.map(String::into_bytes).into();
     let known = reads_of(&by_meter(), "x", &sounds);

@@ -99,10 +99,7 @@ fn entries_say_whose_and_when() {
     let whose = found.register_reads.iter().map(|(_, origin)| (origin.line, origin.who.unwrap().to_string()));
     assert_eq!(whose.collect::<Vec<_>>(), [(2, "ann".to_owned()), (3, "bob".to_owned())]);
     let issues = found.issues.iter().map(|from| (from.issued, from.read_index, from.reading_index));
-    assert_eq!(
-        issues.collect::<Vec<_>>(),
-        [(Issued(1_772_409_600), 0, 0), (Issued(1_772_496_000), 1, 0)]
-    );
+    assert_eq!(issues.collect::<Vec<_>>(), [(Issued(1_772_409_600), 0, 0), (Issued(1_772_496_000), 1, 0)]);
     // Below what a meter sends, above an estimate.
     let rank = found.readings[0].quality.rank();
     assert!((3..5).contains(&rank), "{rank}");
@@ -114,9 +111,18 @@ fn headers() {
     let table = [
         (String::new(), "refused: file is empty"),
         ("usage_point,obis,read_at,value,unit,who\n".to_owned(), "refused: file holds no readings"),
-        (format!("usage_point,obis,read_at,value,unit,by\n{row}"), "refused: line 1: column \"by\" is not in the profile"),
-        (format!("usage_point,obis,read_at,value,unit,unit\n{row}"), "refused: line 1: column \"unit\" stands there twice"),
-        (format!("usage_point,obis,read_at,value,unit\n{row}"), "refused: line 1: column \"who\" of the profile is missing"),
+        (
+            format!("usage_point,obis,read_at,value,unit,by\n{row}"),
+            "refused: line 1: column \"by\" is not in the profile",
+        ),
+        (
+            format!("usage_point,obis,read_at,value,unit,unit\n{row}"),
+            "refused: line 1: column \"unit\" stands there twice",
+        ),
+        (
+            format!("usage_point,obis,read_at,value,unit\n{row}"),
+            "refused: line 1: column \"who\" of the profile is missing",
+        ),
         (format!("{}\n", "x".repeat(5_000)), "refused: line 1: the first line is too long to be a header"),
         ("usage_point,\"obis\n".to_owned(), "refused: line 1: quotes do not match"),
     ];
@@ -127,11 +133,17 @@ fn headers() {
     assert_eq!(tell_reads(&reads(), "x", b"\xff,\n"), "refused: line 1: not text in utf-8");
     // Columns stand in any order.
     let text = "who,value,unit,obis,usage_point,read_at\nb,1,kWh,1.8.0,a,2026-03-01 12:00\n\n";
-    assert_eq!(tell_reads(&reads(), "x", text.as_bytes()), "a 1-0:1.8.0 2026-03-01T07:00:00Z=1.000000 edited by b@2");
+    assert_eq!(
+        tell_reads(&reads(), "x", text.as_bytes()),
+        "a 1-0:1.8.0 2026-03-01T07:00:00Z=1.000000 edited by b@2"
+    );
     let by_semicolon = "format = \"reads\"\ndelimiter = \";\"\ndecimal = \",\"\nstamp_format = \"rfc3339\"\nzone = \"UTC\"\n";
     let by_semicolon = Profile::parse("x", by_semicolon).unwrap();
     let text = "who;value;unit;obis;usage_point;read_at\nb;1,5;kWh;1.8.0;a;2026-03-01T12:00:00+05:00\n";
-    assert_eq!(tell_reads(&by_semicolon, "x", text.as_bytes()), "a 1-0:1.8.0 2026-03-01T07:00:00Z=1.500000 edited by b@2");
+    assert_eq!(
+        tell_reads(&by_semicolon, "x", text.as_bytes()),
+        "a 1-0:1.8.0 2026-03-01T07:00:00Z=1.500000 edited by b@2"
+    );
 }
 
 /// The installations of rows, and what is set aside.
@@ -145,9 +157,13 @@ fn check_meters(rows: &str, want: &str) {
                 let to = meter.to.map_or("…".to_owned(), |(to, last)| format!("{to}={last}"));
                 let Installation { usage_point, register, from, first, digits, .. } = *meter;
                 let factor = meter.multiplier.as_millionths();
-                format!("{usage_point} {register} {} {from}={first} {to} {digits} ×{factor}@{line}", meter.meter)
+                format!(
+                    "{usage_point} {register} {} {from}={first} {to} {digits} ×{factor}@{line}",
+                    meter.meter
+                )
             });
-            let aside = found.rejections.iter().map(|rejection| format!("{}@{}", rejection.code, rejection.line));
+            let aside =
+                found.rejections.iter().map(|rejection| format!("{}@{}", rejection.code, rejection.line));
             placed.chain(aside).collect::<Vec<_>>().join("; ")
         }
     };
@@ -213,7 +229,9 @@ fn profiles() {
     ] {
         assert_eq!(Profile::parse("x", text).unwrap_err().to_string(), want, "{text}");
     }
-    assert!(Profile::parse("x", "format = \"meters\"\nzone = \"UTC\"\nstamp_format = \"YYYY-MM-DD\"").is_ok());
+    assert!(
+        Profile::parse("x", "format = \"meters\"\nzone = \"UTC\"\nstamp_format = \"YYYY-MM-DD\"").is_ok()
+    );
 }
 
 #[test]
@@ -226,7 +244,9 @@ fn ten_thousand_malformed_files() {
         assert!(found.register_reads.iter().all(|(_, origin)| origin.who.is_some()));
     });
     let sounds = [
-        format!("{METERS}DE1,1-0:1.8.0,1EMH1,2026-03-01 00:00,0,2026-07-01 00:00,999.9,6,40\nDE1,1-0:1.8.0,1EMH2,2026-07-01 00:00,0.5,,,6,\n"),
+        format!(
+            "{METERS}DE1,1-0:1.8.0,1EMH1,2026-03-01 00:00,0,2026-07-01 00:00,999.9,6,40\nDE1,1-0:1.8.0,1EMH2,2026-07-01 00:00,0.5,,,6,\n"
+        ),
         format!("{METERS}DE2,1-0:2.8.0,1EMH3,2026-03-01 00:00,\"17\",,,12,0.05\n"),
     ];
     bend_all(&meters(), "x", &sounds.map(String::into_bytes), 20_261_004, &mut |found| {

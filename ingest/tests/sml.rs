@@ -32,13 +32,18 @@ const WH: &[u8] = &[0x62, 30];
 
 fn octets(bytes: &[u8]) -> Vec<u8> {
     let size = bytes.len() + 1;
-    let head = if size < 16 { vec![size as u8] } else { vec![0x80 | ((size + 1) >> 4) as u8, (size + 1) as u8 & 15] };
+    let head = if size < 16 {
+        vec![size as u8]
+    } else {
+        vec![0x80 | ((size + 1) >> 4) as u8, (size + 1) as u8 & 15]
+    };
     [head, bytes.to_vec()].concat()
 }
 
 fn list(parts: &[&[u8]]) -> Vec<u8> {
     let count = parts.len();
-    let head = if count < 16 { vec![0x70 | count as u8] } else { vec![0xf0 | (count >> 4) as u8, count as u8 & 15] };
+    let head =
+        if count < 16 { vec![0x70 | count as u8] } else { vec![0xf0 | (count >> 4) as u8, count as u8 & 15] };
     [head, parts.concat()].concat()
 }
 
@@ -110,7 +115,8 @@ const READ: &str = "1EMH0012119929 1-0:1.8.0 2026-03-01T12:00:00Z=12.345600 1EMH
 fn lists() {
     check(&by_meter(), &frame(&[dial(0, NOON, 123_456)]), READ);
     // The list's time, for entries that know the seconds since their start only.
-    let entries = [dial(0, RUNNING, 123_456), entry([1, 0, 16, 7, 0, 255], NONE, &[0x62, 27], 0, &[0x52, 0xff])];
+    let entries =
+        [dial(0, RUNNING, 123_456), entry([1, 0, 16, 7, 0, 255], NONE, &[0x62, 27], 0, &[0x52, 0xff])];
     let content = file(SERVER, NOON, &entries, x25);
     check(&by_meter(), &framed(&content, x25), READ);
     let (_, summary) = run(&by_meter(), "x", &framed(&content, x25)).unwrap();
@@ -145,12 +151,19 @@ fn lists() {
 #[test]
 fn stamps_from_outside() {
     let bytes = frame(&[dial(0, RUNNING, 123_456), dial(1, NONE, 5)]);
-    check(&by_meter(), &bytes, "R07×1@1 1-0:1.8.0 of the list of 1EMH0012119929; R07×1@1 1-0:1.8.1 of the list of 1EMH0012119929");
+    check(
+        &by_meter(),
+        &bytes,
+        "R07×1@1 1-0:1.8.0 of the list of 1EMH0012119929; R07×1@1 1-0:1.8.1 of the list of 1EMH0012119929",
+    );
     let named = profile("usage_point_from = \"file\"\nread_at_from = \"file\"");
     let want = "P 1-0:1.8.0 2026-03-01T13:00:00Z=12.345600 1EMH0012119929@1; P 1-0:1.8.1 2026-03-01T13:00:00Z=0.000500 1EMH0012119929@1";
     check(&named, &bytes, want);
     // A second frame was sent at another time.
-    let twice = format!("{want}; R07×1@{0} 1-0:1.8.0 of the list of 1EMH0012119929; R07×1@{0} 1-0:1.8.1 of the list of 1EMH0012119929", bytes.len() + 1);
+    let twice = format!(
+        "{want}; R07×1@{0} 1-0:1.8.0 of the list of 1EMH0012119929; R07×1@{0} 1-0:1.8.1 of the list of 1EMH0012119929",
+        bytes.len() + 1
+    );
     check(&named, &bytes.repeat(2), &twice);
     // A clock that was never set says no time of day; nor does a time that is written bare.
     for time in [&[0x72, 0x62, 0x02, 0x65, 0, 0, 0x10, 0][..], &[0x65, 0x69, 0xa4, 0x2a, 0x40]] {
@@ -223,8 +236,11 @@ fn published_frames() {
         ("EMH_eHZ361L5R", EMH_EHZ361L5R, "A 1-0:2.8.1 2020-03-01T12:00:00Z=110340.315100 31303031313835@1"),
         ("HOLLEY_DTZ541", HOLLEY_DTZ541, "A 1-0:1.8.0 2020-03-01T12:00:00Z=2324.000000 1HLY0200879590@1"),
     ] {
-        let bytes: Vec<u8> =
-            hex.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect();
+        let bytes: Vec<u8> = hex
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect();
         let named = profile("usage_point = \"A\"\nread_at = \"2020-03-01T12:00:00Z\"");
         assert_eq!(tell_reads(&named, "x", &bytes), want, "{source}");
     }
@@ -256,7 +272,9 @@ fn as_another_reader_reads_them() {
         let got: Vec<(u8, u8, i64)> = found
             .register_reads
             .iter()
-            .map(|(read, _)| (read.register.flow.group_c(), read.register.zone, read.dial.as_milliwatt_hours()))
+            .map(|(read, _)| {
+                (read.register.flow.group_c(), read.register.zone, read.dial.as_milliwatt_hours())
+            })
             .collect();
         assert_eq!(got, want);
         dial_count += got.len();
@@ -304,7 +322,15 @@ fn ten_thousand_malformed_files() {
     let sounds = [
         frame(&[dial(0, NOON, 123_456), dial(1, NOON, 5)]),
         [&frame(&[dial(0, NOON, 1)])[..], b"noise", &frame(&[dial(2, NOON, 0x1b1b_1b1b_1b1b)])].concat(),
-        framed(&file(SERVER, NOON, &[dial(0, RUNNING, 7), entry([1, 0, 2, 8, 0, 255], NONE, WH, 0, &[0x53, 1, 2])], kermit), kermit),
+        framed(
+            &file(
+                SERVER,
+                NOON,
+                &[dial(0, RUNNING, 7), entry([1, 0, 2, 8, 0, 255], NONE, WH, 0, &[0x53, 1, 2])],
+                kermit,
+            ),
+            kermit,
+        ),
     ];
     let known = reads_of(&by_meter(), "x", &sounds);
     let mut read_count = 0;
@@ -320,12 +346,21 @@ fn ten_thousand_malformed_files() {
 fn ten_thousand_malformed_contents() {
     let contents = [
         file(SERVER, NOON, &[dial(0, NOON, 123_456), dial(1, RUNNING, 5)], x25),
-        file(&[9; 20], NONE, &[entry([1, 0, 1, 8, 0, 255], NOON, WH, -1, &[0x59, 0, 0, 0, 0, 0, 0, 0, 1])], x25),
+        file(
+            &[9; 20],
+            NONE,
+            &[entry([1, 0, 1, 8, 0, 255], NOON, WH, -1, &[0x59, 0, 0, 0, 0, 0, 0, 0, 1])],
+            x25,
+        ),
     ];
     for seed in 0..10_000 {
         let bent = common::bend::bend(&contents[seed % 2], &contents[1 - seed % 2], 20_261_007 + seed as u64);
         // Close the messages again where their ends still stand.
         let _ = tell_reads(&by_meter(), "x", &framed(&bent, x25));
-        let _ = tell_reads(&by_meter(), "x", &framed(&message(&[0x63, 7, 1], &bent[bent.len().min(40)..], x25), x25));
+        let _ = tell_reads(
+            &by_meter(),
+            "x",
+            &framed(&message(&[0x63, 7, 1], &bent[bent.len().min(40)..], x25), x25),
+        );
     }
 }

@@ -180,7 +180,8 @@ fn lines<'a>(piece: &Piece<'a>) -> impl Iterator<Item = (u64, Range<usize>)> + u
 
 /// The dials of a telegram that is set aside, as far as they can be told.
 pub(super) fn register_count(text: &[u8]) -> u32 {
-    let is_dial = |line: &&[u8]| memchr::memchr(b'(', line).is_some_and(|open| register(&line[..open]).is_some());
+    let is_dial =
+        |line: &&[u8]| memchr::memchr(b'(', line).is_some_and(|open| register(&line[..open]).is_some());
     tally::count(text.split(|&byte| byte == b'\n').filter(is_dial).count())
 }
 

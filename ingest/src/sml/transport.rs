@@ -152,7 +152,10 @@ mod tests {
         check(&[], &[]);
         check(&[0x1b; 7], &[(0, "noise")]);
         check(&sound, &[(0, "[76]")]);
-        check(&[&[9][..], &sound, &[8, 7], &sound].concat(), &[(0, "noise"), (1, "[76]"), (21, "noise"), (23, "[76]")]);
+        check(
+            &[&[9][..], &sound, &[8, 7], &sound].concat(),
+            &[(0, "noise"), (1, "[76]"), (21, "noise"), (23, "[76]")],
+        );
         check(&sound[..19], &[(0, "cut off")]);
         check(&sound[..11], &[(0, "cut off")]);
         check(&sound[3..], &[(0, "its beginning is lost")]);
@@ -165,7 +168,10 @@ mod tests {
         // Four escapes in a row are doubled.
         let escaped = [&[1][..], &[0x1b; 8], &[2, 0, 0]].concat();
         check(&framed(&escaped, 2), &[(0, "[01, 1b, 1b, 1b, 1b, 02]")]);
-        check(&framed(&[1, 0x1b, 0x1b, 0x1b, 0x1b, 5, 5, 5, 5], 0), &[(0, "an escape that means nothing"), (13, "its beginning is lost")]);
+        check(
+            &framed(&[1, 0x1b, 0x1b, 0x1b, 0x1b, 5, 5, 5, 5], 0),
+            &[(0, "an escape that means nothing"), (13, "its beginning is lost")],
+        );
         let long = framed(&vec![0; FRAME_SIZE_MAX], 0);
         check(&long, &[(0, "more than 16384 bytes"), (FRAME_SIZE_MAX, "its beginning is lost")]);
     }

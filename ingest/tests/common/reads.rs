@@ -34,7 +34,10 @@ pub fn tell_reads(profile: &Profile, name: &str, bytes: &[u8]) -> String {
             });
             let readings = found.readings.iter().map(|reading| {
                 let (point, register, quality) = (reading.usage_point, reading.register, reading.quality);
-                format!("{point} {register} {}={} {quality}@{}", reading.start, reading.energy_wh, reading.line)
+                format!(
+                    "{point} {register} {}={} {quality}@{}",
+                    reading.start, reading.energy_wh, reading.line
+                )
             });
             let rejections = found.rejections.iter().map(|rejection| {
                 let (code, count, line) = (rejection.code, rejection.reading_count, rejection.line);
@@ -47,7 +50,13 @@ pub fn tell_reads(profile: &Profile, name: &str, bytes: &[u8]) -> String {
 
 /// No malformed file makes the decoder panic or dawdle, and all it says has a reason and a place. Calls `look` with what
 /// each file gave.
-pub fn bend_all(profile: &Profile, name: &str, sounds: &[Vec<u8>], seed: u64, look: &mut dyn FnMut(&Collected)) {
+pub fn bend_all(
+    profile: &Profile,
+    name: &str,
+    sounds: &[Vec<u8>],
+    seed: u64,
+    look: &mut dyn FnMut(&Collected),
+) {
     println!("seed {seed}");
     for number in 0..BENT_COUNT {
         let at = |number: u64| &sounds[usize::try_from(number).unwrap() % sounds.len()];
