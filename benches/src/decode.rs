@@ -46,6 +46,8 @@ pub struct Counted {
     pub energy_wh: i64,
     /// Reads of cumulative registers.
     pub register_read_count: u64,
+    /// Their sum, in thousandths of a watt-hour.
+    pub dials_milliwatt_hours: i64,
     /// Installations of meters.
     pub installation_count: u64,
     /// Values taken back.
@@ -74,8 +76,9 @@ impl ReadingSink for Counted {
 
     fn issued(&mut self, _issued: Issued) {}
 
-    fn register_read(&mut self, _read: &RegisterRead, _origin: ReadOrigin) {
+    fn register_read(&mut self, read: &RegisterRead, _origin: ReadOrigin) {
         self.register_read_count += 1;
+        self.dials_milliwatt_hours += read.dial.as_milliwatt_hours();
     }
 
     fn installation(&mut self, _installation: &Installation, _line: u64) {
@@ -142,6 +145,10 @@ pub struct Case {
 }
 
 impl Case {
+    pub(crate) const fn new(name: &'static str, profile: Profile, bytes: Vec<u8>) -> Self {
+        Self { name, profile, bytes }
+    }
+
     /// Decodes the file.
     ///
     /// # Panics

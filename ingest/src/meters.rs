@@ -147,7 +147,10 @@ impl Format for Meters {
 
 /// Which times of which registers are taken already.
 #[derive(Debug, Default)]
-struct Placed(HashMap<(UsagePointId, Register), Vec<(UtcSeconds, Option<UtcSeconds>)>>);
+struct Placed(HashMap<(UsagePointId, Register), Vec<Span>>);
+
+/// From when to when, if it has an end.
+type Span = (UtcSeconds, Option<UtcSeconds>);
 
 impl Placed {
     fn add(&mut self, installation: &Installation) -> Result<(), RejectionCode> {

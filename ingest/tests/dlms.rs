@@ -28,8 +28,8 @@ fn summed(bytes: &[u8]) -> Vec<u8> {
 /// A frame around content; the segment bit as said.
 fn frame(content: &[u8], is_segment: bool) -> Vec<u8> {
     let size = 8 + content.len() + 2;
-    let format = 0xa0 | if is_segment { 8 } else { 0 } | (size >> 8) as u8;
-    let header = summed(&[format, size as u8, 0x41, 0x08, 0x83, 0x13]);
+    let format = 0xa0 | if is_segment { 8 } else { 0 } | u8::try_from(size >> 8).unwrap();
+    let header = summed(&[format, size.to_le_bytes()[0], 0x41, 0x08, 0x83, 0x13]);
     [&[0x7e][..], &summed(&[&header, content].concat()), &[0x7e]].concat()
 }
 
@@ -270,7 +270,7 @@ fn published_pushes() {
         "2200567223197714 1-1:1.8.0 2019-07-09T18:00:05Z=37268.900000 2200567223197714@1; \
          2200567223197714 1-1:2.8.0 2019-07-09T18:00:05Z=0.000000 2200567223197714@1; \
          2200567223197714 1-1:3.8.0 2019-07-09T18:00:05Z=0.310000 2200567223197714@1; \
-         2200567223197714 1-1:4.8.0 2019-07-09T18:00:05Z=5899.970000 2200567223197714@1",
+         2200567223197714 1-1:4.8.0 2019-07-09T18:00:05Z=5899.570000 2200567223197714@1",
     );
     // Two pushes without energy (AmsToMqttBridge): a list of one value, and one of 25.
     check(

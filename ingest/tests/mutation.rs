@@ -35,7 +35,7 @@ fn sound(name: &str) -> Vec<u8> {
         }
         "reads" => "usage_point,obis,read_at,value,unit,who\na,1-0:1.8.0,2026-03-01 12:00,7.5,kWh,ivanov\n".to_owned(),
         "meters" => "usage_point,obis,meter,from,first,to,last,digits,multiplier\na,1-0:1.8.0,M1,2026-03-01 12:00,7.5,2026-04-01 12:00,8,6,40\n".to_owned(),
-        "sml" => return SML.to_vec(),
+        "sml" => return sml(),
         "dlms" => return dlms(),
         _ => {
             let local = Zone::parse("UTC").unwrap().local_day("2026-03-01".parse().unwrap());
@@ -47,17 +47,18 @@ fn sound(name: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// A file of a message that closes, of no list.
-const SML: &[u8] = &[
-    0x1b, 0x1b, 0x1b, 0x1b, 1, 1, 1, 1, 0x76, 5, 0xdd, 0x43, 0x44, 0, 0x62, 0, 0x62, 0, 0x72, 0x63, 2, 1,
-    0x71, 1, 0x63, 0xfd, 0x56, 0, 0x1b, 0x1b, 0x1b, 0x1b, 0x1a, 0, 0, 0,
-];
+/// A message that closes a file of no list, as `sml-rs` has it in its documentation, in a frame.
+fn sml() -> Vec<u8> {
+    let close = b"\x76\x05\xdd\x43\x44\x00\x62\x00\x62\x00\x72\x63\x02\x01\x71\x01\x63\xfd\x56\x00";
+    let frame = [b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01", &close[..], b"\x1b\x1b\x1b\x1b\x1a\x00"].concat();
+    [&frame[..], &common::crc::x25(&frame).to_le_bytes()].concat()
+}
 
 /// A push of one dial in a frame.
 fn dlms() -> Vec<u8> {
     let summed = |bytes: &[u8]| [bytes, &common::crc::x25(bytes).to_le_bytes()].concat();
     let body = b"\xe6\xe7\0\x0f\0\0\0\0\x0c\x07\xea\x03\x01\x07\x0c\0\0\xff\x80\0\0\x01\x01\x02\x03\x09\x06\x01\0\x01\x08\0\xff\x11\x05\x02\x02\x0f\x01\x16\x1e";
-    let header = summed(&[0xa0, 10 + body.len() as u8, 1, 2, 1, 0x10]);
+    let header = summed(&[0xa0, u8::try_from(10 + body.len()).unwrap(), 1, 2, 1, 0x10]);
     [b"~", summed(&[&header, &body[..]].concat()).as_slice(), b"~"].concat()
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
 mod common;
+#[allow(dead_code, reason = "only its dice are thrown here")]
 #[path = "common/ways.rs"]
 mod ways;
 
@@ -30,20 +31,22 @@ const RUNNING: &[u8] = &[0x72, 0x62, 0x01, 0x65, 0x01, 0x69, 0x1c, 0xc0];
 const NONE: &[u8] = &[0x01];
 const WH: &[u8] = &[0x62, 30];
 
+/// The low byte.
+fn byte(number: usize) -> u8 {
+    number.to_le_bytes()[0]
+}
+
 fn octets(bytes: &[u8]) -> Vec<u8> {
     let size = bytes.len() + 1;
-    let head = if size < 16 {
-        vec![size as u8]
-    } else {
-        vec![0x80 | ((size + 1) >> 4) as u8, (size + 1) as u8 & 15]
-    };
+    let head =
+        if size < 16 { vec![byte(size)] } else { vec![0x80 | byte((size + 1) >> 4), byte(size + 1) & 15] };
     [head, bytes.to_vec()].concat()
 }
 
 fn list(parts: &[&[u8]]) -> Vec<u8> {
     let count = parts.len();
     let head =
-        if count < 16 { vec![0x70 | count as u8] } else { vec![0xf0 | (count >> 4) as u8, count as u8 & 15] };
+        if count < 16 { vec![0x70 | byte(count)] } else { vec![0xf0 | byte(count >> 4), byte(count) & 15] };
     [head, parts.concat()].concat()
 }
 
@@ -95,7 +98,7 @@ fn framed(content: &[u8], sum: Sum) -> Vec<u8> {
     }
     let padding = (4 - bytes.len() % 4) % 4;
     bytes.extend_from_slice(&[0; 3][..padding]);
-    bytes.extend_from_slice(&[0x1b, 0x1b, 0x1b, 0x1b, 0x1a, padding as u8]);
+    bytes.extend_from_slice(&[0x1b, 0x1b, 0x1b, 0x1b, 0x1a, byte(padding)]);
     let crc = sum(&bytes).to_le_bytes();
     [&bytes[..], &crc].concat()
 }
@@ -292,7 +295,7 @@ fn random_entry(dice: &mut Dice) -> Vec<u8> {
         _ => [&[0x65][..], &number.to_be_bytes()[4..]].concat(),
     };
     let time = if dice.one_in(2) { RUNNING } else { NONE };
-    entry([1, 0, group, 8, dice.below(4) as u8, 255], time, &unit, dice.below(5) as i8 - 3, &value)
+    entry([1, 0, group, 8, byte(dice.below(4)), 255], time, &unit, [-3, -2, -1, 0, 1][dice.below(5)], &value)
 }
 
 /// Flow, zone, and thousandths of a watt-hour.

@@ -138,7 +138,7 @@ mod tests {
 
     fn framed(content: &[u8]) -> Vec<u8> {
         let size = 8 + content.len() + 2;
-        let header = summed(&[0xa0 | (size >> 8) as u8, size as u8, 1, 2, 1, 0x10]);
+        let header = summed(&[0xa0 | u8::try_from(size >> 8).unwrap(), size.to_le_bytes()[0], 1, 2, 1, 0x10]);
         [&[FLAG][..], &summed(&[&header, content].concat()), &[FLAG]].concat()
     }
 

@@ -19,7 +19,7 @@ pub fn bend(sound: &[u8], other: &[u8], seed: u64) -> Vec<u8> {
         match below(7) {
             _ if bytes.is_empty() => (),
             0 => bytes[at] ^= 1 << below(8),
-            1 => bytes[at] = below(256) as u8,
+            1 => bytes[at] = below(256).to_le_bytes()[0],
             2 => bytes[at] = SIGNS[below(SIGNS.len())],
             3 => bytes.truncate(at),
             4 => drop(bytes.drain(at..end)),
