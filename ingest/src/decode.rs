@@ -11,7 +11,7 @@ use crate::tally::Tally;
 /// What went through a decoder.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeSummary {
-    /// Lines read, the header with them; frames in a file of frames or of packs.
+    /// Lines read, the header with them; frames in a file of frames or of packs, and in a stream of pushes.
     pub line_count: u64,
     /// Values handed over.
     pub reading_count: u64,
@@ -27,7 +27,8 @@ pub struct DecodeSummary {
     pub rounded_count: u64,
     /// Intervals that the file itself says have no value.
     pub null_count: u64,
-    /// Records of a known kind that carry nothing read here: NEM12 500, 80020 groups and flows, power and gas in telegrams.
+    /// Records of a known kind that carry nothing read here: NEM12 500, 80020 groups and flows, power and gas in telegrams
+    /// and the noise between them.
     pub ignored_count: u64,
     /// The sink stopped decoding before the end.
     pub stopped: bool,
