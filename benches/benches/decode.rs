@@ -1,8 +1,8 @@
-//! Readings a second out of five layouts, and by the reference.
+//! Readings a second out of five layouts, and by the reference; reads of dials out of telegrams.
 #![allow(missing_docs, reason = "criterion's macros make functions without documentation")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tallywatt_benches::{decode, quick};
+use tallywatt_benches::{decode, quick, telegrams};
 
 fn bench(criterion: &mut Criterion) {
     let (household_count, day_count) = (400, 31);
@@ -26,6 +26,12 @@ fn bench(criterion: &mut Criterion) {
     let name = format!("80020/points={point_count},channels=4,periods=48");
     group.bench_function(&name, |bencher| bencher.iter(|| message.run()));
     group.bench_function(format!("{name},by=row"), |bencher| bencher.iter(|| message.run_by_row()));
+    let (meter_count, read_count) = (1_000, 96);
+    for case in telegrams::cases(meter_count, read_count) {
+        group.throughput(Throughput::Elements(case.run().register_read_count));
+        let name = format!("{}/meters={meter_count},reads={read_count}", case.name);
+        group.bench_function(name, |bencher| bencher.iter(|| case.run()));
+    }
     group.finish();
 }
 

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use tallywatt_core::calendar::Day;
 use tallywatt_core::label::UsagePointId;
-use tallywatt_core::meter::RegisterRead;
+use tallywatt_core::meter::{Installation, RegisterRead};
 use tallywatt_core::reading::{Issued, RawReading};
 use tallywatt_core::rejection::Rejection;
 use tallywatt_fixtures::profile::{DayConditions, SLOT_COUNT, half_hours};
@@ -16,7 +16,7 @@ use tallywatt_fixtures::town::Town;
 use tallywatt_fixtures::write::{ReadingFormat, parts, write_part};
 use tallywatt_ingest::decode::{decode, decode_by_row};
 use tallywatt_ingest::profile::Profile;
-use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
+use tallywatt_ingest::sink::{ReadOrigin, ReadingRun, ReadingSink};
 use tallywatt_ledger::day_leaf::DayLeaf;
 
 use crate::measure::files::{CSV_HEADER, csv_profile};
@@ -47,6 +47,10 @@ pub struct Counted {
     pub energy_wh: i64,
     /// Reads of cumulative registers.
     pub register_read_count: u64,
+    /// Their sum, in thousandths of a watt-hour.
+    pub dials_milliwatt_hours: i64,
+    /// Installations of meters.
+    pub installation_count: u64,
     /// Values taken back.
     pub withdrawn_count: u64,
     /// Things set aside.
@@ -73,8 +77,13 @@ impl ReadingSink for Counted {
 
     fn issued(&mut self, _issued: Issued) {}
 
-    fn register_read(&mut self, _read: &RegisterRead, _line: u64) {
+    fn register_read(&mut self, read: &RegisterRead, _origin: ReadOrigin) {
         self.register_read_count += 1;
+        self.dials_milliwatt_hours += read.dial.as_milliwatt_hours();
+    }
+
+    fn installation(&mut self, _installation: &Installation, _line: u64) {
+        self.installation_count += 1;
     }
 
     fn withdraw(&mut self, run: &ReadingRun<'_>) {
@@ -107,8 +116,12 @@ impl ReadingSink for FramesOnly {
         self.0.issued(issued);
     }
 
-    fn register_read(&mut self, read: &RegisterRead, line: u64) {
-        self.0.register_read(read, line);
+    fn register_read(&mut self, read: &RegisterRead, origin: ReadOrigin) {
+        self.0.register_read(read, origin);
+    }
+
+    fn installation(&mut self, installation: &Installation, line: u64) {
+        self.0.installation(installation, line);
     }
 
     fn withdraw(&mut self, run: &ReadingRun<'_>) {
@@ -133,6 +146,10 @@ pub struct Case {
 }
 
 impl Case {
+    pub(crate) const fn new(name: &'static str, profile: Profile, bytes: Vec<u8>) -> Self {
+        Self { name, profile, bytes }
+    }
+
     /// Decodes the file.
     ///
     /// # Panics

@@ -22,6 +22,7 @@ pub mod pipeline;
 pub mod prove;
 pub mod rate;
 pub mod seal;
+pub mod telegrams;
 pub mod town;
 pub mod vee;
 pub mod verify;

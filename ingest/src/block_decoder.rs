@@ -17,7 +17,7 @@
 use std::io::BufRead;
 use std::ops::ControlFlow;
 
-use tallywatt_core::meter::RegisterRead;
+use tallywatt_core::meter::{Installation, RegisterRead};
 use tallywatt_core::reading::{Issued, RawReading};
 use tallywatt_core::rejection::Rejection;
 use tallywatt_ledger::day_pack::PackedDay;
@@ -28,7 +28,7 @@ use crate::decode::DecodeSummary;
 use crate::format::{BlockCounts, BlockReader, OpenedFile};
 use crate::profile::Profile;
 use crate::refusal::FileRefusal;
-use crate::sink::{ReadingRun, ReadingSink};
+use crate::sink::{ReadOrigin, ReadingRun, ReadingSink};
 use crate::tally::Tally;
 
 /// Decodes blocks of one file, in any order, on any thread.
@@ -137,6 +137,7 @@ impl BlockSum {
         sum.line_count = sum.line_count.max(block.line_count);
         sum.reading_count += block.reading_count;
         sum.register_read_count += block.register_read_count;
+        sum.installation_count += block.installation_count;
         sum.withdrawn_count += block.withdrawn_count;
         sum.rejected_count += block.rejected_count;
         sum.rounded_count += block.rounded_count;
@@ -202,9 +203,15 @@ impl ReadingSink for After<'_> {
         self.sink.issued(issued)
     }
 
-    fn register_read(&mut self, read: &RegisterRead, line: u64) {
+    fn register_read(&mut self, read: &RegisterRead, origin: ReadOrigin) {
+        if origin.line > self.line {
+            self.sink.register_read(read, origin)
+        }
+    }
+
+    fn installation(&mut self, installation: &Installation, line: u64) {
         if line > self.line {
-            self.sink.register_read(read, line)
+            self.sink.installation(installation, line)
         }
     }
 

@@ -12,12 +12,14 @@ use crate::tally::Tally;
 /// What went through a decoder.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeSummary {
-    /// Lines read, the header with them; frames in a file of frames or of packs.
+    /// Lines read, the header with them; frames in a file of frames or of packs, and in a stream of pushes.
     pub line_count: u64,
     /// Values handed over.
     pub reading_count: u64,
     /// Reads of cumulative registers handed over.
     pub register_read_count: u64,
+    /// Installations of meters handed over.
+    pub installation_count: u64,
     /// Values that the source took back.
     pub withdrawn_count: u64,
     /// Values lost to rejections: the sum of their `reading_count`.
@@ -26,7 +28,8 @@ pub struct DecodeSummary {
     pub rounded_count: u64,
     /// Intervals that the file itself says have no value.
     pub null_count: u64,
-    /// Records of a known kind that carry no interval values: NEM12 500, NEM13 550, 80020 groups and flows.
+    /// Records of a known kind that carry nothing read here: NEM12 500, NEM13 550, 80020 groups and flows, power and gas in
+    /// telegrams and the noise between them.
     pub ignored_count: u64,
     /// Of these, 80020 groups of points (`deliverygroup`).
     pub ignored_group_count: u64,

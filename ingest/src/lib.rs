@@ -24,25 +24,34 @@
 
 pub mod block_decoder;
 pub mod blocks;
+mod companion;
 pub mod container;
 mod csv_profile;
 pub mod decode;
+mod dial;
 mod digits;
+mod dlms;
 pub mod documents;
 pub mod format;
 mod frames;
 mod layout80020;
 mod lines;
+mod meters;
 mod nem12;
 mod nem13;
+mod obis;
+mod p1;
 mod packs;
 pub mod profile;
 mod profile_text;
+mod reads;
 pub mod refusal;
 mod scale;
 pub mod sink;
 pub mod source_notes;
+mod sml;
 mod stamp;
+mod table;
 mod tally;
 mod xml;
 

@@ -1,7 +1,7 @@
 //! Profiles: what a source's files look like, said in TOML, so that no decoder has to guess.
 //!
 //! ```toml
-//! format = "csv"                      # csv, nem12, nem13, 80020, frames, packs
+//! format = "csv"                      # FORMATS
 //! layout = "long"                     # long: one value a row; wide: one column a usage point; day: one row a day
 //! encoding = "utf-8"                  # or windows-1251
 //! delimiter = ";"                     # , ; | or a tab
@@ -15,7 +15,7 @@
 //! obis = "1-0:1.8.0"
 //! source = "automated"                # automated, manual, synthetic
 //! round_to_wh = false                 # true: values finer than 1 Wh are rounded, and counted
-//! usage_point_from = "file"           # or usage_point = "NAME", or a column
+//! usage_point_from = "file"           # or usage_point = "NAME", or a column; of telegrams also "meter"
 //! max_power_w = 15000
 //! frame = "required"                 # nem12, nem13: or optional, for files without records 100 and 900
 //! class = "80020"                     # of an 80020 message: 80020 or 80040; both if it is not said
@@ -25,6 +25,14 @@
 //! start = "time"
 //! value = "kWh"
 //! ignore = ["temperature"]
+//! ```
+//!
+//! Telegrams (p1, sml, dlms) have keys of their own:
+//!
+//! ```toml
+//! read_at_from = "file"               # NAME@20260301T120000Z.bin; or read_at = "2026-03-01T12:00:00Z"
+//! crc = "required"                    # or optional: p1 telegrams from before version 4 have none
+//! clock = "stated"                    # or zone: a dlms meter's deviation from UTC is not believed
 //! ```
 //!
 //! The text is part of what a batch rests on, so [`Profile::content`] is always the whole of it.

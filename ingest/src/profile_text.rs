@@ -32,6 +32,10 @@ pub(crate) struct Document {
     pub(crate) round_to_wh: Option<bool>,
     pub(crate) usage_point: Option<String>,
     pub(crate) usage_point_from: Option<String>,
+    pub(crate) crc: Option<String>,
+    pub(crate) clock: Option<String>,
+    pub(crate) read_at: Option<String>,
+    pub(crate) read_at_from: Option<String>,
     pub(crate) max_power_w: Option<i64>,
     pub(crate) frame: Option<String>,
     pub(crate) class: Option<String>,
@@ -136,6 +140,10 @@ impl Document {
             ("round_to_wh", self.round_to_wh.is_some()),
             ("class", self.class.is_some()),
             ("groups", self.groups.is_some()),
+            ("crc", self.crc.is_some()),
+            ("clock", self.clock.is_some()),
+            ("read_at", self.read_at.is_some()),
+            ("read_at_from", self.read_at_from.is_some()),
         ];
         let unused = given.map(|(key, there)| (key, there && !kind.keys.contains(&key)));
         text.none_of(&unused)

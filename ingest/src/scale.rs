@@ -18,8 +18,8 @@ impl Unit {
     pub(crate) const WH: Self = Self { decimals: 0, reactive: false };
     pub(crate) const KWH: Self = Self { decimals: 3, reactive: false };
     const MWH: Self = Self { decimals: 6, reactive: false };
-    const VARH: Self = Self { decimals: 0, reactive: true };
-    const KVARH: Self = Self { decimals: 3, reactive: true };
+    pub(crate) const VARH: Self = Self { decimals: 0, reactive: true };
+    pub(crate) const KVARH: Self = Self { decimals: 3, reactive: true };
     const ALL: [(&'static str, Self); 5] = [
         ("Wh", Self::WH),
         ("kWh", Self::KWH),

@@ -10,8 +10,8 @@
 use std::ops::ControlFlow;
 
 use tallywatt_core::calendar::UtcSeconds;
-use tallywatt_core::label::UsagePointId;
-use tallywatt_core::meter::RegisterRead;
+use tallywatt_core::label::{Label, UsagePointId};
+use tallywatt_core::meter::{Installation, RegisterRead};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::{Issued, RawReading};
 use tallywatt_core::register::Register;
@@ -91,6 +91,15 @@ impl ReadingRun<'_> {
     }
 }
 
+/// Where a register read stands, and who read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadOrigin {
+    /// Line of the file, counted from 1; in a file without lines, the byte its message begins with.
+    pub line: u64,
+    /// The person who read the dial or entered what it showed; `None` if the meter sent it.
+    pub who: Option<Label>,
+}
+
 /// What a decoder hands its findings to, in the order of the file.
 ///
 /// If decoding ends in a refusal, everything handed over before must be dropped.
@@ -125,8 +134,11 @@ pub trait ReadingSink {
     /// A sink that is never told takes everything as [`Issued::UNSAID`].
     fn issued(&mut self, issued: Issued);
 
-    /// A read of a cumulative register, from this line: no energy by itself.
-    fn register_read(&mut self, read: &RegisterRead, line: u64);
+    /// A read of a cumulative register: no energy by itself.
+    fn register_read(&mut self, read: &RegisterRead, origin: ReadOrigin);
+
+    /// Which meter counts at a register from when to when, from this line, counted from 1.
+    fn installation(&mut self, installation: &Installation, line: u64);
 
     /// The source takes back what it delivered before: these very values, of the issue that was told last.
     fn withdraw(&mut self, run: &ReadingRun<'_>);
@@ -169,8 +181,10 @@ pub struct Collected {
     pub readings: Vec<RawReading>,
     /// What was set aside, in the order of the file.
     pub rejections: Vec<Rejection>,
-    /// Reads of cumulative registers with their lines, in the order of the file.
-    pub register_reads: Vec<(RegisterRead, u64)>,
+    /// Reads of cumulative registers and where they stand, in the order of the file.
+    pub register_reads: Vec<(RegisterRead, ReadOrigin)>,
+    /// Installations with their lines, in the order of the file.
+    pub installations: Vec<(Installation, u64)>,
     /// Values that were taken back, in the order of the file.
     pub withdrawn: Vec<RawReading>,
     /// From which reading, read and withdrawn value on which issue holds.
@@ -204,8 +218,12 @@ impl ReadingSink for Collected {
         });
     }
 
-    fn register_read(&mut self, read: &RegisterRead, line: u64) {
-        self.register_reads.push((*read, line))
+    fn register_read(&mut self, read: &RegisterRead, origin: ReadOrigin) {
+        self.register_reads.push((*read, origin))
+    }
+
+    fn installation(&mut self, installation: &Installation, line: u64) {
+        self.installations.push((*installation, line))
     }
 
     fn withdraw(&mut self, run: &ReadingRun<'_>) {

@@ -6,8 +6,8 @@
 use std::ops::ControlFlow;
 
 use tallywatt_core::calendar::UtcSeconds;
-use tallywatt_core::label::UsagePointId;
-use tallywatt_core::meter::RegisterRead;
+use tallywatt_core::label::{Label, UsagePointId};
+use tallywatt_core::meter::{Installation, RegisterRead};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::{Issued, RawReading};
 use tallywatt_core::register::Register;
@@ -16,7 +16,7 @@ use tallywatt_ledger::day_pack::PackedDay;
 use tallywatt_ledger::frame::FrameHeader;
 
 use crate::decode::DecodeSummary;
-use crate::sink::{RUN_VALUE_COUNT_MAX, ReadingRun, ReadingSink};
+use crate::sink::{RUN_VALUE_COUNT_MAX, ReadOrigin, ReadingRun, ReadingSink};
 use crate::source_notes::{NoteCounts, SourceNote, SourceNotes};
 
 /// Counts what goes through it.
@@ -148,11 +148,23 @@ impl<'a> Tally<'a> {
         self.notes.add(note, NoteCounts { record_count: 1, value_count })
     }
 
-    /// A read of a cumulative register.
+    /// A read of a cumulative register that the meter itself sent.
     pub(crate) fn register_read(&mut self, read: &RegisterRead, line: u64) {
+        self.register_read_by(read, line, None)
+    }
+
+    /// A read of a cumulative register, and who made it.
+    pub(crate) fn register_read_by(&mut self, read: &RegisterRead, line: u64, who: Option<Label>) {
         self.hand_over_gathered();
         self.summary.register_read_count += 1;
-        self.sink.register_read(read, line)
+        self.sink.register_read(read, ReadOrigin { line, who })
+    }
+
+    /// Which meter counts at a register.
+    pub(crate) fn installation(&mut self, installation: &Installation, line: u64) {
+        self.hand_over_gathered();
+        self.summary.installation_count += 1;
+        self.sink.installation(installation, line)
     }
 
     /// Values that the source takes back.

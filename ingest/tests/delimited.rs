@@ -204,10 +204,10 @@ fn profiles_that_are_refused() {
         "kvarh",
         "line 4: `unit` is \"kvarh\", need a unit of the register: Wh for active, varh for reactive",
     );
-    check(
-        "zone = ",
-        "zonn = ",
-        "line 6: unknown field `zonn`, expected one of `format`, `layout`, `encoding`, `delimiter`, `decimal`, `unit`, `multiplier`, `stamp`, `stamp_format`, `zone`, `interval_minutes`, `obis`, `source`, `round_to_wh`, `usage_point`, `usage_point_from`, `max_power_w`, `columns`",
+    let error = Profile::parse("bad", &LONG.replace("zone", "zonn")).unwrap_err().to_string();
+    assert!(
+        error.starts_with("line 6: unknown field `zonn`, expected one of `format`, `layout`, "),
+        "{error}"
     );
     check(
         "Europe/Amsterdam",

@@ -30,6 +30,14 @@ fn sound(name: &str) -> Vec<u8> {
         "80020" => "<?xml version=\"1.0\" encoding=\"windows-1251\"?><message class=\"80020\"><datetime><day>20101031</day></datetime>\
             <area><measuringpoint code=\"P\"><measuringchannel code=\"01\"><period start=\"0200\" end=\"0230\" summer=\"1\">\
             <value status=\"0\">5&amp;</value></period></measuringchannel></measuringpoint><peretok/></area></message>".to_owned(),
+        "p1" => {
+            let body = "/KFM5KAIFA-METER\r\n\r\n0-0:1.0.0(161113205757W)\r\n0-0:96.1.1(4530303031)\r\n1-0:1.8.1(001581.123*kWh)\r\n!";
+            format!("{body}{:04X}\r\n", common::crc::arc(body.as_bytes()))
+        }
+        "reads" => "usage_point,obis,read_at,value,unit,who\na,1-0:1.8.0,2026-03-01 12:00,7.5,kWh,ivanov\n".to_owned(),
+        "meters" => "usage_point,obis,meter,from,first,to,last,digits,multiplier\na,1-0:1.8.0,M1,2026-03-01 12:00,7.5,2026-04-01 12:00,8,6,40\n".to_owned(),
+        "sml" => return sml(),
+        "dlms" => return dlms(),
         _ => {
             let local = Zone::parse("UTC").unwrap().local_day("2026-03-01".parse().unwrap());
             let block = DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 60, Source::Manual).unwrap();
@@ -38,6 +46,21 @@ fn sound(name: &str) -> Vec<u8> {
         }
     };
     text.into_bytes()
+}
+
+/// A message that closes a file of no list, as `sml-rs` has it in its documentation, in a frame.
+fn sml() -> Vec<u8> {
+    let close = b"\x76\x05\xdd\x43\x44\x00\x62\x00\x62\x00\x72\x63\x02\x01\x71\x01\x63\xfd\x56\x00";
+    let frame = [b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01", &close[..], b"\x1b\x1b\x1b\x1b\x1a\x00"].concat();
+    [&frame[..], &common::crc::x25(&frame).to_le_bytes()].concat()
+}
+
+/// A push of one dial in a frame.
+fn dlms() -> Vec<u8> {
+    let summed = |bytes: &[u8]| [bytes, &common::crc::x25(bytes).to_le_bytes()].concat();
+    let body = b"\xe6\xe7\0\x0f\0\0\0\0\x0c\x07\xea\x03\x01\x07\x0c\0\0\xff\x80\0\0\x01\x01\x02\x03\x09\x06\x01\0\x01\x08\0\xff\x11\x05\x02\x02\x0f\x01\x16\x1e";
+    let header = summed(&[0xa0, u8::try_from(10 + body.len()).unwrap(), 1, 2, 1, 0x10]);
+    [b"~", summed(&[&header, &body[..]].concat()).as_slice(), b"~"].concat()
 }
 
 /// A file of packs of these frames.

@@ -6,13 +6,13 @@ mod ways;
 
 use std::ops::ControlFlow;
 
-use tallywatt_core::meter::RegisterRead;
+use tallywatt_core::meter::{Installation, RegisterRead};
 use tallywatt_core::reading::{Issued, RawReading};
 use tallywatt_core::rejection::Rejection;
 use tallywatt_ingest::decode::{DecodeSummary, decode};
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
-use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
+use tallywatt_ingest::sink::{ReadOrigin, ReadingRun, ReadingSink};
 use tallywatt_ledger::day_pack::{
     PACK_FILE_MAGIC, PACK_HEADER_SIZE, PACK_LEAF_COUNT_MAX, PACK_SIZE_MAX, PackHead, PackWriter,
 };
@@ -70,8 +70,12 @@ impl ReadingSink for Frames {
 
     fn issued(&mut self, _issued: Issued) {}
 
-    fn register_read(&mut self, read: &RegisterRead, _line: u64) {
+    fn register_read(&mut self, read: &RegisterRead, _origin: ReadOrigin) {
         panic!("{read:?}");
+    }
+
+    fn installation(&mut self, installation: &Installation, _line: u64) {
+        panic!("{installation:?}");
     }
 
     fn withdraw(&mut self, run: &ReadingRun<'_>) {

@@ -66,7 +66,7 @@ impl Document {
         }
     }
 
-    fn delimiter(&self, text: Text<'_>) -> Result<u8, ProfileError> {
+    pub(crate) fn delimiter(&self, text: Text<'_>) -> Result<u8, ProfileError> {
         let delimiter = self.delimiter.as_deref().unwrap_or(",");
         match delimiter.as_bytes() {
             [byte @ (b',' | b';' | b'\t' | b'|')] => Ok(*byte),
@@ -74,7 +74,7 @@ impl Document {
         }
     }
 
-    fn decimal(&self, text: Text<'_>) -> Result<u8, ProfileError> {
+    pub(crate) fn decimal(&self, text: Text<'_>) -> Result<u8, ProfileError> {
         match self.decimal.as_deref() {
             None | Some(".") => Ok(b'.'),
             Some(",") if self.delimiter(text)? != b',' => Ok(b','),

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use tallywatt_core::calendar::Zone;
 use tallywatt_core::day_block::{DayBlock, MergeCounts};
-use tallywatt_core::meter::RegisterRead;
+use tallywatt_core::meter::{Installation, RegisterRead};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::{Issued, RawReading, Source as ReadingSource};
 use tallywatt_core::register::Register;
@@ -14,7 +14,7 @@ use tallywatt_ingest::block_decoder::{After, BlockError, BlockSum, split};
 use tallywatt_ingest::blocks::Block;
 use tallywatt_ingest::decode::{DecodeSummary, decode, decode_by_row};
 use tallywatt_ingest::profile::Profile;
-use tallywatt_ingest::sink::{RUN_VALUE_COUNT_MAX, ReadingRun, ReadingSink};
+use tallywatt_ingest::sink::{RUN_VALUE_COUNT_MAX, ReadOrigin, ReadingRun, ReadingSink};
 use tallywatt_ledger::day_leaf::DayLeaf;
 
 /// The same numbers for the same seed.
@@ -39,7 +39,8 @@ impl Dice {
 pub enum Event {
     Reading(RawReading),
     Issued(Issued),
-    RegisterRead(RegisterRead, u64),
+    RegisterRead(RegisterRead, ReadOrigin),
+    Installation(Installation, u64),
     Withdrawn(RawReading),
     Rejection(Rejection),
 }
@@ -72,9 +73,14 @@ impl ReadingSink for Events {
         self.events.push(Event::Issued(issued));
     }
 
-    fn register_read(&mut self, read: &RegisterRead, line: u64) {
+    fn register_read(&mut self, read: &RegisterRead, origin: ReadOrigin) {
+        assert!(origin.line > self.done);
+        self.events.push(Event::RegisterRead(*read, origin));
+    }
+
+    fn installation(&mut self, installation: &Installation, line: u64) {
         assert!(line > self.done);
-        self.events.push(Event::RegisterRead(*read, line));
+        self.events.push(Event::Installation(*installation, line));
     }
 
     fn withdraw(&mut self, run: &ReadingRun<'_>) {

@@ -13,7 +13,7 @@ use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::Published;
 use tallywatt_core::label::Label;
-use tallywatt_core::meter::RegisterRead;
+use tallywatt_core::meter::{Installation, RegisterRead};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::{Issued, RawReading, Source};
 use tallywatt_core::register::Register;
@@ -27,7 +27,7 @@ use tallywatt_fixtures::write::{ReadingFormat, parts, write_part};
 use tallywatt_ingest::decode::decode;
 use tallywatt_ingest::documents::{Document, parse_contracts, parse_document};
 use tallywatt_ingest::profile::Profile;
-use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
+use tallywatt_ingest::sink::{ReadOrigin, ReadingRun, ReadingSink};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::document::{publish_agreement, publish_tariff};
@@ -240,8 +240,12 @@ impl ReadingSink for Counted {
 
     fn issued(&mut self, _issued: Issued) {}
 
-    fn register_read(&mut self, read: &RegisterRead, _line: u64) {
+    fn register_read(&mut self, read: &RegisterRead, _origin: ReadOrigin) {
         unreachable!("{read:?}: the formats here give interval values only");
+    }
+
+    fn installation(&mut self, installation: &Installation, _line: u64) {
+        unreachable!("{installation:?}: the formats here give interval values only");
     }
 
     fn withdraw(&mut self, run: &ReadingRun<'_>) {

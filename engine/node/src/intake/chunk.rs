@@ -3,12 +3,14 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tallywatt_core::meter::RegisterRead;
+use tallywatt_core::label::UsagePointId;
+use tallywatt_core::meter::{Installation, RegisterRead};
 use tallywatt_core::reading::{Issued, RawReading};
-use tallywatt_core::rejection::Rejection;
+use tallywatt_core::register::Register;
+use tallywatt_core::rejection::{Rejection, RejectionCode};
 use tallywatt_ingest::block_decoder::{BlockEnd, BlockError};
 use tallywatt_ingest::blocks::Block;
-use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
+use tallywatt_ingest::sink::{ReadOrigin, ReadingRun, ReadingSink};
 use tallywatt_ledger::day_pack::PackedDay;
 use tallywatt_shards::lane::{Chunk, RunHead};
 use tallywatt_shards::pipeline::Feeder;
@@ -87,6 +89,12 @@ pub(super) fn put_reading(chunk: &mut Chunk<Work>, wanted: Wanted<'_>, reading: 
     }
 }
 
+/// What is set aside while the record has no place for the events of meters.
+fn no_place(line: u64, usage_point: &UsagePointId, register: Register) -> Rejection {
+    let raw = format!("{usage_point} {register}: events of meters are not recorded yet");
+    Rejection::new(RejectionCode::Register, line, 1, raw.as_bytes())
+}
+
 /// A sink that fills the chunk of one block.
 pub(super) struct BlockSink<'a, 'w> {
     pub(super) chunk: &'a mut Chunk<Work>,
@@ -116,8 +124,12 @@ impl ReadingSink for BlockSink<'_, '_> {
 
     fn issued(&mut self, _issued: Issued) {}
 
-    fn register_read(&mut self, read: &RegisterRead, _line: u64) {
-        unreachable!("{read:?}: the formats here give interval values only");
+    fn register_read(&mut self, read: &RegisterRead, origin: ReadOrigin) {
+        self.reject(no_place(origin.line, &read.usage_point, read.register));
+    }
+
+    fn installation(&mut self, installation: &Installation, line: u64) {
+        self.reject(no_place(line, &installation.usage_point, installation.register));
     }
 
     fn withdraw(&mut self, run: &ReadingRun<'_>) {
@@ -175,8 +187,12 @@ impl ReadingSink for ChunkSink<'_, '_, '_> {
 
     fn issued(&mut self, _issued: Issued) {}
 
-    fn register_read(&mut self, read: &RegisterRead, _line: u64) {
-        unreachable!("{read:?}: the formats here give interval values only");
+    fn register_read(&mut self, read: &RegisterRead, origin: ReadOrigin) {
+        self.reject(no_place(origin.line, &read.usage_point, read.register));
+    }
+
+    fn installation(&mut self, installation: &Installation, line: u64) {
+        self.reject(no_place(line, &installation.usage_point, installation.register));
     }
 
     fn withdraw(&mut self, run: &ReadingRun<'_>) {
