@@ -25,7 +25,8 @@ pub struct DecodeSummary {
     pub rounded_count: u64,
     /// Intervals that the file itself says have no value.
     pub null_count: u64,
-    /// Records of a known kind that carry no interval values: NEM12 500, 80020 groups and flows.
+    /// Records of a known kind that carry no interval values: NEM12 500, 80020 groups and flows, Green Button
+    /// summaries and costs.
     pub ignored_count: u64,
     /// The sink stopped decoding before the end.
     pub stopped: bool,

@@ -31,6 +31,7 @@ mod digits;
 pub mod documents;
 pub mod format;
 mod frames;
+pub mod greenbutton;
 mod layout80020;
 mod lines;
 mod nem12;

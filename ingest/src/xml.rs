@@ -3,6 +3,10 @@
 //! Document types and entities are refused before parsing: no sender of meter data needs them. Comments and processing
 //! instructions are passed over.
 
+use std::borrow::Cow;
+use std::io::BufRead;
+
+use memchr::memmem;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
@@ -33,6 +37,21 @@ pub(crate) trait Elements {
 
     /// The innermost element ends.
     fn close(&mut self, line: u64) -> Result<(), FileRefusal>;
+
+    /// Asked after each beginning and end of an element, with the file and the place behind it: what comes next that the
+    /// elements take by a way of their own. It must be what the reader would have given: whole elements, and text around them.
+    fn skip(&mut self, _text: &str, _at: usize, _line: u64) -> Skipped {
+        Skipped::default()
+    }
+}
+
+/// What was taken past the reader.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Skipped {
+    /// Bytes.
+    pub(crate) size: usize,
+    /// Line breaks in them.
+    pub(crate) line_count: u64,
 }
 
 /// Reads all elements, and says the last line's number.
@@ -49,15 +68,20 @@ pub(crate) fn parse(text: &str, elements: &mut dyn Elements) -> Result<u64, File
             Event::Start(element) => {
                 open(elements, &element, depth, line)?;
                 depth += 1;
+                skip(elements, &mut reader, &mut place);
             }
             Event::Empty(element) => {
                 open(elements, &element, depth, line)?;
                 elements.close(line)?;
+                skip(elements, &mut reader, &mut place);
             }
             Event::End(_) => {
                 elements.close(line)?;
                 // The reader matches ends with starts.
                 depth -= 1;
+                if depth > 0 {
+                    skip(elements, &mut reader, &mut place);
+                }
             }
             Event::Text(content) => add_text(elements, &content, depth, line)?,
             Event::CData(content) => add_text(elements, &content, depth, line)?,
@@ -79,6 +103,15 @@ pub(crate) fn parse(text: &str, elements: &mut dyn Elements) -> Result<u64, File
             }
             Event::Eof => return Ok(1 + line_breaks(text.as_bytes())),
         }
+    }
+}
+
+fn skip(elements: &mut dyn Elements, reader: &mut Reader<&[u8]>, place: &mut Place<'_>) {
+    let skipped = elements.skip(place.text, place.at, place.line);
+    if skipped.size > 0 {
+        reader.stream().consume(skipped.size);
+        place.at += skipped.size;
+        place.line += skipped.line_count;
     }
 }
 
@@ -120,16 +153,14 @@ fn add_text(elements: &mut dyn Elements, text: &str, depth: usize, line: u64) ->
 }
 
 /// The file as text, by its byte-order mark and XML declaration.
-pub(crate) fn text_of(bytes: &[u8]) -> Result<String, FileRefusal> {
+pub(crate) fn text_of(bytes: &[u8]) -> Result<Cow<'_, str>, FileRefusal> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match declared_encoding(bytes).as_deref() {
-        None | Some("utf-8" | "utf8") => std::str::from_utf8(bytes).map(str::to_owned).map_err(|error| {
+        None | Some("utf-8" | "utf8") => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| {
             let line = 1 + line_breaks(&bytes[..error.valid_up_to()]);
             FileRefusal::NotText { line, encoding: "utf-8" }
         }),
-        Some("windows-1251" | "cp1251") => {
-            Ok(encoding_rs::WINDOWS_1251.decode_without_bom_handling(bytes).0.into_owned())
-        }
+        Some("windows-1251" | "cp1251") => Ok(encoding_rs::WINDOWS_1251.decode_without_bom_handling(bytes).0),
         Some(_) => Err(FileRefusal::NotText { line: 1, encoding: "utf-8 or windows-1251" }),
     }
 }
@@ -147,7 +178,7 @@ fn declared_encoding(bytes: &[u8]) -> Option<String> {
 }
 
 pub(crate) fn line_breaks(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.iter().filter(|&&byte| byte == b'\n').count()).unwrap_or(u64::MAX)
+    u64::try_from(memchr::memchr_iter(b'\n', bytes).count()).unwrap_or(u64::MAX)
 }
 
 /// Refuses `<!DOCTYPE` and `<!ENTITY` wherever they stand.
@@ -156,7 +187,7 @@ fn refuse_document_types(text: &str) -> Result<(), FileRefusal> {
     let starts = |at: usize, word: &[u8]| {
         bytes.get(at..at + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word))
     };
-    for (at, _) in text.match_indices("<!") {
+    for at in memmem::find_iter(bytes, b"<!") {
         if starts(at + 2, b"DOCTYPE") || starts(at + 2, b"ENTITY") {
             let what = "document types and entities are never taken".to_owned();
             return Err(FileRefusal::Xml { line: 1 + line_breaks(&bytes[..at]), what });

@@ -29,6 +29,11 @@ fn sound(name: &str) -> Vec<u8> {
         "80020" => "<?xml version=\"1.0\" encoding=\"windows-1251\"?><message class=\"80020\"><datetime><day>20101031</day></datetime>\
             <area><measuringpoint code=\"P\"><measuringchannel code=\"01\"><period start=\"0200\" end=\"0230\" summer=\"1\">\
             <value status=\"0\">5&amp;</value></period></measuringchannel></measuringpoint><peretok/></area></message>".to_owned(),
+        "greenbutton" => "<feed><entry><link rel=\"self\" href=\"C/5/UsagePoint/1\"/><content><UsagePoint/><MeterReading/><ReadingType>\
+            <flowDirection>1</flowDirection><powerOfTenMultiplier>0</powerOfTenMultiplier><uom>72</uom></ReadingType><IntervalBlock>\
+            <IntervalReading><timePeriod><duration>900</duration><start>1330578000</start></timePeriod><value>282</value></IntervalReading>\
+            <IntervalReading><timePeriod><duration>900</duration><start>1330578900</start></timePeriod><value>323</value></IntervalReading>\
+            </IntervalBlock></content></entry></feed>".to_owned(),
         _ => {
             let local = Zone::parse("UTC").unwrap().local_day("2026-03-01".parse().unwrap());
             let block = DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 60, Source::Manual).unwrap();

@@ -1,4 +1,5 @@
 //! All ways to decode a file, held against the reference; and seeded random input.
+#![allow(dead_code, reason = "each test file takes what it needs")]
 
 use std::ops::ControlFlow;
 
