@@ -17,17 +17,24 @@ use crate::profile::ProfileError;
 use crate::profile_text::{Document, Text};
 use crate::refusal::FileRefusal;
 use crate::tally::Tally;
-use crate::{csv_profile, frames, greenbutton, layout80020, nem12, packs};
+use crate::{csv_profile, frames, greenbutton, layout80020, mscons, nem12, packs};
 
 /// The largest file of a format that is read whole before its first value is handed over.
 pub const WHOLE_FILE_SIZE_MAX: usize = 64 << 20;
 
 /// Every format there is.
-const KINDS: [&FormatKind; 6] =
-    [&csv_profile::KIND, &nem12::KIND, &layout80020::KIND, &greenbutton::KIND, &frames::KIND, &packs::KIND];
+const KINDS: [&FormatKind; 7] = [
+    &csv_profile::KIND,
+    &nem12::KIND,
+    &layout80020::KIND,
+    &greenbutton::KIND,
+    &mscons::KIND,
+    &frames::KIND,
+    &packs::KIND,
+];
 
 /// Their names, for messages.
-pub(crate) const NAMES: &str = "csv, nem12, 80020, greenbutton, frames or packs";
+pub(crate) const NAMES: &str = "csv, nem12, 80020, greenbutton, mscons, frames or packs";
 
 /// A kind of file, and how its profiles are read.
 pub(crate) struct FormatKind {

@@ -34,6 +34,7 @@ mod frames;
 pub mod greenbutton;
 mod layout80020;
 mod lines;
+mod mscons;
 mod nem12;
 mod packs;
 pub mod profile;

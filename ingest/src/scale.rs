@@ -17,9 +17,9 @@ pub(crate) struct Unit {
 impl Unit {
     pub(crate) const WH: Self = Self { decimals: 0, reactive: false };
     pub(crate) const KWH: Self = Self { decimals: 3, reactive: false };
-    const MWH: Self = Self { decimals: 6, reactive: false };
+    pub(crate) const MWH: Self = Self { decimals: 6, reactive: false };
     pub(crate) const VARH: Self = Self { decimals: 0, reactive: true };
-    const KVARH: Self = Self { decimals: 3, reactive: true };
+    pub(crate) const KVARH: Self = Self { decimals: 3, reactive: true };
     const ALL: [(&'static str, Self); 5] = [
         ("Wh", Self::WH),
         ("kWh", Self::KWH),
@@ -81,6 +81,11 @@ impl Scale {
         let size = Some(power.unsigned_abs()).filter(|&size| size <= limit)?;
         let (multiplier, multiplier_decimals) = if power < 0 { (1, size) } else { (10_i64.pow(size), 0) };
         Some(Self { unit, multiplier, multiplier_decimals, rounds })
+    }
+
+    /// The same for numbers in another unit.
+    pub(crate) const fn with_unit(self, unit: Unit) -> Self {
+        Self { unit, ..self }
     }
 
     /// The same in units that are smaller by so many decimals.

@@ -192,7 +192,9 @@ impl Feed {
             }
             Element::Block => {
                 self.counts.block_count += 1;
-                let (start, readings) = (Written::Absent, Vec::new());
+                // A block is mostly as long as the one before.
+                let size = self.blocks.last().map_or(0, |block| block.readings.len());
+                let (start, readings) = (Written::Absent, Vec::with_capacity(size));
                 self.blocks.push(IntervalBlock { entry, line, start, readings });
             }
             Element::Reading => self.reading = OpenReading { line, ..OpenReading::default() },
@@ -259,7 +261,7 @@ impl Feed {
 
     fn close_reading(&mut self) {
         let reading = mem::take(&mut self.reading).closed();
-        self.way.learns = self.way.taken && reading.problem.is_none();
+        self.way.learns = self.way.taken && reading.problem().is_none();
         self.counts.interval_reading_count += 1;
         if let Some(block) = self.blocks.last_mut() {
             block.readings.push(reading);

@@ -62,7 +62,10 @@ impl ReadingType {
             Written::Whole(72) => Unit::WH,
             Written::Whole(73) => Unit::VARH,
             _ => {
-                return Err((RejectionCode::Unit, format!("uom {}{}", self.uom.told(), unit_name(&self.uom))));
+                return Err((
+                    RejectionCode::Unit,
+                    format!("uom {}{}", self.uom.told(), unit_name(&self.uom)),
+                ));
             }
         };
         if !matches!(self.commodity, Written::Absent | Written::Whole(0..=2)) {

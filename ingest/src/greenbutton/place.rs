@@ -74,8 +74,8 @@ fn place(block: &IntervalBlock, usage_point: UsagePointId, meaning: &Meaning, ta
     };
     tally.gather_for(usage_point, meaning.register);
     for reading in &block.readings {
-        let start = reading.start.or(next_start);
-        let duration_s = reading.duration_s.or(meaning.interval_length_s);
+        let start = reading.start().or(next_start);
+        let duration_s = reading.duration_s().or(meaning.interval_length_s);
         next_start = start.zip(duration_s).map(|(start, seconds)| start.saturating_add(i64::from(seconds)));
         let placed = start
             .filter(|&start| start >= 0)
@@ -84,9 +84,9 @@ fn place(block: &IntervalBlock, usage_point: UsagePointId, meaning: &Meaning, ta
                 let missing = || (RejectionCode::IntervalSize, "no duration".to_owned());
                 Ok(Placed { start, duration_s: duration_s.ok_or_else(missing)?, reading, meaning })
             });
-        let placed = match (&reading.problem, placed) {
+        let placed = match (reading.problem(), placed) {
             (Some(problem), Err(found)) if problem.0 > found.0 => Err(found),
-            (Some(problem), _) => Err((**problem).clone()),
+            (Some(problem), _) => Err(problem.clone()),
             (None, placed) => placed,
         };
         let handed = match (placed, meaning.is_cumulative) {
@@ -112,7 +112,7 @@ impl Placed<'_> {
     fn energy(&self, tally: &mut Tally<'_>) -> Result<(), Refused> {
         let minutes = INTERVAL_MINUTES.into_iter().find(|&taken| u32::from(taken) * 60 == self.duration_s);
         let Some(minutes) = minutes else {
-            if self.duration_s == 0 && self.reading.value == Written::Whole(0) {
+            if self.duration_s == 0 && self.reading.value() == Written::Whole(0) {
                 tally.summary.null_count += 1;
                 return Ok(());
             }
@@ -124,14 +124,14 @@ impl Placed<'_> {
             start: UtcSeconds(self.start),
             minutes,
             energy_wh,
-            quality: self.reading.quality.unwrap_or(self.meaning.quality),
+            quality: self.reading.quality().unwrap_or(self.meaning.quality),
             line: self.reading.line,
         });
         Ok(())
     }
 
     fn register_read(&self, usage_point: UsagePointId, tally: &mut Tally<'_>) -> Result<(), Refused> {
-        let scaled = match &self.reading.value {
+        let scaled = match &self.reading.value() {
             Written::Whole(value) => self.meaning.scale.finer(3).and_then(|scale| scale.whole(*value).ok()),
             other => self
                 .meaning
@@ -147,7 +147,7 @@ impl Placed<'_> {
             at: UtcSeconds(self.start + i64::from(self.duration_s)),
             meter: None,
             dial: DialReading::from_milliwatt_hours(dial),
-            quality: self.reading.quality.unwrap_or(self.meaning.quality),
+            quality: self.reading.quality().unwrap_or(self.meaning.quality),
         };
         tally.register_read(&read, self.reading.line);
         Ok(())
@@ -155,7 +155,7 @@ impl Placed<'_> {
 
     fn watt_hours(&self) -> Result<(i64, bool), Refused> {
         let scale = &self.meaning.scale;
-        let scaled = match &self.reading.value {
+        let scaled = match &self.reading.value() {
             Written::Whole(value) => scale.whole(*value),
             other => scale.watt_hours(other.told().as_bytes(), b'.'),
         };
@@ -164,6 +164,6 @@ impl Placed<'_> {
 
     /// What is set aside, told whole: nothing of it is kept elsewhere.
     fn refused(&self, code: RejectionCode) -> Refused {
-        (code, format!("value {} of {} s from {}", self.reading.value.told(), self.duration_s, self.start))
+        (code, format!("value {} of {} s from {}", self.reading.value().told(), self.duration_s, self.start))
     }
 }

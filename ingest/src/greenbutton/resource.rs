@@ -104,18 +104,53 @@ pub(super) struct IntervalBlock {
     pub(super) readings: Vec<IntervalReading>,
 }
 
-/// A reading, as far as it can be read without its type.
+/// A reading, as far as it can be read without its type. Small: a year of them is held at once.
 #[derive(Debug)]
 pub(super) struct IntervalReading {
     pub(super) line: u64,
-    /// Seconds since 1970; `None` where no time period is written.
-    pub(super) start: Option<i64>,
-    /// Seconds; `None` where none is written.
-    pub(super) duration_s: Option<u32>,
-    pub(super) value: Written,
-    pub(super) quality: Option<Quality>,
+    /// Seconds since 1970.
+    start: i64,
+    /// Seconds.
+    duration_s: u32,
+    quality: Option<Quality>,
+    value: i64,
+    /// What the numbers do not tell.
+    odd: Option<Box<Odd>>,
+}
+
+/// What is out of the ordinary in a reading.
+#[derive(Debug)]
+struct Odd {
+    has_start: bool,
+    has_duration: bool,
+    value: Written,
     /// What is wrong with it already: the first in order of precedence.
-    pub(super) problem: Option<Box<(RejectionCode, String)>>,
+    problem: Option<(RejectionCode, String)>,
+}
+
+impl IntervalReading {
+    /// Seconds since 1970; `None` where no time period is written.
+    pub(super) fn start(&self) -> Option<i64> {
+        self.odd.as_ref().is_none_or(|odd| odd.has_start).then_some(self.start)
+    }
+
+    /// Seconds; `None` where none is written.
+    pub(super) fn duration_s(&self) -> Option<u32> {
+        self.odd.as_ref().is_none_or(|odd| odd.has_duration).then_some(self.duration_s)
+    }
+
+    pub(super) fn value(&self) -> Written {
+        self.odd.as_ref().map_or(Written::Whole(self.value), |odd| odd.value.clone())
+    }
+
+    pub(super) fn quality(&self) -> Option<Quality> {
+        self.quality
+    }
+
+    /// What is wrong with it, whatever its type.
+    pub(super) fn problem(&self) -> Option<&(RejectionCode, String)> {
+        self.odd.as_ref()?.problem.as_ref()
+    }
 }
 
 /// The last second of the years that stamps are taken of, in seconds since 1970.
@@ -134,15 +169,8 @@ impl IntervalReading {
             None => None,
             Some(code) => Some(quality_of(code)?),
         };
-        Some(Self {
-            line,
-            start: Some(start).filter(|start| (0..START_MAX).contains(start)),
-            duration_s: u32::try_from(duration_s).ok(),
-            value: Written::Whole(value),
-            quality,
-            problem: None,
-        })
-        .filter(|reading| reading.start.is_some() && reading.duration_s.is_some())
+        let duration_s = u32::try_from(duration_s).ok()?;
+        (0..START_MAX).contains(&start).then_some(Self { line, start, duration_s, quality, value, odd: None })
     }
 }
 
@@ -204,13 +232,25 @@ impl OpenReading {
         let problems = [start.as_ref().err().cloned(), duration.as_ref().err().cloned(), value, flag]
             .into_iter()
             .flatten();
+        let problem = problems.min_by_key(|(code, _)| *code);
+        let (start, duration_s) = (start.unwrap_or_default(), duration.unwrap_or_default());
+        let (value, is_regular) = match (&self.value, start, duration_s, &problem) {
+            (Written::Whole(value), Some(_), Some(_), None) => (*value, true),
+            _ => (0, false),
+        };
+        let odd = || Odd {
+            has_start: start.is_some(),
+            has_duration: duration_s.is_some(),
+            value: self.value.clone(),
+            problem,
+        };
         IntervalReading {
             line: self.line,
             start: start.unwrap_or_default(),
-            duration_s: duration.unwrap_or_default(),
-            value: self.value,
+            duration_s: duration_s.unwrap_or_default(),
             quality,
-            problem: problems.min_by_key(|(code, _)| *code).map(Box::new),
+            value,
+            odd: if is_regular { None } else { Some(Box::new(odd())) },
         }
     }
 }

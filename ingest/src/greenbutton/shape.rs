@@ -241,7 +241,7 @@ mod tests {
             assert_eq!(text[taken.size..].trim_end(), "<x>", "{text}");
             assert_eq!((taken.reading.line, taken.line_count), (8, 3), "{text}");
             let reading = taken.reading;
-            (reading.start.unwrap(), reading.duration_s.unwrap(), reading.value.told())
+            (reading.start().unwrap(), reading.duration_s().unwrap(), reading.value().told())
         });
         assert_eq!(got, want.map(|(start, seconds, value)| (start, seconds, value.to_owned())), "{text}");
     }
