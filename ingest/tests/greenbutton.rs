@@ -101,14 +101,18 @@ fn recorded_feed(name: &str, bytes: &[u8], want: &Value) {
     assert_eq!(raws.iter().map(|raw| raw.2).sum::<i64>(), number("sum_value_raw"), "{name}");
     assert_eq!(raws.iter().map(|raw| raw.0).min(), want["min_start"].as_i64(), "{name}");
     assert_eq!(raws.iter().map(|raw| raw.0 + raw.1).max(), want["max_end"].as_i64(), "{name}");
-    assert_eq!(raws.iter().filter(|raw| raw.2 < 0).count() as i64, number("negative"), "{name}");
+    assert_eq!(
+        i64::try_from(raws.iter().filter(|raw| raw.2 < 0).count()).unwrap(),
+        number("negative"),
+        "{name}"
+    );
     // A start that comes again in a later block is a delivery again, no duplicate.
     let blocks = block_lines(bytes);
     let lines = found.readings.iter().map(|reading| reading.line);
     let lines = lines.chain(found.rejections.iter().map(|rejection| rejection.line));
     let starts: BTreeSet<(usize, i64)> =
         lines.zip(&raws).map(|(line, raw)| (blocks.partition_point(|&block| block <= line), raw.0)).collect();
-    assert_eq!((raws.len() - starts.len()) as i64, number("duplicate_starts"), "{name}");
+    assert_eq!(i64::try_from(raws.len() - starts.len()).unwrap(), number("duplicate_starts"), "{name}");
     let mut durations = BTreeMap::new();
     raws.iter().for_each(|raw| *durations.entry(raw.1.to_string()).or_insert(0_u64) += 1);
     assert_eq!(durations, told_map(&want["durations"]), "{name}");

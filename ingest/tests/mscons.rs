@@ -12,6 +12,7 @@ use common::{files_under, recorded, run, tell};
 use serde_json::Value;
 use tallywatt_core::decimal::Decimal;
 use tallywatt_core::quality::Quality;
+use tallywatt_core::rejection::RejectionCode;
 use tallywatt_ingest::profile::Profile;
 
 fn profile() -> Profile {
@@ -56,13 +57,21 @@ fn recorded_interchange(name: &str, bytes: &[u8], want: &Value) {
     // The D.99A file has its point in the fourth component, which the totals leave out.
     let point = text("loc").filter(|point| !point.is_empty()).unwrap_or("CH1022201234500000000000000022079");
     let register = REGISTERS.iter().find(|(code, _)| Some(*code) == text("obis")).unwrap().1;
-    for reading in &found.readings {
+    // The month's file has stamps that slipped: intervals of 14, 16, 25 and 75 minutes and one that ends before it begins
+    // are set aside, three of 5 minutes are what they say.
+    let slipped = if name == "MSCONS_TL_SAMPLE01.txt" { (67, 3) } else { (0, 0) };
+    let short_count = found.readings.iter().filter(|reading| reading.interval_minutes == 5).count();
+    let odd = found.rejections.iter().filter(|rejection| rejection.code == RejectionCode::IntervalSize);
+    let odd_wh: Vec<i64> = odd.map(|rejection| told_wh(&rejection.raw)).collect();
+    assert_eq!((odd_wh.len(), short_count), slipped, "{name}");
+    for reading in found.readings.iter().filter(|reading| reading.interval_minutes != 5) {
         let got = format!("{} {} {}", reading.usage_point, reading.register, reading.interval_minutes);
         assert_eq!(got, format!("{point} {register} 15"), "{name}");
     }
-    assert_eq!(Some(summary.reading_count), series["n"].as_u64(), "{name}");
+    assert_eq!(Some(summary.reading_count + summary.rejected_count), series["n"].as_u64(), "{name}");
     let sum_wh = Decimal::parse(text("sum").unwrap().as_bytes(), b'.').unwrap().scaled(3).unwrap();
-    assert_eq!(found.readings.iter().map(|reading| reading.energy_wh).sum::<i64>(), sum_wh, "{name}");
+    let values_wh = found.readings.iter().map(|reading| reading.energy_wh).chain(odd_wh.iter().copied());
+    assert_eq!(values_wh.sum::<i64>(), sum_wh, "{name}");
     // Of its values the D.99A file says no times: the totals neither.
     let (first, last) =
         (text("first").unwrap_or("201303240000+01"), text("last").unwrap_or("201303250000+01"));
@@ -75,14 +84,22 @@ fn recorded_interchange(name: &str, bytes: &[u8], want: &Value) {
     for (qualifier, count) in want["qual"].as_object().unwrap() {
         let quality = if qualifier == "79" { Quality::Derived } else { Quality::Valid };
         let got = found.readings.iter().filter(|reading| reading.quality == quality).count();
+        let got = got + if qualifier == "220" { odd_wh.len() } else { 0 };
         assert_eq!(Some(got as u64), count.as_u64(), "{name} {qualifier}");
     }
     // A wrong count is told, and nothing else is set aside.
-    let findings: Vec<&str> = found.rejections.iter().map(|rejection| rejection.raw.as_str()).collect();
+    let structure = found.rejections.iter().filter(|rejection| rejection.code != RejectionCode::IntervalSize);
+    let findings: Vec<&str> = structure.map(|rejection| rejection.raw.as_str()).collect();
     let mismatches: Vec<&str> =
         want["unt_mismatch"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
-    assert_eq!((findings, summary.rejected_count), (mismatches, 0), "{name}");
+    assert_eq!((findings, summary.rejected_count), (mismatches, odd_wh.len() as u64), "{name}");
     assert_eq!(found.issues.len(), 1, "{name}");
+}
+
+/// Of `segment 17: QTY+220:1,289`.
+fn told_wh(raw: &str) -> i64 {
+    let value = raw.rsplit(':').next().unwrap();
+    Decimal::parse(value.as_bytes(), b',').unwrap().scaled(3).unwrap()
 }
 
 /// As the files write it, an hour ahead of UTC.
@@ -365,7 +382,6 @@ fn ten_thousand_malformed_interchanges() {
     assert!((500..9_500).contains(&refused_count), "{refused_count} refused");
 }
 
-/// Twice the file takes about twice the time: measured by work, four times the size within eight times the time.
 #[test]
 fn a_month_of_many_series_is_read_in_one_go() {
     let series = format!("LIN+1'PIA+5+1-1?:1.29.0'{}", value("220:0.5").repeat(2_976));

@@ -132,10 +132,10 @@ fn find(by_link: &HashMap<&str, usize>, links: &Links, list: &str) -> Option<usi
         }
         let mut rest = href;
         while let Some((owner, last)) = rest.rsplit_once('/') {
-            if last == list {
-                if let Some(&index) = by_link.get(rest).or_else(|| by_link.get(plain(owner))) {
-                    return Some(index);
-                }
+            if last == list
+                && let Some(&index) = by_link.get(rest).or_else(|| by_link.get(plain(owner)))
+            {
+                return Some(index);
             }
             rest = owner;
         }

@@ -182,8 +182,8 @@ impl<'a> Segment<'a> {
     }
 
     fn undone(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
-        let is_odd = |&byte: &u8| Some(byte) == self.signs.release || matches!(byte, b'\r' | b'\n');
-        if !text.iter().any(|byte| is_odd(byte)) {
+        let is_odd = |byte: u8| Some(byte) == self.signs.release || matches!(byte, b'\r' | b'\n');
+        if !text.iter().any(|&byte| is_odd(byte)) {
             return Cow::Borrowed(text);
         }
         let mut whole = Vec::with_capacity(text.len());
