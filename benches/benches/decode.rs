@@ -20,8 +20,8 @@ fn bench(criterion: &mut Criterion) {
             group.bench_function(name, |bencher| bencher.iter(|| case.run_unopened()));
         }
     }
-    // A feed of all of them would be past the largest file that is read whole.
-    let (household_count, day_count) = (100, 31);
+    // A feed is a customer's or a few customers'; one of all of them would be past the largest file that is read whole.
+    let (household_count, day_count) = (32, 31);
     let case = decode::greenbutton(household_count, day_count);
     group.throughput(Throughput::Elements(case.run().reading_count));
     let name = format!("greenbutton/points={household_count},days={day_count}");

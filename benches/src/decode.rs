@@ -310,7 +310,10 @@ fn feed(town: &Town) -> Vec<u8> {
 
 fn series(text: &mut String, point: UsagePointId) {
     let own = format!("UsagePoint/{point}");
-    push(text, format_args!("<entry><link rel=\"self\" href=\"{own}\"/><content><UsagePoint/></content></entry>\n"));
+    push(
+        text,
+        format_args!("<entry><link rel=\"self\" href=\"{own}\"/><content><UsagePoint/></content></entry>\n"),
+    );
     let links = format!(
         "<link rel=\"self\" href=\"{own}/MeterReading/1\"/><link rel=\"up\" href=\"{own}/MeterReading\"/>\
          <link rel=\"related\" href=\"ReadingType/1\"/>"
@@ -344,7 +347,12 @@ mod tests {
     #[test]
     fn five_layouts_one_result() {
         // 13 households and their head meter, two days.
-        let want = Counted { reading_count: 14 * 2 * 48, energy_wh: ENERGY_WH, rejection_count: 0, ..Counted::default() };
+        let want = Counted {
+            reading_count: 14 * 2 * 48,
+            energy_wh: ENERGY_WH,
+            rejection_count: 0,
+            ..Counted::default()
+        };
         for case in cases(16, 2) {
             assert_eq!(case.run(), want, "{}", case.name);
             assert_eq!(case.run_by_row(), want, "{} by row", case.name);

@@ -20,7 +20,7 @@
 //! |---|---|---|
 //! | 220, 46 | true value, delivered quantity | valid |
 //! | 67 | substitute | derived |
-//! | 79 | substitute by the older guide (D.99A); quantity summed up by the newer | derived |
+//! | 79 | what D.99A senders set apart from 46; a quantity summed up, by the newer guide | derived: less than measured |
 //! | 187 | forecast | projected |
 //! | 201 | proposed value | other |
 //! | 20 | value not to be used | raw |

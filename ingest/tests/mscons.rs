@@ -209,9 +209,14 @@ fn times() {
         [hour("0100", "0200"), hour("0200", "0300"), hour("0200", "0300"), hour("0300", "0400")].concat();
     let starts = ["2021-10-30T23", "2021-10-31T00", "2021-10-31T01", "2021-10-31T02"];
     let want = starts.map(|start| format!("P {start}:00:00Z=1000")).join("; ");
-    // The first pass ends where the second begins: 02:00 to 03:00 is one hour of either.
-    let got = tell(&profile(), interchange(&format!("{HEAD}PIA+5+1-1?:1.29.0'{night}")).as_bytes());
-    assert_eq!(got, want.replace("P 2021-10-31T00:00:00Z=1000; ", "").to_owned() + "; R09×1@1");
+    check(&interchange(&format!("{HEAD}PIA+5+1-1?:1.29.0'{night}")), &want);
+    // The quarter before the clocks go forward, and the two that they pass over.
+    let quarter =
+        |from: &str, to: &str| format!("QTY+220:1'DTM+163:20210328{from}:203'DTM+164:20210328{to}:203'");
+    let night =
+        [quarter("0145", "0200"), quarter("0200", "0215"), quarter("0245", "0300"), quarter("0300", "0315")];
+    let want = "P 2021-03-28T00:45:00Z=1000; P 2021-03-28T01:00:00Z=1000; R08×1@1; R08×1@1";
+    check(&interchange(&format!("{HEAD}PIA+5+1-1?:1.29.0'{}", night.concat())), want);
 }
 
 #[test]

@@ -262,7 +262,8 @@ impl<'a> Reader<'a> {
         let (start, seconds) = match (quantity.begin, quantity.end, quantity.instant) {
             (Some(begin), Some(end), _) => {
                 let start = resolved(begin, series.previous)?;
-                (start, resolved(end, Some(start))?.0 - start.0)
+                let stop = resolved(end, Some(start)).map(|stop| stop.0 - start.0);
+                (start, length_s(begin, end, stop)?)
             }
             (None, None, Some(instant)) if is_cumulative => {
                 return Ok(When::Instant(resolved(instant, None)?));
@@ -278,8 +279,7 @@ impl<'a> Reader<'a> {
         if seconds == 0 && is_cumulative {
             return Ok(When::Instant(start));
         }
-        let taken = INTERVAL_MINUTES.into_iter().find(|&taken| i64::from(taken) * 60 == seconds);
-        taken.map(|minutes| When::Interval(start, minutes)).ok_or(RejectionCode::IntervalSize)
+        taken(seconds).map(|minutes| When::Interval(start, minutes)).ok_or(RejectionCode::IntervalSize)
     }
 
     fn hand_over(
@@ -352,6 +352,29 @@ impl<'a> Reader<'a> {
         let known = || withdrawn.and_then(|(document, issue)| issue.or(issues.get(document).copied()));
         let issued = if message.withdraws { known().unwrap_or(Issued::UNSAID) } else { message.issued };
         tally.issued(issued);
+    }
+}
+
+/// The interval of so many seconds, if it is taken.
+fn taken(seconds: i64) -> Option<u8> {
+    INTERVAL_MINUTES.into_iter().find(|&taken| i64::from(taken) * 60 == seconds)
+}
+
+/// From begin to end. Where the clocks turn, an end without an offset may be written as no clock showed it, or as it was
+/// shown an hour later: then the length is that by the clock's face, if it is taken.
+fn length_s(
+    begin: Option<Stamp>,
+    end: Option<Stamp>,
+    seconds: Result<i64, RejectionCode>,
+) -> Result<i64, RejectionCode> {
+    let (Some(Stamp::Wall(first_day, first)), Some(Stamp::Wall(last_day, last))) = (begin, end) else {
+        return seconds;
+    };
+    let by_face = i64::from(last_day.since(first_day)) * 86_400 + i64::from(last) - i64::from(first);
+    match seconds {
+        Ok(seconds) if taken(seconds).is_some() || taken(by_face).is_none() => Ok(seconds),
+        Err(code) if taken(by_face).is_none() => Err(code),
+        _ => Ok(by_face),
     }
 }
 
