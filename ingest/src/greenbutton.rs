@@ -13,8 +13,8 @@
 //! ```
 //!
 //! Names are taken without their prefix, so that feeds of any and of no namespace are read. An entry without a single link
-//! belongs to what stands before it; a link that leads nowhere is never replaced by a guess: `unit` and `obis` of the profile
-//! say what blocks without a type measure, and where they do not the block is rejected.
+//! belongs to what stands before it, and so does a series that links to no type. A link that leads nowhere is never replaced by a
+//! guess: `unit` and `obis` of the profile say what blocks without a type measure, and where they do not the block is rejected.
 //!
 //! | written | taken as |
 //! |---|---|

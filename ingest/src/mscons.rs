@@ -25,7 +25,7 @@
 //! | 201 | proposed value | other |
 //! | 20 | value not to be used | raw |
 //!
-//! Any other qualifier is rejected (R16).
+//! Any other qualifier is rejected (R16). How a substitute was made (STS) is passed over.
 //!
 //! | OBIS | taken as |
 //! |---|---|

@@ -316,6 +316,9 @@ fn reading_types() {
     for text in refused {
         check(&builtin(), &text, "R05×3@4");
     }
+    let undirected = of("<flowDirection>1</flowDirection>", "");
+    let found = run(&profile("obis = '1-0:2.8.0'"), "x", undirected.as_bytes()).unwrap().0;
+    assert_eq!((found.readings.len(), found.readings[0].register.to_string().as_str()), (3, "1-0:2.8.0"));
     let named = run(&builtin(), "x", of("72", "169").as_bytes()).unwrap().0;
     assert!(
         named.rejections[0].raw.starts_with("uom 169 (therm), block C/5/"),
@@ -416,6 +419,15 @@ fn order_where_there_are_no_links() {
     let text = format!("{ROOT}{}{}{}{}</feed>", one(1, "1"), block("1"), one(2, "1"), block("2"));
     let at = |number, value| format!("48c2a01955984e16b0f949e4ff27f5f{number} 1970-01-01T00:00:00Z={value}");
     check(&builtin(), &text, &format!("{}; {}", at(1, 1), at(2, 2)));
+    // Without a series.
+    let text = format!(
+        "{ROOT}{}{}{}{}</feed>",
+        entry(&id(1), "<UsagePoint/>"),
+        of_type("1"),
+        block("1"),
+        entry(&id(2), "<UsagePoint/>")
+    );
+    check(&builtin(), &text, &at(1, 1));
     // One entry with everything in it.
     let all = format!(
         "<UsagePoint/><MeterReading/>{}<IntervalBlock>{}</IntervalBlock>",

@@ -61,7 +61,7 @@ impl<'a> Ties<'a> {
         let series = self.series_of(block.entry, links);
         let series_links = series.map(|index| &feed.entries[feed.meter_readings[index].entry]);
         let reading_type = self.type_of(block.entry, links, series_links);
-        let point = self.point_of(links, series, series_links);
+        let point = self.point_of(block.entry, links, series, series_links);
         Tied {
             reading_type: reading_type.map(|index| &feed.reading_types[index]),
             point: point.map(|index| {
@@ -95,9 +95,15 @@ impl<'a> Ties<'a> {
         }
     }
 
-    fn point_of(&self, block: &Links, series: Option<usize>, links: Option<&Links>) -> Option<usize> {
+    fn point_of(
+        &self,
+        block_entry: usize,
+        block: &Links,
+        series: Option<usize>,
+        links: Option<&Links>,
+    ) -> Option<usize> {
         let entry = series.map(|index| self.feed.meter_readings[index].entry);
-        let before = last_before(&self.feed.usage_points, |point| point.entry, entry.unwrap_or(usize::MAX));
+        let before = last_before(&self.feed.usage_points, |point| point.entry, entry.unwrap_or(block_entry));
         match (links, entry) {
             (Some(_), Some(entry)) if before.is_some_and(|at| self.feed.usage_points[at].entry == entry) => {
                 before
