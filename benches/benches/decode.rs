@@ -32,6 +32,13 @@ fn bench(criterion: &mut Criterion) {
         let name = format!("{}/meters={meter_count},reads={read_count}", case.name);
         group.bench_function(name, |bencher| bencher.iter(|| case.run()));
     }
+    // A feed is a customer's or a few customers'; one of all of them would be past the largest file that is read whole.
+    let (household_count, day_count) = (32, 31);
+    let case = decode::greenbutton(household_count, day_count);
+    group.throughput(Throughput::Elements(case.run().reading_count));
+    let name = format!("greenbutton/points={household_count},days={day_count}");
+    group.bench_function(&name, |bencher| bencher.iter(|| case.run()));
+    group.bench_function(format!("{name},by=row"), |bencher| bencher.iter(|| case.run_by_row()));
     group.finish();
 }
 

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
-use tallywatt_core::calendar::Day;
+use tallywatt_core::calendar::{Day, LocalDay, Zone};
 use tallywatt_core::label::UsagePointId;
 use tallywatt_core::meter::{Installation, RegisterRead};
 use tallywatt_core::reading::{Issued, RawReading};
@@ -266,6 +266,16 @@ pub fn frames(household_count: u64, day_count: u32) -> Case {
     Case { name: "frames", profile, bytes: written(&town(household_count, day_count), ReadingFormat::Frames) }
 }
 
+/// The same readings as one Green Button feed; a feed is read whole, so it must stay below its largest size.
+///
+/// # Panics
+/// Never: the profile comes with the program.
+#[must_use]
+pub fn greenbutton(household_count: u64, day_count: u32) -> Case {
+    let profile = Profile::builtin("greenbutton").expect("the profile comes with the program");
+    Case { name: "greenbutton", profile, bytes: feed(&town(household_count, day_count)) }
+}
+
 fn written(town: &Town, format: ReadingFormat) -> Vec<u8> {
     let own: Vec<_> = parts(town, format).filter(|part| part.region == REGION).collect();
     let [part] = own.as_slice() else { panic!("{} files, one is measured", own.len()) };
@@ -335,6 +345,62 @@ fn long_rows(town: &Town) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// A block a day, tied to its series by links, as portals write them.
+fn feed(town: &Town) -> Vec<u8> {
+    let mut text = "<feed xmlns=\"http://www.w3.org/2005/Atom\">\n<entry><link rel=\"self\" href=\"ReadingType/1\"/><content>\
+        <ReadingType><flowDirection>1</flowDirection><powerOfTenMultiplier>0</powerOfTenMultiplier><uom>72</uom></ReadingType>\
+        </content></entry>\n"
+        .to_owned();
+    let zone = Zone::parse(REGION.zone_name()).expect("a region has a zone");
+    let conditions: Vec<_> =
+        town.days().iter().map(|&day| (day, DayConditions::new(town.seed(), REGION, day))).collect();
+    for feeder in (0..town.feeder_count_in(REGION)).map(|number| town.feeder(REGION, number)) {
+        let mut sums = vec![[0; SLOT_COUNT]; conditions.len()];
+        for household in feeder.households() {
+            series(&mut text, household.usage_point());
+            for ((day, conditions), sum) in conditions.iter().zip(&mut sums) {
+                let values = half_hours(&household, conditions);
+                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                block(&mut text, household.usage_point(), &zone.local_day(*day), &values);
+            }
+        }
+        series(&mut text, feeder.head_usage_point());
+        for ((day, _), sum) in conditions.iter().zip(&sums) {
+            block(&mut text, feeder.head_usage_point(), &zone.local_day(*day), &feeder.head_day(sum, *day));
+        }
+    }
+    text.push_str("</feed>\n");
+    text.into_bytes()
+}
+
+fn series(text: &mut String, point: UsagePointId) {
+    let own = format!("UsagePoint/{point}");
+    push(
+        text,
+        format_args!("<entry><link rel=\"self\" href=\"{own}\"/><content><UsagePoint/></content></entry>\n"),
+    );
+    let links = format!(
+        "<link rel=\"self\" href=\"{own}/MeterReading/1\"/><link rel=\"up\" href=\"{own}/MeterReading\"/>\
+         <link rel=\"related\" href=\"ReadingType/1\"/>"
+    );
+    push(text, format_args!("<entry>{links}<content><MeterReading/></content></entry>\n"));
+}
+
+fn block(text: &mut String, point: UsagePointId, day: &LocalDay, values: &[i32; SLOT_COUNT]) {
+    let up = format!("UsagePoint/{point}/MeterReading/1/IntervalBlock");
+    push(text, format_args!("<entry><link rel=\"up\" href=\"{up}\"/><content>\n  <IntervalBlock>"));
+    for (start, value) in (day.start.0..).step_by(1_800).zip(values) {
+        push(
+            text,
+            format_args!(
+                "\n    <IntervalReading>\n      <timePeriod>\n        <duration>1800</duration>\n        <start>{start}</start>\n\
+                 \x20     </timePeriod>\n      <value>{value}</value>\n    </IntervalReading>"
+            ),
+        );
+    }
+    text.push_str("\n  </IntervalBlock></content></entry>\n");
+}
+
 fn push(text: &mut String, part: std::fmt::Arguments<'_>) {
     text.write_fmt(part).expect("a string takes all that is written to it");
 }
@@ -358,6 +424,14 @@ mod tests {
             assert_eq!(case.run_unopened(), want.reading_count, "{} unopened", case.name);
         }
     }
+
+    #[test]
+    fn a_feed_gives_the_same() {
+        let want = Counted { reading_count: 14 * 2 * 48, energy_wh: ENERGY_WH, ..Counted::default() };
+        let case = greenbutton(16, 2);
+        assert_eq!((case.run(), case.run_by_row()), (want, want));
+    }
+
     const ENERGY_WH: i64 = 577_350;
 
     #[test]

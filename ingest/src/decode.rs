@@ -29,7 +29,7 @@ pub struct DecodeSummary {
     /// Intervals that the file itself says have no value.
     pub null_count: u64,
     /// Records of a known kind that carry nothing read here: NEM12 500, NEM13 550, 80020 groups and flows, power and gas in
-    /// telegrams and the noise between them.
+    /// telegrams and the noise between them, Green Button summaries and costs.
     pub ignored_count: u64,
     /// Of these, 80020 groups of points (`deliverygroup`).
     pub ignored_group_count: u64,

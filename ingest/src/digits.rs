@@ -196,6 +196,28 @@ impl FieldReader {
     }
 }
 
+/// Powers of ten, of as many digits as a word has.
+const TENS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// The number that 1 to 16 digits write at `at`, and where they end; `None` unless the eight bytes after each eighth digit
+/// are within `bytes`.
+#[inline(always)]
+pub(crate) fn whole_at(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
+    let (count, head) = leading(word_at(bytes, at)?);
+    let (count, number) = match count {
+        0 => return None,
+        8 => {
+            let (more, tail) = leading(word_at(bytes, at + 8)?);
+            if more == 8 && bytes.get(at + 16).is_none_or(u8::is_ascii_digit) {
+                return None;
+            }
+            (8 + more, head * TENS[usize::try_from(more).ok()?] + tail)
+        }
+        count => (count, head),
+    };
+    Some((i64::try_from(number).ok()?, at + usize::try_from(count).ok()?))
+}
+
 /// `text` as a number in units of `10^-decimals`, if it is plain and exact.
 pub(crate) fn watt_hours(text: &[u8], separator: u8, decimals: u32) -> Option<i64> {
     const ROOM: usize = 16;
@@ -305,6 +327,18 @@ mod tests {
         // The word needs room.
         assert_eq!(FieldReader::new(b',', 3).read(b"1,2", 0), None);
         assert_eq!(FieldReader::new(b',', 3).read(&[0; 16], 0), None);
+    }
+
+    #[test]
+    fn whole_numbers() {
+        for digits in ["0", "7", "1234567", "12345678", "1330578000", "123456789012345", "9999999999999999"] {
+            let got = whole_at(format!("<{digits}</start>        ").as_bytes(), 1);
+            assert_eq!(got, Some((digits.parse().unwrap(), 1 + digits.len())), "{digits}");
+        }
+        for not in ["", "-1", "x", "12345678901234567", "123456789012345678901234"] {
+            assert_eq!(whole_at(format!("<{not}</start>        ").as_bytes(), 1), None, "{not}");
+        }
+        assert_eq!(whole_at(b"12345678", 0), None);
     }
 
     proptest! {

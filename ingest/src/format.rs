@@ -18,18 +18,20 @@ use crate::profile_text::{Document, Text};
 use crate::refusal::FileRefusal;
 use crate::tally::Tally;
 use crate::{
-    csv_profile, dlms, frames, layout80020, meters, nem12, nem13, p1, packs, reads, sml,
+    csv_profile, dlms, frames, greenbutton, layout80020, meters, mscons, nem12, nem13, p1, packs, reads, sml,
 };
 
 /// The largest file of a format that is read whole before its first value is handed over.
 pub const WHOLE_FILE_SIZE_MAX: usize = 64 << 20;
 
 /// Every format there is.
-const KINDS: [&FormatKind; 11] = [
+const KINDS: [&FormatKind; 13] = [
     &csv_profile::KIND,
     &nem12::KIND,
     &nem13::KIND,
     &layout80020::KIND,
+    &greenbutton::KIND,
+    &mscons::KIND,
     &p1::KIND,
     &sml::KIND,
     &dlms::KIND,
@@ -40,7 +42,8 @@ const KINDS: [&FormatKind; 11] = [
 ];
 
 /// Their names, for messages.
-pub(crate) const NAMES: &str = "csv, nem12, nem13, 80020, p1, sml, dlms, reads, meters, frames or packs";
+pub(crate) const NAMES: &str =
+    "csv, nem12, nem13, 80020, greenbutton, mscons, p1, sml, dlms, reads, meters, frames or packs";
 
 /// A kind of file, and how its profiles are read.
 pub(crate) struct FormatKind {

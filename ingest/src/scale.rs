@@ -17,7 +17,7 @@ pub(crate) struct Unit {
 impl Unit {
     pub(crate) const WH: Self = Self { decimals: 0, reactive: false };
     pub(crate) const KWH: Self = Self { decimals: 3, reactive: false };
-    const MWH: Self = Self { decimals: 6, reactive: false };
+    pub(crate) const MWH: Self = Self { decimals: 6, reactive: false };
     pub(crate) const VARH: Self = Self { decimals: 0, reactive: true };
     pub(crate) const KVARH: Self = Self { decimals: 3, reactive: true };
     const ALL: [(&'static str, Self); 5] = [
@@ -78,6 +78,43 @@ impl Scale {
         let decimals = (0..=MULTIPLIER_DECIMALS_MAX).find(|&decimals| number.scaled(decimals).is_ok())?;
         let multiplier = number.scaled(decimals).ok().filter(|&multiplier| multiplier > 0)?;
         Some(Self { unit, multiplier, multiplier_decimals: decimals, rounds })
+    }
+
+    /// With a power of ten as multiplier; `None` past [`MULTIPLIER_DECIMALS_MAX`] either way.
+    pub(crate) fn of_power(unit: Unit, rounds: bool, power: i32) -> Option<Self> {
+        let limit = MULTIPLIER_DECIMALS_MAX;
+        let size = Some(power.unsigned_abs()).filter(|&size| size <= limit)?;
+        let (multiplier, multiplier_decimals) = if power < 0 { (1, size) } else { (10_i64.pow(size), 0) };
+        Some(Self { unit, multiplier, multiplier_decimals, rounds })
+    }
+
+    /// The same for numbers in another unit.
+    pub(crate) const fn with_unit(self, unit: Unit) -> Self {
+        Self { unit, ..self }
+    }
+
+    /// The same in units that are smaller by so many decimals.
+    pub(crate) fn finer(&self, decimals: u32) -> Option<Self> {
+        let factor = self.multiplier.checked_mul(10_i64.checked_pow(decimals)?)?;
+        Some(Self { multiplier: factor, ..*self })
+    }
+
+    /// Watt-hours of a whole number, and whether they were rounded.
+    pub(crate) fn whole(&self, number: i64) -> Result<(i64, bool), RejectionCode> {
+        if self.plain_decimals() == Some(0) {
+            return Ok((number, false));
+        }
+        let product = i128::from(number)
+            .checked_mul(i128::from(self.multiplier))
+            .and_then(|product| product.checked_mul(10_i128.pow(self.unit.decimals)))
+            .ok_or(RejectionCode::NotANumber)?;
+        let divisor = 10_i128.pow(self.multiplier_decimals);
+        let (whole, rounded) = match product % divisor {
+            0 => (product / divisor, false),
+            _ if self.rounds => (div_half_even(product, divisor), true),
+            _ => return Err(RejectionCode::FinerThanWattHour),
+        };
+        i64::try_from(whole).map(|whole| (whole, rounded)).map_err(|_| RejectionCode::NotANumber)
     }
 
     /// Decimals of one unit in watt-hours, if nothing else is multiplied.
@@ -179,6 +216,27 @@ mod tests {
         for multiplier in ["0", "-1", "", "1e3", "0.0000000001"] {
             assert_eq!(Scale::with_multiplier(Unit::WH, false, multiplier), None, "{multiplier:?}");
         }
+    }
+
+    #[test]
+    fn powers_of_ten() {
+        use RejectionCode::{FinerThanWattHour, NotANumber};
+        // power, rounds, number, want
+        let table = [
+            (0, false, 282, Ok((282, false))),
+            (3, false, -2, Ok((-2_000, false))),
+            (-3, false, 2_000, Ok((2, false))),
+            (-3, false, 2_001, Err(FinerThanWattHour)),
+            (-3, true, 2_500, Ok((2, true))),
+            (9, false, 9_999_999_999_999_999, Err(NotANumber)),
+        ];
+        for (power, rounds, number, want) in table {
+            let scale = Scale::of_power(Unit::WH, rounds, power).unwrap();
+            assert_eq!(scale.whole(number), want, "{number} × 10^{power}");
+            assert_eq!(scale.watt_hours(number.to_string().as_bytes(), b'.'), want, "{number} × 10^{power}");
+        }
+        assert_eq!(Scale::of_power(Unit::WH, true, 10), None);
+        assert_eq!(Scale::plain(Unit::KWH, false).finer(3).unwrap().whole(7), Ok((7_000_000, false)));
     }
 
     #[test]

@@ -11,8 +11,8 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 
 pub use self::text::Encoding;
-use self::text::{Cursor, line_breaks};
-pub(crate) use self::text::{XmlText, text_of};
+use self::text::Cursor;
+pub(crate) use self::text::{XmlText, line_breaks, text_of};
 use crate::refusal::{FileRefusal, shown};
 
 /// The deepest nesting taken.

@@ -38,6 +38,14 @@ fn sound(name: &str) -> Vec<u8> {
         "meters" => "usage_point,obis,meter,from,first,to,last,digits,multiplier\na,1-0:1.8.0,M1,2026-03-01 12:00,7.5,2026-04-01 12:00,8,6,40\n".to_owned(),
         "sml" => return sml(),
         "dlms" => return dlms(),
+        "greenbutton" => "<feed><entry><link rel=\"self\" href=\"C/5/UsagePoint/1\"/><content><UsagePoint/><MeterReading/><ReadingType>\
+            <flowDirection>1</flowDirection><powerOfTenMultiplier>0</powerOfTenMultiplier><uom>72</uom></ReadingType><IntervalBlock>\
+            <IntervalReading><timePeriod><duration>900</duration><start>1330578000</start></timePeriod><value>282</value></IntervalReading>\
+            <IntervalReading><timePeriod><duration>900</duration><start>1330578900</start></timePeriod><value>323</value></IntervalReading>\
+            </IntervalBlock></content></entry></feed>".to_owned(),
+        "mscons" => "UNA:+,? 'UNB+UNOC:3+a:500+b:500+160112:1347+x++TL'UNH+1+MSCONS:D:04B:UN:2.2e'BGM+7+d1+9'DTM+137:201601121347:203'\
+            RFF+Z13:13008'NAD+DP'LOC+172+P'LIN+1'PIA+5+1-1?:1.29.0:SRW'QTY+220:0,5'DTM+163:201512010000?+01:303'\
+            DTM+164:201512010015?+01:303'UNT+11+1'UNZ+1+x'".to_owned(),
         _ => {
             let local = Zone::parse("UTC").unwrap().local_day("2026-03-01".parse().unwrap());
             let block = DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 60, Source::Manual).unwrap();
