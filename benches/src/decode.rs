@@ -434,6 +434,23 @@ mod tests {
 
     const ENERGY_WH: i64 = 577_350;
 
+    /// A message a day, each under the name that its sender gave it.
+    #[test]
+    fn the_towns_messages_hold_the_same() {
+        let town = town(16, 2);
+        let profile =
+            Profile::builtin("80020").and_then(|profile| profile.with_zone(REGION.zone_name())).unwrap();
+        let mut counted = Counted::default();
+        for part in parts(&town, ReadingFormat::Layout80020).filter(|part| part.region == REGION) {
+            let mut bytes = Vec::new();
+            write_part(&town, &part, &mut bytes, &mut |_| {}).unwrap();
+            let name = part.path.file_name().unwrap().to_str().unwrap();
+            decode(&profile, name, &mut bytes.as_slice(), &mut counted).unwrap();
+        }
+        let want = Counted { reading_count: 14 * 2 * 48, energy_wh: ENERGY_WH, ..Counted::default() };
+        assert_eq!(counted, want);
+    }
+
     #[test]
     fn a_message_by_both_ways() {
         let case = message_80020(3);

@@ -192,7 +192,7 @@ mod tests {
                 let end = if start + minutes == 1_440 { midnight.to_owned() } else { clock(start + minutes) };
                 let start = clock(start);
                 format!(
-                    "\n<period start=\"{start}\" end=\"{end}\">\n<value> {}.5\n</value></period>",
+                    "\n<period start=\"{start}\" end=\"{end}\">\n<value> {}{point}5\n</value></period>",
                     minutes * 7
                 )
             };
@@ -203,10 +203,10 @@ mod tests {
                 "<message class=\"80040\"><datetime><day>20260301</day></datetime><area>{body}</area></message>"
             )
         };
-        for (minutes, midnight, count) in
-            [(30, "0000", 48), (30, "2400", 48), (60, "0000", 24), (15, "2400", 96)]
-        {
-            let periods = channel(minutes, midnight);
+        let table =
+            [(30, "0000", '.', 48), (30, "2400", ',', 48), (60, "0000", '.', 24), (15, "2400", '.', 96)];
+        for (minutes, midnight, point, count) in table {
+            let periods = channel(minutes, midnight, point);
             let point = format!(
                 "<measuringpoint code=\"P\"><measuringchannel code=\"01\">{periods}</measuringchannel>\
                  <measuringchannel code=\"02\">{periods}</measuringchannel></measuringpoint>\

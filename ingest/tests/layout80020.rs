@@ -378,7 +378,10 @@ fn whole_days_of_changed_clocks() {
             let lines = (1..).map(|at| 6 + channel * u64::try_from(count).unwrap() + at);
             assert!(readings.iter().zip(lines).all(|(reading, line)| reading.line == line), "{date}");
             let energies = readings.iter().map(|reading| reading.energy_wh);
-            assert!(energies.eq(slots.iter().map(|(slot, _)| (*slot as i64 + 1) * 1_000)), "{date}");
+            assert!(
+                energies.eq(slots.iter().map(|(slot, _)| (i64::try_from(*slot).unwrap() + 1) * 1_000)),
+                "{date}"
+            );
         }
     }
 }

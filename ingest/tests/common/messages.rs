@@ -129,10 +129,10 @@ pub fn message(dice: &mut Dice, is_ordinary: bool) -> Vec<u8> {
     let daylight = dice.of(&["0", "1", "2", "9"]);
     let sender =
         dice.of(&["<name>Завод</name><inn>5257072937</inn>", "<inn>5257072937</inn>\n<name>Ж</name>"]);
-    write!(
+    writeln!(
         text,
         "<datetime><timestamp>{}</timestamp><daylightsavingtime>{daylight}</daylightsavingtime><day>{day}</day></datetime>\
-         <sender>{sender}</sender>\n",
+         <sender>{sender}</sender>",
         dice.of(&["20260302040922", "", "20260302"])
     )
     .unwrap();
@@ -178,7 +178,7 @@ pub fn message(dice: &mut Dice, is_ordinary: bool) -> Vec<u8> {
                     text.push_str("</measuringchannel>");
                 }
             }
-            write!(text, "</{kind}>\n").unwrap();
+            writeln!(text, "</{kind}>").unwrap();
         }
         text.push_str("</area>\n");
     }
