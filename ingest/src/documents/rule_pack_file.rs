@@ -116,14 +116,14 @@ pub fn parse_rule_pack(file: &str, text: &str) -> Result<RulePack, DocumentError
 
 fn parse(source: &Source<'_>) -> Result<RulePack, DocumentError> {
     let file: RulePackFile = source.read()?;
-    let default = rules_of(source, ClassRules::default(), &file.default)?;
+    let default = rules_of(source, &ClassRules::default(), &file.default)?;
     let mut classes = [default; CLASS_COUNT];
     for (name, table) in &file.class {
         let Some(at) = RegisterClass::ALL.iter().position(|class| class.name() == name) else {
             let problem = format!("class {name:?} is not known");
             return Err(source.fail(&table.span(), problem, CLASSES));
         };
-        classes[at] = rules_of(source, default, table.get_ref())?;
+        classes[at] = rules_of(source, &default, table.get_ref())?;
     }
     let parts = RulePackParts {
         id: source.parse("id", &file.id, NAMES)?,
@@ -144,10 +144,10 @@ fn parse(source: &Source<'_>) -> Result<RulePack, DocumentError> {
 
 fn rules_of(
     source: &Source<'_>,
-    default: ClassRules,
+    default: &ClassRules,
     table: &ClassTable,
 ) -> Result<ClassRules, DocumentError> {
-    let ClassRules { mut asked, parameters } = default;
+    let ClassRules { mut asked, parameters } = *default;
     let mut values = parameters.values();
     for (name, field) in table {
         match name.as_str() {
