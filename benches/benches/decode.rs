@@ -1,4 +1,4 @@
-//! Readings a second out of five layouts, and by the reference; reads of dials out of telegrams.
+//! Readings a second out of eight layouts, and by the reference; reads of dials out of telegrams.
 #![allow(missing_docs, reason = "criterion's macros make functions without documentation")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -11,7 +11,7 @@ fn bench(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(case.run().reading_count));
         let name = format!("{}/points={household_count},days={day_count}", case.name);
         group.bench_function(name, |bencher| bencher.iter(|| case.run()));
-        if matches!(case.name, "nem12" | "long" | "frames") {
+        if matches!(case.name, "nem12" | "long" | "json-lines" | "frames") {
             let name = format!("{}/points={household_count},days={day_count},by=row", case.name);
             group.bench_function(name, |bencher| bencher.iter(|| case.run_by_row()));
         }

@@ -4,10 +4,9 @@ use tallywatt_core::calendar::Day;
 use tallywatt_core::day_block::DayBlock;
 use tallywatt_core::validity::Validity;
 use tallywatt_core::vee::columns::{DayColumns, DayContext};
+use tallywatt_core::vee::estimate::parameters::EstimationParameters;
 use tallywatt_core::vee::finding::Finding;
-use tallywatt_core::vee::pack::{
-    CLASS_COUNT, ClassRules, EstimationParameters, RegisterClass, RulePack, RulePackParts,
-};
+use tallywatt_core::vee::pack::{CLASS_COUNT, ClassRules, RegisterClass, RulePack, RulePackParts};
 use tallywatt_core::vee::state::MeterState;
 use tallywatt_core::vee::validate::{validate, validate_unscreened};
 

@@ -13,20 +13,23 @@ use tallywatt_core::calendar::Zone;
 use crate::block_decoder::BlockError;
 use crate::blocks::{Block, Blocks};
 use crate::decode::Pace;
+use crate::foreign::ForeignFile;
 use crate::profile::ProfileError;
 use crate::profile_text::{Document, Text};
 use crate::refusal::FileRefusal;
 use crate::tally::Tally;
 use crate::{
-    csv_profile, dlms, frames, greenbutton, layout80020, meters, mscons, nem12, nem13, p1, packs, reads, sml,
+    csv_profile, dlms, foreign, frames, greenbutton, json_lines, layout80020, meters, mscons, nem12, nem13,
+    p1, packs, reads, sml,
 };
 
 /// The largest file of a format that is read whole before its first value is handed over.
 pub const WHOLE_FILE_SIZE_MAX: usize = 64 << 20;
 
 /// Every format there is.
-const KINDS: [&FormatKind; 13] = [
+const KINDS: [&FormatKind; 15] = [
     &csv_profile::KIND,
+    &json_lines::KIND,
     &nem12::KIND,
     &nem13::KIND,
     &layout80020::KIND,
@@ -39,11 +42,11 @@ const KINDS: [&FormatKind; 13] = [
     &meters::KIND,
     &frames::KIND,
     &packs::KIND,
+    &foreign::KIND,
 ];
 
 /// Their names, for messages.
-pub(crate) const NAMES: &str =
-    "csv, nem12, nem13, 80020, greenbutton, mscons, p1, sml, dlms, reads, meters, frames or packs";
+pub(crate) const NAMES: &str = "csv, json-lines, nem12, nem13, 80020, greenbutton, mscons, p1, sml, dlms, reads, meters, frames, packs or parquet";
 
 /// A kind of file, and how its profiles are read.
 pub(crate) struct FormatKind {
@@ -109,6 +112,11 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
     ) -> Result<Option<(Box<dyn OpenedFile>, Blocks<'a>)>, FileRefusal> {
         Ok(None)
     }
+
+    /// What a helper needs to know, for files that one has to read first.
+    fn foreign(&self) -> Option<&ForeignFile> {
+        None
+    }
 }
 
 /// A file whose header is read.
@@ -119,6 +127,11 @@ pub(crate) trait OpenedFile: fmt::Debug + Send + Sync {
     /// Lines before the first block.
     fn header_line_count(&self) -> u64 {
         0
+    }
+
+    /// Whether a file is without readings when its blocks held no row, rather than no line.
+    fn counts_rows(&self) -> bool {
+        false
     }
 
     /// Whether something stood before the first block: then nothing after it is a file without readings.

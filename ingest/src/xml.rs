@@ -10,8 +10,8 @@ use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 
-pub use self::text::Encoding;
 use self::text::Cursor;
+pub use self::text::Encoding;
 pub(crate) use self::text::{XmlText, line_breaks, text_of};
 use crate::refusal::{FileRefusal, shown};
 

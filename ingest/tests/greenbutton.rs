@@ -351,8 +351,8 @@ fn register_reads() {
     let text = feed(&cumulative.replace(">0<", ">3<"), &reading(900, 0, "12345"));
     let (found, summary) = run(&builtin(), "x", text.as_bytes()).unwrap();
     assert_eq!((summary.register_read_count, summary.reading_count, summary.rejected_count), (1, 0, 0));
-    let (read, line) = found.register_reads[0];
-    assert_eq!((read.at.0, read.dial.to_string().as_str(), line), (900, "12345.000000", 4));
+    let (read, origin) = found.register_reads[0];
+    assert_eq!((read.at.0, read.dial.to_string().as_str(), origin.line), (900, "12345.000000", 4));
 }
 
 #[test]

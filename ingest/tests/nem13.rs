@@ -24,8 +24,8 @@ fn told(found: &Collected) -> String {
     let reads = found.register_reads.iter().map(|(read, line)| {
         let meter = read.meter.map_or("no meter".to_owned(), |meter| meter.to_string());
         format!(
-            "{} {} {} {meter} {} {}@{line}",
-            read.usage_point, read.register, read.at, read.dial, read.quality
+            "{} {} {} {meter} {} {}@{}",
+            read.usage_point, read.register, read.at, read.dial, read.quality, origin.line
         )
     });
     let rejections = found.rejections.iter().map(|rejection| {
