@@ -21,7 +21,7 @@ fn file(records: &str) -> String {
 }
 
 fn told(found: &Collected) -> String {
-    let reads = found.register_reads.iter().map(|(read, line)| {
+    let reads = found.register_reads.iter().map(|(read, origin)| {
         let meter = read.meter.map_or("no meter".to_owned(), |meter| meter.to_string());
         format!(
             "{} {} {} {meter} {} {}@{}",
