@@ -40,6 +40,7 @@ fn golden_vectors() {
         is_finished: true,
         counts: IntakeCounts { offered: 47, accepted: 46, rejected: 1, ..IntakeCounts::default() },
         rejections: vec![Rejection::new(RejectionCode::Negative, 17, 1, b"-1")],
+        events: Vec::new(),
         packs: packs_of(&block),
     };
     let payload = intake.encode().unwrap();
