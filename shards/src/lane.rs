@@ -318,6 +318,7 @@ pub struct Chunk<B = ()> {
     mark: Option<Mark>,
     reading_count: usize,
     frame_count: usize,
+    event_count: usize,
     staged: Staged,
     recent_point: Option<(UsagePointId, u8)>,
 }
@@ -337,6 +338,12 @@ impl<B: Default> Chunk<B> {
         self.frame_count
     }
 
+    /// Events of no day in it so far.
+    #[must_use]
+    pub const fn event_count(&self) -> usize {
+        self.event_count
+    }
+
     /// Readings in it so far.
     #[must_use]
     pub const fn reading_count(&self) -> usize {
@@ -354,6 +361,7 @@ impl<B: Default> Chunk<B> {
         let partition = event.usage_point().map_or(0, |usage_point| self.partition_of(&usage_point));
         let shard = shard_of(partition, self.lanes.len());
         self.lanes[shard].events.push(event);
+        self.event_count += 1;
     }
 
     /// Routes a run to its lane.
@@ -444,7 +452,7 @@ impl<B: Default> Chunk<B> {
         self.mark = None;
         self.staged.clear();
         (self.sequence, self.cursor) = (0, 0);
-        (self.reading_count, self.frame_count) = (0, 0);
+        (self.reading_count, self.frame_count, self.event_count) = (0, 0, 0);
     }
 }
 

@@ -348,14 +348,23 @@ mod tests {
 
     #[test]
     fn golden_vectors() {
-        let hashes: Vec<String> =
-            events().iter().map(|event| digest::content_hash(&encode_event(event)).to_string()).collect();
-        let set = digest::content_hash(&encode_events(&events())).to_string();
-        assert_eq!(hashes[0], "STAMP");
-        assert_eq!(hashes[1], "LAYER");
-        assert_eq!(hashes[5], "READ");
-        assert_eq!(hashes[7], "INSTALLED");
-        assert_eq!(set, "SET");
+        let all = events();
+        let table = [
+            ("stamp", encode_event(&all[0]), "098422a45b9f3729067e318c4e87186484dd6f9afea6fb8b14d1adc4657541cf"),
+            ("layer", encode_event(&all[1]), "LAYER"),
+            ("pending", encode_event(&all[3]), "PENDING"),
+            ("approved", encode_event(&all[4]), "APPROVED"),
+            ("read", encode_event(&all[5]), "READ"),
+            ("installed", encode_event(&all[7]), "INSTALLED"),
+            ("set", encode_events(&all), "SET"),
+        ];
+        let differing: Vec<String> = table
+            .iter()
+            .map(|(name, bytes, want)| (name, digest::content_hash(bytes).to_string(), want))
+            .filter(|(_, got, want)| got != *want)
+            .map(|(name, got, _)| format!("{name}: {got}"))
+            .collect();
+        assert!(differing.is_empty(), "{differing:#?}");
     }
 
     #[test]
