@@ -35,6 +35,11 @@ impl Layered {
         self.states.get(key).map(|(_, state)| state)
     }
 
+    /// Whether any day is not plain.
+    pub(crate) fn has_states(&self) -> bool {
+        !self.states.is_empty()
+    }
+
     /// Every day that is not plain, with its partition, by key.
     pub fn states(&self) -> impl Iterator<Item = (&LeafKey, u8, &DayState)> {
         self.states.iter().map(|(key, (partition, state))| (key, *partition, state))

@@ -314,7 +314,8 @@ impl Shard {
     /// [`ReplayError`]: the shard is worth nothing then.
     pub fn replay_events(&mut self, events: &[MeterEvent]) -> Result<(), ReplayError> {
         self.replayed.clear();
-        for same in events.chunk_by(|a, b| a.day_of_state().is_some() && a.day_of_state() == b.day_of_state()) {
+        for same in events.chunk_by(|a, b| a.day_of_state().is_some() && a.day_of_state() == b.day_of_state())
+        {
             let Some(day) = same[0].day_of_state() else {
                 same.iter().cloned().for_each(|event| self.layered.replay(event));
                 continue;
@@ -463,7 +464,8 @@ impl Shard {
 
     fn pack_touched(&mut self, outcome: &mut Outcome) {
         let touched = self.table.take_touched();
-        for &slot in &touched {
+        let stateful = if self.layered.has_states() { touched.as_slice() } else { &[] };
+        for &slot in stateful {
             self.layered.touch(&LeafKey::of_header(day_slot::header_of(self.table.frame(slot))));
         }
         for same in touched.chunk_by(|a, b| self.table.partition(*a) == self.table.partition(*b)) {

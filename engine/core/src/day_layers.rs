@@ -163,9 +163,7 @@ impl DayLayers {
     pub fn holds(&self, head: &LayerHead, at: usize, value: (i32, Quality)) -> bool {
         let value = if head.kind == LayerKind::Withdrawn { (value.0, Quality::Valid) } else { value };
         self.layers[self.group(head)].iter().map(|layer| layer.block.interval(at)).any(|here| {
-            here.1 != Quality::Missing
-                && compare(here, value) == Ordering::Equal
-                && join(here, value) == here
+            here.1 != Quality::Missing && compare(here, value) == Ordering::Equal && join(here, value) == here
         })
     }
 

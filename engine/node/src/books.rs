@@ -215,9 +215,8 @@ impl Books {
 
     /// The sealed corrections that wait, by what they are known by.
     pub fn pending(&self) -> impl Iterator<Item = (&ContentHash, &Layer)> {
-        let is_open = |hash: &ContentHash| {
-            !self.readings.approvals().iter().any(|approval| approval.layer == *hash)
-        };
+        let is_open =
+            |hash: &ContentHash| !self.readings.approvals().iter().any(|approval| approval.layer == *hash);
         self.readings.pending().iter().filter(move |(hash, _)| is_open(hash))
     }
 

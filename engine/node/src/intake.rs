@@ -48,7 +48,9 @@ use tallywatt_shards::write_ahead::{Record, WriteAhead, WriteAheadError, WriteAh
 
 use crate::books::Books;
 pub use crate::intake::by_hand::{ByHand, Delivery, Values};
-pub use crate::intake::chunk::{CHUNK_EVENT_COUNT, CHUNK_FRAME_COUNT, CHUNK_READING_COUNT, CHUNK_REJECTION_COUNT};
+pub use crate::intake::chunk::{
+    CHUNK_EVENT_COUNT, CHUNK_FRAME_COUNT, CHUNK_READING_COUNT, CHUNK_REJECTION_COUNT,
+};
 use crate::intake::import::{Decoded, Member};
 pub use crate::intake::report::{ImportEnd, ImportReport, Progress};
 use crate::intake::report::{refused, report};

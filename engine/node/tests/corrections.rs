@@ -167,7 +167,10 @@ fn a_later_issue_stands_and_both_are_remembered() {
     assert!(world.cut());
     assert_eq!(world.stands(3), (7, Valid));
     let history = world.books.history(&key());
-    let seen: Vec<_> = history.iter().map(|one| (one.batch, one.revision, one.block.interval(3), one.layers.len())).collect();
+    let seen: Vec<_> = history
+        .iter()
+        .map(|one| (one.batch, one.revision, one.block.interval(3), one.layers.len()))
+        .collect();
     assert_eq!(seen, [(1, 0, (5, Valid), 1), (2, 1, (7, Valid), 3)]);
     let as_of = |batch| world.books.as_of(batch).get(&key()).map(|block| block.interval(3));
     assert_eq!([as_of(0), as_of(1), as_of(2)], [None, Some((5, Valid)), Some((7, Valid))]);

@@ -38,7 +38,14 @@ const START: i64 = 1_773_100_800;
 /// Consecutive hours of one register that a source says something of.
 #[derive(Debug, Clone)]
 enum Said {
-    Values { withdrawn: bool, issued: u64, point: &'static str, hour: i64, quality: Quality, values: Vec<i64> },
+    Values {
+        withdrawn: bool,
+        issued: u64,
+        point: &'static str,
+        hour: i64,
+        quality: Quality,
+        values: Vec<i64>,
+    },
     Read(RegisterRead),
 }
 
@@ -251,8 +258,14 @@ fn a_thousand_cases_come_to_the_same_however_they_come() {
         assert_eq!(own_root, root, "seed {SEED}, case {case}, of {said:#?}, dealt as {dealt:#?}");
     }
     let cases = usize::try_from(CASE_COUNT).unwrap();
-    assert!(met.layered_days > cases / 2 && met.conflicts > CASE_COUNT && met.corrected > CASE_COUNT, "{met:?}");
-    assert!(met.duplicates > CASE_COUNT && met.batches > CASE_COUNT && met.reopened > CASE_COUNT / 4, "{met:?}");
+    assert!(
+        met.layered_days > cases / 2 && met.conflicts > CASE_COUNT && met.corrected > CASE_COUNT,
+        "{met:?}"
+    );
+    assert!(
+        met.duplicates > CASE_COUNT && met.batches > CASE_COUNT && met.reopened > CASE_COUNT / 4,
+        "{met:?}"
+    );
     eprintln!("{met:?}");
 }
 

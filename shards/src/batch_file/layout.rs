@@ -8,8 +8,8 @@ use tallywatt_ledger::seal::{PARTITION_COUNT, SealKind, Sealed, Totals};
 use tallywatt_ledger::tree::Root;
 
 use super::{
-    BATCH_EVENTS_VERSION, BATCH_FILE_SIZE_MAX, BATCH_FILE_VERSION, BatchFileError, EVENTS_SIZE_MAX, FOOTER_SIZE,
-    HASH_SIZE, HEADER_SIZE,
+    BATCH_EVENTS_VERSION, BATCH_FILE_SIZE_MAX, BATCH_FILE_VERSION, BatchFileError, EVENTS_SIZE_MAX,
+    FOOTER_SIZE, HASH_SIZE, HEADER_SIZE,
 };
 use crate::partition_sealer::PackEntry;
 
@@ -109,11 +109,7 @@ impl Footer {
 
     /// From a file of `size` bytes: counts and offsets fit it exactly, so what is allocated for them is in the file.
     /// Between index and footer stand the events, if there are some.
-    pub fn decode(
-        bytes: &[u8],
-        size: u64,
-        has_events: bool,
-    ) -> Result<(Self, ContentHash), BatchFileError> {
+    pub fn decode(bytes: &[u8], size: u64, has_events: bool) -> Result<(Self, ContentHash), BatchFileError> {
         let (footer, hash) = Self::read(bytes).map_err(BatchFileError::Footer)?;
         let refuse = |field, at| Err(BatchFileError::Footer(CodecError::Value { field, at }));
         let packs_size = footer.index_at.checked_sub(wide(HEADER_SIZE));

@@ -79,7 +79,8 @@ impl<'a> BatchReader<'a> {
         }
         let header = source.read(0..wide(HEADER_SIZE))?;
         let (kind, sequence, has_events) = layout::read_header(&header).map_err(BatchFileError::Header)?;
-        let (footer, stated) = Footer::decode(&source.read(size - wide(FOOTER_SIZE)..size)?, size, has_events)?;
+        let (footer, stated) =
+            Footer::decode(&source.read(size - wide(FOOTER_SIZE)..size)?, size, has_events)?;
         let index = source.read(footer.index_at..footer.index_at + footer.index_size())?.into_owned();
         let pack_count = usize::try_from(footer.pack_count).expect("as many as fit the index in memory");
         let mut entries = index;
@@ -128,7 +129,8 @@ impl<'a> BatchReader<'a> {
         if self.events.is_empty() {
             return Ok(Vec::new());
         }
-        let events = decode_events(&self.source.read(self.events.clone())?).map_err(BatchFileError::Events)?;
+        let events =
+            decode_events(&self.source.read(self.events.clone())?).map_err(BatchFileError::Events)?;
         let none = CodecError::Value { field: "events", at: 0 };
         if events.is_empty() { Err(BatchFileError::Events(none)) } else { Ok(events) }
     }

@@ -10,8 +10,8 @@ use tallywatt_ledger::seal::{PartitionSummary, SealKind, Sealed};
 
 use super::layout::{self, ENTRY_SIZE, Footer, SUMMARY_SIZE, wide};
 use super::{
-    BATCH_EVENTS_VERSION, BATCH_FILE_SIZE_MAX, BATCH_FILE_VERSION, BatchFileError, EVENTS_SIZE_MAX, FOOTER_SIZE,
-    all_summaries, seal_summaries,
+    BATCH_EVENTS_VERSION, BATCH_FILE_SIZE_MAX, BATCH_FILE_VERSION, BatchFileError, EVENTS_SIZE_MAX,
+    FOOTER_SIZE, all_summaries, seal_summaries,
 };
 use crate::durable::{DurableError, DurableFile};
 use crate::partition_sealer::{PackEntry, SealedPartition};

@@ -11,9 +11,9 @@ mod layers;
 use tallywatt_core::calendar::{LocalDay, UtcSeconds};
 use tallywatt_core::day_block::{BlockKey, DayGrid, INTERVAL_COUNT_MAX, MergeCounts};
 use tallywatt_core::day_layers::DayState;
+use tallywatt_core::meter_event::MeterEvent;
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::RawReading;
-use tallywatt_core::meter_event::MeterEvent;
 use tallywatt_core::rejection::{Rejection, RejectionCode};
 use tallywatt_core::vee::judge::{Limits, judge};
 use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, leaf_size};
@@ -231,7 +231,8 @@ impl<'a> LaneIntake<'a> {
             return Ok(count);
         }
         let known = self.find(partition, &key)?;
-        if known.is_some_and(|slot| day_slot::grid_of(day_slot::header_of(self.shard.table.frame(slot))) != grid)
+        if known
+            .is_some_and(|slot| day_slot::grid_of(day_slot::header_of(self.shard.table.frame(slot))) != grid)
         {
             return Ok(0);
         }

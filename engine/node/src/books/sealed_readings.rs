@@ -163,11 +163,15 @@ impl SealedReadings {
         let checked: Vec<Result<(), BooksError>> =
             threads.pool().install(|| file.leaves.par_iter().enumerate().map(check).collect());
         checked.into_iter().collect::<Result<(), BooksError>>()?;
-        let with_leaf: BTreeSet<LeafKey> = file.leaves.iter().map(|leaf| LeafKey::new(&leaf.block().key())).collect();
+        let with_leaf: BTreeSet<LeafKey> =
+            file.leaves.iter().map(|leaf| LeafKey::new(&leaf.block().key())).collect();
         for (key, state) in said.iter().filter(|(key, _)| !with_leaf.contains(key)) {
             let key = key.block_key();
-            self.check_state(&key, state)
-                .map_err(|what| BooksError::State { sequence: file.sequence, key, what })?;
+            self.check_state(&key, state).map_err(|what| BooksError::State {
+                sequence: file.sequence,
+                key,
+                what,
+            })?;
         }
         self.check_approvals(file)
     }
@@ -268,7 +272,9 @@ impl SealedReadings {
             } else {
                 self.accepted.replace(block);
             }
-            self.superseded.entry(key).or_default().extend(before);
+            if let Some(before) = before {
+                self.superseded.entry(key).or_default().push(before);
+            }
             self.sealed_as.insert(key, sealed);
             self.learn(key, state);
         }

@@ -161,12 +161,15 @@ impl Intake {
     ///
     /// # Errors
     /// [`IntakeError`].
-    pub fn approve(&mut self, by: &ByHand<'_>, layer: &ContentHash) -> Result<Option<ImportReport>, IntakeError> {
+    pub fn approve(
+        &mut self,
+        by: &ByHand<'_>,
+        layer: &ContentHash,
+    ) -> Result<Option<ImportReport>, IntakeError> {
         let waits = self.pending(by.books).into_iter().find(|(hash, _)| hash == layer);
         let Some((hash, layer)) = waits else { return Ok(None) };
         let approval = MeterEvent::Approved(Approval { layer: hash, who: by.who, at: by.at });
-        let mark =
-            Mark { intent: Intent::Approve, issued: layer.head.issued, origin: layer.head.origin };
+        let mark = Mark { intent: Intent::Approve, issued: layer.head.issued, origin: layer.head.origin };
         let bytes = encode_event(&approval);
         let done = self.by_hand(by, "approval", &bytes, |chunk| {
             put_layer(chunk, mark, &layer);
@@ -224,8 +227,7 @@ impl Intake {
         self.is_failed = true;
         let limits = PipelineLimits { chunk_count: 2, decoder_count: 0 };
         let decoder = &|| -> pipeline::Decode<'_, Work> { Box::new(|_| {}) };
-        let piped =
-            pipeline::run(&mut self.shards, (&rules, &sealed), limits, source, decoder, &mut commit);
+        let piped = pipeline::run(&mut self.shards, (&rules, &sealed), limits, source, decoder, &mut commit);
         match piped {
             Ok(()) => self.is_failed = false,
             Err(PipelineError::Shard(error)) => return Err(error.into()),
@@ -247,15 +249,8 @@ impl ByHand<'_> {
 impl Values<'_> {
     fn put(&self, chunk: &mut Chunk<Work>, mark: Mark, quality: Quality) {
         let Self { usage_point, register, start, interval_minutes, values_wh } = *self;
-        let head = RunHead {
-            usage_point,
-            register,
-            start,
-            interval_minutes,
-            quality,
-            first_line: 1,
-            line_step: 1,
-        };
+        let head =
+            RunHead { usage_point, register, start, interval_minutes, quality, first_line: 1, line_step: 1 };
         chunk.mark(mark);
         chunk.push_run(head, values_wh);
     }

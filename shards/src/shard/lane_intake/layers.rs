@@ -63,7 +63,9 @@ impl OpenDay {
             };
         }
         match self.layers.put(head, at, value) {
-            Put::Known => Outcome::Duplicate,
+            Put::Known if self.layers.holds(&head, at, value) => Outcome::Duplicate,
+            // Outranked, and not kept.
+            Put::Known => Outcome::Corrected,
             Put::Full => Outcome::Rejected(RejectionCode::Conflict),
             Put::New if before.1 == Quality::Missing && self.layers.stands(at).1 != Quality::Missing => {
                 Outcome::Accepted
@@ -95,8 +97,7 @@ impl OpenDay {
         let issued = mark.issued.max(Issued(self.layers.last_issue().0.saturating_add(1)));
         let standing: Vec<(LayerHead, (i32, Quality))> = self.layers.unstruck(at).collect();
         for (other, struck) in standing {
-            let head =
-                LayerHead { kind: LayerKind::Withdrawn, issued: other.issued, origin: mark.origin };
+            let head = LayerHead { kind: LayerKind::Withdrawn, issued: other.issued, origin: mark.origin };
             if self.layers.put(head, at, struck) == Put::Full {
                 return Outcome::Rejected(RejectionCode::Conflict);
             }
@@ -122,7 +123,8 @@ impl OpenDay {
     fn is_held_back(&self, at: usize, value: (i32, Quality), mark: &Mark) -> bool {
         let Some((billed, guard)) = &self.billed else { return false };
         let head = LayerHead { kind: LayerKind::Delivered, issued: mark.issued, origin: mark.origin };
-        let would_stand = self.layers.standing_rank(at).is_none_or(|rank| rank <= (value.1.rank(), mark.issued));
+        let would_stand =
+            self.layers.standing_rank(at).is_none_or(|rank| rank <= (value.1.rank(), mark.issued));
         let billed_wh = billed.get(at).copied().unwrap_or_default();
         value.1.rank() == Quality::Valid.rank()
             && guard.holds_back(billed_wh, value.0)
