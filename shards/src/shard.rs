@@ -387,8 +387,8 @@ impl Shard {
         let header = day_slot::header_of(frame);
         let key = LeafKey::of_header(header);
         let issued = match self.replayed.get(&key) {
-            // The frame is what the layers fold to, and they are known by now.
-            Some(DayState::Layered(_)) => return Ok(()),
+            // The frame is what the layers fold to. They are known by now, but the day may have been let go of since.
+            Some(DayState::Layered(layers)) => return self.unite(partition, key, &layers.clone()),
             Some(DayState::Stamped(issued)) => Some(*issued),
             None => self.layered.state(&key).map(|_| Issued::UNSAID),
         };

@@ -22,6 +22,7 @@ use tallywatt_core::rejection::RejectionCode;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
 use tallywatt_ledger::blinding::BlindingSecret;
+use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_node::audit::audit;
 use tallywatt_node::books::{Books, Input};
 use tallywatt_node::intake::{ByHand, Delivery, ImportEnd, ImportReport, Intake, Values};
@@ -425,17 +426,27 @@ fn counts_add_up_over_mixed_inputs() {
         refused: 0,
     };
     assert_eq!(counts, want);
-    // Of a file that is cut off nothing of the chunk at hand is used, and all of it is counted.
+    // Of a file that is broken nothing of the chunk at hand is used, and all of it is counted.
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("cut.csv");
-    let header = "100,NEM12,202603010000,A,B\n200,6102000123,E1,1,E1,N1,1,kWh,60,\n";
-    let values = ",0.1".repeat(24);
-    std::fs::write(&path, format!("{header}300,20260301{values},A,,,,\n")).unwrap();
+    let path = folder.path().join("broken.frames");
+    let mut day = DayBlock::empty(
+        key().usage_point,
+        Register::IMPORT,
+        zone().local_day(key().day),
+        60,
+        Source::Automated,
+    )
+    .unwrap();
+    (0..24).for_each(|hour| day.put(hour, 5, Valid, &mut MergeCounts::default()));
+    let frame = DayLeaf::frame(day);
+    let mut bent = frame.bytes().to_vec();
+    bent[0] = 9;
+    std::fs::write(&path, [frame.bytes(), &bent].concat()).unwrap();
     for threads in [1, 3] {
         let data = tempfile::tempdir().unwrap();
         let books = Books::new(BlindingSecret::new([7; 32]), Threads::new(threads).unwrap());
         let mut intake = Intake::open(data.path(), &books).unwrap();
-        let profile = Profile::builtin("nem12").unwrap().with_zone("Australia/Brisbane").unwrap();
+        let profile = Profile::builtin("frames").unwrap().with_zone("UTC").unwrap();
         let (interrupt, progress) = (false.into(), &mut |_| {});
         let now = common::now();
         let mut run = tallywatt_node::intake::ImportRun {
