@@ -32,6 +32,7 @@ pub mod in_order;
 pub mod intake_record;
 pub mod key_filter;
 pub mod lane;
+pub mod layered;
 pub mod let_go;
 pub mod own_limits;
 pub mod partition_sealer;

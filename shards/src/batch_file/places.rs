@@ -9,7 +9,7 @@ use tallywatt_ledger::seal::SealKind;
 
 use super::HEADER_SIZE;
 use super::layout::Footer;
-use crate::batch_file::{BatchFileError, FOOTER_SIZE};
+use crate::batch_file::{BATCH_EVENTS_VERSION, BatchFileError, FOOTER_SIZE};
 
 /// A packed leaf in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,8 @@ pub fn places(kind: SealKind, bytes: &[u8]) -> (Vec<LeafPlace>, Option<BatchFile
     let mut places = Vec::new();
     let footer_at = bytes.len().saturating_sub(FOOTER_SIZE);
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let footer = Footer::decode(&bytes[footer_at..], size).ok();
+    let has_events = bytes.get(8) == Some(&BATCH_EVENTS_VERSION);
+    let footer = Footer::decode(&bytes[footer_at..], size, has_events).ok();
     let end = footer.and_then(|(footer, _)| usize::try_from(footer.index_at).ok()).unwrap_or(footer_at);
     let (mut at, mut pack) = (HEADER_SIZE, 0);
     while at < end {

@@ -17,6 +17,7 @@ pub mod columns;
 pub mod consumption;
 pub mod estimate;
 pub mod finding;
+pub mod guard;
 pub mod judge;
 pub mod non_delivery;
 pub mod pack;

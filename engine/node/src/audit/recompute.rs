@@ -16,6 +16,7 @@ use tallywatt_ledger::command::{BatchCommit, Command};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::SealKind;
 use tallywatt_ledger::{bill_bytes, digest};
+use tallywatt_shards::batch_file::reader::BatchReader;
 use tallywatt_shards::batch_file::{self, BatchFileError, HEADER_SIZE, places};
 use tallywatt_shards::threads::Threads;
 
@@ -181,7 +182,13 @@ impl Run<'_> {
         }
         let leaves: Vec<DayLeaf> = places.into_iter().map(|place| place.leaf).collect();
         let (secret, threads) = (self.books.secret(), self.books.threads());
-        match batch_file::encode(SealKind::Batch, commit.sequence, &leaves, secret, threads) {
+        let events = BatchReader::of(bytes).and_then(|reader| reader.events());
+        let events = match events {
+            Ok(events) => events,
+            Err(error) => return ("events".into(), format!("they cannot be read: {error}")),
+        };
+        let content = (leaves.as_slice(), events.as_slice());
+        match batch_file::encode_with(SealKind::Batch, commit.sequence, content, secret, threads) {
             Ok((own, sealed)) if sealed == commit.sealed => {
                 let (record, what) = compare::first_difference(relative, bytes, &own);
                 (record, format!("{what} as its leaves give it"))
