@@ -100,13 +100,13 @@ fn rules(random: &mut Random) -> ClassRules {
     ClassRules { asked, parameters: parameters.check().unwrap() }
 }
 
-fn pack(rules: ClassRules) -> RulePack {
+fn pack(rules: &ClassRules) -> RulePack {
     RulePack::new(RulePackParts {
         id: common::label("random"),
         title: "Random".into(),
         source: "a test".into(),
         validity: Validity::new("2026-01-01".parse().unwrap(), None).unwrap(),
-        classes: [rules; CLASS_COUNT],
+        classes: [*rules; CLASS_COUNT],
         estimation: EstimationParameters::default(),
     })
     .unwrap()
@@ -139,7 +139,7 @@ struct Tally {
 }
 
 fn meter(random: &mut Random, tally: &mut Tally) {
-    let pack = pack(rules(random));
+    let pack = pack(&rules(random));
     let (minutes, count) = random.pick(&[
         (60, 23),
         (60, 24),
