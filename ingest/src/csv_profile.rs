@@ -32,7 +32,7 @@ use self::rows::Rows;
 use crate::block_decoder::BlockError;
 use crate::blocks::{BLOCK_SIZE_MAX, Block, Blocks};
 use crate::decode::Pace;
-use crate::format::{BlockCounts, BlockReader, Format, FormatKind, OpenedFile, SourceFile};
+use crate::format::{BlockCounts, BlockReader, Format, FormatKind, OpenedBlocks, OpenedFile, SourceFile};
 use crate::json_lines::Keys;
 use crate::lines::{BlockLines, Fields, Line, LineReader, Row};
 use crate::refusal::FileRefusal;
@@ -184,7 +184,7 @@ impl Format for CsvProfile {
         file_name: &str,
         zone: &Zone,
         bytes: &'a mut dyn BufRead,
-    ) -> Result<Option<(Box<dyn OpenedFile>, Blocks<'a>)>, FileRefusal> {
+    ) -> Result<Option<OpenedBlocks<'a>>, FileRefusal> {
         let opened = open(self, file_name, bytes)?;
         Ok(Some((opened_file(self, zone, opened), Blocks::of_lines(bytes))))
     }

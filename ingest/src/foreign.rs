@@ -14,9 +14,8 @@ use std::io::BufRead;
 
 use tallywatt_core::calendar::Zone;
 
-use crate::blocks::Blocks;
 use crate::csv_profile::CsvProfile;
-use crate::format::{Format, FormatKind, OpenedFile, SourceFile};
+use crate::format::{Format, FormatKind, OpenedBlocks, SourceFile};
 use crate::profile::ProfileError;
 use crate::profile_text::{ColumnsTable, Document, Text};
 use crate::refusal::FileRefusal;
@@ -127,7 +126,7 @@ impl Format for ForeignRows {
         file_name: &str,
         zone: &Zone,
         bytes: &'a mut dyn BufRead,
-    ) -> Result<Option<(Box<dyn OpenedFile>, Blocks<'a>)>, FileRefusal> {
+    ) -> Result<Option<OpenedBlocks<'a>>, FileRefusal> {
         is_rows(bytes)?;
         self.rows.open_blocks(file_name, zone, bytes)
     }

@@ -109,7 +109,7 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
         _file_name: &str,
         _zone: &Zone,
         _bytes: &'a mut dyn BufRead,
-    ) -> Result<Option<(Box<dyn OpenedFile>, Blocks<'a>)>, FileRefusal> {
+    ) -> Result<Option<OpenedBlocks<'a>>, FileRefusal> {
         Ok(None)
     }
 
@@ -118,6 +118,9 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
         None
     }
 }
+
+/// A file whose header is read, and the rest of it cut into blocks.
+pub(crate) type OpenedBlocks<'a> = (Box<dyn OpenedFile>, Blocks<'a>);
 
 /// A file whose header is read.
 pub(crate) trait OpenedFile: fmt::Debug + Send + Sync {

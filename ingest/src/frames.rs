@@ -15,7 +15,7 @@ use tallywatt_ledger::frame::check_frame;
 use crate::block_decoder::BlockError;
 use crate::blocks::{Block, Blocks};
 use crate::decode::Pace;
-use crate::format::{BlockCounts, BlockReader, Format, FormatKind, OpenedFile, SourceFile};
+use crate::format::{BlockCounts, BlockReader, Format, FormatKind, OpenedBlocks, OpenedFile, SourceFile};
 use crate::refusal::FileRefusal;
 use crate::tally::Tally;
 
@@ -41,7 +41,7 @@ impl Format for Frames {
         _file_name: &str,
         _zone: &Zone,
         bytes: &'a mut dyn BufRead,
-    ) -> Result<Option<(Box<dyn OpenedFile>, Blocks<'a>)>, FileRefusal> {
+    ) -> Result<Option<OpenedBlocks<'a>>, FileRefusal> {
         let opened = DayFile { read: read_block, has_start: false };
         Ok(Some((Box::new(opened), Blocks::of_frames(bytes))))
     }

@@ -21,7 +21,7 @@ use tallywatt_core::calendar::Zone;
 use self::text::{JsonText, JsonToken};
 use crate::blocks::Blocks;
 use crate::csv_profile::{CsvProfile, LINE_SIZE_MAX, Opened, decode_rows, opened_file};
-use crate::format::{Format, FormatKind, OpenedFile, SourceFile};
+use crate::format::{Format, FormatKind, OpenedBlocks, SourceFile};
 use crate::lines::{Fields, Row};
 use crate::profile::ProfileError;
 use crate::profile_text::{Document, Text};
@@ -127,7 +127,7 @@ impl Format for JsonLines {
         file_name: &str,
         zone: &Zone,
         bytes: &'a mut dyn BufRead,
-    ) -> Result<Option<(Box<dyn OpenedFile>, Blocks<'a>)>, FileRefusal> {
+    ) -> Result<Option<OpenedBlocks<'a>>, FileRefusal> {
         let (opened, first) = self.open(file_name, bytes)?;
         Ok(Some((opened_file(&self.rows, zone, opened), Blocks::of_lines_after(bytes, first))))
     }

@@ -18,7 +18,7 @@ use tallywatt_ledger::frame::check_day;
 
 use crate::blocks::Blocks;
 use crate::decode::Pace;
-use crate::format::{Format, FormatKind, OpenedFile, SourceFile};
+use crate::format::{Format, FormatKind, OpenedBlocks, SourceFile};
 use crate::frames::{self, DayFile};
 use crate::refusal::FileRefusal;
 use crate::tally::Tally;
@@ -45,7 +45,7 @@ impl Format for Packs {
         _file_name: &str,
         _zone: &Zone,
         bytes: &'a mut dyn BufRead,
-    ) -> Result<Option<(Box<dyn OpenedFile>, Blocks<'a>)>, FileRefusal> {
+    ) -> Result<Option<OpenedBlocks<'a>>, FileRefusal> {
         open(bytes)?;
         let opened = DayFile { read: read_block, has_start: true };
         Ok(Some((Box::new(opened), Blocks::of_packs(bytes))))

@@ -20,7 +20,7 @@ use tallywatt_core::meter_event::{MeterEvent, ReceivedRead};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::{Issued, Source};
 use tallywatt_core::register::Register;
-use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
+use tallywatt_ingest::sink::{ReadOrigin, ReadingRun, ReadingSink};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::tree::Root;
@@ -97,7 +97,7 @@ impl Said {
 
     fn hand_over(&self, sink: &mut dyn ReadingSink, line: u64) {
         match self {
-            Self::Read(read) => sink.register_read(read, line),
+            Self::Read(read) => sink.register_read(read, ReadOrigin { line, who: None }),
             Self::Values { withdrawn, issued, point, hour, quality, values } => {
                 let run = ReadingRun {
                     usage_point: point.parse().unwrap(),
