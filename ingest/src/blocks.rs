@@ -8,7 +8,7 @@
 //!
 //! Blocks follow each other without a gap, and only what is past the limit of a line is left out.
 
-use std::io::{BufRead, Read};
+use std::io::{self, BufRead};
 
 use tallywatt_core::day_block::INTERVAL_COUNT_MAX;
 use tallywatt_ledger::day_leaf::{LEAF_SIZE_MAX, leaf_size};
@@ -31,7 +31,9 @@ const _: () = assert!(LEAF_SIZE_MAX <= BLOCK_SIZE && PACK_SIZE_MAX <= BLOCK_SIZE
 /// Whole lines, frames or packs. Reading the next block into one that is done with spares its memory.
 #[derive(Debug, Default)]
 pub struct Block {
-    bytes: Vec<u8>,
+    /// Written before, so that nothing has to be cleared before it is read into; the first `size` bytes count.
+    room: Vec<u8>,
+    size: usize,
     first_line: u64,
     line_count: u64,
 }
@@ -40,7 +42,16 @@ impl Block {
     /// Its bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.room[..self.size]
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        let end = self.size + bytes.len();
+        if self.room.len() < end {
+            self.room.resize(end, 0);
+        }
+        self.room[self.size..end].copy_from_slice(bytes);
+        self.size = end;
     }
 
     /// Number of its first line or frame in the file, counted from 1.
@@ -125,23 +136,24 @@ impl<'a> Blocks<'a> {
     /// [`FileRefusal::Io`], [`FileRefusal::TooLarge`] or [`FileRefusal::Archive`], when the file cannot be read
     /// further. What was whole before has been given in a block of its own.
     pub fn read(&mut self, block: &mut Block) -> Result<bool, FileRefusal> {
-        block.bytes.clear();
-        block.bytes.append(&mut self.rest);
+        block.size = 0;
+        block.append(&self.rest);
+        self.rest.clear();
         (block.first_line, block.line_count) = (self.next_line, 0);
         let mut wanted = self.block_size;
         while !self.has_ended && self.failed.is_none() {
-            self.fill(&mut block.bytes, wanted);
-            let (end, count) = self.whole(&block.bytes);
+            self.fill(block, wanted);
+            let (end, count) = self.whole(block.bytes());
             if end > 0 || self.has_ended {
                 block.line_count = count;
-                self.rest.extend_from_slice(&block.bytes[end..]);
-                block.bytes.truncate(end);
+                self.rest.extend_from_slice(&block.bytes()[end..]);
+                block.size = end;
                 break;
             }
             // One line longer than a block.
-            if block.bytes.len() >= BLOCK_SIZE_MAX {
+            if block.size >= BLOCK_SIZE_MAX {
                 self.skip_line();
-                block.bytes.push(b'\n');
+                block.append(b"\n");
                 block.line_count = 1;
                 break;
             }
@@ -158,14 +170,18 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Tops `bytes` up to `size`, or to the end of the file.
-    fn fill(&mut self, bytes: &mut Vec<u8>, size: usize) {
-        let missing = size.saturating_sub(bytes.len());
-        bytes.reserve(missing);
-        let limit = u64::try_from(missing).unwrap_or(u64::MAX);
-        match (&mut *self.bytes).take(limit).read_to_end(bytes) {
-            Ok(found) => self.has_ended = found < missing,
-            Err(error) => self.failed = Some(FileRefusal::from_io(error)),
+    /// Tops `block` up to `size` bytes, or to the end of the file.
+    fn fill(&mut self, block: &mut Block, size: usize) {
+        if block.room.len() < size {
+            block.room.resize(size, 0);
+        }
+        while block.size < size {
+            match self.bytes.read(&mut block.room[block.size..size]) {
+                Ok(0) => return self.has_ended = true,
+                Ok(count) => block.size += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+                Err(error) => return self.failed = Some(FileRefusal::from_io(error)),
+            }
         }
     }
 
@@ -240,7 +256,7 @@ fn pack_at(bytes: &[u8]) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{self, BufReader};
+    use std::io::{BufReader, Read};
 
     /// Gives its bytes a few at a time, then fails if it is to.
     struct Drip<'a>(&'a [u8], bool);

@@ -5,6 +5,7 @@
 
 use std::sync::OnceLock;
 
+use blake3::hazmat::{self, HasherExt as _};
 use tallywatt_core::hash::ContentHash;
 
 /// What a keyed hash is for.
@@ -74,6 +75,52 @@ impl ContentHasher {
     }
 }
 
+/// Bytes of a part of content that is hashed by itself, but for the last: whole subtrees of BLAKE3's tree.
+pub const PART_SIZE: usize = 256 << 10;
+const _: () = assert!(PART_SIZE.is_power_of_two() && PART_SIZE >= blake3::CHUNK_LEN);
+
+/// What one part of content comes to: parts can be hashed in any order, wherever each is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartHash(hazmat::ChainingValue);
+
+impl PartHash {
+    /// Of part `index` of content that has more than one, counted from 0.
+    ///
+    /// # Panics
+    /// If the part is empty or larger than [`PART_SIZE`].
+    #[must_use]
+    pub fn of(index: u64, bytes: &[u8]) -> Self {
+        assert!((1..=PART_SIZE).contains(&bytes.len()), "a part has 1 to PART_SIZE bytes");
+        let offset = index * u64::try_from(PART_SIZE).expect("a part's size fits u64");
+        Self(blake3::Hasher::new().set_input_offset(offset).update(bytes).finalize_non_root())
+    }
+}
+
+/// The hash of content from its parts, each but the last of [`PART_SIZE`] bytes; the same as [`content_hash`].
+///
+/// # Panics
+/// If there are fewer than two: a single part is hashed as content.
+#[must_use]
+pub fn join_parts(parts: &[PartHash]) -> ContentHash {
+    assert!(parts.len() > 1, "at least two parts");
+    let (left, right) = parts.split_at(left_count(parts.len()));
+    let root = hazmat::merge_subtrees_root(&subtree(left), &subtree(right), hazmat::Mode::Hash);
+    ContentHash(*root.as_bytes())
+}
+
+fn subtree(parts: &[PartHash]) -> hazmat::ChainingValue {
+    if let [part] = parts {
+        return part.0;
+    }
+    let (left, right) = parts.split_at(left_count(parts.len()));
+    hazmat::merge_subtrees_non_root(&subtree(left), &subtree(right), hazmat::Mode::Hash)
+}
+
+/// Parts left of the top node: the largest power of two below all of them (BLAKE3 specification, 2.1).
+const fn left_count(count: usize) -> usize {
+    count.next_power_of_two() / 2
+}
+
 /// The key of a domain, for many hashes at once.
 pub(crate) fn domain_key(domain: Domain) -> &'static [u8; 32] {
     static KEYS: OnceLock<[[u8; 32]; DOMAINS.len()]> = OnceLock::new();
@@ -91,6 +138,17 @@ mod tests {
         // The BLAKE3 test vector for the empty input.
         let want = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
         assert_eq!(content_hash(b"").to_string(), want);
+    }
+
+    #[test]
+    fn parts_join_to_the_whole() {
+        let bytes: Vec<u8> = (0..5 * PART_SIZE + 1).map(|at| (at * 131 % 251).to_le_bytes()[0]).collect();
+        let one = PART_SIZE;
+        for size in [one + 1, 2 * one, 2 * one + 1_025, 3 * one, 4 * one - 1, 4 * one, 5 * one + 1] {
+            let parts: Vec<PartHash> =
+                (0..).zip(bytes[..size].chunks(PART_SIZE)).map(|(at, part)| PartHash::of(at, part)).collect();
+            assert_eq!(join_parts(&parts), content_hash(&bytes[..size]), "{size} bytes");
+        }
     }
 
     #[test]

@@ -214,10 +214,30 @@ impl<'a> LaneIntake<'a> {
                 return Ok(0);
             }
             Some(slot) => slot,
-            None => self.hold_empty(partition, key, &header),
+            None => {
+                self.hold_new((partition, key), &header, first, (values_wh, run.quality));
+                self.accept(count);
+                return Ok(count);
+            }
         };
         self.put_all(slot, run, at, first, values_wh);
         Ok(count)
+    }
+
+    /// Holds a new day that has these values.
+    fn hold_new(
+        &mut self,
+        (partition, key): (u8, LeafKey),
+        header: &Header,
+        first: usize,
+        (values_wh, quality): (&[i64], Quality),
+    ) {
+        let frame = &mut self.frame[..leaf_size(day_slot::interval_count(header))];
+        day_slot::write_empty(header, frame);
+        let is_put = day_slot::put_new(frame, first, values_wh, quality);
+        assert!(is_put, "a day without a value takes any");
+        let slot = self.shard.hold(partition, key, frame);
+        self.shard.table.touch(slot);
     }
 
     fn put_all(&mut self, slot: Slot, run: &RunHead, at: usize, first: usize, values_wh: &[i64]) {
