@@ -1,12 +1,14 @@
-//! Opens what files come in: plain, gzip, or zip with any number of members.
+//! Opens what files come in: plain, gzip, Zstandard, or zip with any number of members.
 //!
 //! Nothing is extracted to disk. The kind is told by the first bytes, never by the name. Expansion is capped
-//! on what comes out, not on what a header promises. An archive inside an archive is refused.
+//! on what comes out, not on what a header promises; the memory that a Zstandard frame asks for is capped by its
+//! window. An archive inside an archive is refused.
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use flate2::read::MultiGzDecoder;
 use zip::ZipArchive;
+use zstd::stream::read::Decoder as ZstdDecoder;
 
 use crate::refusal::{ExpansionLimit, FileRefusal};
 
@@ -20,6 +22,10 @@ pub const EXPANSION_RATIO_MAX: u64 = 100;
 pub const EXPANSION_FLOOR_SIZE: u64 = 16 << 20;
 /// The most members of an archive.
 pub const MEMBER_COUNT_MAX: usize = 1_024;
+
+/// The largest window of a Zstandard frame, as the power of two of its bytes: 8 MiB, what RFC 8878 (3.1.1.1.2) asks every
+/// decoder to take. `zstd --long` and `--ultra` ask for more.
+pub const WINDOW_LOG_MAX: u32 = 23;
 
 const _: () = assert!(EXPANSION_FLOOR_SIZE <= EXPANDED_SIZE_MAX);
 
@@ -47,6 +53,10 @@ pub fn each_member<E: From<FileRefusal>>(
             let unpacked = MultiGzDecoder::new(BufReader::with_capacity(BUFFER_SIZE, reader));
             visit_unpacked(name, unpacked, &mut left, visit)
         }
+        Kind::Zstd => {
+            let unpacked = unpacked_zstd(reader).map_err(FileRefusal::from_io)?;
+            visit_unpacked(name, unpacked, &mut left, visit)
+        }
         Kind::Zip => each_of_zip(reader, &mut left, visit),
     }
 }
@@ -56,6 +66,7 @@ pub fn each_member<E: From<FileRefusal>>(
 enum Kind {
     Plain,
     Gzip,
+    Zstd,
     Zip,
 }
 
@@ -63,6 +74,8 @@ impl Kind {
     fn of(magic: &[u8]) -> Self {
         match magic {
             [0x1f, 0x8b, ..] => Self::Gzip,
+            // A frame, or a frame to be skipped, which some compressors write first.
+            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Self::Zstd,
             [b'P', b'K', 3, 4] | [b'P', b'K', 5, 6] => Self::Zip,
             _ => Self::Plain,
         }
@@ -98,6 +111,25 @@ fn each_of_zip<E: From<FileRefusal>>(
         file_count += 1;
     }
     if file_count == 0 { Err(refused("no files in it").into()) } else { Ok(()) }
+}
+
+/// Reads frame after frame to the end of the file.
+fn unpacked_zstd(reader: impl Read) -> io::Result<impl Read> {
+    let mut decoder = ZstdDecoder::with_buffer(BufReader::with_capacity(BUFFER_SIZE, reader))?;
+    decoder.window_log_max(WINDOW_LOG_MAX)?;
+    Ok(Zstd(decoder))
+}
+
+/// Tells what the library says of the bytes apart from what the system says of the file.
+struct Zstd<R: BufRead>(ZstdDecoder<'static, R>);
+
+impl<R: BufRead> Read for Zstd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match (error.kind(), error.raw_os_error()) {
+            (io::ErrorKind::Other, None) => io::Error::new(io::ErrorKind::InvalidData, error),
+            _ => error,
+        })
+    }
 }
 
 /// The last part of a member's path, without control characters.

@@ -12,7 +12,7 @@ use tallywatt_core::day_block::{DayBlock, MergeCounts};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::Register;
-use tallywatt_ingest::container::{EXPANSION_FLOOR_SIZE, each_member};
+use tallywatt_ingest::container::{EXPANSION_FLOOR_SIZE, WINDOW_LOG_MAX, each_member};
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
 use tallywatt_ledger::blinding::BlindingSecret;
@@ -21,6 +21,18 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zst(bytes: &[u8]) -> Vec<u8> {
+    zstd::stream::encode_all(bytes, 19).unwrap()
+}
+
+/// A frame that asks its reader to keep `2^window_log` bytes.
+fn zst_of_window(bytes: &[u8], window_log: u32) -> Vec<u8> {
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.window_log(window_log).unwrap();
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
@@ -54,12 +66,17 @@ fn open(bytes: &[u8]) -> Result<Vec<(String, u64)>, FileRefusal> {
 }
 
 #[test]
-fn plain_gzip_and_zip() {
+fn plain_gzip_zstandard_and_zip() {
     let own = |size| vec![("given.name".to_owned(), size)];
     assert_eq!(open(b"abc").unwrap(), own(3));
     assert_eq!(open(b"").unwrap(), own(0));
     assert_eq!(open(&gzip(b"abcd")).unwrap(), own(4));
     assert_eq!(open(&[gzip(b"abcd"), gzip(b"e")].concat()).unwrap(), own(5));
+    assert_eq!(open(&zst(b"abcd")).unwrap(), own(4));
+    assert_eq!(open(&[zst(b"abcd"), zst(b"e")].concat()).unwrap(), own(5));
+    let skipped = b"\x50\x2a\x4d\x18\x02\0\0\0xx";
+    assert_eq!(open(&[skipped, &zst(b"abcd")[..]].concat()).unwrap(), own(4));
+    assert_eq!(open(&zst_of_window(b"abcd", WINDOW_LOG_MAX)).unwrap(), own(4));
     let archive = zip_of(&[("a.csv", b"abc"), ("../../etc/b\x1b.csv", b"")]);
     assert_eq!(open(&archive).unwrap(), [("a.csv".to_owned(), 3), ("b.csv".to_owned(), 0)]);
 }
@@ -73,6 +90,12 @@ fn archives_that_are_refused() {
     check(&zip_of(&[("a.zip", &zip_of(&[("b", b"c")]))]), "an archive inside an archive");
     check(&zip_of(&[("a.gz", &gzip(b"c"))]), "an archive inside an archive");
     check(&gzip(&gzip(b"c")), "an archive inside an archive");
+    check(&zip_of(&[("a.zst", &zst(b"c"))]), "an archive inside an archive");
+    check(&gzip(&zst(b"c")), "an archive inside an archive");
+    check(&zst(&gzip(b"c")), "an archive inside an archive");
+    check(&zst(&zst(b"c")), "an archive inside an archive");
+    check(&zst_of_window(&[7; 100], WINDOW_LOG_MAX + 1), "too much memory");
+    check(b"\x28\xb5\x2f\xfdnothing", "archive: ");
     check(&zip_of(&[]), "no files in it");
     check(b"PK\x03\x04nothing", "archive: ");
     let names: Vec<String> = (0..1_025).map(|at| at.to_string()).collect();
@@ -82,6 +105,38 @@ fn archives_that_are_refused() {
     assert!(open(&whole[..whole.len() - 9]).is_err(), "a cut gzip file is refused");
 }
 
+/// However a Zstandard file is cut or bent, it is refused as an archive, or what it holds is given whole.
+#[test]
+fn zstandard_cut_and_bent() {
+    let text: Vec<u8> = (0..40_000_u32).flat_map(|at| format!("{},\n", at * at % 977).into_bytes()).collect();
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(&text).unwrap();
+    let whole = encoder.finish().unwrap();
+    let want = vec![("given.name".to_owned(), text.len() as u64)];
+    let check = |bytes: &[u8], context: String| match open(bytes) {
+        Ok(found) => assert_eq!(found, want, "{context}"),
+        // The reader above wraps what a decoder would tell apart.
+        Err(FileRefusal::Io(error)) => {
+            assert_eq!(error.kind() == std::io::ErrorKind::Other, is_limit(&error), "{context}: {error}");
+        }
+        Err(refusal) => assert!(matches!(refusal, FileRefusal::Archive { .. }), "{context}: {refusal}"),
+    };
+    for size in (4..whole.len()).step_by(97) {
+        assert!(open(&whole[..size]).is_err(), "cut to {size}");
+        check(&whole[..size], format!("cut to {size}"));
+    }
+    for at in (4..whole.len()).step_by(31) {
+        let mut bent = whole.clone();
+        bent[at] ^= 1 << (at % 8);
+        check(&bent, format!("bit {} of byte {at} flipped", at % 8));
+    }
+}
+
+fn is_limit(error: &std::io::Error) -> bool {
+    error.to_string().contains("expands past")
+}
+
 /// The cap is on what comes out, for one member and for all together.
 #[test]
 fn bombs() {
@@ -89,7 +144,8 @@ fn bombs() {
     let zeros = vec![0; size + 1];
     assert!(open(&gzip(&zeros[..size])).is_ok());
     let half: &[u8] = &zeros[..size / 2 + 1];
-    for bomb in [gzip(&zeros), zip_of(&[("a", &zeros)]), zip_of(&[("a", half), ("b", half)])] {
+    assert!(open(&zst(&zeros[..size])).is_ok());
+    for bomb in [gzip(&zeros), zst(&zeros), zip_of(&[("a", &zeros)]), zip_of(&[("a", half), ("b", half)])] {
         let refusal = open(&bomb).unwrap_err();
         assert!(refusal.to_string().contains("expands past"), "{refusal}");
     }
