@@ -1,4 +1,4 @@
-//! Readings a second out of five layouts, and by the reference.
+//! Readings a second out of six layouts, and by the reference.
 #![allow(missing_docs, reason = "criterion's macros make functions without documentation")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -11,7 +11,7 @@ fn bench(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(case.run().reading_count));
         let name = format!("{}/points={household_count},days={day_count}", case.name);
         group.bench_function(name, |bencher| bencher.iter(|| case.run()));
-        if matches!(case.name, "long" | "frames") {
+        if matches!(case.name, "long" | "json-lines" | "frames") {
             let name = format!("{}/points={household_count},days={day_count},by=row", case.name);
             group.bench_function(name, |bencher| bencher.iter(|| case.run_by_row()));
         }

@@ -1,4 +1,4 @@
-//! Decode: the same month of one region from day rows, wide rows, NEM12, rows of one value and frames into a sink
+//! Decode: the same month of one region from day rows, wide rows, NEM12, rows of one value, objects and frames into a sink
 //! that only counts; the last two also by the reference, which reads every row and frame by itself.
 
 use std::fmt::Write as _;
@@ -35,6 +35,20 @@ interval_minutes = 30
 
 [columns]
 start = "start"
+"#;
+
+/// One object a value, with the names of [`csv_profile`]'s rows.
+const OBJECT_PROFILE: &str = r#"
+format = "json-lines"
+unit = "Wh"
+stamp_format = "YYYY-MM-DD HH:mm:ss"
+zone = "Asia/Yekaterinburg"
+interval_minutes = 30
+
+[columns]
+usage_point = "meter_id"
+start = "ts"
+value = "wh"
 "#;
 
 /// What a file was found to hold.
@@ -168,12 +182,12 @@ impl Case {
     }
 }
 
-/// The five layouts of the same readings.
+/// The six layouts of the same readings.
 ///
 /// # Panics
 /// If the town is too large for one NEM12 file.
 #[must_use]
-pub fn cases(household_count: u64, day_count: u32) -> [Case; 5] {
+pub fn cases(household_count: u64, day_count: u32) -> [Case; 6] {
     let town = town(household_count, day_count);
     let builtin = |name| {
         let profile = Profile::builtin(name).and_then(|profile| profile.with_zone(REGION.zone_name()));
@@ -182,11 +196,13 @@ pub fn cases(household_count: u64, day_count: u32) -> [Case; 5] {
     let by_column = Profile::parse("wide", WIDE_PROFILE).expect("the profile above is sound");
     let long = csv_profile().and_then(|profile| Ok(profile.with_zone(REGION.zone_name())?));
     let long = long.expect("the profile of the country's rows is sound");
+    let objects = Profile::parse("objects", OBJECT_PROFILE).expect("the profile above is sound");
     [
         Case { name: "day", profile: builtin("tallywatt"), bytes: written(&town, ReadingFormat::DayCsv) },
         Case { name: "wide", profile: by_column, bytes: wide_rows(&town) },
         Case { name: "nem12", profile: builtin("nem12"), bytes: written(&town, ReadingFormat::Nem12) },
-        Case { name: "long", profile: long, bytes: long_rows(&town) },
+        Case { name: "long", profile: long, bytes: value_rows(&town, CSV_HEADER, row) },
+        Case { name: "json-lines", profile: objects, bytes: value_rows(&town, "", object) },
         Case { name: "frames", profile: builtin("frames"), bytes: written(&town, ReadingFormat::Frames) },
     ]
 }
@@ -244,14 +260,29 @@ fn wide_rows(town: &Town) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// One row a value, meter after meter, day after day, as [`csv_profile`] reads them.
-fn long_rows(town: &Town) -> Vec<u8> {
-    let mut text = CSV_HEADER.to_owned();
+/// Writes one value: where, when, and how much.
+type WriteRow = fn(&mut String, UsagePointId, Day, usize, i32);
+
+fn row(text: &mut String, point: UsagePointId, day: Day, slot: usize, wh: i32) {
+    push(text, format_args!("{point},{day} {:02}:{:02}:00,{wh}\n", slot / 2, slot % 2 * 30));
+}
+
+fn object(text: &mut String, point: UsagePointId, day: Day, slot: usize, wh: i32) {
+    let (hour, minute) = (slot / 2, slot % 2 * 30);
+    push(
+        text,
+        format_args!("{{\"meter_id\":\"{point}\",\"ts\":\"{day} {hour:02}:{minute:02}:00\",\"wh\":{wh}}}\n"),
+    );
+}
+
+/// One row a value, meter after meter, day after day.
+fn value_rows(town: &Town, header: &str, write: WriteRow) -> Vec<u8> {
+    let mut text = header.to_owned();
     let conditions: Vec<_> =
         town.days().iter().map(|&day| (day, DayConditions::new(town.seed(), REGION, day))).collect();
     let mut rows = |point: UsagePointId, day: Day, values: &[i32; SLOT_COUNT]| {
         for (slot, value) in values.iter().enumerate() {
-            push(&mut text, format_args!("{point},{day} {:02}:{:02}:00,{value}\n", slot / 2, slot % 2 * 30));
+            write(&mut text, point, day, slot, *value);
         }
     };
     for feeder in (0..town.feeder_count_in(REGION)).map(|number| town.feeder(REGION, number)) {
@@ -279,9 +310,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_layouts_one_result() {
+    fn six_layouts_one_result() {
         // 13 households and their head meter, two days.
-        let want = Counted { reading_count: 14 * 2 * 48, energy_wh: ENERGY_WH, rejection_count: 0, ..Counted::default() };
+        let want = Counted {
+            reading_count: 14 * 2 * 48,
+            energy_wh: ENERGY_WH,
+            rejection_count: 0,
+            ..Counted::default()
+        };
         for case in cases(16, 2) {
             assert_eq!(case.run(), want, "{}", case.name);
             assert_eq!(case.run_by_row(), want, "{} by row", case.name);

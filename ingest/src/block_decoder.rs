@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Taken so, the findings are those of [`decode`](crate::decode::decode), value by value. Delimited text,
-//! frames and packs can be decoded so; NEM12 and 80020 files are read whole, and give no decoder.
+//! JSON lines, frames and packs can be decoded so; NEM12 and 80020 files are read whole, and give no decoder.
 //!
 //! A block may hold what only the blocks before it can settle: which of two instants a stamp in a doubled hour
 //! means. It then ends in [`BlockError::Earlier`], and the file is decoded from its start with
@@ -106,7 +106,7 @@ pub struct BlockSum {
     summary: DecodeSummary,
     row_count: u64,
     register_count: usize,
-    has_header: bool,
+    counts_rows: bool,
     /// Whether something stood before the first block: then nothing after it is a file without readings.
     has_start: bool,
 }
@@ -118,7 +118,7 @@ impl BlockSum {
         let line_count = decoder.file.header_line_count();
         let summary = DecodeSummary { line_count, ..DecodeSummary::default() };
         let has_start = decoder.file.has_start();
-        Self { summary, row_count: 0, register_count: 0, has_header: line_count > 0, has_start }
+        Self { summary, row_count: 0, register_count: 0, counts_rows: decoder.file.counts_rows(), has_start }
     }
 
     /// Adds the next block of the file; its findings may be taken when this says so.
@@ -151,7 +151,7 @@ impl BlockSum {
     /// # Errors
     /// [`FileRefusal::Empty`] or [`FileRefusal::NoReadings`] for a file without frames or lines.
     pub fn finish(self) -> Result<DecodeSummary, FileRefusal> {
-        let count = if self.has_header { self.row_count } else { self.summary.line_count };
+        let count = if self.counts_rows { self.row_count } else { self.summary.line_count };
         match (count, self.has_start) {
             (0, true) => Err(FileRefusal::NoReadings),
             (0, false) => Err(FileRefusal::Empty),

@@ -101,6 +101,11 @@ impl<'a> Blocks<'a> {
         Self::new(bytes, Content::Lines, 2)
     }
 
+    /// Of lines, of which the first begins with bytes that are read already.
+    pub(crate) fn of_lines_after(bytes: &'a mut dyn BufRead, first: Vec<u8>) -> Self {
+        Self { rest: first, ..Self::new(bytes, Content::Lines, 1) }
+    }
+
     /// Of frames.
     pub(crate) fn of_frames(bytes: &'a mut dyn BufRead) -> Self {
         Self::new(bytes, Content::Frames, 1)

@@ -7,6 +7,8 @@
 //!   header ──▶ Plan      blocks of whole lines ──▶ Lane ──▶ runs       lines that come as foretold
 //!                                                   └────▶ Rows        every other line, and the reference
 //! ```
+//!
+//! The objects of JSON lines are read by the same rows.
 
 mod header;
 mod known_days;
@@ -31,14 +33,15 @@ use crate::block_decoder::BlockError;
 use crate::blocks::{BLOCK_SIZE_MAX, Block, Blocks};
 use crate::decode::Pace;
 use crate::format::{BlockCounts, BlockReader, Format, FormatKind, OpenedFile, SourceFile};
-use crate::lines::{BlockLines, Fields, Line, LineReader};
+use crate::json_lines::Keys;
+use crate::lines::{BlockLines, Fields, Line, LineReader, Row};
 use crate::refusal::FileRefusal;
 use crate::scale::Scale;
 use crate::stamp::StampPattern;
 use crate::tally::Tally;
 
 /// The longest line of the long and day layouts, in bytes.
-const LINE_SIZE_MAX: usize = 64 << 10;
+pub(crate) const LINE_SIZE_MAX: usize = 64 << 10;
 /// The longest line of the wide layout, in bytes: it has a column for every usage point.
 const WIDE_LINE_SIZE_MAX: usize = 1 << 20;
 
@@ -152,7 +155,7 @@ impl Encoding {
     }
 
     /// Whether `bytes` are text in this encoding.
-    fn holds(self, bytes: &[u8]) -> bool {
+    pub(crate) fn holds(self, bytes: &[u8]) -> bool {
         match self {
             Self::Utf8 => bytes.is_ascii() || std::str::from_utf8(bytes).is_ok(),
             Self::Windows1251 => true,
@@ -170,7 +173,10 @@ impl Encoding {
 
 impl Format for CsvProfile {
     fn decode(&self, file: &mut SourceFile<'_>, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
-        decode(self, file, tally)
+        let opened = open(self, file.name, file.bytes)?;
+        tally.summary.line_count = 1;
+        let SourceFile { zone, bytes, pace, .. } = file;
+        decode_rows((self, zone, &opened), Blocks::of_lines(*bytes), *pace, tally)
     }
 
     fn open_blocks<'a>(
@@ -180,8 +186,7 @@ impl Format for CsvProfile {
         bytes: &'a mut dyn BufRead,
     ) -> Result<Option<(Box<dyn OpenedFile>, Blocks<'a>)>, FileRefusal> {
         let opened = open(self, file_name, bytes)?;
-        let opened = OpenedCsv { profile: self.clone(), zone: zone.clone(), opened };
-        Ok(Some((Box::new(opened), Blocks::of_lines(bytes))))
+        Ok(Some((opened_file(self, zone, opened), Blocks::of_lines(bytes))))
     }
 }
 
@@ -193,13 +198,22 @@ struct OpenedCsv {
     opened: Opened,
 }
 
+/// Rows that were opened, to be read block by block.
+pub(crate) fn opened_file(profile: &CsvProfile, zone: &Zone, opened: Opened) -> Box<dyn OpenedFile> {
+    Box::new(OpenedCsv { profile: profile.clone(), zone: zone.clone(), opened })
+}
+
 impl OpenedFile for OpenedCsv {
     fn reader(&self) -> Box<dyn BlockReader + '_> {
         Box::new(CsvReader { file: self, lane: self.opened.lane(&self.profile) })
     }
 
     fn header_line_count(&self) -> u64 {
-        1
+        self.opened.first_line - 1
+    }
+
+    fn counts_rows(&self) -> bool {
+        true
     }
 
     fn has_start(&self) -> bool {
@@ -216,7 +230,7 @@ struct CsvReader<'a> {
 impl BlockReader for CsvReader<'_> {
     fn read(&mut self, block: &Block, tally: &mut Tally<'_>) -> Result<BlockCounts, BlockError> {
         let OpenedCsv { profile, zone, opened } = self.file;
-        let mut body = Body::new(profile, zone, opened, block.first_line() == 2);
+        let mut body = Body::new(profile, zone, opened, block.first_line() == opened.first_line);
         if let Some(lane) = &mut self.lane {
             lane.restart();
         }
@@ -235,12 +249,37 @@ impl BlockReader for CsvReader<'_> {
 pub(crate) struct Opened {
     plan: Plan,
     line_size_max: usize,
+    /// Line of the first row.
+    first_line: u64,
+    cutting: Cutting,
+}
+
+/// How a line is cut into the fields of a row.
+#[derive(Debug)]
+enum Cutting {
+    /// At this byte.
+    Delimited(u8),
+    /// By the keys of an object.
+    Keys(Keys),
 }
 
 impl Opened {
+    /// Lines from the first on, each an object with these keys.
+    pub(crate) fn of_objects(profile: &CsvProfile, file_name: &str, keys: Keys) -> Result<Self, FileRefusal> {
+        let plan = header::plan_of(profile, file_name, keys.named())?;
+        Ok(Self { plan, line_size_max: LINE_SIZE_MAX, first_line: 1, cutting: Cutting::Keys(keys) })
+    }
+
+    fn split<'a>(&self, fields: &'a mut Fields, line: &'a [u8]) -> Option<Row<'a>> {
+        match &self.cutting {
+            Cutting::Delimited(delimiter) => fields.split(line, *delimiter),
+            Cutting::Keys(keys) => keys.split(fields, line).ok(),
+        }
+    }
+
     /// The short way through its lines, if they have one.
     pub(crate) fn lane(&self, profile: &CsvProfile) -> Option<Lane> {
-        Lane::new(profile, &self.plan)
+        Lane::new(profile, &self.plan, matches!(self.cutting, Cutting::Keys(_)))
     }
 }
 
@@ -260,7 +299,8 @@ pub(crate) fn open(
         }
         Line::Whole => {
             let plan = header::read(profile, file_name, lines.text(), &mut Fields::default())?;
-            Ok(Opened { plan, line_size_max })
+            let cutting = Cutting::Delimited(profile.delimiter);
+            Ok(Opened { plan, line_size_max, first_line: 2, cutting })
         }
     }
 }
@@ -337,7 +377,8 @@ impl<'a> Body<'a> {
             if let Some(lane) = lane.as_deref_mut() {
                 match reading {
                     Some(reading) => {
-                        let from = LearnFrom { profile: self.profile, zone: self.zone };
+                        let (profile, zone, fields) = (self.profile, self.zone, &self.fields);
+                        let from = LearnFrom { profile, zone, fields };
                         lane.learn(&from, text, &reading);
                     }
                     None => lane.pass(),
@@ -386,7 +427,7 @@ impl<'a> Body<'a> {
             _ if !self.profile.encoding.holds(text) => {
                 tally.reject(RejectionCode::NotText, line, reading_count, text);
             }
-            _ => match self.fields.split(text, self.profile.delimiter) {
+            _ => match self.opened.split(&mut self.fields, text) {
                 Some(row) if row.len() == self.opened.plan.column_count => {
                     reading = self.rows.hand_over(row, text, line, tally)?;
                     if self.rows.leans_on_earlier_rows() {
@@ -404,16 +445,18 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Decodes a file of delimited text from its start to its end.
-fn decode(profile: &CsvProfile, file: &mut SourceFile<'_>, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
-    let opened = open(profile, file.name, file.bytes)?;
-    tally.summary.line_count = 1;
-    let mut body = Body::new(profile, file.zone, &opened, true);
-    let mut lane = match file.pace {
+/// Decodes the rows of a file, from its first to its last.
+pub(crate) fn decode_rows(
+    (profile, zone, opened): (&CsvProfile, &Zone, &Opened),
+    mut blocks: Blocks<'_>,
+    pace: Pace,
+    tally: &mut Tally<'_>,
+) -> Result<(), FileRefusal> {
+    let mut body = Body::new(profile, zone, opened, true);
+    let mut lane = match pace {
         Pace::ByLane => opened.lane(profile),
         Pace::ByRow => None,
     };
-    let mut blocks = Blocks::of_lines(file.bytes);
     let mut block = Block::default();
     while blocks.read(&mut block)? {
         match body.read(block.bytes(), block.first_line(), lane.as_mut(), tally) {

@@ -17,17 +17,23 @@ use crate::profile::ProfileError;
 use crate::profile_text::{Document, Text};
 use crate::refusal::FileRefusal;
 use crate::tally::Tally;
-use crate::{csv_profile, frames, layout80020, nem12, packs};
+use crate::{csv_profile, frames, json_lines, layout80020, nem12, packs};
 
 /// The largest file of a format that is read whole before its first value is handed over.
 pub const WHOLE_FILE_SIZE_MAX: usize = 64 << 20;
 
 /// Every format there is.
-const KINDS: [&FormatKind; 5] =
-    [&csv_profile::KIND, &nem12::KIND, &layout80020::KIND, &frames::KIND, &packs::KIND];
+const KINDS: [&FormatKind; 6] = [
+    &csv_profile::KIND,
+    &json_lines::KIND,
+    &nem12::KIND,
+    &layout80020::KIND,
+    &frames::KIND,
+    &packs::KIND,
+];
 
 /// Their names, for messages.
-pub(crate) const NAMES: &str = "csv, nem12, 80020, frames or packs";
+pub(crate) const NAMES: &str = "csv, json-lines, nem12, 80020, frames or packs";
 
 /// A kind of file, and how its profiles are read.
 pub(crate) struct FormatKind {
@@ -103,6 +109,11 @@ pub(crate) trait OpenedFile: fmt::Debug + Send + Sync {
     /// Lines before the first block.
     fn header_line_count(&self) -> u64 {
         0
+    }
+
+    /// Whether a file is without readings when its blocks held no row, rather than no line.
+    fn counts_rows(&self) -> bool {
+        false
     }
 
     /// Whether something stood before the first block: then nothing after it is a file without readings.

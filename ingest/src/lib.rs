@@ -31,6 +31,7 @@ mod digits;
 pub mod documents;
 pub mod format;
 mod frames;
+mod json_lines;
 mod layout80020;
 mod lines;
 mod nem12;

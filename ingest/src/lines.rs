@@ -88,7 +88,7 @@ pub(crate) struct BlockLines<'a> {
 }
 
 impl<'a> BlockLines<'a> {
-    /// `first_line` is the number of the first of them, from 2 on: a byte-order mark is no longer looked for.
+    /// `first_line` is the number of the first of them; a byte-order mark is no longer looked for.
     pub(crate) const fn new(bytes: &'a [u8], first_line: u64, size_max: usize) -> Self {
         Self { bytes, at: 0, size_max, number: first_line - 1 }
     }
@@ -163,6 +163,38 @@ impl<'a> Row<'a> {
 }
 
 impl Fields {
+    /// Begins a row of `count` fields, all empty, to be filled in any order.
+    pub(crate) fn begin(&mut self, count: usize) {
+        self.unquoted.clear();
+        self.ranges.clear();
+        self.ranges.resize(count, FieldRange::OfLine(0..0));
+    }
+
+    /// Field `at` is what stands there in the line.
+    pub(crate) fn set(&mut self, at: usize, range: Range<usize>) {
+        self.ranges[at] = FieldRange::OfLine(range);
+    }
+
+    /// Field `at` is this text, which does not stand in the line as it is.
+    pub(crate) fn set_text(&mut self, at: usize, text: &[u8]) {
+        let start = self.unquoted.len();
+        self.unquoted.extend_from_slice(text);
+        self.ranges[at] = FieldRange::Unquoted(start..self.unquoted.len());
+    }
+
+    /// Where in its line a field stands; nothing if it does not stand there as it is.
+    pub(crate) fn range(&self, at: usize) -> Option<Range<usize>> {
+        match self.ranges.get(at)? {
+            FieldRange::OfLine(range) => Some(range.clone()),
+            FieldRange::Unquoted(_) => None,
+        }
+    }
+
+    /// The row that was begun.
+    pub(crate) const fn row<'a>(&'a self, line: &'a [u8]) -> Row<'a> {
+        Row { line, fields: self }
+    }
+
     /// Splits `line`; `None` if its quotes do not match, or stand inside a field.
     pub(crate) fn split<'a>(&'a mut self, line: &'a [u8], delimiter: u8) -> Option<Row<'a>> {
         self.ranges.clear();

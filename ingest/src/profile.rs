@@ -1,7 +1,7 @@
 //! Profiles: what a source's files look like, said in TOML, so that no decoder has to guess.
 //!
 //! ```toml
-//! format = "csv"                      # csv, nem12, 80020, frames, packs
+//! format = "csv"                      # csv, json-lines, nem12, 80020, frames, packs
 //! layout = "long"                     # long: one value a row; wide: one column a usage point; day: one row a day
 //! encoding = "utf-8"                  # or windows-1251
 //! delimiter = ";"                     # , ; | or a tab

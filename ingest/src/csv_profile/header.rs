@@ -60,7 +60,12 @@ pub(super) fn read(
         .split(text, profile.delimiter)
         .ok_or_else(|| FileRefusal::Header { line: 1, what: "quotes do not match".to_owned() })?;
     let names: Vec<String> = (0..row.len()).map(|at| profile.encoding.text(row.field(at))).collect();
-    let header = Header { profile, names: &names };
+    plan_of(profile, file_name, &names)
+}
+
+/// Where everything stands in rows of columns with these names.
+pub(super) fn plan_of(profile: &CsvProfile, file_name: &str, names: &[String]) -> Result<Plan, FileRefusal> {
+    let header = Header { profile, names };
     header.has_no_doubles()?;
     match profile.layout {
         Layout::Long => header.long(file_name),

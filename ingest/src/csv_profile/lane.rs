@@ -8,9 +8,13 @@
 //!   gathered:       498, 471, 502 …                 one run, until a line is not as foretold
 //! ```
 //!
+//! An object of JSON lines is foretold the same way: what stands around its stamp and its value is text.
+//!
 //! Rows stay the reference. Every text of a foretold line was read by them, on the same line, and means the
 //! same again; the instants of a day are taken from the zone, one by one, before they are relied on. So a line
 //! that passes here gives what rows would have given, and every other line goes to them.
+
+use std::ops::Range;
 
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::label::UsagePointId;
@@ -22,6 +26,7 @@ use super::header::{Plan, PointAt};
 use super::known_days::KnownDays;
 use super::{CsvProfile, Layout};
 use crate::digits::{number_at, word_at};
+use crate::lines::Fields;
 use crate::sink::{RUN_VALUE_COUNT_MAX, ReadingRun};
 use crate::stamp::ClockText;
 
@@ -54,6 +59,9 @@ pub(crate) struct Lane {
 struct Shape {
     columns: Vec<Column>,
     start_column: usize,
+    value_column: usize,
+    /// Lines are objects, not fields between delimiters.
+    is_object: bool,
     delimiter: u8,
     separator: u8,
     decimals: u32,
@@ -120,8 +128,8 @@ pub(super) struct Gathered<'a> {
 
 impl Lane {
     /// For the files of one header; `None` where no line can be foretold.
-    pub(super) fn new(profile: &CsvProfile, plan: &Plan) -> Option<Self> {
-        let shape = Shape::new(profile, plan)?;
+    pub(super) fn new(profile: &CsvProfile, plan: &Plan, is_object: bool) -> Option<Self> {
+        let shape = Shape::new(profile, plan, is_object)?;
         let values_wh = Vec::with_capacity(RUN_VALUE_COUNT_MAX);
         Some(Self { shape, days: KnownDays::default(), foretold: None, values_wh, pause: 0, next_pause: 0 })
     }
@@ -185,10 +193,12 @@ impl Lane {
 pub(super) struct LearnFrom<'a> {
     pub(super) profile: &'a CsvProfile,
     pub(super) zone: &'a tallywatt_core::calendar::Zone,
+    /// Those of the line.
+    pub(super) fields: &'a Fields,
 }
 
 impl Shape {
-    fn new(profile: &CsvProfile, plan: &Plan) -> Option<Self> {
+    fn new(profile: &CsvProfile, plan: &Plan, is_object: bool) -> Option<Self> {
         let decimals = profile.scale.plain_decimals()?;
         let clock = profile.stamp.clock_text()?;
         if profile.layout != Layout::Long || plan.column_count > COLUMN_COUNT_MAX || clock.size > 8 {
@@ -214,6 +224,8 @@ impl Shape {
         Some(Self {
             columns,
             start_column: plan.start,
+            value_column: plan.values[0].at,
+            is_object,
             delimiter: profile.delimiter,
             separator: profile.decimal,
             decimals,
@@ -224,6 +236,17 @@ impl Shape {
             clock,
             clocks,
         })
+    }
+
+    /// The number at `at`, if it is a plain one, and where it ends.
+    #[inline(always)]
+    fn value_at(&self, bytes: &[u8], at: usize) -> Option<(i64, usize)> {
+        // A number in an object has no zero before its other digits.
+        let is_padded = || bytes.get(at) == Some(&b'0') && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
+        if self.is_object && is_padded() {
+            return None;
+        }
+        number_at(bytes, at, self.separator, self.decimals)
     }
 
     /// The time of day that stands at `at`, if it is on the grid.
@@ -249,10 +272,12 @@ impl Foretold {
         line: &[u8],
         reading: &RawReading,
     ) -> Option<Self> {
-        if !line.is_ascii() || memchr::memchr(b'"', line).is_some() {
+        if !line.is_ascii() || (!shape.is_object && memchr::memchr(b'"', line).is_some()) {
             return None;
         }
-        let stamp = line.split(|&byte| byte == shape.delimiter).nth(shape.start_column)?;
+        let (stamp_range, value_range) =
+            (rows.fields.range(shape.start_column)?, rows.fields.range(shape.value_column)?);
+        let stamp = &line[stamp_range.clone()];
         if stamp.trim_ascii() != stamp {
             return None;
         }
@@ -285,6 +310,10 @@ impl Foretold {
             slot: slot + 1,
             pieces: Vec::with_capacity(2 * COLUMN_COUNT_MAX),
         };
+        if shape.is_object {
+            foretold.push_object(line, (stamp_range, before, after), value_range)?;
+            return Some(foretold);
+        }
         let fields = line.split(|&byte| byte == shape.delimiter);
         for (at, (field, column)) in fields.zip(&shape.columns).enumerate() {
             if at > 0 {
@@ -294,15 +323,41 @@ impl Foretold {
                 Column::Key => _ = foretold.push_text(field)?,
                 Column::Value => foretold.pieces.push(Piece::Value),
                 Column::Ignored => foretold.pieces.push(Piece::Ignored),
-                Column::Stamp => {
-                    let day_at = foretold.push_text(before)?;
-                    (foretold.day_piece, foretold.day_at) = (foretold.pieces.len() - 1, day_at);
-                    foretold.pieces.push(Piece::Clock);
-                    foretold.push_text(after)?;
-                }
+                Column::Stamp => foretold.push_stamp(before, after)?,
             }
         }
         Some(foretold)
+    }
+
+    /// The pieces of an object: stamp and value in the order in which they stand, and what is around them.
+    fn push_object(
+        &mut self,
+        line: &[u8],
+        (stamp, before, after): (Range<usize>, &[u8], &[u8]),
+        value: Range<usize>,
+    ) -> Option<()> {
+        let is_stamp_first = stamp.start < value.start;
+        let (first, second) = if is_stamp_first { (&stamp, &value) } else { (&value, &stamp) };
+        self.push_text(&line[..first.start])?;
+        for (is_stamp, until) in [(is_stamp_first, second.start), (!is_stamp_first, line.len())] {
+            let end = if is_stamp {
+                self.push_stamp(before, after)?;
+                stamp.end
+            } else {
+                self.pieces.push(Piece::Value);
+                value.end
+            };
+            self.push_text(line.get(end..until)?)?;
+        }
+        Some(())
+    }
+
+    fn push_stamp(&mut self, before: &[u8], after: &[u8]) -> Option<()> {
+        let day_at = self.push_text(before)?;
+        (self.day_piece, self.day_at) = (self.pieces.len() - 1, day_at);
+        self.pieces.push(Piece::Clock);
+        self.push_text(after)?;
+        Some(())
     }
 
     /// Appends text; gives where in its piece it begins.
@@ -347,9 +402,7 @@ impl Foretold {
                 Piece::Text(text) => at = text.end_at(bytes, at)?,
                 Piece::Clock if word_at(bytes, at)? & shape.clock_mask == clock => at += shape.clock.size,
                 Piece::Clock => return None,
-                Piece::Value => {
-                    (value_wh, at) = number_at(bytes, at, shape.separator, shape.decimals)?;
-                }
+                Piece::Value => (value_wh, at) = shape.value_at(bytes, at)?,
                 Piece::Ignored => at = ignored_end(bytes, at, shape.delimiter)?,
             }
         }
@@ -394,7 +447,7 @@ impl Foretold {
             match piece {
                 Piece::Text(text) => at = text.end_at(bytes, at)?,
                 Piece::Clock => return shape.slot_at(bytes, at),
-                Piece::Value => (_, at) = number_at(bytes, at, shape.separator, shape.decimals)?,
+                Piece::Value => (_, at) = shape.value_at(bytes, at)?,
                 Piece::Ignored => at = ignored_end(bytes, at, shape.delimiter)?,
             }
         }

@@ -13,7 +13,7 @@ use crate::stamp::StampPattern;
 const IGNORE_COUNT_MAX: usize = 4_096;
 
 impl Document {
-    pub(super) fn into_csv(self, text: Text<'_>) -> Result<CsvProfile, ProfileError> {
+    pub(crate) fn into_csv(self, text: Text<'_>) -> Result<CsvProfile, ProfileError> {
         let scale = self.scale(text, None)?;
         let register = self.register(text)?;
         if !scale.unit.measures(register.flow) {
