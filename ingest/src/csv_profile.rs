@@ -8,7 +8,7 @@
 //!                                                   └────▶ Rows        every other line, and the reference
 //! ```
 //!
-//! The objects of JSON lines are read by the same rows.
+//! The objects of JSON lines, and the rows that a helper makes of Parquet, are read by the same rows.
 
 mod header;
 mod known_days;

@@ -13,27 +13,29 @@ use tallywatt_core::calendar::Zone;
 use crate::block_decoder::BlockError;
 use crate::blocks::{Block, Blocks};
 use crate::decode::Pace;
+use crate::foreign::ForeignFile;
 use crate::profile::ProfileError;
 use crate::profile_text::{Document, Text};
 use crate::refusal::FileRefusal;
 use crate::tally::Tally;
-use crate::{csv_profile, frames, json_lines, layout80020, nem12, packs};
+use crate::{csv_profile, foreign, frames, json_lines, layout80020, nem12, packs};
 
 /// The largest file of a format that is read whole before its first value is handed over.
 pub const WHOLE_FILE_SIZE_MAX: usize = 64 << 20;
 
 /// Every format there is.
-const KINDS: [&FormatKind; 6] = [
+const KINDS: [&FormatKind; 7] = [
     &csv_profile::KIND,
     &json_lines::KIND,
     &nem12::KIND,
     &layout80020::KIND,
     &frames::KIND,
     &packs::KIND,
+    &foreign::KIND,
 ];
 
 /// Their names, for messages.
-pub(crate) const NAMES: &str = "csv, json-lines, nem12, 80020, frames or packs";
+pub(crate) const NAMES: &str = "csv, json-lines, nem12, 80020, frames, packs or parquet";
 
 /// A kind of file, and how its profiles are read.
 pub(crate) struct FormatKind {
@@ -98,6 +100,11 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
         _bytes: &'a mut dyn BufRead,
     ) -> Result<Option<(Box<dyn OpenedFile>, Blocks<'a>)>, FileRefusal> {
         Ok(None)
+    }
+
+    /// What a helper needs to know, for files that one has to read first.
+    fn foreign(&self) -> Option<&ForeignFile> {
+        None
     }
 }
 

@@ -29,6 +29,7 @@ mod csv_profile;
 pub mod decode;
 mod digits;
 pub mod documents;
+pub mod foreign;
 pub mod format;
 mod frames;
 mod json_lines;

@@ -1,7 +1,7 @@
 //! Profiles: what a source's files look like, said in TOML, so that no decoder has to guess.
 //!
 //! ```toml
-//! format = "csv"                      # csv, json-lines, nem12, 80020, frames, packs
+//! format = "csv"                      # csv, json-lines, nem12, 80020, frames, packs, parquet
 //! layout = "long"                     # long: one value a row; wide: one column a usage point; day: one row a day
 //! encoding = "utf-8"                  # or windows-1251
 //! delimiter = ";"                     # , ; | or a tab
@@ -9,7 +9,7 @@
 //! unit = "kWh"                        # Wh, kWh, MWh, varh, kvarh
 //! multiplier = "40"                   # of a transformer; written as text, so that it stays exact
 //! stamp = "end"                       # start (default) or end of the interval
-//! stamp_format = "DD.MM.YYYY HH:mm"   # YYYY MM M DD D HH H mm ss, or rfc3339, or epoch
+//! stamp_format = "DD.MM.YYYY HH:mm"   # YYYY MM M DD D HH H mm ss, or rfc3339, or epoch; Parquet: utc, local
 //! zone = "Asia/Yekaterinburg"         # of the stamps and of the delivery day
 //! interval_minutes = 30
 //! obis = "1-0:1.8.0"
@@ -31,6 +31,7 @@ use std::sync::Arc;
 use tallywatt_core::calendar::Zone;
 use tallywatt_core::reading::Source;
 
+use crate::foreign::ForeignFile;
 use crate::format::{self, Format};
 use crate::profile_text::Text;
 
@@ -182,6 +183,12 @@ impl Profile {
     #[must_use]
     pub const fn max_power_w(&self) -> Option<i64> {
         self.max_power_w
+    }
+
+    /// How a helper reads its files, for a format that is not read in this process.
+    #[must_use]
+    pub fn foreign(&self) -> Option<&ForeignFile> {
+        self.format.foreign()
     }
 
     pub(crate) fn format(&self) -> &dyn Format {

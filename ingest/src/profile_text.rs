@@ -36,7 +36,7 @@ pub(crate) struct Document {
     pub(crate) columns: Option<ColumnsTable>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ColumnsTable {
     pub(crate) usage_point: Option<String>,

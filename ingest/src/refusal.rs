@@ -91,6 +91,12 @@ pub enum FileRefusal {
         /// What is wrong with it.
         what: String,
     },
+    /// A file that a helper process has to read, and could not.
+    #[error("cannot read the file: {what}")]
+    Foreign {
+        /// What the helper said, or how it ended.
+        what: String,
+    },
     /// The file cannot be read.
     #[error("cannot read the file: {0}")]
     Io(#[source] io::Error),
@@ -121,12 +127,16 @@ impl FileRefusal {
             Self::Archive { .. } => {
                 "fetch the file again; if it opens elsewhere, unpack it and send the files in it"
             }
+            Self::Foreign { .. } => {
+                "check that the file opens elsewhere, and that the profile names its columns; then fetch it again"
+            }
             Self::Io(_) => "check that the file can be opened, and try again",
         }
     }
 
     /// From a read that failed: a limit that a reader of this crate set, or the world.
-    pub(crate) fn from_io(error: io::Error) -> Self {
+    #[must_use]
+    pub fn from_io(error: io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<ExpansionLimit>()) {
             Some(limit) => Self::TooLarge { what: "expanded size in bytes", limit: limit.0 },
             None if error.kind() == io::ErrorKind::UnexpectedEof

@@ -24,6 +24,8 @@ fn sound(name: &str) -> Vec<u8> {
         "opendsm" => "start,value\n2015-11-22T00:00:00-06:00,0.29\n2015-11-22T01:00:00-06:00,1.47\n".to_owned(),
         "json-lines" => "{\"usage_point\":\"a\",\"obis\":\"1.8.0\",\"start\":\"2026-03-01T00:00:00Z\",\"value\":1}\n\
             {\"value\": 2,\"start\":\"2026-03-01T00:30:00Z\", \"quality\":null,\"obis\":\"\\u0031.8.0\",\"usage_point\":\"a\"}\n".to_owned(),
+        // What its helper makes of the file.
+        "parquet" => "usage_point,obis,start,value,quality\na,1.8.0,2026-03-01T00:00:00Z,1,\na,1.8.0,2026-03-01T00:30:00Z,2,raw\n".to_owned(),
         "nem12" => {
             let values = ",0.5".repeat(48);
             format!("100,NEM12,1,A,B\n200,N,E1,1,E1,N1,M,kWh,30,\n300,20260301{values},V,,,,\n400,1,40,A,,\n400,41,48,N,,\n900\n")

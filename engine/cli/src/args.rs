@@ -77,6 +77,47 @@ pub enum Command {
     Config(Config),
     /// Measure this machine: its limits first, then each stage as a share of its limit. A quarter of a minute.
     Bench(Bench),
+    /// Write a stranger's Parquet out as rows, within limits: what `ingest` starts for each such file.
+    #[command(hide = true)]
+    DecodeParquet(DecodeParquet),
+}
+
+/// How a helper reads a Parquet file from its standard input, and what it may use.
+#[derive(Debug, Args)]
+pub struct DecodeParquet {
+    /// Column of usage points.
+    #[arg(long)]
+    pub usage_point: Option<String>,
+    /// Column of registers.
+    #[arg(long)]
+    pub obis: Option<String>,
+    /// Column of stamps.
+    #[arg(long)]
+    pub start: String,
+    /// Column of values.
+    #[arg(long)]
+    pub value: String,
+    /// Column of qualities.
+    #[arg(long)]
+    pub quality: Option<String>,
+    /// A column that is not read.
+    #[arg(long)]
+    pub ignore: Vec<String>,
+    /// Stamps are a wall clock's.
+    #[arg(long)]
+    pub local: bool,
+    /// Binary floats are taken.
+    #[arg(long)]
+    pub floats: bool,
+    /// Memory, bytes.
+    #[arg(long)]
+    pub memory_size: u64,
+    /// Time on a processor, seconds.
+    #[arg(long)]
+    pub cpu_seconds: u64,
+    /// Rows, bytes.
+    #[arg(long)]
+    pub rows_size: u64,
 }
 
 #[derive(Debug, Args)]
@@ -159,7 +200,7 @@ pub struct Init {
 
 #[derive(Debug, Args)]
 pub struct Ingest {
-    /// Files: plain, gzip or zip; or folders of such files.
+    /// Files: plain, gzip, Zstandard or zip; or folders of such files.
     pub files: Vec<PathBuf>,
     /// A built-in profile (see `config profiles`) or a profile file.
     #[arg(long, default_value = "tallywatt")]

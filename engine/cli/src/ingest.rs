@@ -13,7 +13,7 @@ use tallywatt_core::rejection::RejectionCode;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ledger::command::Command;
 use tallywatt_node::books::{Books, BooksError, Input};
-use tallywatt_node::intake::{ImportEnd, ImportReport, ImportRun, Intake};
+use tallywatt_node::intake::{Helper, ImportEnd, ImportReport, ImportRun, Intake};
 
 use crate::args::{Arguments, Ingest};
 use crate::failure::{Failure, code};
@@ -46,7 +46,8 @@ pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Re
     let interrupt = interrupt::flag(|| {})?;
     let mut opened = open(arguments)?;
     let books = opened.consortium.node(Party::Grid).books();
-    let mut intake = Intake::open(&arguments.data, books)?;
+    let program = std::env::current_exe().map_err(|error| Failure::usage(error, "run it by its path"))?;
+    let mut intake = Intake::open(&arguments.data, books)?.with_helper(Helper::new(program));
     let mut report = Report::default();
     if intake.torn_size() > 0 {
         report.notes.push(format!(

@@ -9,6 +9,7 @@ mod bench;
 mod bill;
 mod chain;
 mod config;
+mod decode_parquet;
 mod demo;
 mod documents;
 mod export;
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
+    if let Command::DecodeParquet(file) = &arguments.command {
+        return decode_parquet::run(file);
+    }
     let output = Output::new(arguments.format, arguments.quiet);
     match run(&arguments, &output) {
         Ok(report) => output.finish(&report),
@@ -79,5 +83,6 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
         Command::Export(export) => export::run(export, arguments),
         Command::Config(config) => config::run(config, arguments),
         Command::Bench(bench) => bench::run(bench, arguments, output),
+        Command::DecodeParquet(_) => unreachable!("a helper reports to whoever started it"),
     }
 }

@@ -13,6 +13,7 @@
 //! finished one is not read again: repeating it changes nothing.
 
 mod chunk;
+mod foreign;
 mod import;
 mod report;
 mod sealed;
@@ -31,6 +32,7 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_core::rejection::Rejection;
 use tallywatt_ingest::blocks::DAY_BLOCK_SIZE;
 use tallywatt_ingest::container::each_member;
+use tallywatt_ingest::decode::DecodeSummary;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
 use tallywatt_ledger::codec::Writer;
@@ -45,6 +47,8 @@ use tallywatt_shards::write_ahead::{Record, WriteAhead, WriteAheadError, WriteAh
 
 use crate::books::Books;
 pub use crate::intake::chunk::{CHUNK_FRAME_COUNT, CHUNK_READING_COUNT, CHUNK_REJECTION_COUNT};
+pub use crate::intake::foreign::{HELPER_COMMAND, HELPER_ENVIRONMENT, Helper, HelperLimits};
+use crate::intake::foreign::{Helped, Rows};
 use crate::intake::import::{Decoded, Member};
 pub use crate::intake::report::{ImportEnd, ImportReport, Progress};
 use crate::intake::report::{refused, report};
@@ -124,6 +128,8 @@ pub struct Intake {
     folder: PathBuf,
     quarantine: PathBuf,
     limits: IntakeLimits,
+    /// Reads what is not read in this process.
+    helper: Option<Helper>,
     shards: Vec<Shard>,
     imports: BTreeMap<ContentHash, Import>,
     torn_size: u64,
@@ -173,13 +179,21 @@ impl Intake {
             })?;
         shards.iter_mut().for_each(|shard| shard.read_from(write_ahead.reader()));
         let torn_size = recovered.torn_size;
+        let (helper, is_failed) = (None, false);
         let intake =
-            Self { write_ahead, folder, quarantine, limits, shards, imports, torn_size, is_failed: false };
+            Self { write_ahead, folder, quarantine, limits, helper, shards, imports, torn_size, is_failed };
         // A crash may have come between the last chunk and the quarantine's file.
         for (id, import) in intake.imports.iter().filter(|(_, import)| import.is_finished) {
             quarantine::ensure(&intake.quarantine, id, &import.name, &import.rejections)?;
         }
         Ok(intake)
+    }
+
+    /// The same, with a program that reads files of formats which are not read in this process; without one they are
+    /// refused.
+    #[must_use]
+    pub fn with_helper(self, helper: Helper) -> Self {
+        Self { helper: Some(helper), ..self }
     }
 
     /// Bytes of an unfinished write that were cut off when the intake was opened.
@@ -194,7 +208,7 @@ impl Intake {
         self.write_ahead.size()
     }
 
-    /// Takes in a file: plain, gzip, or every member of a zip.
+    /// Takes in a file: plain, gzip, Zstandard, or every member of a zip.
     ///
     /// # Errors
     /// [`IntakeError`]: the world failed. A file that is wrong is no error but a report that says so.
@@ -255,10 +269,21 @@ impl Intake {
             return Ok(report(member.name, &known, 0, None, ImportEnd::Repeated));
         }
         let resumed_from = (known.cursor > 0).then_some(known.cursor);
-        let mut decoded = self.decode_member(member, reader, false, run)?;
-        if let Decoded::InOnePiece = decoded {
-            decoded = self.decode_again(member, path, at, run)?;
-        }
+        let decoded = match self.rows(path, reader, run)? {
+            None => {
+                let decoded = self.decode_member(member, reader, false, run)?;
+                if let Decoded::InOnePiece = decoded {
+                    self.decode_again(member, path, at, run)?
+                } else {
+                    decoded
+                }
+            }
+            Some(Helped::Refused(refusal)) => Decoded::Refused(refusal),
+            Some(Helped::Interrupted) => {
+                Decoded::Done(DecodeSummary { stopped: true, ..DecodeSummary::default() })
+            }
+            Some(Helped::Rows(rows)) => self.decode_rows(member, &rows, run)?,
+        };
         let known = |intake: &Self| intake.imports.get(&member.id).cloned().unwrap_or_default();
         match decoded {
             Decoded::InOnePiece => unreachable!("decoded in one piece already"),
@@ -283,6 +308,38 @@ impl Intake {
                 Ok(report(member.name, &import, rounded, resumed_from, ImportEnd::Finished))
             }
         }
+    }
+
+    /// Has a helper read the file, if its format asks for one.
+    fn rows(
+        &self,
+        path: &Path,
+        reader: &mut dyn BufRead,
+        run: &ImportRun<'_>,
+    ) -> Result<Option<Helped>, IntakeError> {
+        let Some(foreign) = run.profile.foreign() else { return Ok(None) };
+        let Some(helper) = &self.helper else {
+            let what = "it is read by a helper program, and none was named".to_owned();
+            return Ok(Some(Helped::Refused(FileRefusal::Foreign { what })));
+        };
+        // The quarantine is on the disk of the data, and holds files by any name.
+        Ok(Some(helper.rows(foreign, (path, reader), &self.quarantine, run.interrupt)?))
+    }
+
+    /// Decodes the rows that a helper wrote.
+    fn decode_rows(
+        &mut self,
+        member: &Member<'_>,
+        rows: &Rows,
+        run: &mut ImportRun<'_>,
+    ) -> Result<Decoded, IntakeError> {
+        let quarantine = self.quarantine.clone();
+        let reader = || rows.reader().map_err(DurableError::io("read below", &quarantine));
+        let decoded = self.decode_member(member, &mut reader()?, false, run)?;
+        if let Decoded::InOnePiece = decoded {
+            return self.decode_member(member, &mut reader()?, true, run);
+        }
+        Ok(decoded)
     }
 
     /// Opens the file again, and decodes one member of it in one piece.
