@@ -1,8 +1,6 @@
 //! Green Button: recorded feeds against totals computed elsewhere, every shape that feeds have, and what is refused.
 #![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
-#[path = "common/bend.rs"]
-mod bend;
 mod common;
 #[path = "common/ways.rs"]
 mod ways;
@@ -606,7 +604,7 @@ fn the_short_way_gives_what_the_reference_gives() {
     for number in 0..600 {
         let bytes = random_feed(&mut dice);
         same(&bytes, &format!("seed {SEED}, feed {number}"));
-        let bent = bend::bend(&bytes, &other, SEED + number);
+        let bent = bend(&bytes, &other, SEED + number);
         same(&bent, &format!("seed {SEED}, bent feed {number}"));
         other = bytes;
     }
@@ -625,7 +623,7 @@ fn ten_thousand_malformed_feeds() {
     let mut refused_count = 0;
     for number in 0..10_000 {
         let (one, other) = (dice.below(sound.len()), dice.below(sound.len()));
-        let bytes = bend::bend(&sound[one], &sound[other], SEED ^ number);
+        let bytes = bend(&sound[one], &sound[other], SEED ^ number);
         let begun = Instant::now();
         match run(&profiles[dice.below(2)], "x", &bytes) {
             Err(refusal) => {

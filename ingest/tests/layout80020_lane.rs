@@ -1,14 +1,13 @@
 //! Layout 80020: the short way and the reference find the same, in sound messages of many hands and in bent ones.
 #![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
-#[path = "common/bend.rs"]
-mod bend;
+mod common;
 #[path = "common/messages.rs"]
 mod messages;
 #[path = "common/ways.rs"]
 mod ways;
 
-use bend::bend;
+use common::bend::bend;
 use messages::message;
 use tallywatt_ingest::profile::Profile;
 use ways::{Dice, check_whole};

@@ -1,8 +1,6 @@
 //! Layout 80020: ten thousand malformed files, each decoded or refused with a reason and a place.
 #![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
-#[path = "common/bend.rs"]
-mod bend;
 mod common;
 #[path = "common/messages.rs"]
 mod messages;
@@ -11,7 +9,7 @@ mod ways;
 
 use std::time::{Duration, Instant};
 
-use bend::bend;
+use common::bend::bend;
 use common::run;
 use messages::message;
 use tallywatt_core::calendar::UtcSeconds;

@@ -2,20 +2,25 @@
 //! everything that is wrong has a reason and a place.
 #![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
-#[path = "common/bend.rs"]
-mod bend;
 mod common;
 
 use std::time::{Duration, Instant};
 
-use bend::bend;
+use common::bend::bend;
 use common::run;
+use tallywatt_core::calendar::Zone;
+use tallywatt_core::day_block::{DayBlock, MergeCounts};
+use tallywatt_core::quality::Quality;
+use tallywatt_core::reading::Source;
+use tallywatt_core::register::Register;
 use tallywatt_ingest::decode::decode_by_row;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::sink::Collected;
+use tallywatt_ledger::day_leaf::DayLeaf;
+use tallywatt_ledger::day_pack::{PACK_FILE_MAGIC, PackWriter};
 
 /// Of each shape.
-const FILE_COUNT: u64 = 2_500;
+const FILE_COUNT: u64 = 10_000;
 const SEED: u64 = 20_261_123;
 /// What one file may take.
 const TIME_MAX: Duration = Duration::from_secs(1);
@@ -104,4 +109,46 @@ fn ten_thousand_malformed_files() {
         refused_count > 300 && rejected_count > 5_000,
         "{refused_count} refused, {rejected_count} rejected"
     );
+}
+
+/// Frames of three days, and the same in a file of packs.
+fn days_of_our_own() -> [(&'static str, Vec<u8>); 2] {
+    let zone = Zone::parse("Europe/Amsterdam").unwrap();
+    let (mut frames, mut packs, mut writer) = (Vec::new(), PACK_FILE_MAGIC.to_vec(), PackWriter::default());
+    for (point, day) in [("A", "2026-03-28"), ("A", "2026-03-29"), ("EKB-000017", "2026-10-25")] {
+        let local = zone.local_day(day.parse().unwrap());
+        let mut block =
+            DayBlock::empty(point.parse().unwrap(), Register::IMPORT, local, 60, Source::Manual).unwrap();
+        for (at, wh) in (0..block.interval_count()).zip((0..).step_by(37)) {
+            block.put(at, wh, Quality::Valid, &mut MergeCounts::default());
+        }
+        let leaf = DayLeaf::frame(block);
+        frames.extend_from_slice(leaf.bytes());
+        writer.push(leaf.bytes());
+    }
+    writer.finish(&mut packs);
+    [("frames", frames), ("packs", packs)]
+}
+
+#[test]
+fn ten_thousand_malformed_files_of_our_own() {
+    let sound = days_of_our_own();
+    let mut refused_count = 0;
+    for (at, (name, bytes)) in sound.iter().enumerate() {
+        let profile = Profile::builtin(name).unwrap();
+        assert_eq!(run(&profile, "m", bytes).unwrap().0.readings.len(), 24 + 23 + 25, "{name} is sound");
+        for number in 0..FILE_COUNT {
+            let other = if number % 3 == 0 { &sound[1 - at].1 } else { bytes };
+            let bent = bend(bytes, other, SEED + number);
+            let start = Instant::now();
+            let result = run(&profile, "m", &bent);
+            assert!(start.elapsed() < TIME_MAX, "{name}, seed {}", SEED + number);
+            if let Err(refusal) = result {
+                refused_count += 1;
+                assert!(!refusal.next_step().is_empty() && !refusal.to_string().is_empty());
+            }
+        }
+    }
+    println!("seed {SEED}: {refused_count} refused");
+    assert!(refused_count > 1_000, "{refused_count} refused");
 }

@@ -1,8 +1,6 @@
 //! MSCONS: recorded interchanges against totals computed elsewhere, every segment that matters, and what is refused.
 #![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
-#[path = "common/bend.rs"]
-mod bend;
 mod common;
 
 use std::fs;
@@ -368,7 +366,7 @@ fn ten_thousand_malformed_interchanges() {
     let mut refused_count = 0;
     for number in 0..10_000_usize {
         let (one, other) = (&sound[number % 5], &sound[number / 5 % 5]);
-        let bytes = bend::bend(one.as_bytes(), other.as_bytes(), SEED ^ number as u64);
+        let bytes = bend(one.as_bytes(), other.as_bytes(), SEED ^ number as u64);
         let begun = Instant::now();
         match run(&profile(), "x", &bytes) {
             Err(refusal) => {

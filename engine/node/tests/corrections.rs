@@ -20,7 +20,7 @@ use tallywatt_core::reading::{Issued, Source};
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::RejectionCode;
 use tallywatt_ingest::profile::Profile;
-use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
+use tallywatt_ingest::sink::{ReadOrigin, ReadingRun, ReadingSink};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_node::audit::audit;
@@ -246,6 +246,10 @@ fn a_person_sets_values_and_sets_them_back() {
     assert_eq!(world.stands(5), (0, Missing));
 }
 
+fn from_line(line: u64) -> ReadOrigin {
+    ReadOrigin { line, who: None }
+}
+
 #[test]
 fn dials_and_meters_are_kept_once() {
     let mut world = World::new();
@@ -268,9 +272,9 @@ fn dials_and_meters_are_kept_once() {
         multiplier: Multiplier::ONE,
     };
     let reads = |sink: &mut dyn ReadingSink| {
-        sink.register_read(&read(5, 100), 1);
-        sink.register_read(&read(0, 90), 2);
-        sink.register_read(&read(5, 100), 3);
+        sink.register_read(&read(5, 100), from_line(1));
+        sink.register_read(&read(0, 90), from_line(2));
+        sink.register_read(&read(5, 100), from_line(3));
     };
     world.deliver(&mut { reads });
     world.deliver(&mut { reads });
@@ -280,7 +284,7 @@ fn dials_and_meters_are_kept_once() {
     world.deliver(&mut { reads });
     assert!(!world.cut());
     // Another dial at the same instant: both are kept.
-    world.deliver(&mut |sink| sink.register_read(&read(5, 101), 1));
+    world.deliver(&mut |sink| sink.register_read(&read(5, 101), from_line(1)));
     let exchange = [meter("M-1", 0, Some(6)), meter("M-2", 6, None)];
     world.by_hand(86_400, |intake, by| intake.exchange(by, &exchange).unwrap());
     world = world.reopen();

@@ -134,8 +134,8 @@ impl SealedReadings {
         for block in self.accepted.blocks_sorted() {
             let key = block.key();
             let is_newest = self.sealed_as.get(&key).is_some_and(|sealed| sealed.batch <= batch);
-            let before = self.superseded.get(&key).into_iter().flatten();
-            let stood = before.filter(|revision| revision.batch <= batch).next_back();
+            let mut before = self.superseded.get(&key).into_iter().flatten();
+            let stood = before.rfind(|revision| revision.batch <= batch);
             match (is_newest, stood) {
                 (true, _) => accepted.replace(block.clone()),
                 (false, Some(revision)) => accepted.replace(revision.block.clone()),
