@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::{Duration, Instant};
 
+use common::bend::bend;
 use common::{files_under, recorded, run, tell};
 use serde_json::Value;
 use tallywatt_core::quality::Quality;

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
 mod common;
-#[allow(dead_code, reason = "its frames are for another test")]
 #[path = "common/ways.rs"]
 mod ways;
 

@@ -6,6 +6,7 @@ mod common;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use common::bend::bend;
 use common::{files_under, recorded, run, tell};
 use serde_json::Value;
 use tallywatt_core::decimal::Decimal;

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
 mod common;
-#[allow(dead_code, reason = "only its dice are thrown here")]
 #[path = "common/ways.rs"]
 mod ways;
 
