@@ -340,7 +340,7 @@ fn ten_thousand_malformed_files() {
         read_count += found.register_reads.len();
         assert!(found.register_reads.iter().all(|(read, _)| known.contains(read)), "{found:?}");
     });
-    assert!(read_count > 2_000, "{read_count} reads in what was left whole");
+    assert!(read_count > 1_000, "{read_count} reads in what was left whole");
 }
 
 /// Files whose check sums are right and whose content is not.

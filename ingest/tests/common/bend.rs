@@ -1,9 +1,9 @@
 //! Malformed files, made of sound ones.
 
 /// The most changes to one file.
-const CHANGE_COUNT_MAX: usize = 8;
+const CHANGE_COUNT_MAX: usize = 4;
 /// The most bytes of one change.
-const CHANGE_SIZE_MAX: usize = 200;
+const CHANGE_SIZE_MAX: usize = 40;
 
 /// What one byte is set to: what the formats are made of, and what none of them holds.
 const BYTES: &[u8] = b",;|.\n\r\t\0\"'<>&/=!()*{}[]?0123456789-+: eNTUAZ\xff";
