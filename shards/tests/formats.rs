@@ -61,8 +61,16 @@ fn golden_vectors() {
         ("intake record", payload, "658aeaefc45caeba00e2990c7ebaf9715cb02dc17d0d49e62e3b66b985fa9a47"),
         ("write-ahead group", group, "670fa6e20829ba3f6863b427699b1316a36a693a34a300cd06e2db004885c644"),
         ("batch file", batch, "9dd9c32f32dfbe51cddb1e70baa5e9edb3fded909eca5e5f47f2f77b2367270e"),
-        ("intake record with events", stamped.encode().unwrap(), "RECORD3"),
-        ("batch file with events", stamped_batch, "BATCH3"),
+        (
+            "intake record with events",
+            stamped.encode().unwrap(),
+            "2d78581511c6db7d0904b59789062cbfdd3a48c6cfdb293697f6f0e0a6796923",
+        ),
+        (
+            "batch file with events",
+            stamped_batch,
+            "ef60e96f61bb43feaeb4a33e143e0ab98e99d47aa14f8b72afd6b09d837a37dc",
+        ),
     ];
     let got = table.map(|(format, bytes, want)| (format, content_hash(&bytes).to_string(), want));
     let differing: Vec<_> = got.iter().filter(|(_, got, want)| got != want).collect();

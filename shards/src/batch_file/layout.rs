@@ -14,6 +14,7 @@ use super::{
 use crate::partition_sealer::PackEntry;
 
 const MAGIC: [u8; 8] = *b"TWBATCH\n";
+const VERSION_AT: usize = MAGIC.len();
 /// Zeros behind kind, and behind the sequence number.
 const ZERO_SIZES: [usize; 2] = [6, 40];
 /// Bytes of a pack's entry in the index.
@@ -45,7 +46,7 @@ pub(super) fn read_header(bytes: &[u8]) -> Result<(SealKind, u64, bool), CodecEr
     let has_events = match reader.u8("version")? {
         BATCH_FILE_VERSION => false,
         BATCH_EVENTS_VERSION => true,
-        _ => return Err(reader.refuse("version", 8)),
+        _ => return Err(reader.refuse("version", VERSION_AT)),
     };
     let kind = match reader.u8("kind")? {
         1 => SealKind::Batch,
@@ -125,6 +126,10 @@ impl Footer {
         }
         let end = footer.index_at + footer.index_size() + wide(FOOTER_SIZE);
         let events_size = size.checked_sub(end);
+        if has_events && events_size == Some(0) {
+            // It ends as a file without events does.
+            return Err(BatchFileError::Header(CodecError::Value { field: "version", at: VERSION_AT }));
+        }
         let fits = |size| if has_events { size > 0 && size <= EVENTS_SIZE_MAX } else { size == 0 };
         if events_size.is_some_and(fits) { Ok((footer, hash)) } else { refuse("index offset", 0) }
     }

@@ -16,7 +16,6 @@ use tallywatt_ledger::command::{BatchCommit, Command};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::SealKind;
 use tallywatt_ledger::{bill_bytes, digest};
-use tallywatt_shards::batch_file::reader::BatchReader;
 use tallywatt_shards::batch_file::{self, BatchFileError, HEADER_SIZE, places};
 use tallywatt_shards::threads::Threads;
 
@@ -182,8 +181,7 @@ impl Run<'_> {
         }
         let leaves: Vec<DayLeaf> = places.into_iter().map(|place| place.leaf).collect();
         let (secret, threads) = (self.books.secret(), self.books.threads());
-        let events = BatchReader::of(bytes).and_then(|reader| reader.events());
-        let events = match events {
+        let events = match places::events(bytes) {
             Ok(events) => events,
             Err(error) => return ("events".into(), format!("they cannot be read: {error}")),
         };
