@@ -30,7 +30,7 @@ pub struct BlockKey {
 }
 
 /// One register's local delivery day.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DayBlock {
     key: BlockKey,
     start: UtcSeconds,
@@ -97,6 +97,9 @@ pub enum DayBlockError {
         /// Its first instant.
         start: UtcSeconds,
     },
+    /// More layers than a day may have.
+    #[error("more than {} layers of one day", crate::day_layers::LAYER_COUNT_MAX)]
+    Layers,
 }
 
 /// What became of the intervals of one delivery when it was merged.
@@ -271,18 +274,52 @@ impl DayBlock {
     /// If the other is the block of another register or day.
     pub fn merge(&mut self, other: &Self) -> Result<MergeCounts, DayBlockError> {
         assert_eq!(self.key, other.key, "only deliveries of one register-day are merged");
-        if self.interval_minutes != other.interval_minutes || self.start != other.start {
-            return Err(DayBlockError::IntervalMinutes(other.interval_minutes));
-        }
-        if self.values_wh.len() != other.values_wh.len() {
-            return Err(DayBlockError::IntervalCount(other.values_wh.len()));
-        }
+        self.same_grid(other)?;
         let mut counts = MergeCounts::default();
         for (at, (&value_wh, &quality)) in other.values_wh.iter().zip(&other.qualities).enumerate() {
             self.put(at, value_wh, quality, &mut counts);
         }
         self.source = self.source.max(other.source);
         Ok(counts)
+    }
+
+    /// Whether another block's intervals are this one's.
+    pub(crate) fn same_grid(&self, other: &Self) -> Result<(), DayBlockError> {
+        if self.interval_minutes != other.interval_minutes || self.start != other.start {
+            return Err(DayBlockError::IntervalMinutes(other.interval_minutes));
+        }
+        if self.values_wh.len() != other.values_wh.len() {
+            return Err(DayBlockError::IntervalCount(other.values_wh.len()));
+        }
+        Ok(())
+    }
+
+    /// The value and quality of interval `at`.
+    ///
+    /// # Panics
+    /// If there is no such interval.
+    #[must_use]
+    pub fn interval(&self, at: usize) -> (i32, Quality) {
+        (self.values_wh[at], self.qualities[at])
+    }
+
+    /// The same day without a value.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        let (values_wh, qualities) =
+            (vec![0; self.values_wh.len()], vec![Quality::Missing; self.qualities.len()]);
+        Self { values_wh, qualities, ..*self }
+    }
+
+    /// Sets an interval to what is known by other means to stand there.
+    pub(crate) fn set(&mut self, at: usize, (value_wh, quality): (i32, Quality)) {
+        assert!(value_wh >= 0 && (quality != Quality::Missing || value_wh == 0), "a value as it is checked");
+        (self.values_wh[at], self.qualities[at]) = (value_wh, quality);
+    }
+
+    /// Sets where the values came from.
+    pub(crate) fn set_source(&mut self, source: Source) {
+        self.source = source;
     }
 
     /// Sets an estimated value; only where there is none.
@@ -317,7 +354,7 @@ pub fn join_counted(
 
 /// The value that stands when two are known: higher rank; at equal rank the smaller value, and two
 /// *measured* values that differ make it questionable, for good.
-fn join(a: (i32, Quality), b: (i32, Quality)) -> (i32, Quality) {
+pub(crate) fn join(a: (i32, Quality), b: (i32, Quality)) -> (i32, Quality) {
     match a.1.rank().cmp(&b.1.rank()) {
         std::cmp::Ordering::Greater => a,
         std::cmp::Ordering::Less => b,

@@ -45,11 +45,13 @@ pub enum RejectionCode {
     NoValue = 17,
     /// Differs from a value of equal rank; the smaller stands, marked questionable.
     Conflict = 18,
+    /// Would replace a value that a bill used, by more than the guard lets pass: it waits for approval.
+    Replacement = 20,
 }
 
 impl RejectionCode {
     /// Every code, in order of precedence.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::LineTooLong,
         Self::NotText,
         Self::Structure,
@@ -68,6 +70,7 @@ impl RejectionCode {
         Self::QualityFlag,
         Self::NoValue,
         Self::Conflict,
+        Self::Replacement,
     ];
 
     /// Its stable number.
@@ -104,6 +107,7 @@ impl RejectionCode {
             Self::QualityFlag => "quality flag not of the format",
             Self::NoValue => "no value",
             Self::Conflict => "differs from another value of equal rank",
+            Self::Replacement => "would replace a billed value by much: it waits for approval",
         }
     }
 }
@@ -153,9 +157,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_dense_and_in_order() {
-        for (at, code) in RejectionCode::ALL.into_iter().enumerate() {
-            assert_eq!(usize::from(code.number()), at + 1);
+    fn numbers_are_known_and_in_order() {
+        assert!(RejectionCode::ALL.is_sorted_by(|a, b| a.number() < b.number()));
+        for code in RejectionCode::ALL {
             assert_eq!(RejectionCode::from_number(code.number()), Some(code));
         }
         assert_eq!(RejectionCode::NoSuchLocalTime.to_string(), "R08");
