@@ -281,7 +281,12 @@ mod tests {
     #[test]
     fn five_layouts_one_result() {
         // 13 households and their head meter, two days.
-        let want = Counted { reading_count: 14 * 2 * 48, energy_wh: ENERGY_WH, rejection_count: 0, ..Counted::default() };
+        let want = Counted {
+            reading_count: 14 * 2 * 48,
+            energy_wh: ENERGY_WH,
+            rejection_count: 0,
+            ..Counted::default()
+        };
         for case in cases(16, 2) {
             assert_eq!(case.run(), want, "{}", case.name);
             assert_eq!(case.run_by_row(), want, "{} by row", case.name);

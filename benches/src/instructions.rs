@@ -221,6 +221,7 @@ fn append(folder: &Path, _: &Threads) -> Body {
         is_finished: false,
         counts: IntakeCounts::default(),
         rejections: Vec::new(),
+        events: Vec::new(),
         packs: packs_of(&blocks),
     };
     let open = WriteAhead::open(&folder.join("ahead"), WriteAheadLimits::default(), &mut |_| Ok(()));

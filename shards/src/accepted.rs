@@ -125,6 +125,20 @@ impl AcceptedSet {
         Ok(counts)
     }
 
+    /// Takes a day as it stands now, whatever was known of it: its layers say so.
+    pub fn replace(&mut self, block: DayBlock) {
+        match self.index.get(&block.key()) {
+            None => {
+                self.insert(block);
+            }
+            Some(&slot) if self.slots[slot].block != block => {
+                self.slots[slot].block = block;
+                self.touch(slot);
+            }
+            Some(_) => {}
+        }
+    }
+
     /// What is known of one register-day.
     #[must_use]
     pub fn get(&self, key: &BlockKey) -> Option<&DayBlock> {

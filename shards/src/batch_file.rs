@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! offset size
-//!    0    64   magic "TWBATCH\n", version 2, 1 batch or 2 period, zeros, u64 sequence number, zeros
+//!    0    64   magic "TWBATCH\n", version 2 or 3, 1 batch or 2 period, zeros, u64 sequence number, zeros
 //!   64     …   packs, end to end, partition by partition (`tallywatt_ledger::day_pack`)
 //!    I   88P   index: for each of P packs  u64 offset │ first 48 bytes of its first leaf │ top of its subtree
 //!    …  203Q   summaries of the Q partitions that have leaves
+//!    …     …   version 3: events, what stands beside the leaves (`tallywatt_ledger::meter_event_bytes`)
 //!    …   248   u64 I │ u64 P │ u64 Q │ sealed root │ totals │ BLAKE3 of everything before
 //! ```
 //!
@@ -28,6 +29,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_core::meter_event::MeterEvent;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::day_leaf::DayLeaf;
@@ -49,6 +51,10 @@ pub const BATCH_FILE_SIZE_MAX: u64 = 64 << 30;
 pub const BATCH_MEMORY_SIZE_MAX: u64 = 4 << 30;
 /// The version of these bytes.
 pub const BATCH_FILE_VERSION: u8 = 2;
+/// The version of these bytes where there are events.
+pub const BATCH_EVENTS_VERSION: u8 = 3;
+/// The largest set of events in one file.
+pub const EVENTS_SIZE_MAX: u64 = 4 << 30;
 /// Bytes before the first pack.
 pub const HEADER_SIZE: usize = 64;
 /// Bytes after the last summary.
@@ -67,6 +73,8 @@ pub struct BatchFile {
     pub sealed: Sealed,
     /// Its leaves, in seal order.
     pub leaves: Vec<DayLeaf>,
+    /// What stands beside them, in order.
+    pub events: Vec<MeterEvent>,
 }
 
 /// Why bytes are not a batch file, or leaves cannot be one. Packs count through the file, leaves through their pack.
@@ -92,6 +100,9 @@ pub enum BatchFileError {
     /// A field of the footer; offsets count from its beginning.
     #[error("batch file footer: {0}")]
     Footer(CodecError),
+    /// The events are not canonical; offsets count from the first.
+    #[error("events of a batch file: {0}")]
+    Events(CodecError),
     /// A summary is not canonical, or not after the one before it.
     #[error("summary {at} of a batch file: {source}")]
     SummaryBytes {
@@ -186,11 +197,11 @@ pub fn file_hash(bytes: &[u8]) -> ContentHash {
 /// The bytes of a batch file before its packs.
 #[must_use]
 pub fn header(kind: SealKind, sequence: u64) -> Vec<u8> {
-    layout::header(kind, sequence)
+    layout::header(kind, sequence, BATCH_FILE_VERSION)
 }
 
-/// The bytes of a sealed batch or period from leaves in seal order, and what they are sealed to: in memory, for few
-/// leaves. Many are written by [`BatchWriter`]. Blindings are computed again, whatever the leaves hold.
+/// The bytes of a sealed batch or period from leaves in seal order and no events, and what they are sealed to: in memory, for
+/// few leaves. Many are written by [`BatchWriter`]. Blindings are computed again, whatever the leaves hold.
 ///
 /// # Errors
 /// [`BatchFileError::Seal`] for leaves out of order or of another kind, [`BatchFileError::Size`].
@@ -201,7 +212,22 @@ pub fn encode(
     secret: &BlindingSecret,
     threads: &Threads,
 ) -> Result<(Vec<u8>, Sealed), BatchFileError> {
-    let writer = BatchWriter::new(Vec::new(), kind, sequence)?;
+    encode_with(kind, sequence, (leaves, &[]), secret, threads)
+}
+
+/// The same, with what stands beside the leaves, in order.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_with(
+    kind: SealKind,
+    sequence: u64,
+    (leaves, events): (&[DayLeaf], &[MeterEvent]),
+    secret: &BlindingSecret,
+    threads: &Threads,
+) -> Result<(Vec<u8>, Sealed), BatchFileError> {
+    let mut writer = BatchWriter::new(Vec::new(), kind, sequence)?;
+    writer.put_events(events)?;
     let (bytes, _, sealed) = put_all(writer, &seal_all(kind, leaves, secret, threads)?)?.finish()?;
     within_memory(bytes.len().try_into().unwrap_or(u64::MAX))?;
     Ok((bytes, sealed))
@@ -215,7 +241,8 @@ pub fn decode(bytes: &[u8], secret: &BlindingSecret, threads: &Threads) -> Resul
     within_memory(bytes.len().try_into().unwrap_or(u64::MAX))?;
     let reader = BatchReader::of(bytes)?;
     let leaves = reader.leaves(secret, threads)?;
-    Ok(BatchFile { kind: reader.kind(), sequence: reader.sequence(), sealed: reader.sealed(), leaves })
+    let (kind, sequence, sealed) = (reader.kind(), reader.sequence(), reader.sealed());
+    Ok(BatchFile { kind, sequence, sealed, leaves, events: reader.events()? })
 }
 
 /// Writes a sealed batch or period, and gives the hash it is known by. When this returns, the file survives a

@@ -7,12 +7,16 @@
 //!   writer ◀── partitions in order ◀── bounded queue ◀── summary, packs, index ◀───────────────────────────┘
 //! ```
 //!
+//! Beside the leaves goes what is new of other kinds: what days that are not plain follow from, and what is of no day.
+//!
 //! Memory: of a partition a thread, what is sealed and the frames that were not in order, and as much again on the way to
 //! the writer.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tallywatt_core::day_layers::DayState;
+use tallywatt_core::meter_event::MeterEvent;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::day_leaf::{LeafTag, leaf_size};
 use tallywatt_ledger::day_pack::PackReader;
@@ -78,6 +82,7 @@ impl Cut<'_> {
     /// If the number of threads is out of range, or a thread panics.
     pub fn seal<S: Sink>(&self, mut writer: BatchWriter<S>) -> Result<BatchWriter<S>, CutError> {
         assert!((1..=SEALER_COUNT_MAX).contains(&self.thread_count), "1 to 64 threads");
+        writer.put_events(&self.new_events()?)?;
         let tables = self.sorted_tables();
         let next = AtomicUsize::new(0);
         let (send, sealed) = bounded(2 * self.thread_count);
@@ -112,6 +117,42 @@ impl Cut<'_> {
             }
             Ok(writer)
         })
+    }
+
+    /// Everything new that is no leaf, in order.
+    fn new_events(&self) -> Result<Vec<MeterEvent>, CutError> {
+        let mut events = Vec::new();
+        for shard in self.shards {
+            for (key, partition, state) in shard.layered().states() {
+                if self.is_new(shard, partition, key, state)? {
+                    events.extend(state.events(key.block_key()));
+                }
+            }
+            let of_no_day = shard.layered().events().iter().filter(|event| !self.earlier.holds(event));
+            events.extend(of_no_day.cloned());
+        }
+        events.sort_unstable();
+        events.dedup();
+        Ok(events)
+    }
+
+    /// Whether what is known of a day is not as it was sealed before: then it goes with the leaf, or alone if that is
+    /// the same.
+    fn is_new(
+        &self,
+        shard: &Shard,
+        partition: u8,
+        key: &LeafKey,
+        state: &DayState,
+    ) -> Result<bool, CutError> {
+        if self.earlier.state(partition, key)?.as_ref() != Some(state) {
+            return Ok(true);
+        }
+        // All that a stamp says beside is in the leaf.
+        let DayState::Stamped(_) = state else { return Ok(false) };
+        let before = self.earlier.find(partition, key)?.map(|day| day.frame);
+        let now = shard.newest_frame(partition, key, self.reader)?;
+        Ok(now.is_some() && now != before)
     }
 
     /// The slots of each shard's days in memory, by partition and key.

@@ -176,6 +176,41 @@ pub fn put_new(frame: &mut [u8], first: usize, values_wh: &[i64], quality: Quali
     true
 }
 
+/// Whether a frame has no value.
+#[must_use]
+pub fn is_blank(frame: &[u8]) -> bool {
+    parts(frame).1.iter().all(|code| *code == Quality::Missing.code())
+}
+
+/// Whether a delivered value differs from one of equal rank that is known: then both are to be kept.
+///
+/// # Panics
+/// If there are no such intervals.
+#[must_use]
+pub fn has_conflict(frame: &[u8], first: usize, values_wh: &[i64], quality: Quality) -> bool {
+    let (values, codes) = parts(frame);
+    let known = values[first..].iter().zip(&codes[first..]).zip(values_wh);
+    let rank_of = |code: u8| Quality::from_code(code).map_or(0, Quality::rank);
+    quality != Quality::Missing
+        && known.into_iter().any(|((value, code), wh)| {
+            rank_of(*code) == quality.rank() && i64::from(i32::from_le_bytes(*value)) != *wh
+        })
+}
+
+/// Whether delivered values say nothing else than what is known where there is a value.
+///
+/// # Panics
+/// If there are no such intervals.
+#[must_use]
+pub fn agrees(frame: &[u8], first: usize, values_wh: &[i64], quality: Quality) -> bool {
+    let (values, codes) = parts(frame);
+    let known = values[first..].iter().zip(&codes[first..]).zip(values_wh);
+    known.into_iter().all(|((value, code), wh)| {
+        let rank = Quality::from_code(*code).map_or(0, Quality::rank);
+        rank == 0 || (rank == quality.rank() && i64::from(i32::from_le_bytes(*value)) == *wh)
+    })
+}
+
 /// Joins another delivery of the same day on the same grid in: what replaying a record does. Says whether the frame is
 /// another now.
 ///

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! offset size
-//!    0    1   version = 2
+//!    0    1   version = 2, or 3 if there are events
 //!    1    1   kind = 0x30
 //!    2   32   import: hash over file, member, profile and zone
 //!   34  4+n   file name, at most 255 bytes of UTF-8, no control characters
@@ -11,26 +11,32 @@
 //!    …   56   u64 offered, accepted, duplicate, corrected, conflict, rejected, refused
 //!    …    4   u32 number of rejections, then each:
 //!               1 code, 8 u64 line, 4 u32 reading count, 4+n raw text
+//!    …    4   u32 size of the events, then these: only in version 3, and then not empty
 //!    …    4   u32 size of what follows
 //!    …    …   packs of the days that changed, as they stand then, as drawn in `tallywatt_ledger::day_pack`
 //! ```
 //!
-//! Replaying a record joins its days: replaying it twice, or after later ones, gives the same days. A chunk of a
+//! The events say what the days beside them follow from that are not plain, and hold what is of no day. Replaying a record
+//! joins its days: replaying it twice, or after later ones, gives the same days. A chunk of a
 //! file is one record, so it is durable as a whole or not at all. Also in `FORMAT.md` §7.
 
 use std::ops::Range;
 
 use tallywatt_core::hash::ContentHash;
+use tallywatt_core::meter_event::MeterEvent;
 use tallywatt_core::rejection::{RAW_SIZE_MAX, Rejection, RejectionCode};
 use tallywatt_ledger::codec::{CodecError, Reader, Writer};
 use tallywatt_ledger::day_leaf::LeafTag;
 use tallywatt_ledger::day_pack::PackReader;
+use tallywatt_ledger::meter_event_bytes::{decode_events, encode_events};
 use tallywatt_ledger::seal::partitions_of;
 
 /// Kind of these records in the write-ahead log, and in their own second byte.
 pub const INTAKE_KIND: u8 = 0x30;
 /// The version of these bytes.
 pub const INTAKE_VERSION: u8 = 2;
+/// The version of these bytes where there are events.
+pub const INTAKE_EVENTS_VERSION: u8 = 3;
 /// The longest file name.
 pub const FILE_NAME_SIZE_MAX: usize = 255;
 /// The most rejections in one record.
@@ -53,7 +59,7 @@ pub struct IntakeCounts {
     pub conflict: u64,
     /// Set aside by a rule.
     pub rejected: u64,
-    /// Not looked at: the file itself was refused.
+    /// Decoded, and dropped because the file itself was then refused: never in a record, which is of what was taken.
     pub refused: u64,
 }
 
@@ -72,6 +78,8 @@ pub struct IntakeRecord {
     pub counts: IntakeCounts,
     /// What was set aside.
     pub rejections: Vec<Rejection>,
+    /// What the days that are not plain follow from, and what is of no day; in order, each once.
+    pub events: Vec<MeterEvent>,
     /// Packs of the days that changed, as they stand then.
     pub packs: Vec<u8>,
 }
@@ -133,7 +141,8 @@ impl IntakeRecord {
     /// [`IntakeRecordError`] names the limit.
     pub fn encode_head(&self, packs_size: usize) -> Result<Vec<u8>, IntakeRecordError> {
         self.check()?;
-        let mut writer = Writer::record(INTAKE_VERSION, INTAKE_KIND);
+        let version = if self.events.is_empty() { INTAKE_VERSION } else { INTAKE_EVENTS_VERSION };
+        let mut writer = Writer::record(version, INTAKE_KIND);
         writer.hash(&self.file).text(&self.file_name).u64(self.line_cursor).u8(self.is_finished.into());
         for count in self.counts.in_order() {
             writer.u64(count);
@@ -142,6 +151,10 @@ impl IntakeRecord {
         for rejection in &self.rejections {
             let Rejection { code, line, reading_count, raw } = rejection;
             writer.u8(code.number()).u64(*line).u32(*reading_count).text(raw);
+        }
+        if !self.events.is_empty() {
+            let events = encode_events(&self.events);
+            writer.count(events.len()).raw(&events);
         }
         writer.count(packs_size);
         Ok(writer.finish())
@@ -152,7 +165,9 @@ impl IntakeRecord {
     /// # Errors
     /// [`IntakeRecordError`] names the first thing that is not canonical.
     pub fn decode(bytes: &[u8]) -> Result<Self, IntakeRecordError> {
-        let mut reader = Reader::record(bytes, INTAKE_VERSION, INTAKE_KIND)?;
+        let has_events = bytes.first() == Some(&INTAKE_EVENTS_VERSION);
+        let version = if has_events { INTAKE_EVENTS_VERSION } else { INTAKE_VERSION };
+        let mut reader = Reader::record(bytes, version, INTAKE_KIND)?;
         let file = reader.hash("file hash")?;
         let file_name = reader.text("file name")?.to_owned();
         let line_cursor = reader.u64("line cursor")?;
@@ -164,11 +179,12 @@ impl IntakeRecord {
         };
         let counts = IntakeCounts::read(&mut reader)?;
         let rejections = read_rejections(&mut reader)?;
+        let events = if has_events { read_events(&mut reader)? } else { Vec::new() };
         let packs_size = reader.u32("packs size")?;
         let packs_size = usize::try_from(packs_size).unwrap_or(usize::MAX);
         let packs = reader.raw("packs", packs_size)?.to_vec();
         reader.finish()?;
-        let record = Self { file, file_name, line_cursor, is_finished, counts, rejections, packs };
+        let record = Self { file, file_name, line_cursor, is_finished, counts, rejections, events, packs };
         record.check()?;
         Ok(record)
     }
@@ -214,6 +230,19 @@ pub fn parts_of(packs: &[u8]) -> Result<Vec<(u8, Range<usize>)>, IntakeRecordErr
 }
 
 impl IntakeCounts {
+    /// Readings that stand in the quarantine: set aside by a rule, or joined and in conflict.
+    #[must_use]
+    pub const fn quarantined(&self) -> u64 {
+        self.conflict + self.rejected
+    }
+
+    /// Whether each reading that was offered became one thing, and one only.
+    #[must_use]
+    pub const fn is_balanced(&self) -> bool {
+        let dealt_with = self.accepted + self.duplicate + self.corrected + self.quarantined();
+        self.offered == dealt_with + self.refused
+    }
+
     /// Adds another step's.
     pub fn add(&mut self, part: &Self) {
         self.offered += part.offered;
@@ -241,6 +270,14 @@ impl IntakeCounts {
             refused: reader.u64("refused")?,
         })
     }
+}
+
+/// The events of a record: there are some.
+fn read_events(reader: &mut Reader<'_>) -> Result<Vec<MeterEvent>, CodecError> {
+    let at = reader.at();
+    let size = usize::try_from(reader.u32("events size")?).unwrap_or(usize::MAX);
+    let events = decode_events(reader.raw("events", size)?)?;
+    if events.is_empty() { Err(reader.refuse("events", at)) } else { Ok(events) }
 }
 
 fn check_count(what: &'static str, count: usize, max: u32) -> Result<(), IntakeRecordError> {

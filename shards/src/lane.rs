@@ -12,8 +12,12 @@
 use std::mem;
 
 use tallywatt_core::calendar::UtcSeconds;
+use tallywatt_core::day_block::BlockKey;
 use tallywatt_core::label::UsagePointId;
+use tallywatt_core::layer::Origin;
+use tallywatt_core::meter_event::MeterEvent;
 use tallywatt_core::quality::Quality;
+use tallywatt_core::reading::Issued;
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::Rejection;
 use tallywatt_ledger::day_pack::{Header, PackedDay, Qualities};
@@ -54,11 +58,57 @@ pub struct RunHead {
     pub line_step: u8,
 }
 
+/// What is to be done with values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// A source delivers them.
+    Deliver,
+    /// A source, or a person, takes back these very values.
+    Withdraw,
+    /// A person sets them, and takes back what stood there.
+    Edit,
+    /// They were delivered, held back, and are let pass.
+    Approve,
+}
+
+/// What is said of values beside what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// What is to be done with them.
+    pub intent: Intent,
+    /// Of which issue they are; of an edit, when it was made.
+    pub issued: Issued,
+    /// Why, by whom, when.
+    pub origin: Origin,
+}
+
+impl Mark {
+    /// Values of which nothing is said.
+    pub const PLAIN: Self = Self::delivered(Issued::UNSAID);
+
+    /// Values that a source delivers in an issue.
+    #[must_use]
+    pub const fn delivered(issued: Issued) -> Self {
+        Self { intent: Intent::Deliver, issued, origin: Origin::DELIVERY }
+    }
+
+    /// Values of an issue that their source takes back.
+    #[must_use]
+    pub const fn withdrawn(issued: Issued) -> Self {
+        Self { intent: Intent::Withdraw, issued, origin: Origin::WITHDRAWN_BY_SOURCE }
+    }
+}
+
+/// Number of [`Mark::PLAIN`] in a lane.
+const PLAIN: u32 = 0;
+
 /// A run in its lane, and where its values are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LaneRun {
     pub(crate) head: RunHead,
     pub(crate) partition: u8,
+    /// [`PLAIN`], or the number of its mark among those of its lane, from 1.
+    mark: u32,
     pub(crate) start: usize,
     pub(crate) value_count: usize,
 }
@@ -158,6 +208,8 @@ pub struct Outcome {
     pub packs: Vec<u8>,
     /// Where each partition's are.
     pub parts: Vec<DayPart>,
+    /// What is new beside them: what became of days that are not plain, as it stands then, and what is of no day.
+    pub events: Vec<MeterEvent>,
     /// Where in the record the packs begin; said by whoever wrote it.
     pub packs_start: usize,
 }
@@ -169,6 +221,9 @@ pub struct Lane {
     pub(crate) days: Vec<LaneDays>,
     pub(crate) runs: Vec<LaneRun>,
     pub(crate) values: Vec<i64>,
+    marks: Vec<Mark>,
+    /// What came that is no value.
+    pub(crate) events: Vec<MeterEvent>,
     /// What a worker made of it.
     pub outcome: Outcome,
 }
@@ -178,12 +233,50 @@ impl Lane {
         self.days.iter_mut().for_each(LaneDays::clear);
         self.runs.clear();
         self.values.clear();
-        let Outcome { counts, rejections, packs, parts, packs_start } = &mut self.outcome;
+        self.marks.clear();
+        self.events.clear();
+        let Outcome { counts, rejections, packs, parts, events, packs_start } = &mut self.outcome;
         (*counts, *packs_start) = (IntakeCounts::default(), 0);
         rejections.clear();
         packs.clear();
         parts.clear();
+        events.clear();
     }
+
+    /// The number of a mark, which is noted if it is not the last one.
+    fn number_of(&mut self, mark: &Mark) -> u32 {
+        if *mark == Mark::PLAIN {
+            return PLAIN;
+        }
+        if self.marks.last() != Some(mark) {
+            self.marks.push(*mark);
+        }
+        u32::try_from(self.marks.len()).expect("a chunk is below 4 GiB")
+    }
+
+    /// What is said of a run.
+    pub(crate) fn mark_of(marks: &[Mark], run: &LaneRun) -> Mark {
+        match run.mark {
+            PLAIN => Mark::PLAIN,
+            number => marks[number as usize - 1],
+        }
+    }
+
+    /// Its runs with their marks, their values, and what goes out.
+    pub(crate) fn parts(&mut self) -> LaneParts<'_> {
+        let Self { days, runs, values, marks, events, outcome } = self;
+        LaneParts { days, runs, values, marks, events, outcome }
+    }
+}
+
+/// The parts of a lane, each for itself.
+pub(crate) struct LaneParts<'a> {
+    pub(crate) days: &'a [LaneDays],
+    pub(crate) runs: &'a mut [LaneRun],
+    pub(crate) values: &'a [i64],
+    pub(crate) marks: &'a [Mark],
+    pub(crate) events: &'a mut Vec<MeterEvent>,
+    pub(crate) outcome: &'a mut Outcome,
 }
 
 /// How many days are routed at once.
@@ -221,8 +314,11 @@ pub struct Chunk<B = ()> {
     pub lanes: Vec<Lane>,
     /// The record it was written ahead in; said by whoever wrote it.
     pub written: Option<RecordPlace>,
+    /// What is said of what comes next.
+    mark: Option<Mark>,
     reading_count: usize,
     frame_count: usize,
+    event_count: usize,
     staged: Staged,
     recent_point: Option<(UsagePointId, u8)>,
 }
@@ -242,10 +338,30 @@ impl<B: Default> Chunk<B> {
         self.frame_count
     }
 
+    /// Events of no day in it so far.
+    #[must_use]
+    pub const fn event_count(&self) -> usize {
+        self.event_count
+    }
+
     /// Readings in it so far.
     #[must_use]
     pub const fn reading_count(&self) -> usize {
         self.reading_count
+    }
+
+    /// What comes from here on is meant so.
+    pub fn mark(&mut self, mark: Mark) {
+        self.mark = Some(mark).filter(|mark| *mark != Mark::PLAIN);
+    }
+
+    /// Routes to its lane what is no value.
+    pub fn push_event(&mut self, event: MeterEvent) {
+        // What is of no usage point may lie anywhere.
+        let partition = event.usage_point().map_or(0, |usage_point| self.partition_of(&usage_point));
+        let shard = shard_of(partition, self.lanes.len());
+        self.lanes[shard].events.push(event);
+        self.event_count += 1;
     }
 
     /// Routes a run to its lane.
@@ -257,9 +373,10 @@ impl<B: Default> Chunk<B> {
         let start = lane.values.len();
         lane.values.extend_from_slice(values_wh);
         self.reading_count += value_count;
+        let mark = self.mark.as_ref().map_or(PLAIN, |mark| lane.number_of(mark));
         match lane.runs.last_mut() {
-            Some(last) if goes_on(last, &head) => last.value_count += value_count,
-            _ => lane.runs.push(LaneRun { head, partition, start, value_count }),
+            Some(last) if last.mark == mark && goes_on(last, &head) => last.value_count += value_count,
+            _ => lane.runs.push(LaneRun { head, partition, mark, start, value_count }),
         }
     }
 
@@ -286,6 +403,9 @@ impl<B: Default> Chunk<B> {
     /// # Panics
     /// If there are fewer bits or qualities than the header states.
     pub fn push_day(&mut self, day: &PackedDay<'_>, line: u64) {
+        if self.mark.is_some() {
+            return self.push_marked_day(day, line);
+        }
         if self.staged.headers.len() == STAGED_COUNT {
             self.settle();
         }
@@ -295,14 +415,44 @@ impl<B: Default> Chunk<B> {
         self.staged.days.push(line, day);
     }
 
+    /// Routes a day of which something is said as the runs of its values.
+    fn push_marked_day(&mut self, day: &PackedDay<'_>, line: u64) {
+        let mut frame = vec![0; day.leaf_size()];
+        day.write_leaf(&mut frame);
+        let BlockKey { usage_point, register, .. } = LeafKey::of_header(day.header).block_key();
+        let grid = day_slot::grid_of(day.header);
+        let (values, codes) = day_slot::parts(&frame);
+        let mut at = 0;
+        for same in codes.chunk_by(|a, b| a == b) {
+            let quality = Quality::from_code(same[0]).expect("frames are checked before they are held");
+            let steps = i64::try_from(at).expect("a day has at most 300 intervals");
+            let head = RunHead {
+                usage_point,
+                register,
+                start: grid.start.plus(steps * i64::from(grid.interval_minutes) * 60),
+                interval_minutes: grid.interval_minutes,
+                quality,
+                first_line: line,
+                line_step: 0,
+            };
+            let own = values[at..at + same.len()].iter();
+            let values_wh: Vec<i64> = own.map(|bytes| i32::from_le_bytes(*bytes).into()).collect();
+            if quality != Quality::Missing {
+                self.push_run(head, &values_wh);
+            }
+            at += same.len();
+        }
+    }
+
     /// Empties it; the buffers keep their memory.
     pub fn clear(&mut self) {
         self.rejections.clear();
         self.lanes.iter_mut().for_each(Lane::clear);
         self.written = None;
+        self.mark = None;
         self.staged.clear();
         (self.sequence, self.cursor) = (0, 0);
-        (self.reading_count, self.frame_count) = (0, 0);
+        (self.reading_count, self.frame_count, self.event_count) = (0, 0, 0);
     }
 }
 
@@ -342,6 +492,15 @@ impl<B> Chunk<B> {
         let mut all = mem::take(&mut self.rejections);
         self.lanes.iter_mut().for_each(|lane| all.append(&mut lane.outcome.rejections));
         all.sort_by(|a, b| (a.line, a.code, &a.raw).cmp(&(b.line, b.code, &b.raw)));
+        all
+    }
+
+    /// Everything new beside days, in order, so that the number of shards does not show.
+    pub fn take_events(&mut self) -> Vec<MeterEvent> {
+        let mut all = Vec::new();
+        self.lanes.iter_mut().for_each(|lane| all.append(&mut lane.outcome.events));
+        all.sort_unstable();
+        all.dedup();
         all
     }
 

@@ -31,6 +31,7 @@ pub mod in_order;
 pub mod intake_record;
 pub mod key_filter;
 pub mod lane;
+pub mod layered;
 pub mod let_go;
 pub mod partition_sealer;
 pub mod pipeline;

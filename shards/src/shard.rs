@@ -16,24 +16,28 @@
 
 mod lane_intake;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use tallywatt_core::calendar::Zone;
-use tallywatt_core::day_block::{BlockKey, MergeCounts};
-use tallywatt_core::reading::Source;
+use tallywatt_core::day_block::{BlockKey, DayBlock, MergeCounts};
+use tallywatt_core::day_layers::{DayLayers, DayState};
+use tallywatt_core::meter_event::MeterEvent;
+use tallywatt_core::reading::{Issued, Source};
+use tallywatt_core::vee::guard::ReplacementGuard;
 use tallywatt_core::vee::judge::Limits;
 use tallywatt_ledger::codec::CodecError;
-use tallywatt_ledger::day_leaf::LeafTag;
+use tallywatt_ledger::day_leaf::{DayLeaf, LeafTag};
 use tallywatt_ledger::day_pack::{PackReader, PackWriter};
 use tallywatt_ledger::frame::check_day;
 use tallywatt_ledger::leaf_key::LeafKey;
-use tallywatt_ledger::seal::PARTITION_COUNT;
+use tallywatt_ledger::seal::{PARTITION_COUNT, partition_of};
 
 use crate::day_slot;
 use crate::day_table::{DayTable, Slot};
 use crate::durable::DurableError;
 use crate::in_order::InOrder;
-use crate::lane::{DayPart, Lane, Outcome};
+use crate::lane::{DayPart, Lane, LaneParts, Outcome};
+use crate::layered::Layered;
 use crate::let_go::{LetGo, LetGoError, each_frame};
 use crate::shard::lane_intake::LaneIntake;
 use crate::write_ahead::{RecordPlace, WriteAheadReader};
@@ -66,6 +70,9 @@ pub enum ReplayError {
     /// They are not what was written.
     #[error("days written ahead are damaged: {0}")]
     Damaged(#[from] CodecError),
+    /// The layers of a day are not in their one form.
+    #[error("the layers of {} on {} are not in order", .0.usage_point, .0.day)]
+    Layers(BlockKey),
     /// A day is known on another grid.
     #[error("a recovered day of {} on {} does not fit the ones before it", .0.usage_point, .0.day)]
     Grid(BlockKey),
@@ -87,6 +94,29 @@ pub trait EarlierDays: Sync {
     /// # Errors
     /// [`DurableError`] if the disk fails: then nothing more may be judged.
     fn find(&self, partition: u8, key: &LeafKey) -> Result<Option<SealedDay>, DurableError>;
+
+    /// What is known of a sealed day beside its block; nothing if it is plain.
+    ///
+    /// # Errors
+    /// [`DurableError`], as above.
+    fn state(&self, _partition: u8, _key: &LeafKey) -> Result<Option<DayState>, DurableError> {
+        Ok(None)
+    }
+
+    /// Whether an event that is of no day is sealed.
+    fn holds(&self, _event: &MeterEvent) -> bool {
+        false
+    }
+
+    /// What bills used of a day, in watt-hours an interval, and how far from it a value may be that replaces one.
+    fn billed(&self, _key: &LeafKey) -> Option<(Vec<i32>, ReplacementGuard)> {
+        None
+    }
+
+    /// Whether bills used any day: else nobody is asked for [`EarlierDays::billed`].
+    fn has_billed(&self) -> bool {
+        false
+    }
 }
 
 /// No days are sealed.
@@ -105,6 +135,9 @@ pub struct Shard {
     table: DayTable,
     let_go: LetGo,
     in_order: InOrder,
+    layered: Layered,
+    /// What the record that is being replayed says of its days.
+    replayed: BTreeMap<LeafKey, DayState>,
     /// The last day of each partition, wherever it is: a later one is nowhere but among the sealed.
     last: Vec<Option<LeafKey>>,
     reader: Option<WriteAheadReader>,
@@ -121,6 +154,8 @@ impl Default for Shard {
             table: DayTable::default(),
             let_go: LetGo::default(),
             in_order: InOrder::default(),
+            layered: Layered::default(),
+            replayed: BTreeMap::new(),
             last: vec![None; PARTITION_COUNT],
             reader: None,
             memory_size_max: usize::MAX,
@@ -153,6 +188,8 @@ impl Shard {
         self.table.clear();
         self.let_go.clear();
         self.in_order.clear();
+        self.layered.clear();
+        self.replayed.clear();
         self.last.fill(None);
         self.open.clear();
     }
@@ -167,6 +204,29 @@ impl Shard {
     #[must_use]
     pub const fn in_order(&self) -> &InOrder {
         &self.in_order
+    }
+
+    /// What is known beside the days.
+    #[must_use]
+    pub const fn layered(&self) -> &Layered {
+        &self.layered
+    }
+
+    /// The frame of a day that is not among those in order, as it stands; nothing if it is not here.
+    ///
+    /// # Errors
+    /// [`LetGoError`].
+    pub(crate) fn newest_frame(
+        &self,
+        partition: u8,
+        key: &LeafKey,
+        reader: Option<&WriteAheadReader>,
+    ) -> Result<Option<Vec<u8>>, LetGoError> {
+        match (self.table.find(key), reader) {
+            (Some(slot), _) => Ok(Some(self.table.frame(slot).to_vec())),
+            (None, Some(reader)) => self.let_go.find(partition, key, reader),
+            (None, None) => Ok(None),
+        }
     }
 
     /// Remembers that a lane was dealt with whose days are not durable yet.
@@ -222,9 +282,12 @@ impl Shard {
         rules: &Rules<'_>,
         earlier: &dyn EarlierDays,
     ) -> Result<(), ShardError> {
-        let Lane { days, runs, values, outcome } = lane;
+        let LaneParts { days, runs, values, marks, events, outcome } = lane.parts();
         let mut intake = LaneIntake::new(self, rules, earlier, outcome);
-        for (partition, days) in (0..=u8::MAX).zip(&*days) {
+        for event in events.drain(..) {
+            intake.event(event);
+        }
+        for (partition, days) in (0..=u8::MAX).zip(days) {
             for (line, day) in days.each() {
                 intake.day((partition, line), &day)?;
             }
@@ -234,11 +297,36 @@ impl Shard {
         runs.sort_by_key(|run| run.partition);
         for same in runs.chunk_by(|a, b| a.partition == b.partition) {
             for run in same {
-                intake.run(run, &values[run.start..][..run.value_count])?;
+                let mark = Lane::mark_of(marks, run);
+                intake.run(run, &mark, &values[run.start..][..run.value_count])?;
             }
             intake.close_part();
         }
         self.pack_touched(outcome);
+        outcome.events.append(&mut self.layered.take_fresh());
+        Ok(())
+    }
+
+    /// Takes in the events of a record that was acknowledged before, before its packs: with them the packs are
+    /// read. Events of other shards' usage points are not to be among them.
+    ///
+    /// # Errors
+    /// [`ReplayError`]: the shard is worth nothing then.
+    pub fn replay_events(&mut self, events: &[MeterEvent]) -> Result<(), ReplayError> {
+        self.replayed.clear();
+        for same in events.chunk_by(|a, b| a.day_of_state().is_some() && a.day_of_state() == b.day_of_state())
+        {
+            let Some(day) = same[0].day_of_state() else {
+                same.iter().cloned().for_each(|event| self.layered.replay(event));
+                continue;
+            };
+            let state = DayState::of_events(same).ok_or(ReplayError::Layers(day))?;
+            let (key, partition) = (LeafKey::new(&day), partition_of(&day.usage_point));
+            if let DayState::Layered(layers) = &state {
+                self.unite(partition, key, layers).map_err(ReplayError::Grid)?;
+            }
+            self.replayed.insert(key, state);
+        }
         Ok(())
     }
 
@@ -280,6 +368,7 @@ impl Shard {
                 let header = check_day(&pack.packed())?;
                 let key = LeafKey::of_header(pack.header());
                 is_in_order &= header.missing_count == 0 && Some(key) > before;
+                is_in_order &= self.replayed.is_empty() || !self.replayed.contains_key(&key);
                 let (first, last) = range.unwrap_or((key, key));
                 range = Some((key.min(first), key.max(last)));
                 before = Some(key);
@@ -297,6 +386,15 @@ impl Shard {
     fn join(&mut self, partition: u8, frame: &[u8]) -> Result<(), BlockKey> {
         let header = day_slot::header_of(frame);
         let key = LeafKey::of_header(header);
+        let issued = match self.replayed.get(&key) {
+            // The frame is what the layers fold to. They are known by now, but the day may have been let go of since.
+            Some(DayState::Layered(layers)) => return self.unite(partition, key, &layers.clone()),
+            Some(DayState::Stamped(issued)) => Some(*issued),
+            None => self.layered.state(&key).map(|_| Issued::UNSAID),
+        };
+        if let Some(issued) = issued {
+            return self.unite(partition, key, &DayLayers::of(block_of(frame), issued));
+        }
         match self.table.find(&key) {
             None => {
                 self.table.insert(key, partition, frame);
@@ -310,6 +408,36 @@ impl Shard {
             }
         }
         Ok(())
+    }
+
+    /// Unites what is known of a day with layers that were acknowledged before.
+    fn unite(&mut self, partition: u8, key: LeafKey, layers: &DayLayers) -> Result<(), BlockKey> {
+        let known = match (self.layered.state(&key), self.table.find(&key)) {
+            (state, Some(slot)) => Some(DayState::layers_of(state, &block_of(self.table.frame(slot)))),
+            (Some(DayState::Layered(known)), None) => Some(known.clone()),
+            // Each copy of a day is all of it: what was let go of is in this one.
+            (_, None) => None,
+        };
+        let mut all = layers.clone();
+        if let Some(known) = known {
+            all.unite(&known).map_err(|_| key.block_key())?;
+        }
+        self.put_frame(partition, key, all.fold());
+        self.layered.replay_state(partition, key, DayState::of(all));
+        self.raise_last(partition, key);
+        Ok(())
+    }
+
+    /// Holds the block of a day as it stands, whether the day is known or not.
+    fn put_frame(&mut self, partition: u8, key: LeafKey, block: DayBlock) -> Slot {
+        let leaf = DayLeaf::frame(block);
+        match self.table.find(&key) {
+            Some(slot) => {
+                self.table.frame_mut(slot).copy_from_slice(leaf.bytes());
+                slot
+            }
+            None => self.hold(partition, key, leaf.bytes()),
+        }
     }
 
     fn raise_last(&mut self, partition: u8, key: LeafKey) {
@@ -336,6 +464,10 @@ impl Shard {
 
     fn pack_touched(&mut self, outcome: &mut Outcome) {
         let touched = self.table.take_touched();
+        let stateful = if self.layered.has_states() { touched.as_slice() } else { &[] };
+        for &slot in stateful {
+            self.layered.touch(&LeafKey::of_header(day_slot::header_of(self.table.frame(slot))));
+        }
         for same in touched.chunk_by(|a, b| self.table.partition(*a) == self.table.partition(*b)) {
             let offset = outcome.packs.len();
             for &slot in same {
@@ -354,4 +486,9 @@ impl Shard {
             });
         }
     }
+}
+
+/// The block of a frame that was checked before it was held.
+pub(in crate::shard) fn block_of(frame: &[u8]) -> DayBlock {
+    DayLeaf::decode(frame).expect("frames are checked before they are held").into_block()
 }

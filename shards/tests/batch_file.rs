@@ -6,13 +6,16 @@ mod town;
 use std::fs;
 use std::sync::OnceLock;
 
+use tallywatt_core::meter_event::MeterEvent;
+use tallywatt_core::reading::Issued;
 use tallywatt_core::register::{Flow, Register};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
+use tallywatt_ledger::meter_event_bytes::encode_events;
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree, partition_of, seal_order};
 use tallywatt_ledger::tree::{Root, verify_path};
-use tallywatt_shards::batch_file::places::places;
+use tallywatt_shards::batch_file::places::{self, places};
 use tallywatt_shards::batch_file::reader::BatchReader;
 use tallywatt_shards::batch_file::writer::BatchWriter;
 use tallywatt_shards::batch_file::{self, BatchFileError, FOOTER_SIZE, HASH_SIZE, HEADER_SIZE};
@@ -262,4 +265,48 @@ fn a_file_that_is_not_ended_is_not_there() {
     let (hash, sealed) = BatchWriter::create(&path, SealKind::Batch, 17).unwrap().finish_durably().unwrap();
     assert_eq!(hash, content_hash(&encode(SealKind::Batch, &[])));
     assert_eq!(sealed, SealedTree::seal(SealKind::Batch, &[]).unwrap().sealed());
+}
+
+/// What stands beside the leaves comes back; every flip is found, also by a liar who mends the hash, unless it is another
+/// sound set.
+#[test]
+fn events_stand_beside_the_leaves() {
+    let leaves = leaves(SealKind::Batch, 1, 1);
+    let events: Vec<MeterEvent> =
+        leaves.iter().map(|leaf| MeterEvent::Stamp { key: leaf.block().key(), issued: Issued(5) }).collect();
+    let with = |leaves: &[DayLeaf], events: &[MeterEvent]| {
+        batch_file::encode_with(SealKind::Batch, 17, (leaves, events), &secret(), &threads()).unwrap()
+    };
+    let (bytes, sealed) = with(&leaves, &events);
+    let (plain, plain_sealed) = with(&leaves, &[]);
+    assert_eq!(
+        (plain, plain_sealed),
+        (encode(SealKind::Batch, &leaves), sealed),
+        "the root is of the leaves"
+    );
+    let read = |bytes: &[u8]| batch_file::decode(bytes, &secret(), &threads()).map(|file| file.events);
+    assert_eq!(read(&bytes).unwrap(), events);
+    assert_eq!(places::events(&bytes).unwrap(), events);
+    assert_eq!(read(&with(&[], &events).0).unwrap(), events, "no leaf at all");
+    let reader = BatchReader::of(&bytes).unwrap();
+    reader.verify_all(&secret(), &threads()).unwrap();
+    let start = bytes.len() - FOOTER_SIZE - encode_events(&events).len();
+    for at in start..bytes.len() - FOOTER_SIZE {
+        let mut bent = bytes.clone();
+        bent[at] ^= 1;
+        assert!(read(&bent).is_err(), "byte {at}");
+        if let Ok(other) = read(&rehashed(bent.clone())) {
+            assert_eq!(with(&leaves, &other).0, rehashed(bent), "byte {at}");
+            assert_ne!(other, events, "byte {at}");
+        }
+    }
+    // The version says whether there are some.
+    for version in [1, 2, 4] {
+        let mut other = bytes.clone();
+        other[8] = version;
+        assert!(read(&rehashed(other)).is_err(), "version {version}");
+    }
+    let mut other = encode(SealKind::Batch, &leaves);
+    other[8] = 3;
+    assert!(read(&rehashed(other)).is_err(), "a place for events and none");
 }

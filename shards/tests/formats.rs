@@ -7,6 +7,8 @@ mod town;
 
 use tallywatt_core::day_block::DayBlock;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_core::meter_event::MeterEvent;
+use tallywatt_core::reading::Issued;
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::{Rejection, RejectionCode};
 use tallywatt_ledger::blinding::BlindingSecret;
@@ -40,22 +42,39 @@ fn golden_vectors() {
         is_finished: true,
         counts: IntakeCounts { offered: 47, accepted: 46, rejected: 1, ..IntakeCounts::default() },
         rejections: vec![Rejection::new(RejectionCode::Negative, 17, 1, b"-1")],
+        events: Vec::new(),
         packs: packs_of(&block),
     };
+    let stamp = MeterEvent::Stamp { key: block.key(), issued: Issued(7) };
+    let stamped = IntakeRecord { events: vec![stamp.clone()], ..intake.clone() };
     let payload = intake.encode().unwrap();
     let group = second_group(&payload);
     let leaf = DayLeaf::batch(block, 1, &BlindingSecret::new([7; 32]));
     let (secret, threads) = (BlindingSecret::new([7; 32]), Threads::new(1).unwrap());
-    let (batch, _) = batch_file::encode(SealKind::Batch, 17, &[leaf], &secret, &threads).unwrap();
+    let (batch, _) =
+        batch_file::encode(SealKind::Batch, 17, std::slice::from_ref(&leaf), &secret, &threads).unwrap();
+    let content = (&[leaf][..], &[stamp][..]);
+    let (stamped_batch, _) =
+        batch_file::encode_with(SealKind::Batch, 17, content, &secret, &threads).unwrap();
     assert_eq!(batch.len(), BATCH_SIZE, "header, pack, entry, summary, footer");
     let table = [
         ("intake record", payload, "658aeaefc45caeba00e2990c7ebaf9715cb02dc17d0d49e62e3b66b985fa9a47"),
         ("write-ahead group", group, "670fa6e20829ba3f6863b427699b1316a36a693a34a300cd06e2db004885c644"),
         ("batch file", batch, "9dd9c32f32dfbe51cddb1e70baa5e9edb3fded909eca5e5f47f2f77b2367270e"),
+        (
+            "intake record with events",
+            stamped.encode().unwrap(),
+            "2d78581511c6db7d0904b59789062cbfdd3a48c6cfdb293697f6f0e0a6796923",
+        ),
+        (
+            "batch file with events",
+            stamped_batch,
+            "ef60e96f61bb43feaeb4a33e143e0ab98e99d47aa14f8b72afd6b09d837a37dc",
+        ),
     ];
-    for (format, bytes, want) in table {
-        assert_eq!(content_hash(&bytes).to_string(), want, "{format}");
-    }
+    let got = table.map(|(format, bytes, want)| (format, content_hash(&bytes).to_string(), want));
+    let differing: Vec<_> = got.iter().filter(|(_, got, want)| got != want).collect();
+    assert!(differing.is_empty(), "{differing:#?}");
 }
 
 /// What stands on the disk of the second group of a log: two records, one of them the payload.

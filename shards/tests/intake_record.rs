@@ -26,6 +26,7 @@ fn intake() -> IntakeRecord {
             Rejection::new(RejectionCode::Negative, 17, 1, b"-1"),
             Rejection::new(RejectionCode::NotText, 18, 3, b"\xff\0"),
         ],
+        events: Vec::new(),
         packs: packs_of(&blocks),
     }
 }

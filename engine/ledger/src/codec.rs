@@ -198,6 +198,15 @@ impl<'a> Reader<'a> {
         Ok(part)
     }
 
+    /// All bytes that are left.
+    ///
+    /// # Errors
+    /// [`CodecError::Truncated`] if there are none.
+    pub fn rest(&mut self, field: &'static str) -> Result<&'a [u8], CodecError> {
+        let size = self.bytes.len() - self.at;
+        if size == 0 { Err(CodecError::Truncated { field, at: self.at }) } else { self.raw(field, size) }
+    }
+
     fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], CodecError> {
         let at = self.at;
         self.raw(field, N)?.try_into().map_err(|_| CodecError::Truncated { field, at })

@@ -18,6 +18,7 @@ pub mod key;
 pub mod leaf_key;
 pub mod legs;
 pub mod log;
+pub mod meter_event_bytes;
 pub mod note;
 pub mod packed_values;
 pub mod policy;

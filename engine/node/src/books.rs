@@ -14,9 +14,10 @@ pub mod records;
 
 mod billing;
 mod closing;
+mod sealed_readings;
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use tallywatt_core::account::{AccountState, OpenBill, Payment};
 use tallywatt_core::agreement::Agreement;
@@ -24,16 +25,22 @@ use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::Period;
 use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
+use tallywatt_core::day_layers::DayState;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::{AccountId, Label, UsagePointId};
+use tallywatt_core::layer::Layer;
+use tallywatt_core::meter::Installation;
+use tallywatt_core::meter_event::{MeterEvent, ReceivedRead};
 use tallywatt_core::money::Money;
+use tallywatt_core::register::Register;
 use tallywatt_core::split::RunningSplit;
 use tallywatt_core::tariff::TariffBook;
+use tallywatt_core::vee::guard::ReplacementGuard;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::command::{Command, DocumentKind, Genesis};
 use tallywatt_ledger::day_leaf::DayLeaf;
-use tallywatt_ledger::seal::{SealError, SealKind, SealedTree};
+use tallywatt_ledger::seal::{SealError, SealKind, SealedTree, seal_order};
 use tallywatt_ledger::tree::Root;
 use tallywatt_ledger::{bill_bytes, digest, document};
 use tallywatt_shards::accepted::AcceptedSet;
@@ -42,6 +49,8 @@ use tallywatt_shards::threads::Threads;
 use tallywatt_shards::{batch_file, sealing};
 
 use crate::books::records::{publication_of, read_bills, read_contracts, read_settled};
+pub use crate::books::sealed_readings::Revision;
+use crate::books::sealed_readings::SealedReadings;
 use crate::list_file::ListError;
 
 /// What a command is computed from.
@@ -108,6 +117,16 @@ pub enum BooksError {
         /// What is wrong.
         what: &'static str,
     },
+    /// What a batch says of a day beside its block does not follow from what was known.
+    #[error("batch {sequence}, {} on {}: {what}", key.usage_point, key.day)]
+    State {
+        /// The batch.
+        sequence: u64,
+        /// The day.
+        key: BlockKey,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// There is nothing to do it from.
     #[error("{0}")]
     Nothing(String),
@@ -123,14 +142,15 @@ pub enum BooksError {
 pub struct Books {
     secret: BlindingSecret,
     threads: Threads,
-    accepted: AcceptedSet,
-    revisions: HashMap<BlockKey, u8>,
+    readings: SealedReadings,
     batch_count: u64,
     tariffs: TariffBook,
     agreements: Vec<Published<Agreement>>,
     contracts: Vec<Contract>,
     periods: BTreeMap<Period, (Root, Vec<DayLeaf>)>,
     bills: BTreeMap<Period, Vec<Bill>>,
+    /// Whose readings the bills of a period used.
+    billed: BTreeMap<Period, BTreeSet<(UsagePointId, Register)>>,
     accounts: BTreeMap<AccountId, AccountState>,
     payments: BTreeMap<Label, Payment>,
     running: BTreeMap<ContentHash, RunningSplit>,
@@ -144,14 +164,14 @@ impl Books {
         Self {
             secret,
             threads,
-            accepted: AcceptedSet::new(),
-            revisions: HashMap::new(),
+            readings: SealedReadings::default(),
             batch_count: 0,
             tariffs: TariffBook::default(),
             agreements: Vec::new(),
             contracts: Vec::new(),
             periods: BTreeMap::new(),
             bills: BTreeMap::new(),
+            billed: BTreeMap::new(),
             accounts: BTreeMap::new(),
             payments: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -162,7 +182,80 @@ impl Books {
     /// What was accepted and sealed.
     #[must_use]
     pub const fn accepted(&self) -> &AcceptedSet {
-        &self.accepted
+        self.readings.accepted()
+    }
+
+    /// What was accepted when batch `batch` was the newest; nothing before the first.
+    #[must_use]
+    pub fn as_of(&self, batch: u64) -> AcceptedSet {
+        self.readings.as_of(batch)
+    }
+
+    /// Every time a register-day was sealed, the first first: what stood then, and what it followed from.
+    #[must_use]
+    pub fn history(&self, key: &BlockKey) -> Vec<Revision> {
+        self.readings.history(key)
+    }
+
+    /// What a register-day's block follows from; nothing if it was delivered once, or never contradicted.
+    #[must_use]
+    pub fn day_state(&self, key: &BlockKey) -> Option<&DayState> {
+        self.readings.state(key)
+    }
+
+    /// The reads of a usage point's registers, in order of register and time; two of one time that differ are both there.
+    pub fn register_reads(&self, usage_point: &UsagePointId) -> impl Iterator<Item = &ReceivedRead> {
+        self.readings.reads(usage_point)
+    }
+
+    /// The meters of a usage point, in order of register and time.
+    pub fn installations(&self, usage_point: &UsagePointId) -> impl Iterator<Item = &Installation> {
+        self.readings.installations(usage_point)
+    }
+
+    /// The sealed corrections that wait, by what they are known by.
+    pub fn pending(&self) -> impl Iterator<Item = (&ContentHash, &Layer)> {
+        let is_open =
+            |hash: &ContentHash| !self.readings.approvals().iter().any(|approval| approval.layer == *hash);
+        self.readings.pending().iter().filter(move |(hash, _)| is_open(hash))
+    }
+
+    /// Everything sealed that is no leaf, in order: what days that are not plain follow from, and what is of no day. It
+    /// depends on what was sealed, not on how it was cut.
+    #[must_use]
+    pub fn events(&self) -> Vec<MeterEvent> {
+        self.readings.events()
+    }
+
+    /// Whether an event that is of no day is sealed.
+    #[must_use]
+    pub fn holds(&self, event: &MeterEvent) -> bool {
+        self.readings.holds(event)
+    }
+
+    /// What the bills of a closed period used of a day, in watt-hours an interval; nothing if none used it.
+    #[must_use]
+    pub fn billed(&self, key: &BlockKey) -> Option<Vec<i32>> {
+        let period = key.day.period();
+        if !self.billed.get(&period)?.contains(&(key.usage_point, key.register)) {
+            return None;
+        }
+        let (_, leaves) = self.periods.get(&period)?;
+        let order = |leaf: &DayLeaf| seal_order(&leaf.block().key());
+        let at = leaves.binary_search_by_key(&seal_order(key), order).ok()?;
+        Some(leaves[at].block().values_wh().to_vec())
+    }
+
+    /// Whether any bill is issued.
+    #[must_use]
+    pub fn has_billed(&self) -> bool {
+        !self.billed.is_empty()
+    }
+
+    /// How far from a billed value a measurement may be and replace it by itself.
+    #[must_use]
+    pub fn replacement_guard(&self) -> ReplacementGuard {
+        ReplacementGuard::default()
     }
 
     /// Published tariffs.
@@ -222,7 +315,7 @@ impl Books {
     /// How many times a register-day was sealed.
     #[must_use]
     pub fn revision(&self, key: &BlockKey) -> Option<u8> {
-        self.revisions.get(key).copied()
+        self.readings.revision(key)
     }
 
     /// The batch file that seals these blocks as the next batch: the plain way, which `Intake::batch_file` must equal.
@@ -230,7 +323,19 @@ impl Books {
     /// # Errors
     /// [`BooksError::Nothing`] without blocks, [`BooksError::Conflict`] after 255 revisions of a day.
     pub fn batch_file<D: Borrow<DayBlock> + Sync>(&self, blocks: &[D]) -> Result<Vec<u8>, BooksError> {
-        if blocks.is_empty() {
+        self.batch_file_with(blocks, &[])
+    }
+
+    /// The same, with what stands beside the leaves, in order.
+    ///
+    /// # Errors
+    /// As [`Books::batch_file`].
+    pub fn batch_file_with<D: Borrow<DayBlock> + Sync>(
+        &self,
+        blocks: &[D],
+        events: &[MeterEvent],
+    ) -> Result<Vec<u8>, BooksError> {
+        if blocks.is_empty() && events.is_empty() {
             return Err(BooksError::Nothing("no reading is new since the last batch".into()));
         }
         if let Some(block) =
@@ -245,7 +350,8 @@ impl Books {
         let revision_of = |key: &BlockKey| self.revision(key).map_or(0, |last| last.saturating_add(1));
         let leaves = sealing::leaves_of(blocks, SealKind::Batch, &self.secret, revision_of, &self.threads);
         let sequence = self.batch_count + 1;
-        Ok(batch_file::encode(SealKind::Batch, sequence, &leaves, &self.secret, &self.threads)?.0)
+        let content = (leaves.as_slice(), events);
+        Ok(batch_file::encode_with(SealKind::Batch, sequence, content, &self.secret, &self.threads)?.0)
     }
 
     /// Reads a batch or period file of this ledger, and checks all there is.
@@ -322,14 +428,8 @@ impl Books {
                 }
             }
             Command::Batch(commit) => {
-                for leaf in self.decode_sealed(file)?.leaves {
-                    self.revisions.insert(leaf.block().key(), leaf.revision());
-                    let key = leaf.block().key();
-                    self.accepted.merge(leaf.into_block()).map_err(|_| {
-                        BooksError::Conflict(format!("{} on {} changed its grid", key.usage_point, key.day))
-                    })?;
-                }
-                self.accepted.take_touched();
+                let batch = self.decode_sealed(file)?;
+                self.readings.absorb(batch)?;
                 self.batch_count = commit.sequence;
             }
             Command::Period(commit) => {
@@ -383,6 +483,8 @@ impl Books {
             });
         }
         self.bills.insert(period, bills);
+        let used = self.contracts.iter().map(|contract| (contract.usage_point, contract.register));
+        self.billed.insert(period, used.collect());
         Ok(())
     }
 

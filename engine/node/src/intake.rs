@@ -12,6 +12,7 @@
 //! An import is known by the hash of the file's bytes, its member in an archive and the profile's text. A
 //! finished one is not read again: repeating it changes nothing.
 
+mod by_hand;
 mod chunk;
 mod import;
 mod report;
@@ -28,6 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_core::meter_event::MeterEvent;
 use tallywatt_core::rejection::Rejection;
 use tallywatt_ingest::blocks::DAY_BLOCK_SIZE;
 use tallywatt_ingest::container::each_member;
@@ -35,6 +37,7 @@ use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
 use tallywatt_ledger::codec::Writer;
 use tallywatt_ledger::digest::content_hash;
+use tallywatt_ledger::seal::partition_of;
 use tallywatt_shards::cut::CutError;
 use tallywatt_shards::durable::{self, DurableError};
 use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord, IntakeRecordError, parts_of};
@@ -44,7 +47,10 @@ use tallywatt_shards::shard::{ReplayError, Shard, ShardError};
 use tallywatt_shards::write_ahead::{Record, WriteAhead, WriteAheadError, WriteAheadLimits};
 
 use crate::books::Books;
-pub use crate::intake::chunk::{CHUNK_FRAME_COUNT, CHUNK_READING_COUNT, CHUNK_REJECTION_COUNT};
+pub use crate::intake::by_hand::{ByHand, Delivery, Values};
+pub use crate::intake::chunk::{
+    CHUNK_EVENT_COUNT, CHUNK_FRAME_COUNT, CHUNK_READING_COUNT, CHUNK_REJECTION_COUNT,
+};
 use crate::intake::import::{Decoded, Member};
 pub use crate::intake::report::{ImportEnd, ImportReport, Progress};
 use crate::intake::report::{refused, report};
@@ -262,7 +268,12 @@ impl Intake {
         let known = |intake: &Self| intake.imports.get(&member.id).cloned().unwrap_or_default();
         match decoded {
             Decoded::InOnePiece => unreachable!("decoded in one piece already"),
-            Decoded::Refused(refusal) => Ok(refused(member.name, known(self).counts, &refusal)),
+            Decoded::Refused(refusal, dropped) => {
+                let mut counts = known(self).counts;
+                counts.offered += dropped;
+                counts.refused += dropped;
+                Ok(refused(member.name, counts, &refusal))
+            }
             Decoded::Done(summary) if summary.stopped => {
                 let import = known(self);
                 let end = ImportEnd::Interrupted(import.cursor);
@@ -305,9 +316,9 @@ impl Intake {
         });
         match (visited, decoded) {
             (Err(Visit::Failed(error)), _) => Err(error),
-            (Err(Visit::Refused(refusal)), _) => Ok(Decoded::Refused(refusal)),
+            (Err(Visit::Refused(refusal)), _) => Ok(Decoded::Refused(refusal, 0)),
             (Ok(()), Some(decoded)) => Ok(decoded),
-            (Ok(()), None) => Ok(Decoded::Refused(FileRefusal::Empty)),
+            (Ok(()), None) => Ok(Decoded::Refused(FileRefusal::Empty, 0)),
         }
     }
 
@@ -388,6 +399,7 @@ fn remembered(id: &ContentHash, import: &Import) -> impl Iterator<Item = Result<
             is_finished: import.is_finished,
             counts: if at == last { import.counts } else { IntakeCounts::default() },
             rejections: part.to_vec(),
+            events: Vec::new(),
             packs: Vec::new(),
         };
         Ok((INTAKE_KIND, record.encode()?))
@@ -402,12 +414,26 @@ fn recover(
 ) -> Result<(), IntakeError> {
     let intake = IntakeRecord::decode(record.payload)?;
     let packs_start = record.payload.len() - intake.packs.len();
+    replay_events(shards, &intake.events)?;
     for (partition, range) in parts_of(&intake.packs)? {
         let start = u32::try_from(packs_start + range.start).expect("a record is below 4 GiB");
         let shard = shard_of(partition, shards.len());
         shards[shard].replay(partition, &intake.packs[range], (record.place, start))?;
     }
     remember(imports, intake);
+    Ok(())
+}
+
+/// Gives each shard the events of its usage points, also none: the packs are read with them.
+fn replay_events(shards: &mut [Shard], events: &[MeterEvent]) -> Result<(), IntakeError> {
+    let mut own = vec![Vec::new(); shards.len()];
+    for event in events {
+        let partition = event.usage_point().map_or(0, |usage_point| partition_of(&usage_point));
+        own[shard_of(partition, shards.len())].push(event.clone());
+    }
+    for (shard, own) in shards.iter_mut().zip(own) {
+        shard.replay_events(&own)?;
+    }
     Ok(())
 }
 

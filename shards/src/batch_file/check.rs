@@ -19,6 +19,7 @@ impl BatchReader<'_> {
     /// [`BatchFileError`] names the first damage, with partition, pack and leaf where there is one.
     pub fn verify_all(&self, secret: &BlindingSecret, threads: &Threads) -> Result<Sealed, BatchFileError> {
         self.each_partition(threads, |partition| self.check_partition(partition, secret, &mut |_| {}))?;
+        self.events()?;
         self.check_hash()?;
         Ok(self.sealed())
     }

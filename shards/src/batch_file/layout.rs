@@ -7,10 +7,14 @@ use tallywatt_ledger::day_pack::{Header, PACK_HEADER_SIZE};
 use tallywatt_ledger::seal::{PARTITION_COUNT, SealKind, Sealed, Totals};
 use tallywatt_ledger::tree::Root;
 
-use super::{BATCH_FILE_SIZE_MAX, BATCH_FILE_VERSION, BatchFileError, FOOTER_SIZE, HASH_SIZE, HEADER_SIZE};
+use super::{
+    BATCH_EVENTS_VERSION, BATCH_FILE_SIZE_MAX, BATCH_FILE_VERSION, BatchFileError, EVENTS_SIZE_MAX,
+    FOOTER_SIZE, HASH_SIZE, HEADER_SIZE,
+};
 use crate::partition_sealer::PackEntry;
 
 const MAGIC: [u8; 8] = *b"TWBATCH\n";
+const VERSION_AT: usize = MAGIC.len();
 /// Zeros behind kind, and behind the sequence number.
 const ZERO_SIZES: [usize; 2] = [6, 40];
 /// Bytes of a pack's entry in the index.
@@ -24,26 +28,29 @@ const PACK_SIZE_MIN: usize = PACK_HEADER_SIZE + 2;
 const _: () = assert!(FOOTER_SIZE == 3 * 8 + 32 + TOTALS_SIZE + HASH_SIZE);
 const _: () = assert!(HEADER_SIZE == MAGIC.len() + 2 + 8 + ZERO_SIZES[0] + ZERO_SIZES[1]);
 
-pub(super) fn header(kind: SealKind, sequence: u64) -> Vec<u8> {
+pub(super) fn header(kind: SealKind, sequence: u64, version: u8) -> Vec<u8> {
     let mut writer = Writer::default();
-    writer.raw(&MAGIC).u8(BATCH_FILE_VERSION).u8(kind_code(kind)).raw(&[0; ZERO_SIZES[0]]);
+    writer.raw(&MAGIC).u8(version).u8(kind_code(kind)).raw(&[0; ZERO_SIZES[0]]);
     writer.u64(sequence).raw(&[0; ZERO_SIZES[1]]);
     let bytes = writer.finish();
     assert_eq!(bytes.len(), HEADER_SIZE, "the header is 64 bytes");
     bytes
 }
 
-pub(super) fn read_header(bytes: &[u8]) -> Result<(SealKind, u64), CodecError> {
+/// Kind and sequence, and whether the file has events.
+pub(super) fn read_header(bytes: &[u8]) -> Result<(SealKind, u64, bool), CodecError> {
     let mut reader = Reader::new(bytes);
     if reader.raw("magic", MAGIC.len())? != MAGIC {
         return Err(reader.refuse("magic", 0));
     }
-    if reader.u8("version")? != BATCH_FILE_VERSION {
-        return Err(reader.refuse("version", 8));
-    }
+    let has_events = match reader.u8("version")? {
+        BATCH_FILE_VERSION => false,
+        BATCH_EVENTS_VERSION => true,
+        _ => return Err(reader.refuse("version", VERSION_AT)),
+    };
     let kind = match reader.u8("kind")? {
         1 => SealKind::Batch,
-        2 => SealKind::Period,
+        2 if !has_events => SealKind::Period,
         _ => return Err(reader.refuse("kind", 9)),
     };
     if reader.raw("zero", ZERO_SIZES[0])? != [0; ZERO_SIZES[0]] {
@@ -53,7 +60,7 @@ pub(super) fn read_header(bytes: &[u8]) -> Result<(SealKind, u64), CodecError> {
     if reader.raw("zero", ZERO_SIZES[1])? != [0; ZERO_SIZES[1]] {
         return Err(reader.refuse("zero", 24));
     }
-    Ok((kind, sequence))
+    Ok((kind, sequence, has_events))
 }
 
 const fn kind_code(kind: SealKind) -> u8 {
@@ -102,7 +109,8 @@ impl Footer {
     }
 
     /// From a file of `size` bytes: counts and offsets fit it exactly, so what is allocated for them is in the file.
-    pub fn decode(bytes: &[u8], size: u64) -> Result<(Self, ContentHash), BatchFileError> {
+    /// Between index and footer stand the events, if there are some.
+    pub fn decode(bytes: &[u8], size: u64, has_events: bool) -> Result<(Self, ContentHash), BatchFileError> {
         let (footer, hash) = Self::read(bytes).map_err(BatchFileError::Footer)?;
         let refuse = |field, at| Err(BatchFileError::Footer(CodecError::Value { field, at }));
         let packs_size = footer.index_at.checked_sub(wide(HEADER_SIZE));
@@ -117,7 +125,13 @@ impl Footer {
             return refuse("partition count", 16);
         }
         let end = footer.index_at + footer.index_size() + wide(FOOTER_SIZE);
-        if end == size { Ok((footer, hash)) } else { refuse("index offset", 0) }
+        let events_size = size.checked_sub(end);
+        if has_events && events_size == Some(0) {
+            // It ends as a file without events does.
+            return Err(BatchFileError::Header(CodecError::Value { field: "version", at: VERSION_AT }));
+        }
+        let fits = |size| if has_events { size > 0 && size <= EVENTS_SIZE_MAX } else { size == 0 };
+        if events_size.is_some_and(fits) { Ok((footer, hash)) } else { refuse("index offset", 0) }
     }
 
     /// Bytes of the index: at most a few times those of the packs.

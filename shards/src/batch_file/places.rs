@@ -2,14 +2,17 @@
 
 use std::ops::Range;
 
+use tallywatt_core::meter_event::MeterEvent;
+use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::day_pack::PackReader;
+use tallywatt_ledger::meter_event_bytes::decode_events;
 use tallywatt_ledger::packed_values::{packed_size, width_of};
 use tallywatt_ledger::seal::SealKind;
 
 use super::HEADER_SIZE;
 use super::layout::Footer;
-use crate::batch_file::{BatchFileError, FOOTER_SIZE};
+use crate::batch_file::{BATCH_EVENTS_VERSION, BatchFileError, FOOTER_SIZE};
 
 /// A packed leaf in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +38,8 @@ pub fn places(kind: SealKind, bytes: &[u8]) -> (Vec<LeafPlace>, Option<BatchFile
     let mut places = Vec::new();
     let footer_at = bytes.len().saturating_sub(FOOTER_SIZE);
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let footer = Footer::decode(&bytes[footer_at..], size).ok();
+    let has_events = bytes.get(8) == Some(&BATCH_EVENTS_VERSION);
+    let footer = Footer::decode(&bytes[footer_at..], size, has_events).ok();
     let end = footer.and_then(|(footer, _)| usize::try_from(footer.index_at).ok()).unwrap_or(footer_at);
     let (mut at, mut pack) = (HEADER_SIZE, 0);
     while at < end {
@@ -46,6 +50,19 @@ pub fn places(kind: SealKind, bytes: &[u8]) -> (Vec<LeafPlace>, Option<BatchFile
         pack += 1;
     }
     (places, None)
+}
+
+/// The events of a file, as far as its footer says where they are; none if it does not. It asks for no hashes either.
+///
+/// # Errors
+/// [`CodecError`] if they are not canonical.
+pub fn events(bytes: &[u8]) -> Result<Vec<MeterEvent>, CodecError> {
+    let footer_at = bytes.len().saturating_sub(FOOTER_SIZE);
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let has_events = bytes.get(8) == Some(&BATCH_EVENTS_VERSION);
+    let footer = Footer::decode(&bytes[footer_at..], size, has_events).ok().filter(|_| has_events);
+    let start = footer.and_then(|(footer, _)| usize::try_from(footer.index_at + footer.index_size()).ok());
+    start.map_or(Ok(Vec::new()), |start| decode_events(&bytes[start..footer_at]))
 }
 
 /// Leaf `within` of a pack, if it and those before it can be read.

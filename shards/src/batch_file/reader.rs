@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 
 use tallywatt_core::day_block::BlockKey;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_core::meter_event::MeterEvent;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::day_pack::{PACK_SIZE_MAX, PackReader};
 use tallywatt_ledger::digest::ContentHasher;
 use tallywatt_ledger::leaf_key::LeafKey;
+use tallywatt_ledger::meter_event_bytes::decode_events;
 use tallywatt_ledger::seal::{LeafProof, PARTITION_COUNT, PartitionSummary, SealKind, Sealed, partition_of};
 use tallywatt_ledger::tree::{SUBTREE_LEAF_COUNT, Tree, TreeTop};
 
@@ -40,6 +42,8 @@ pub struct BatchReader<'a> {
     first_packs: Vec<usize>,
     entries: Vec<u8>,
     index_at: u64,
+    /// Where the events stand; empty if there are none.
+    events: Range<u64>,
 }
 
 enum Source<'a> {
@@ -74,8 +78,9 @@ impl<'a> BatchReader<'a> {
             return Err(BatchFileError::Header(missing("header and footer")));
         }
         let header = source.read(0..wide(HEADER_SIZE))?;
-        let (kind, sequence) = layout::read_header(&header).map_err(BatchFileError::Header)?;
-        let (footer, stated) = Footer::decode(&source.read(size - wide(FOOTER_SIZE)..size)?, size)?;
+        let (kind, sequence, has_events) = layout::read_header(&header).map_err(BatchFileError::Header)?;
+        let (footer, stated) =
+            Footer::decode(&source.read(size - wide(FOOTER_SIZE)..size)?, size, has_events)?;
         let index = source.read(footer.index_at..footer.index_at + footer.index_size())?.into_owned();
         let pack_count = usize::try_from(footer.pack_count).expect("as many as fit the index in memory");
         let mut entries = index;
@@ -91,6 +96,7 @@ impl<'a> BatchReader<'a> {
             summaries,
             entries,
             index_at: footer.index_at,
+            events: footer.index_at + footer.index_size()..size - wide(FOOTER_SIZE),
         };
         reader.check_offsets()?;
         let is_sum = seal_summaries(kind, &reader.summaries) == Some(footer.sealed);
@@ -113,6 +119,20 @@ impl<'a> BatchReader<'a> {
     #[must_use]
     pub const fn sealed(&self) -> Sealed {
         self.sealed
+    }
+
+    /// What stands beside the leaves, in order.
+    ///
+    /// # Errors
+    /// [`BatchFileError::Events`], also of an empty set: a file without events has no place for them.
+    pub fn events(&self) -> Result<Vec<MeterEvent>, BatchFileError> {
+        if self.events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let events =
+            decode_events(&self.source.read(self.events.clone())?).map_err(BatchFileError::Events)?;
+        let none = CodecError::Value { field: "events", at: 0 };
+        if events.is_empty() { Err(BatchFileError::Events(none)) } else { Ok(events) }
     }
 
     /// One partition's summary.

@@ -3,11 +3,16 @@
 use std::path::Path;
 
 use tallywatt_core::hash::ContentHash;
+use tallywatt_core::meter_event::MeterEvent;
 use tallywatt_ledger::digest::ContentHasher;
+use tallywatt_ledger::meter_event_bytes::encode_events;
 use tallywatt_ledger::seal::{PartitionSummary, SealKind, Sealed};
 
 use super::layout::{self, ENTRY_SIZE, Footer, SUMMARY_SIZE, wide};
-use super::{BATCH_FILE_SIZE_MAX, BatchFileError, FOOTER_SIZE, all_summaries, seal_summaries};
+use super::{
+    BATCH_EVENTS_VERSION, BATCH_FILE_SIZE_MAX, BATCH_FILE_VERSION, BatchFileError, EVENTS_SIZE_MAX,
+    FOOTER_SIZE, all_summaries, seal_summaries,
+};
 use crate::durable::{DurableError, DurableFile};
 use crate::partition_sealer::{PackEntry, SealedPartition};
 
@@ -37,10 +42,13 @@ impl Sink for DurableFile {
 pub struct BatchWriter<S> {
     sink: S,
     kind: SealKind,
+    sequence: u64,
     size: u64,
     hasher: ContentHasher,
     entries: Vec<u8>,
     summaries: Vec<PartitionSummary>,
+    /// A set of events, encoded; nothing if there are none.
+    events: Vec<u8>,
 }
 
 impl BatchWriter<DurableFile> {
@@ -70,16 +78,48 @@ impl<S: Sink> BatchWriter<S> {
     /// # Errors
     /// [`BatchFileError`].
     pub fn new(sink: S, kind: SealKind, sequence: u64) -> Result<Self, BatchFileError> {
-        let mut writer = Self {
+        Ok(Self {
             sink,
             kind,
+            sequence,
             size: 0,
             hasher: ContentHasher::default(),
             entries: Vec::new(),
             summaries: Vec::new(),
-        };
-        writer.append(&layout::header(kind, sequence))?;
-        Ok(writer)
+            events: Vec::new(),
+        })
+    }
+
+    /// Gives what stands beside the leaves, in order, each once; with some the file is of the version that has them.
+    ///
+    /// # Errors
+    /// [`BatchFileError::Size`] past [`EVENTS_SIZE_MAX`].
+    ///
+    /// # Panics
+    /// If a partition was put before, or a period is sealed: it has no events of its own.
+    pub fn put_events(&mut self, events: &[MeterEvent]) -> Result<(), BatchFileError> {
+        assert!(self.size == 0, "events are given before the first partition");
+        if !events.is_empty() {
+            assert_eq!(self.kind, SealKind::Batch, "a period has no events");
+            self.events = encode_events(events);
+        }
+        let (size, max) = (wide(self.events.len()), EVENTS_SIZE_MAX);
+        if size > max { Err(BatchFileError::Size { size, max }) } else { Ok(()) }
+    }
+
+    /// Whether it has no leaf and no event.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.summaries.is_empty() && self.events.is_empty()
+    }
+
+    /// The header, once it is known whether there are events.
+    fn begin(&mut self) -> Result<(), BatchFileError> {
+        if self.size > 0 {
+            return Ok(());
+        }
+        let version = if self.events.is_empty() { BATCH_FILE_VERSION } else { BATCH_EVENTS_VERSION };
+        self.append(&layout::header(self.kind, self.sequence, version))
     }
 
     /// Adds a partition; those that are left out have no leaves.
@@ -96,6 +136,7 @@ impl<S: Sink> BatchWriter<S> {
         if partition.index.is_empty() {
             return Ok(());
         }
+        self.begin()?;
         for entry in &partition.index {
             let entry = PackEntry { offset: self.size + entry.offset, ..*entry };
             layout::write_entry(&entry, &mut self.entries);
@@ -110,6 +151,7 @@ impl<S: Sink> BatchWriter<S> {
     /// # Errors
     /// [`BatchFileError`].
     pub fn finish(mut self) -> Result<(S, ContentHash, Sealed), BatchFileError> {
+        self.begin()?;
         let sealed = seal_summaries(self.kind, &all_summaries(self.kind, &self.summaries))
             .expect("energy fits i64 Wh");
         let footer = Footer {
@@ -124,13 +166,14 @@ impl<S: Sink> BatchWriter<S> {
             assert_eq!(bytes.len(), SUMMARY_SIZE, "a summary is 203 bytes");
             tail.extend_from_slice(&bytes);
         }
+        tail.extend_from_slice(&self.events);
         tail.extend_from_slice(&footer.encode());
         self.append(&tail)?;
         let content = self.hasher.finish();
         self.append(&content.0)?;
         assert_eq!(
             self.size,
-            footer.index_at + footer.index_size() + wide(FOOTER_SIZE),
+            footer.index_at + footer.index_size() + wide(self.events.len()) + wide(FOOTER_SIZE),
             "as the footer says"
         );
         let hash = self.hasher.finish();

@@ -2,11 +2,16 @@
 //!
 //! ```text
 //!   day or run ── new or known, on the grid, within the limits, in the past ──▶ taken at once
+//!              ├─ of a day that is not plain, or makes it so ──▶ its layers          layers.rs
 //!              └─ anything else ──▶ reading by reading through the rules
 //! ```
 
+mod layers;
+
 use tallywatt_core::calendar::{LocalDay, UtcSeconds};
 use tallywatt_core::day_block::{BlockKey, DayGrid, INTERVAL_COUNT_MAX, MergeCounts};
+use tallywatt_core::day_layers::DayState;
+use tallywatt_core::meter_event::MeterEvent;
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::RawReading;
 use tallywatt_core::rejection::{Rejection, RejectionCode};
@@ -19,7 +24,7 @@ use crate::accepted::Outcome as ReadingOutcome;
 use crate::day_slot;
 use crate::day_table::Slot;
 use crate::intake_record::IntakeCounts;
-use crate::lane::{LaneRun, Outcome, RunHead};
+use crate::lane::{LaneRun, Mark, Outcome, RunHead};
 use crate::let_go::{LetGoError, each_frame};
 use crate::shard::{EarlierDays, Rules, Shard, ShardError};
 
@@ -29,6 +34,8 @@ pub(super) struct LaneIntake<'a> {
     rules: &'a Rules<'a>,
     earlier: &'a dyn EarlierDays,
     outcome: &'a mut Outcome,
+    /// Whether bills used any day.
+    has_billed: bool,
     /// The local day of the last reading: the next one is mostly of the same.
     recent: Option<LocalDay>,
     /// Room to unpack a day.
@@ -42,7 +49,15 @@ impl<'a> LaneIntake<'a> {
         earlier: &'a dyn EarlierDays,
         outcome: &'a mut Outcome,
     ) -> Self {
-        Self { shard, rules, earlier, outcome, recent: None, frame: [0; LEAF_SIZE_MAX] }
+        let has_billed = earlier.has_billed();
+        Self { shard, rules, earlier, outcome, has_billed, recent: None, frame: [0; LEAF_SIZE_MAX] }
+    }
+
+    /// Takes in what is of no day, if it is new.
+    pub(super) fn event(&mut self, event: MeterEvent) {
+        if !self.earlier.holds(&event) {
+            self.shard.layered.add(event);
+        }
     }
 
     /// Takes a day in. Days come partition by partition.
@@ -69,6 +84,9 @@ impl<'a> LaneIntake<'a> {
         if !fits || !(is_ordinary((1 << day.width) - 1) || is_ordinary(i64::from(day.max_wh()))) {
             return self.day_by_reading((partition, line), day, &key);
         }
+        if self.is_billed(&key) {
+            return self.day_by_reading((partition, line), day, &key);
+        }
         let source = self.rules.source.code();
         let is_whole = present_count == grid.interval_count;
         if is_whole && self.is_new_and_past(partition, &key)? {
@@ -92,7 +110,8 @@ impl<'a> LaneIntake<'a> {
             Some(slot) => {
                 let known = self.shard.table.frame(slot);
                 // The same day again, byte for byte but for its source: the ordinary repetition.
-                if day_slot::source_of(day_slot::header_of(known)) >= source
+                if self.shard.layered.state(&key).is_none()
+                    && day_slot::source_of(day_slot::header_of(known)) >= source
                     && is_same_but_source(known, frame)
                 {
                     let count = u64::try_from(present_count).expect("a day has at most 300 intervals");
@@ -149,7 +168,7 @@ impl<'a> LaneIntake<'a> {
                 quality,
                 line,
             };
-            self.reading(partition, &reading)?;
+            self.reading(partition, &reading, &Mark::PLAIN)?;
         }
         join_same_code(&mut self.outcome.rejections, before);
         Ok(())
@@ -158,13 +177,14 @@ impl<'a> LaneIntake<'a> {
     pub(super) fn run(
         &mut self,
         LaneRun { head: run, partition, .. }: &LaneRun,
+        mark: &Mark,
         values_wh: &[i64],
     ) -> Result<(), ShardError> {
         let mut done = 0;
         while done < values_wh.len() {
-            let taken = self.run_of_day((run, *partition), done, &values_wh[done..])?;
+            let taken = self.run_of_day((run, mark, *partition), done, &values_wh[done..])?;
             if taken == 0 {
-                self.reading(*partition, &reading_of(run, done, values_wh[done]))?;
+                self.reading(*partition, &reading_of(run, done, values_wh[done]), mark)?;
             }
             done += taken.max(1);
         }
@@ -175,7 +195,7 @@ impl<'a> LaneIntake<'a> {
     /// the ordinary.
     fn run_of_day(
         &mut self,
-        (run, partition): (&RunHead, u8),
+        (run, mark, partition): (&RunHead, &Mark, u8),
         at: usize,
         values_wh: &[i64],
     ) -> Result<usize, ShardError> {
@@ -199,7 +219,8 @@ impl<'a> LaneIntake<'a> {
             return Ok(0);
         }
         let key = LeafKey::of_header(&header);
-        if count == grid.interval_count && self.is_new_and_past(partition, &key)? {
+        let (is_plain, is_billed) = (*mark == Mark::PLAIN, self.is_billed(&key));
+        if is_plain && !is_billed && count == grid.interval_count && self.is_new_and_past(partition, &key)? {
             let mut values = [0; INTERVAL_COUNT_MAX as usize];
             for (value, &wh) in values.iter_mut().zip(values_wh) {
                 *value = value_of(wh);
@@ -209,15 +230,48 @@ impl<'a> LaneIntake<'a> {
             self.accept(count);
             return Ok(count);
         }
-        let slot = match self.find(partition, &key)? {
-            Some(slot) if day_slot::grid_of(day_slot::header_of(self.shard.table.frame(slot))) != grid => {
-                return Ok(0);
+        let known = self.find(partition, &key)?;
+        if known
+            .is_some_and(|slot| day_slot::grid_of(day_slot::header_of(self.shard.table.frame(slot))) != grid)
+        {
+            return Ok(0);
+        }
+        if !is_billed && self.is_simple(known, &key, mark, (first, values_wh, run.quality)) {
+            let slot = known.unwrap_or_else(|| self.hold_empty(partition, key, &header));
+            self.put_all(slot, run, at, first, values_wh);
+            if !is_plain && self.shard.layered.state(&key).is_none() {
+                self.shard.layered.learn(partition, key, Some(DayState::Stamped(mark.issued)));
             }
-            Some(slot) => slot,
-            None => self.hold_empty(partition, key, &header),
-        };
-        self.put_all(slot, run, at, first, values_wh);
+            return Ok(count);
+        }
+        let mut day = self.open_layers(partition, key, known, &header);
+        for (step, &wh) in values_wh.iter().enumerate() {
+            let outcome = day.put(first + step, (value_of(wh), run.quality), mark);
+            self.settle(&reading_of(run, at + step, wh), outcome);
+        }
+        self.close_layers(day, mark);
         Ok(count)
+    }
+
+    /// Whether values can be joined into the block of their day without a look at its layers: those of a plain day into one
+    /// that stays plain, or those of an issue into one that has no other.
+    fn is_simple(
+        &self,
+        known: Option<Slot>,
+        key: &LeafKey,
+        mark: &Mark,
+        (first, values_wh, quality): (usize, &[i64], Quality),
+    ) -> bool {
+        let frame = known.map(|slot| self.shard.table.frame(slot));
+        let agrees = |frame: &[u8]| day_slot::agrees(frame, first, values_wh, quality);
+        match self.shard.layered.state(key) {
+            None if *mark == Mark::PLAIN => {
+                frame.is_none_or(|frame| !day_slot::has_conflict(frame, first, values_wh, quality))
+            }
+            None => *mark == Mark::delivered(mark.issued) && frame.is_none_or(day_slot::is_blank),
+            Some(DayState::Stamped(issued)) => *mark == Mark::delivered(*issued) && frame.is_some_and(agrees),
+            Some(DayState::Layered(_)) => false,
+        }
     }
 
     fn put_all(&mut self, slot: Slot, run: &RunHead, at: usize, first: usize, values_wh: &[i64]) {
@@ -249,22 +303,28 @@ impl<'a> LaneIntake<'a> {
     }
 
     /// One reading through all the rules.
-    fn reading(&mut self, partition: u8, reading: &RawReading) -> Result<(), ShardError> {
-        let outcome = self.judged(partition, reading)?;
+    fn reading(&mut self, partition: u8, reading: &RawReading, mark: &Mark) -> Result<(), ShardError> {
+        let outcome = self.judged(partition, reading, mark)?;
+        self.settle(reading, outcome);
+        Ok(())
+    }
+
+    /// Counts what became of a reading, and keeps what is set aside.
+    fn settle(&mut self, reading: &RawReading, outcome: ReadingOutcome) {
         let counts = &mut self.outcome.counts;
         counts.offered += 1;
         let code = match outcome {
             ReadingOutcome::Accepted => {
                 counts.accepted += 1;
-                return Ok(());
+                return;
             }
             ReadingOutcome::Duplicate => {
                 counts.duplicate += 1;
-                return Ok(());
+                return;
             }
             ReadingOutcome::Corrected => {
                 counts.corrected += 1;
-                return Ok(());
+                return;
             }
             ReadingOutcome::Conflict => {
                 counts.conflict += 1;
@@ -276,10 +336,14 @@ impl<'a> LaneIntake<'a> {
             }
         };
         self.outcome.rejections.push(rejection(reading, code));
-        Ok(())
     }
 
-    fn judged(&mut self, partition: u8, reading: &RawReading) -> Result<ReadingOutcome, ShardError> {
+    fn judged(
+        &mut self,
+        partition: u8,
+        reading: &RawReading,
+        mark: &Mark,
+    ) -> Result<ReadingOutcome, ShardError> {
         use ReadingOutcome::Rejected;
         let Some(local) = self.local_day_of(reading.start) else {
             return Ok(Rejected(RejectionCode::Stamp));
@@ -305,6 +369,13 @@ impl<'a> LaneIntake<'a> {
         if quality == Quality::Missing {
             return Ok(Rejected(RejectionCode::NoValue));
         }
+        let value = (at, &[i64::from(value_wh)][..], quality);
+        if *mark != Mark::PLAIN || self.is_billed(&key) || !self.is_simple(known, &key, mark, value) {
+            let mut day = self.open_layers(partition, key, known, &header);
+            let outcome = day.put(at, (value_wh, quality), mark);
+            self.close_layers(day, mark);
+            return Ok(outcome);
+        }
         let slot = known.unwrap_or_else(|| self.hold_empty(partition, key, &header));
         let frame = self.shard.table.frame_mut(slot);
         let mut counts = MergeCounts::default();
@@ -316,12 +387,12 @@ impl<'a> LaneIntake<'a> {
         if changed {
             self.shard.table.touch(slot);
         }
-        Ok(match counts {
-            MergeCounts { accepted: 1, .. } => ReadingOutcome::Accepted,
-            MergeCounts { duplicate: 1, .. } => ReadingOutcome::Duplicate,
-            MergeCounts { corrected: 1, .. } => ReadingOutcome::Corrected,
-            _ => ReadingOutcome::Conflict,
-        })
+        Ok(reading_outcome(counts))
+    }
+
+    /// Whether bills used the day: then what replaces a value of it may have to wait.
+    fn is_billed(&self, key: &LeafKey) -> bool {
+        self.has_billed && self.earlier.billed(key).is_some()
     }
 
     /// Holds a new day without a value.
@@ -346,8 +417,11 @@ impl<'a> LaneIntake<'a> {
                 return Ok(Some(slot));
             }
         }
-        let earlier = self.earlier.find(partition, key)?;
-        Ok(earlier.map(|day| self.shard.hold(partition, *key, &day.frame)))
+        let Some(earlier) = self.earlier.find(partition, key)? else { return Ok(None) };
+        if let Some(state) = self.earlier.state(partition, key)? {
+            self.shard.layered.hold(partition, *key, state);
+        }
+        Ok(Some(self.shard.hold(partition, *key, &earlier.frame)))
     }
 
     /// Brings a day back that arrived in order. The days of its pack were delivered with it, and will be asked for with
@@ -381,6 +455,16 @@ impl<'a> LaneIntake<'a> {
         let ceiling_wh = power_max_w.saturating_mul(i64::from(grid.interval_minutes)) / 60;
         let last_start = grid.start.plus(seconds_of(last, grid.interval_minutes));
         max_wh <= ceiling_wh.min(i64::from(i32::MAX)) && last_start <= now.plus(skew_s)
+    }
+}
+
+/// What became of one value, of which one thing was counted.
+fn reading_outcome(counts: MergeCounts) -> ReadingOutcome {
+    match counts {
+        MergeCounts { accepted: 1, .. } => ReadingOutcome::Accepted,
+        MergeCounts { duplicate: 1, .. } => ReadingOutcome::Duplicate,
+        MergeCounts { corrected: 1, .. } => ReadingOutcome::Corrected,
+        _ => ReadingOutcome::Conflict,
     }
 }
 

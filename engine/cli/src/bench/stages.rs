@@ -290,6 +290,7 @@ fn appends<'i>(inputs: &'i Inputs<'_>) -> Result<Body<'i>, Failure> {
         is_finished: false,
         counts: IntakeCounts::default(),
         rejections: Vec::new(),
+        events: Vec::new(),
         packs: packs_of(&sorted),
     };
     let path = inputs.room("intake")?;

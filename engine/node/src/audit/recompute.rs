@@ -181,7 +181,12 @@ impl Run<'_> {
         }
         let leaves: Vec<DayLeaf> = places.into_iter().map(|place| place.leaf).collect();
         let (secret, threads) = (self.books.secret(), self.books.threads());
-        match batch_file::encode(SealKind::Batch, commit.sequence, &leaves, secret, threads) {
+        let events = match places::events(bytes) {
+            Ok(events) => events,
+            Err(error) => return ("events".into(), format!("they cannot be read: {error}")),
+        };
+        let content = (leaves.as_slice(), events.as_slice());
+        match batch_file::encode_with(SealKind::Batch, commit.sequence, content, secret, threads) {
             Ok((own, sealed)) if sealed == commit.sealed => {
                 let (record, what) = compare::first_difference(relative, bytes, &own);
                 (record, format!("{what} as its leaves give it"))

@@ -1,12 +1,10 @@
-//! Books: batches checked leaf by leaf against what was accepted before, and periods closed.
+//! Books: batches checked against what was accepted before, and periods closed.
 
 use std::collections::HashMap;
 
-use rayon::prelude::*;
 use tallywatt_core::calendar::{Period, Zone};
 use tallywatt_core::label::UsagePointId;
 use tallywatt_ledger::command::{BatchCommit, Command, PeriodCommit};
-use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest;
 use tallywatt_ledger::seal::SealKind;
 use tallywatt_shards::closing::close_period;
@@ -15,59 +13,26 @@ use tallywatt_shards::{batch_file, sealing};
 use crate::books::{Books, BooksError, Computed};
 
 impl Books {
-    /// Checks a batch against what was accepted before, leaf by leaf, and seals it.
+    /// Checks a batch against what was accepted before, leaf by leaf and event by event, and seals it.
     pub(super) fn seal_batch(&self, bytes: &[u8]) -> Result<BatchCommit, BooksError> {
         let file = self.decode_sealed(bytes)?;
         let sequence = file.sequence;
-        if file.kind != SealKind::Batch || sequence != self.batch_count + 1 || file.leaves.is_empty() {
+        let is_empty = file.leaves.is_empty() && file.events.is_empty();
+        if file.kind != SealKind::Batch || sequence != self.batch_count + 1 || is_empty {
             return Err(BooksError::Conflict(format!(
                 "batch file {sequence} does not follow {}",
                 self.batch_count
             )));
         }
-        let check = |(at, leaf): (usize, &DayLeaf)| {
-            self.check_leaf(leaf).map_err(|what| {
-                let key = leaf.block().key();
-                BooksError::Leaf {
-                    sequence,
-                    at,
-                    usage_point: key.usage_point,
-                    day: key.day.to_string(),
-                    what,
-                }
-            })
-        };
-        let checked: Vec<Result<(), BooksError>> =
-            self.threads.pool().install(|| file.leaves.par_iter().enumerate().map(check).collect());
-        checked.into_iter().collect::<Result<(), BooksError>>()?;
+        // That the leaves are blinded by this ledger's secret was checked with the hashes of the file.
+        self.readings.check(&file, &self.threads)?;
         Ok(BatchCommit { sequence, file: digest::content_hash(bytes), sealed: file.sealed })
-    }
-
-    /// A leaf carries its next revision, and takes back nothing accepted before. That it is blinded by this ledger's
-    /// secret was checked with the hashes of its file.
-    pub(super) fn check_leaf(&self, leaf: &DayLeaf) -> Result<(), &'static str> {
-        let key = leaf.block().key();
-        let next = self.revision(&key).map_or(Some(0), |last| last.checked_add(1));
-        if next != Some(leaf.revision()) {
-            return Err("its revision is not the next");
-        }
-        if let Some(known) = self.accepted.get(&key) {
-            let mut joined = known.clone();
-            let same_grid = joined.merge(leaf.block()).is_ok();
-            if !same_grid
-                || joined.values_wh() != leaf.block().values_wh()
-                || joined.qualities() != leaf.block().qualities()
-            {
-                return Err("it takes back readings accepted before");
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn close(&self, period: Period) -> Result<Computed, BooksError> {
         let zones = self.zones_of(period);
         let zone_of = |usage_point: &UsagePointId| &zones[usage_point];
-        let blocks = close_period(&self.accepted, period, zone_of, &self.threads);
+        let blocks = close_period(self.accepted(), period, zone_of, &self.threads);
         if blocks.is_empty() {
             return Err(BooksError::Nothing(format!("no readings of {period} are sealed")));
         }
@@ -83,7 +48,7 @@ impl Books {
     pub(super) fn zones_of(&self, period: Period) -> HashMap<UsagePointId, Zone> {
         let mut zones: HashMap<UsagePointId, Zone> =
             self.contracts.iter().map(|contract| (contract.usage_point, contract.zone.clone())).collect();
-        for block in self.accepted.blocks_of_period(period) {
+        for block in self.accepted().blocks_of_period(period) {
             zones.entry(block.key().usage_point).or_insert_with(|| {
                 let quarters = block.offset_quarters();
                 let sign = if quarters < 0 { '-' } else { '+' };

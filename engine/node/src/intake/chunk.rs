@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tallywatt_core::meter::RegisterRead;
+use tallywatt_core::meter_event::{MeterEvent, ReceivedRead};
 use tallywatt_core::reading::{Issued, RawReading};
 use tallywatt_core::rejection::Rejection;
 use tallywatt_ingest::block_decoder::{BlockEnd, BlockError};
 use tallywatt_ingest::blocks::Block;
 use tallywatt_ingest::sink::{ReadingRun, ReadingSink};
 use tallywatt_ledger::day_pack::PackedDay;
-use tallywatt_shards::lane::{Chunk, RunHead};
+use tallywatt_shards::lane::{Chunk, Mark, RunHead};
 use tallywatt_shards::pipeline::Feeder;
 
 use crate::intake::{ImportRun, Progress};
@@ -19,6 +20,8 @@ use crate::intake::{ImportRun, Progress};
 pub const CHUNK_READING_COUNT: usize = 16_384;
 /// Day frames in a chunk.
 pub const CHUNK_FRAME_COUNT: usize = 65_536;
+/// Events of no day in a chunk.
+pub const CHUNK_EVENT_COUNT: usize = 16_384;
 /// Things set aside in a chunk by its decoder.
 pub const CHUNK_REJECTION_COUNT: usize = 4_096;
 
@@ -87,10 +90,34 @@ pub(super) fn put_reading(chunk: &mut Chunk<Work>, wanted: Wanted<'_>, reading: 
     }
 }
 
+/// Takes values back; what comes next is of the issue again.
+fn put_withdrawn(chunk: &mut Chunk<Work>, wanted: Wanted<'_>, run: &ReadingRun<'_>, issued: Issued) {
+    chunk.mark(Mark::withdrawn(issued));
+    put_run(chunk, wanted, run);
+    chunk.mark(Mark::delivered(issued));
+}
+
+fn read_event(read: &RegisterRead) -> MeterEvent {
+    MeterEvent::Read(ReceivedRead { read: *read, who: None, received: None })
+}
+
+fn put_event(chunk: &mut Chunk<Work>, wanted: Wanted<'_>, event: MeterEvent, line: u64) {
+    if wanted.takes(line) {
+        chunk.push_event(event);
+    }
+}
+
 /// A sink that fills the chunk of one block.
 pub(super) struct BlockSink<'a, 'w> {
     pub(super) chunk: &'a mut Chunk<Work>,
     pub(super) wanted: Wanted<'w>,
+    issued: Issued,
+}
+
+impl<'a, 'w> BlockSink<'a, 'w> {
+    pub(super) fn new(chunk: &'a mut Chunk<Work>, wanted: Wanted<'w>) -> Self {
+        Self { chunk, wanted, issued: Issued::UNSAID }
+    }
 }
 
 impl ReadingSink for BlockSink<'_, '_> {
@@ -114,14 +141,17 @@ impl ReadingSink for BlockSink<'_, '_> {
         }
     }
 
-    fn issued(&mut self, _issued: Issued) {}
+    fn issued(&mut self, issued: Issued) {
+        self.issued = issued;
+        self.chunk.mark(Mark::delivered(issued));
+    }
 
-    fn register_read(&mut self, read: &RegisterRead, _line: u64) {
-        unreachable!("{read:?}: the formats here give interval values only");
+    fn register_read(&mut self, read: &RegisterRead, line: u64) {
+        put_event(self.chunk, self.wanted, read_event(read), line);
     }
 
     fn withdraw(&mut self, run: &ReadingRun<'_>) {
-        unreachable!("{run:?}: the formats here take nothing back");
+        put_withdrawn(self.chunk, self.wanted, run, self.issued);
     }
 
     fn reject(&mut self, rejection: Rejection) {
@@ -146,6 +176,8 @@ pub(super) struct ChunkSink<'a, 'f, 'r> {
     /// Readings in a chunk.
     pub(super) reading_count: usize,
     pub(super) last_line: u64,
+    /// What was said last: it holds for the chunks to come, too.
+    pub(super) issued: Issued,
 }
 
 impl ReadingSink for ChunkSink<'_, '_, '_> {
@@ -173,14 +205,23 @@ impl ReadingSink for ChunkSink<'_, '_, '_> {
         }
     }
 
-    fn issued(&mut self, _issued: Issued) {}
+    fn issued(&mut self, issued: Issued) {
+        self.issued = issued;
+        if let Some(chunk) = &mut self.chunk {
+            chunk.mark(Mark::delivered(issued));
+        }
+    }
 
-    fn register_read(&mut self, read: &RegisterRead, _line: u64) {
-        unreachable!("{read:?}: the formats here give interval values only");
+    fn register_read(&mut self, read: &RegisterRead, line: u64) {
+        if let Some(chunk) = &mut self.chunk {
+            put_event(chunk, self.wanted, read_event(read), line);
+        }
     }
 
     fn withdraw(&mut self, run: &ReadingRun<'_>) {
-        unreachable!("{run:?}: the formats here take nothing back");
+        if let Some(chunk) = &mut self.chunk {
+            put_withdrawn(chunk, self.wanted, run, self.issued);
+        }
     }
 
     fn reject(&mut self, rejection: Rejection) {
@@ -195,6 +236,7 @@ impl ReadingSink for ChunkSink<'_, '_, '_> {
         let run_readings = chunk.reading_count() * usize::from(chunk.frame_count() == 0);
         let is_full = run_readings >= self.reading_count
             || chunk.frame_count() >= CHUNK_FRAME_COUNT
+            || chunk.event_count() >= CHUNK_EVENT_COUNT
             || chunk.rejections.len() >= CHUNK_REJECTION_COUNT;
         if is_full {
             chunk.cursor = line.max(self.wanted.after);
@@ -202,6 +244,9 @@ impl ReadingSink for ChunkSink<'_, '_, '_> {
                 self.feeder.send(full);
             }
             self.chunk = self.feeder.take();
+            if let Some(chunk) = &mut self.chunk {
+                chunk.mark(Mark::delivered(self.issued));
+            }
             self.teller.tell();
         }
         let is_over = self.chunk.is_none() || self.teller.run.interrupt.load(Ordering::Relaxed);

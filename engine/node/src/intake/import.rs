@@ -13,6 +13,7 @@ use std::io::BufRead;
 use std::sync::atomic::Ordering;
 
 use tallywatt_core::hash::ContentHash;
+use tallywatt_core::reading::Issued;
 use tallywatt_core::vee::judge::Limits;
 use tallywatt_ingest::block_decoder::{BlockDecoder, BlockSum, split};
 use tallywatt_ingest::blocks::{Block, Blocks};
@@ -44,16 +45,16 @@ pub(super) struct Member<'a> {
 pub(super) enum Decoded {
     /// To its end, or until it was interrupted.
     Done(DecodeSummary),
-    /// The file is refused.
-    Refused(FileRefusal),
+    /// The file is refused, with so many readings that were decoded and dropped.
+    Refused(FileRefusal, u64),
     /// It has to be decoded in one piece.
     InOnePiece,
 }
 
 /// Why the committer stops.
-enum Halt {
+pub(super) enum Halt {
     Failed(IntakeError),
-    Refused(FileRefusal),
+    Refused(FileRefusal, u64),
     InOnePiece,
 }
 
@@ -71,7 +72,7 @@ impl Intake {
             return self.decode_whole(member, reader, run);
         }
         match split(run.profile, member.name, &mut *reader) {
-            Err(refusal) => Ok(Decoded::Refused(refusal)),
+            Err(refusal) => Ok(Decoded::Refused(refusal, 0)),
             Ok(Some((decoder, blocks))) => {
                 let blocks = blocks.in_blocks_of(self.limits.block_size);
                 self.decode_blocks(member, &decoder, blocks, run)
@@ -92,20 +93,25 @@ impl Intake {
         let source = |feeder: &mut Feeder<'_, Work>, run: &mut ImportRun<'_>| {
             let chunk = feeder.take();
             let teller = Teller { run, acknowledged: &acknowledged, bytes: member.bytes, told: 0 };
-            let mut sink = ChunkSink { feeder, chunk, wanted, teller, reading_count, last_line: 0 };
+            let issued = Issued::UNSAID;
+            let mut sink = ChunkSink { feeder, chunk, wanted, teller, reading_count, last_line: 0, issued };
             let summary = decode(profile, member.name, reader, &mut sink);
-            // Of a refused file the chunk at hand is dropped.
-            if let (Ok(_), Some(mut rest)) = (&summary, sink.chunk.take()) {
-                rest.cursor = sink.last_line.max(wanted.after);
-                sink.feeder.send(rest);
+            match (summary, sink.chunk.take()) {
+                (Ok(summary), Some(mut rest)) => {
+                    rest.cursor = sink.last_line.max(wanted.after);
+                    sink.feeder.send(rest);
+                    Ok(summary)
+                }
+                (Ok(summary), None) => Ok(summary),
+                // Of a refused file the chunk at hand is dropped.
+                (Err(refusal), dropped) => Err((refusal, dropped.map_or(0, |chunk| dropped_count(&chunk)))),
             }
-            summary
         };
         let decoded =
             self.pipe(member, 0, run, &acknowledged, source, &|| Box::new(|_| {}), &mut |_| Ok(()))?;
         Ok(match decoded {
             Ok(Ok(summary)) => Decoded::Done(summary),
-            Ok(Err(refusal)) => Decoded::Refused(refusal),
+            Ok(Err((refusal, dropped))) => Decoded::Refused(refusal, dropped),
             Err(halted) => halted,
         })
     }
@@ -138,14 +144,14 @@ impl Intake {
             let mut worker = decoder.worker();
             Box::new(move |chunk| {
                 let Some(block) = chunk.block.block.take() else { return };
-                chunk.block.end = Some(worker.decode(&block, &mut BlockSink { chunk, wanted }));
+                chunk.block.end = Some(worker.decode(&block, &mut BlockSink::new(chunk, wanted)));
                 chunk.block.block = Some(block);
             })
         };
         let mut settle = |chunk: &mut Chunk<Work>| match chunk.block.end.take() {
             Some(Ok(end)) => sum.add(&end).map_err(|_| Halt::InOnePiece),
             Some(Err(tallywatt_ingest::block_decoder::BlockError::Refused(refusal))) => {
-                Err(Halt::Refused(refusal))
+                Err(Halt::Refused(refusal, dropped_count(chunk)))
             }
             _ => Err(Halt::InOnePiece),
         };
@@ -153,7 +159,7 @@ impl Intake {
         let piped = self.pipe(member, decoder_count, run, &acknowledged, source, &start, &mut settle)?;
         let stopped = match piped {
             Err(halted) => return Ok(halted),
-            Ok(Err(refusal)) => return Ok(Decoded::Refused(refusal)),
+            Ok(Err(refusal)) => return Ok(Decoded::Refused(refusal, 0)),
             Ok(Ok(stopped)) => stopped,
         };
         if stopped {
@@ -162,7 +168,7 @@ impl Intake {
         }
         Ok(match sum.finish() {
             Ok(summary) => Decoded::Done(summary),
-            Err(refusal) => Decoded::Refused(refusal),
+            Err(refusal) => Decoded::Refused(refusal, 0),
         })
     }
 
@@ -191,6 +197,7 @@ impl Intake {
             imports: &mut self.imports,
             id: member.id,
             file_name: &member.file_name,
+            is_last: false,
             acknowledged,
         };
         let mut commit = |chunks: &mut [Chunk<Work>]| committer.commit(chunks, settle);
@@ -206,7 +213,7 @@ impl Intake {
             }
             Err(PipelineError::Shard(error)) => return Err(error.into()),
             Err(PipelineError::Commit(Halt::Failed(error))) => return Err(error),
-            Err(PipelineError::Commit(Halt::Refused(refusal))) => Decoded::Refused(refusal),
+            Err(PipelineError::Commit(Halt::Refused(refusal, dropped))) => Decoded::Refused(refusal, dropped),
             Err(PipelineError::Commit(Halt::InOnePiece)) => Decoded::InOnePiece,
         };
         self.refill()?;
@@ -214,7 +221,7 @@ impl Intake {
     }
 
     /// Fills the shards again with what is durable.
-    fn refill(&mut self) -> Result<(), IntakeError> {
+    pub(super) fn refill(&mut self) -> Result<(), IntakeError> {
         self.shards.iter_mut().for_each(tallywatt_shards::shard::Shard::clear);
         let (shards, mut imports) = (&mut self.shards, BTreeMap::new());
         look_through(&self.folder, &mut |record| recover(shards, &mut imports, &record))?;
@@ -231,6 +238,7 @@ impl Intake {
             is_finished: true,
             counts: IntakeCounts::default(),
             rejections: Vec::new(),
+            events: Vec::new(),
             packs: Vec::new(),
         };
         self.write_ahead.append(INTAKE_KIND, &[&record.encode()?])?;
@@ -244,17 +252,25 @@ impl Intake {
     }
 }
 
+/// Readings of a chunk that nobody has judged yet.
+fn dropped_count(chunk: &Chunk<Work>) -> u64 {
+    let rejected: u64 = chunk.rejections.iter().map(|rejection| u64::from(rejection.reading_count)).sum();
+    u64::try_from(chunk.reading_count()).unwrap_or(u64::MAX).saturating_add(rejected)
+}
+
 /// Makes chunks durable, and remembers them when they are.
-struct Committer<'a> {
-    write_ahead: &'a mut WriteAhead,
-    imports: &'a mut BTreeMap<ContentHash, Import>,
-    id: ContentHash,
-    file_name: &'a str,
-    acknowledged: &'a Acknowledged,
+pub(super) struct Committer<'a> {
+    pub(super) write_ahead: &'a mut WriteAhead,
+    pub(super) imports: &'a mut BTreeMap<ContentHash, Import>,
+    pub(super) id: ContentHash,
+    pub(super) file_name: &'a str,
+    /// Whether a chunk is all there is: then its record also ends the import.
+    pub(super) is_last: bool,
+    pub(super) acknowledged: &'a Acknowledged,
 }
 
 impl Committer<'_> {
-    fn commit(
+    pub(super) fn commit(
         &mut self,
         chunks: &mut [Chunk<Work>],
         settle: &mut (dyn FnMut(&mut Chunk<Work>) -> Result<(), Halt> + Send),
@@ -288,9 +304,10 @@ impl Committer<'_> {
             file: self.id,
             file_name: self.file_name.to_owned(),
             line_cursor: chunk.cursor,
-            is_finished: false,
+            is_finished: self.is_last,
             counts: chunk.counts(),
             rejections: chunk.take_rejections(),
+            events: chunk.take_events(),
             packs: Vec::new(),
         };
         let packs_size = chunk.lanes.iter().map(|lane| lane.outcome.packs.len()).sum();

@@ -1,6 +1,9 @@
 //! What the intake holds against what the books have sealed: the days that are new, and the batch made of them.
 
 use tallywatt_core::day_block::DayBlock;
+use tallywatt_core::day_layers::DayState;
+use tallywatt_core::meter_event::MeterEvent;
+use tallywatt_core::vee::guard::ReplacementGuard;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::leaf_key::LeafKey;
 use tallywatt_ledger::seal::SealKind;
@@ -28,6 +31,22 @@ impl EarlierDays for SealedDays<'_> {
             revision,
         }))
     }
+
+    fn state(&self, _: u8, key: &LeafKey) -> Result<Option<DayState>, DurableError> {
+        Ok(self.0.day_state(&key.block_key()).cloned())
+    }
+
+    fn holds(&self, event: &MeterEvent) -> bool {
+        self.0.holds(event)
+    }
+
+    fn billed(&self, key: &LeafKey) -> Option<(Vec<i32>, ReplacementGuard)> {
+        self.0.billed(&key.block_key()).map(|values_wh| (values_wh, self.0.replacement_guard()))
+    }
+
+    fn has_billed(&self) -> bool {
+        self.0.has_billed()
+    }
 }
 
 impl Intake {
@@ -38,8 +57,11 @@ impl Intake {
     pub fn batch_file(&self, books: &Books) -> Result<Option<Vec<u8>>, IntakeError> {
         let writer = BatchWriter::new(Vec::new(), SealKind::Batch, books.batch_count() + 1);
         let sealed = self.seal_into(books, writer.map_err(CutError::from)?)?;
-        let (bytes, _, sealed) = sealed.finish().map_err(CutError::from)?;
-        Ok((sealed.totals.leaf_count > 0).then_some(bytes))
+        if sealed.is_empty() {
+            return Ok(None);
+        }
+        let (bytes, ..) = sealed.finish().map_err(CutError::from)?;
+        Ok(Some(bytes))
     }
 
     /// Seals the days that are new into a batch file that need not fit memory.
@@ -60,6 +82,17 @@ impl Intake {
             thread_count: books.threads().count().min(SEALER_COUNT_MAX),
         };
         Ok(cut.seal(writer)?)
+    }
+
+    /// What is not sealed yet and is no day, in order: what goes beside the leaves of the next batch.
+    ///
+    /// # Errors
+    /// [`IntakeError`].
+    pub fn unsealed_events(&self, books: &Books) -> Result<Vec<MeterEvent>, IntakeError> {
+        match self.batch_file(books)? {
+            None => Ok(Vec::new()),
+            Some(bytes) => Ok(books.decode_sealed(&bytes).map_err(CutError::from)?.events),
+        }
     }
 
     /// The days that are not sealed yet, by partition, usage point, register and day: for people and tests; a batch is

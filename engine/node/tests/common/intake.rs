@@ -79,8 +79,8 @@ pub const NEVER: usize = usize::MAX;
 /// Each reading was offered once and became one thing; each that was set aside has its line.
 pub fn check_counts(report: &ImportReport) {
     let counts = report.counts;
-    let dealt_with =
-        counts.accepted + counts.duplicate + counts.corrected + counts.conflict + counts.rejected;
-    assert_eq!(counts.offered, dealt_with, "{report:?}");
+    let dealt_with = counts.accepted + counts.duplicate + counts.corrected + counts.quarantined();
+    assert_eq!(counts.offered, dealt_with + counts.refused, "{report:?}");
+    assert!(counts.is_balanced(), "{report:?}");
     assert_eq!(report.rejected.values().sum::<u64>(), counts.rejected + counts.conflict, "{report:?}");
 }

@@ -208,7 +208,9 @@ impl Ledger {
     pub fn seal(&mut self, intake: &mut Intake) -> Option<Sealed> {
         let file = intake.batch_file(self.books()).unwrap()?;
         let blocks = intake.unsealed_blocks(self.books()).unwrap();
-        assert_eq!(self.books().batch_file(&blocks).unwrap(), file, "the plain way makes the same file");
+        let events = intake.unsealed_events(self.books()).unwrap();
+        let plain = self.books().batch_file_with(&blocks, &events).unwrap();
+        assert_eq!(plain, file, "the plain way makes the same file");
         let outcome = self.propose(Party::Grid, Input::Batch(file));
         intake.rotate().unwrap();
         let Command::Batch(batch) = outcome.computed.command else { unreachable!("a batch was proposed") };
