@@ -5,14 +5,20 @@ mod town;
 
 use tallywatt_core::calendar::Zone;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
+use tallywatt_core::meter::Multiplier;
 use tallywatt_core::quality::Quality;
+use tallywatt_core::register::Register;
+use tallywatt_core::vee::consumption::{How, Span};
+use tallywatt_core::vee::estimate::decision::Method;
 use tallywatt_core::vee::estimate::estimate;
+use tallywatt_core::vee::estimate::evidence::Evidence;
+use tallywatt_core::vee::estimate::parameters::EstimationParameters;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::seal::{SealKind, SealedTree, seal_order};
 use tallywatt_shards::accepted::AcceptedSet;
-use tallywatt_shards::closing::close_period;
+use tallywatt_shards::closing::{ClosedPeriod, close_period};
 use tallywatt_shards::sealing::{leaves_of, seal};
 use tallywatt_shards::threads::Threads;
 use town::{Random, household_day, town as blocks_of_town, without};
@@ -94,13 +100,20 @@ fn what_naive_sealing_refuses_is_refused_alike() {
     assert_eq!(seal(SealKind::Period, &leaves, &threads).unwrap_err(), want);
 }
 
+/// Closes without evidence.
+fn close_plainly(accepted: &AcceptedSet, period: &str, zone: &Zone, threads: &Threads) -> Vec<DayBlock> {
+    let parameters = EstimationParameters::default();
+    let nothing = |_: &_, _| Evidence::default();
+    close_period(accepted, period.parse().unwrap(), |_| zone, nothing, &parameters, threads).blocks
+}
+
 fn closed(blocks: Vec<DayBlock>, zone: &Zone, thread_count: usize) -> Vec<DayBlock> {
     let mut accepted = AcceptedSet::new();
     for block in blocks {
         accepted.merge(block).unwrap();
     }
     let threads = Threads::new(thread_count).unwrap();
-    close_period(&accepted, "2026-03".parse().unwrap(), |_| zone, &threads)
+    close_plainly(&accepted, "2026-03", zone, &threads)
 }
 
 #[test]
@@ -151,7 +164,7 @@ fn closing_fills_missing_days_and_estimates_as_core_does() {
 fn a_change_of_interval_length_ends_a_run() {
     let zone = town::zone();
     let mut random = Random(14);
-    let half_hours = household_day(1, tallywatt_core::register::Register::IMPORT, "2026-03-02", &mut random);
+    let half_hours = household_day(1, Register::IMPORT, "2026-03-02", &mut random);
     let local = zone.local_day("2026-03-05".parse().unwrap());
     let key = BlockKey { day: local.day, ..half_hours.key() };
     let values = vec![5; 24];
@@ -180,7 +193,7 @@ fn an_hourly_register_stops_at_a_day_of_half_an_hour_more() {
         let local = zone.local_day(date.parse().unwrap());
         let empty = DayBlock::empty(
             "P".parse().unwrap(),
-            tallywatt_core::register::Register::IMPORT,
+            Register::IMPORT,
             local,
             60,
             tallywatt_core::reading::Source::Automated,
@@ -192,7 +205,74 @@ fn an_hourly_register_stops_at_a_day_of_half_an_hour_more() {
         accepted.merge(day(date)).unwrap();
     }
     let threads = Threads::new(2).unwrap();
-    let got = close_period(&accepted, "2026-04".parse().unwrap(), |_| &zone, &threads);
+    let got = close_plainly(&accepted, "2026-04", &zone, &threads);
     let days: Vec<String> = got.iter().map(|block| block.key().day.to_string()).collect();
     assert_eq!(days, ["2026-04-03", "2026-04-04", "2026-04-06", "2026-04-07"]);
+}
+
+/// A register span from February to March, like days of the week before, and the day a year before.
+#[test]
+fn evidence_reaches_beyond_the_month() {
+    let zone = town::zone();
+    let mut random = Random(15);
+    let february = (20..=28).map(|day| format!("2026-02-{day}"));
+    let march = (1..=5).map(|day| format!("2026-03-{day:02}"));
+    let dates: Vec<String> = ["2025-03-03".to_owned()].into_iter().chain(february).chain(march).collect();
+    let mut accepted = AcceptedSet::new();
+    let mut true_wh = 0;
+    for date in &dates {
+        let whole = household_day(0, Register::IMPORT, date, &mut random);
+        let is_spanned = ("2026-02-27".."2026-03-04").contains(&date.as_str());
+        true_wh += if is_spanned { whole.total_wh() } else { 0 };
+        let is_gap = |at: usize| date == "2026-03-02" && (10..40).contains(&at);
+        accepted.merge(without(&whole, is_gap)).unwrap();
+    }
+    let start = |date: &str| zone.local_day(date.parse().unwrap()).start;
+    let how =
+        How { meter_count: 1, rolled_over: false, quality: Quality::Valid, multiplier: Multiplier::ONE };
+    // A thousand more than was used: what the register says is what is laid over the gap.
+    let energy_wh = true_wh + 1_000;
+    let spans = [Span { from: start("2026-02-27"), to: start("2026-03-04"), energy_wh, how }];
+    let old = EstimationParameters::default();
+    let week = EstimationParameters { like_days_back: 7, like_days_min: 4, ..old };
+    let year = EstimationParameters { like_days_min: 200, previous_year: true, ..old };
+    let want = [
+        (&spans[..0], old, "like days: 3 from 2026-03-03 to 2026-03-05"),
+        // Monday the 23rd to Friday the 27th, and the three days after.
+        (&spans[..0], week, "like days: 8 from 2026-02-23 to 2026-03-05"),
+        (&spans[..0], year, "previous year: 2025-03-03"),
+        (&spans[..], old, "scaled to registers"),
+    ];
+    for (register_spans, parameters, want) in want {
+        let evidence = |_: &_, _| Evidence { register_spans, ..Evidence::default() };
+        let period = "2026-03".parse().unwrap();
+        let closed: Vec<ClosedPeriod> = THREAD_COUNTS
+            .iter()
+            .map(|&count| {
+                let threads = Threads::new(count).unwrap();
+                close_period(&accepted, period, |_| &zone, evidence, &parameters, &threads)
+            })
+            .collect();
+        assert!(closed.iter().all(|one| *one == closed[0]), "{want}");
+        let [of_register] = closed[0].estimations.as_slice() else { panic!("one register has a gap") };
+        assert_eq!(of_register.estimation.refusals, []);
+        for decision in &of_register.estimation.decisions {
+            let told = match decision.method {
+                Method::LikeDays { day_count, first, last } => {
+                    format!("like days: {day_count} from {first} to {last}")
+                }
+                Method::PreviousYear { day } => format!("previous year: {day}"),
+                other => other.name().to_owned(),
+            };
+            assert_eq!(told, want);
+        }
+        let monday = &closed[0].blocks[1];
+        let others_wh: i64 = ["2026-02-27", "2026-02-28", "2026-03-01", "2026-03-03"]
+            .map(|date| {
+                accepted.get(&BlockKey { day: date.parse().unwrap(), ..monday.key() }).unwrap().total_wh()
+            })
+            .iter()
+            .sum();
+        assert_eq!(monday.total_wh() + others_wh == energy_wh, want == "scaled to registers", "{want}");
+    }
 }

@@ -55,7 +55,7 @@ pub enum Command {
     Init(Init),
     /// Load meter data files; resumable, and repeating changes nothing.
     Ingest(Ingest),
-    /// Look at readings: show, gaps, quarantine, totals.
+    /// Look at readings: show, gaps, decisions, quarantine, totals.
     Readings(Readings),
     /// Tariffs and agreements: check, publish, list.
     Tariff(Tariff),
@@ -238,6 +238,14 @@ pub enum ReadingsAction {
     Gaps {
         /// Month, YYYY-MM.
         period: String,
+    },
+    /// How every estimate of a month came to be.
+    Decisions {
+        /// Month, YYYY-MM.
+        period: String,
+        /// Of one usage point only.
+        #[arg(long)]
+        usage_point: Option<String>,
     },
     /// What was set aside, by reason.
     Quarantine,

@@ -22,6 +22,7 @@ mod pay;
 mod progress;
 mod prove;
 mod readings;
+mod readings_decisions;
 mod synth;
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `readings`: what is sealed, what lacks, what was set aside.
+//! `readings`: what is sealed, what lacks, how it was filled, what was set aside.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,6 +17,7 @@ use crate::args::{Arguments, Readings, ReadingsAction};
 use crate::failure::Failure;
 use crate::open::{Opened, data_option, open, period_of};
 use crate::output::{Report, Table, word};
+use crate::readings_decisions::decisions;
 
 /// Looks at readings.
 pub fn run(readings: &Readings, arguments: &Arguments) -> Result<Report, Failure> {
@@ -26,6 +27,9 @@ pub fn run(readings: &Readings, arguments: &Arguments) -> Result<Report, Failure
             show(&opened, block_key(usage_point, day, obis)?, arguments)
         }
         ReadingsAction::Gaps { period } => Ok(gaps(&opened, period_of(period)?, arguments)),
+        ReadingsAction::Decisions { period, usage_point } => {
+            decisions(&opened, period_of(period)?, usage_point.as_deref(), arguments)
+        }
         ReadingsAction::Quarantine => quarantine(&opened, arguments),
         ReadingsAction::Totals => Ok(totals(&opened, arguments)),
     }

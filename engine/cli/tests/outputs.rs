@@ -22,6 +22,7 @@ config profiles
 config profiles nem12
 readings totals
 readings gaps 2026-03
+readings decisions 2026-03
 readings quarantine
 readings show EKB-000001 2026-03-02
 tariff list

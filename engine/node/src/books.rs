@@ -14,6 +14,8 @@ pub mod records;
 
 mod billing;
 mod closing;
+mod counted;
+mod register_only;
 mod sealed_readings;
 
 use std::borrow::Borrow;
@@ -148,6 +150,8 @@ pub struct Books {
     agreements: Vec<Published<Agreement>>,
     contracts: Vec<Contract>,
     periods: BTreeMap<Period, (Root, Vec<DayLeaf>)>,
+    /// How many batches were sealed when a period was closed.
+    closed_after: BTreeMap<Period, u64>,
     bills: BTreeMap<Period, Vec<Bill>>,
     /// Whose readings the bills of a period used.
     billed: BTreeMap<Period, BTreeSet<(UsagePointId, Register)>>,
@@ -170,6 +174,7 @@ impl Books {
             agreements: Vec::new(),
             contracts: Vec::new(),
             periods: BTreeMap::new(),
+            closed_after: BTreeMap::new(),
             bills: BTreeMap::new(),
             billed: BTreeMap::new(),
             accounts: BTreeMap::new(),
@@ -435,6 +440,7 @@ impl Books {
             Command::Period(commit) => {
                 let leaves = self.decode_sealed(file)?.leaves;
                 self.periods.insert(commit.period, (commit.sealed.root, leaves));
+                self.closed_after.insert(commit.period, commit.batches);
             }
             Command::Bills(commit) => self.absorb_bills(commit.period, file)?,
             Command::Settlement(commit) => {

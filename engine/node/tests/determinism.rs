@@ -10,6 +10,8 @@ use common::{Ledger, now, town_ledger, town_profile};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::{Period, Zone};
 use tallywatt_core::day_block::DayBlock;
+use tallywatt_core::vee::estimate::evidence::Evidence;
+use tallywatt_core::vee::estimate::parameters::EstimationParameters;
 use tallywatt_core::vee::judge::Limits;
 use tallywatt_fixtures::documents::write_payments_to;
 use tallywatt_fixtures::random::Key;
@@ -313,7 +315,10 @@ fn any_order_of_single_readings_closes_to_one_root() {
     let (limits, threads) = (Limits::generous(now()), Threads::new(2).unwrap());
     let source = town_profile("tallywatt", Region::Yekaterinburg).source();
     let close = |accepted: &AcceptedSet| -> Root {
-        let blocks: Vec<DayBlock> = close_period(accepted, period(), |_| &zone, &threads);
+        let parameters = EstimationParameters::default();
+        let nothing = |_: &_, _| Evidence::default();
+        let blocks: Vec<DayBlock> =
+            close_period(accepted, period(), |_| &zone, nothing, &parameters, &threads).blocks;
         let secret = BlindingSecret::new([7; 32]);
         let leaves = sealing::leaves_of(&blocks, SealKind::Period, &secret, |_| 0, &threads);
         sealing::seal(SealKind::Period, &leaves, &threads).unwrap().sealed().root

@@ -36,10 +36,15 @@ impl Books {
         }
         let closed = self.close(period)?;
         let leaves = self.decode_sealed(closed.file.as_deref().unwrap_or_default())?.leaves;
-        match closed.command {
-            Command::Period(commit) => self.bill_from(period, commit.sealed.root, &leaves),
+        let mut planned = match closed.command {
+            Command::Period(commit) => self.bill_from(period, commit.sealed.root, &leaves)?,
             _ => unreachable!("closing a period computes a period command"),
+        };
+        for (account, reason) in &mut planned.unbilled {
+            let of_account = closed.unbilled.iter().filter(|(own, _)| own == account);
+            of_account.for_each(|(_, why)| *reason += &format!("; {why}"));
         }
+        Ok(planned)
     }
 
     pub(super) fn bill(&self, period: Period) -> Result<Computed, BooksError> {

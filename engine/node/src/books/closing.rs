@@ -1,16 +1,41 @@
-//! Books: batches checked against what was accepted before, and periods closed.
+//! Books: batches checked against what was accepted before, and periods closed with the evidence there is.
+//!
+//! ```text
+//!   accepted days ───────────────────────────┐
+//!   reads, installations ─▶ what was counted ─┼─▶ close_period ─▶ leaves, and how each estimate came to be
+//!   estimation parameters ───────────────────┘
+//! ```
+//!
+//! All of it is what was sealed up to one batch, so the three nodes, and whoever asks later, compute the same.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tallywatt_core::calendar::{Period, Zone};
-use tallywatt_core::label::UsagePointId;
+use tallywatt_core::day_block::DayBlock;
+use tallywatt_core::label::{AccountId, UsagePointId};
+use tallywatt_core::register::Register;
+use tallywatt_core::vee::consumption::InstallationError;
+use tallywatt_core::vee::consumption::apportion::Apportion;
+use tallywatt_core::vee::estimate::evidence::Evidence;
+use tallywatt_core::vee::estimate::parameters::EstimationParameters;
 use tallywatt_ledger::command::{BatchCommit, Command, PeriodCommit};
 use tallywatt_ledger::digest;
-use tallywatt_ledger::seal::SealKind;
-use tallywatt_shards::closing::close_period;
+use tallywatt_ledger::seal::{SealKind, seal_order};
+use tallywatt_shards::accepted::AcceptedSet;
+use tallywatt_shards::closing::{RegisterEstimation, close_period};
 use tallywatt_shards::{batch_file, sealing};
 
+use crate::books::counted::RegisterKey;
 use crate::books::{Books, BooksError, Computed};
+
+/// What a period's close comes to.
+struct Closed {
+    /// In seal order.
+    blocks: Vec<DayBlock>,
+    estimations: Vec<RegisterEstimation>,
+    /// Accounts whose registers were read, but not so that the period could be told.
+    unbilled: Vec<(AccountId, String)>,
+}
 
 impl Books {
     /// Checks a batch against what was accepted before, leaf by leaf and event by event, and seals it.
@@ -30,25 +55,86 @@ impl Books {
     }
 
     pub(super) fn close(&self, period: Period) -> Result<Computed, BooksError> {
-        let zones = self.zones_of(period);
-        let zone_of = |usage_point: &UsagePointId| &zones[usage_point];
-        let blocks = close_period(self.accepted(), period, zone_of, &self.threads);
+        let Closed { blocks, unbilled, .. } = self.close_as_of(period, self.accepted(), self.batch_count);
         if blocks.is_empty() {
-            return Err(BooksError::Nothing(format!("no readings of {period} are sealed")));
+            let why = unbilled.first().map(|(_, reason)| format!(": {reason}")).unwrap_or_default();
+            return Err(BooksError::Nothing(format!("no readings of {period} are sealed{why}")));
         }
         let leaves = sealing::leaves_of(&blocks, SealKind::Period, &self.secret, |_| 0, &self.threads);
         let sequence = period.number().into();
         let (file, sealed) =
             batch_file::encode(SealKind::Period, sequence, &leaves, &self.secret, &self.threads)?;
         let command = Command::Period(PeriodCommit { period, batches: self.batch_count, sealed });
-        Ok(Computed { command, file: Some(file), unbilled: Vec::new() })
+        Ok(Computed { command, file: Some(file), unbilled })
+    }
+
+    /// How every estimate of a period came to be, and what was refused, in order of usage point and register: of a
+    /// closed one as it was closed, of another as it would be now. Computed again from what is sealed.
+    ///
+    /// # Errors
+    /// [`BooksError::Conflict`] if the closed period does not follow from what is known any more: contracts that gave
+    /// its usage points their zones were replaced.
+    pub fn decisions(&self, period: Period) -> Result<Vec<RegisterEstimation>, BooksError> {
+        let batch = self.closed_after.get(&period).copied().unwrap_or(self.batch_count);
+        let then;
+        let accepted = if batch == self.batch_count {
+            self.accepted()
+        } else {
+            then = self.as_of(batch);
+            &then
+        };
+        let closed = self.close_as_of(period, accepted, batch);
+        if let Some(leaves) = self.period_leaves(period)
+            && !leaves.iter().map(|leaf| leaf.block()).eq(&closed.blocks)
+        {
+            let what = format!("{period} was closed by other contracts than hold now: cannot say how");
+            return Err(BooksError::Conflict(what));
+        }
+        Ok(closed.estimations)
+    }
+
+    /// What gaps of a period may be filled with.
+    #[must_use]
+    pub fn estimation_parameters(&self, period: Period) -> EstimationParameters {
+        estimation_parameters(self, period)
+    }
+
+    /// Registers whose installations contradict each other, in order: none of their reads is used.
+    #[must_use]
+    pub fn meter_faults(&self) -> Vec<(UsagePointId, Register, InstallationError)> {
+        let counted = self.counted(self.batch_count);
+        counted.faults().map(|((usage_point, register), error)| (usage_point, register, error)).collect()
+    }
+
+    /// Closes a period from what was sealed when batch `batch` was the newest.
+    fn close_as_of(&self, period: Period, accepted: &AcceptedSet, batch: u64) -> Closed {
+        let counted = self.counted(batch);
+        let zones = self.zones_of(period, accepted);
+        let zone_of = |usage_point: &UsagePointId| &zones[usage_point];
+        // No document says yet which meter checks which, when power failed, or what was shut down.
+        let evidence_of = |usage_point: &UsagePointId, register: Register| Evidence {
+            register_spans: counted.spans(&(*usage_point, register)),
+            ..Evidence::default()
+        };
+        let parameters = estimation_parameters(self, period);
+        let closed = close_period(accepted, period, zone_of, evidence_of, &parameters, &self.threads);
+        let mut blocks = closed.blocks;
+        let known: BTreeSet<RegisterKey> =
+            blocks.iter().map(|block| (block.key().usage_point, block.key().register)).collect();
+        let rule = apportion_rule(self, period);
+        let register_only = self.register_only(period, &known, &counted, &rule);
+        if !register_only.days.is_empty() {
+            blocks.extend(register_only.days);
+            blocks.sort_by_cached_key(|block| seal_order(&block.key()));
+        }
+        Closed { blocks, estimations: closed.estimations, unbilled: register_only.unbilled }
     }
 
     /// Whose local days a usage point follows: its contract's zone, else the offset its own days have.
-    pub(super) fn zones_of(&self, period: Period) -> HashMap<UsagePointId, Zone> {
+    fn zones_of(&self, period: Period, accepted: &AcceptedSet) -> HashMap<UsagePointId, Zone> {
         let mut zones: HashMap<UsagePointId, Zone> =
             self.contracts.iter().map(|contract| (contract.usage_point, contract.zone.clone())).collect();
-        for block in self.accepted().blocks_of_period(period) {
+        for block in accepted.blocks_of_period(period) {
             zones.entry(block.key().usage_point).or_insert_with(|| {
                 let quarters = block.offset_quarters();
                 let sign = if quarters < 0 { '-' } else { '+' };
@@ -59,4 +145,14 @@ impl Books {
         }
         zones
     }
+}
+
+/// What gaps of a period may be filled with.
+fn estimation_parameters(_books: &Books, _period: Period) -> EstimationParameters {
+    EstimationParameters::default()
+}
+
+/// How a register's energy is laid over a period without intervals.
+fn apportion_rule(_books: &Books, _period: Period) -> Apportion<'static> {
+    Apportion::Never
 }

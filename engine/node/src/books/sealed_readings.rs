@@ -17,7 +17,7 @@ use tallywatt_core::day_layers::DayState;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::UsagePointId;
 use tallywatt_core::layer::Layer;
-use tallywatt_core::meter::Installation;
+use tallywatt_core::meter::{Installation, RegisterRead};
 use tallywatt_core::meter_event::{Approval, MeterEvent, ReceivedRead};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::leaf_key::LeafKey;
@@ -48,6 +48,13 @@ struct SealedAs {
     revision: u8,
 }
 
+/// What dials showed, and of which meters.
+#[derive(Debug, Default)]
+pub(super) struct Dials {
+    pub(super) reads: Vec<RegisterRead>,
+    pub(super) installations: Vec<Installation>,
+}
+
 /// See the module's page.
 #[derive(Debug, Default)]
 pub(super) struct SealedReadings {
@@ -55,8 +62,9 @@ pub(super) struct SealedReadings {
     sealed_as: HashMap<BlockKey, SealedAs>,
     states: HashMap<BlockKey, DayState>,
     superseded: HashMap<BlockKey, Vec<Revision>>,
-    reads: BTreeMap<UsagePointId, BTreeSet<ReceivedRead>>,
-    installations: BTreeMap<UsagePointId, BTreeSet<Installation>>,
+    /// Each with the batch that sealed it first.
+    reads: BTreeMap<UsagePointId, BTreeMap<ReceivedRead, u64>>,
+    installations: BTreeMap<UsagePointId, BTreeMap<Installation, u64>>,
     pending: BTreeMap<ContentHash, Layer>,
     approvals: BTreeSet<Approval>,
 }
@@ -78,11 +86,26 @@ impl SealedReadings {
     }
 
     pub(super) fn reads(&self, usage_point: &UsagePointId) -> impl Iterator<Item = &ReceivedRead> {
-        self.reads.get(usage_point).into_iter().flatten()
+        self.reads.get(usage_point).into_iter().flat_map(BTreeMap::keys)
     }
 
     pub(super) fn installations(&self, usage_point: &UsagePointId) -> impl Iterator<Item = &Installation> {
-        self.installations.get(usage_point).into_iter().flatten()
+        self.installations.get(usage_point).into_iter().flat_map(BTreeMap::keys)
+    }
+
+    /// The usage points with a meter, in order.
+    pub(super) fn metered(&self) -> impl Iterator<Item = &UsagePointId> {
+        self.installations.keys()
+    }
+
+    /// What was sealed of a usage point's dials when batch `batch` was the newest.
+    pub(super) fn dials_as_of(&self, usage_point: &UsagePointId, batch: u64) -> Dials {
+        let reads = self.reads.get(usage_point).into_iter().flatten();
+        let installations = self.installations.get(usage_point).into_iter().flatten();
+        Dials {
+            reads: reads.filter(|(_, at)| **at <= batch).map(|(received, _)| received.read).collect(),
+            installations: installations.filter(|(_, at)| **at <= batch).map(|(one, _)| *one).collect(),
+        }
     }
 
     pub(super) const fn pending(&self) -> &BTreeMap<ContentHash, Layer> {
@@ -97,10 +120,10 @@ impl SealedReadings {
     pub(super) fn holds(&self, event: &MeterEvent) -> bool {
         match event {
             MeterEvent::Read(read) => {
-                self.reads.get(&read.read.usage_point).is_some_and(|own| own.contains(read))
+                self.reads.get(&read.read.usage_point).is_some_and(|own| own.contains_key(read))
             }
             MeterEvent::Installed(one) => {
-                self.installations.get(&one.usage_point).is_some_and(|own| own.contains(one))
+                self.installations.get(&one.usage_point).is_some_and(|own| own.contains_key(one))
             }
             MeterEvent::Pending(layer) => self.pending.contains_key(&pending_hash(layer)),
             MeterEvent::Approved(approval) => self.approvals.contains(approval),
@@ -112,8 +135,9 @@ impl SealedReadings {
     pub(super) fn events(&self) -> Vec<MeterEvent> {
         let states = self.states.iter().flat_map(|(key, state)| state.events(*key));
         let mut events: Vec<MeterEvent> = states.collect();
-        events.extend(self.reads.values().flatten().copied().map(MeterEvent::Read));
-        events.extend(self.installations.values().flatten().copied().map(MeterEvent::Installed));
+        events.extend(self.reads.values().flat_map(BTreeMap::keys).copied().map(MeterEvent::Read));
+        events
+            .extend(self.installations.values().flat_map(BTreeMap::keys).copied().map(MeterEvent::Installed));
         events.extend(self.pending.values().cloned().map(MeterEvent::Pending));
         events.extend(self.approvals.iter().copied().map(MeterEvent::Approved));
         // A hash map gave them in no order.
@@ -282,7 +306,7 @@ impl SealedReadings {
             self.learn(key.block_key(), Some(state));
         }
         self.accepted.take_touched();
-        file.events.into_iter().for_each(|event| self.add(event));
+        file.events.into_iter().for_each(|event| self.add(event, batch));
         Ok(())
     }
 
@@ -293,14 +317,14 @@ impl SealedReadings {
         };
     }
 
-    fn add(&mut self, event: MeterEvent) {
+    fn add(&mut self, event: MeterEvent, batch: u64) {
         match event {
             MeterEvent::Stamp { .. } | MeterEvent::Layer(_) => {}
             MeterEvent::Read(read) => {
-                self.reads.entry(read.read.usage_point).or_default().insert(read);
+                self.reads.entry(read.read.usage_point).or_default().entry(read).or_insert(batch);
             }
             MeterEvent::Installed(one) => {
-                self.installations.entry(one.usage_point).or_default().insert(one);
+                self.installations.entry(one.usage_point).or_default().entry(one).or_insert(batch);
             }
             MeterEvent::Pending(layer) => {
                 self.pending.insert(pending_hash(&layer), layer);

@@ -20,13 +20,13 @@ pub mod decision;
 pub mod evidence;
 pub mod parameters;
 pub mod peer_trend;
+pub mod previous_year;
 
 mod check_meter;
 mod class_profile;
 mod like_day;
 mod line;
 mod linear;
-mod previous_year;
 mod scaling;
 mod zero;
 
