@@ -25,7 +25,7 @@ pub fn clock_of(text: &str) -> Option<u32> {
         if part.len() != 2 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        seconds += part.parse().ok().filter(|value| *value < limit)? * weight;
+        seconds += part.parse::<u32>().ok().filter(|value| *value < limit)? * weight;
     }
     Some(seconds)
 }

@@ -7,7 +7,7 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::{UtcSeconds, Zone};
 use tallywatt_core::decimal::Decimal;
 use tallywatt_core::label::UsagePointId;
-use tallywatt_core::meter::{DialReading, Installation, Multiplier, RegisterRead};
+use tallywatt_core::meter::{DialReading, Installation, MeterSerial, Multiplier, RegisterRead};
 use tallywatt_core::meter_event::ReceivedRead;
 use tallywatt_core::register::Register;
 use tallywatt_core::vee::consumption::{Consumption, consumption};
@@ -83,7 +83,7 @@ fn taken_out(
     (usage_point, register, at): (UsagePointId, Register, UtcSeconds),
     known: &[Installation],
 ) -> Result<Installation, Failure> {
-    let meter =
+    let meter: MeterSerial =
         options.old_meter.parse().map_err(|error| Failure::usage(error, "--old-meter: check the number"))?;
     let last = dial_of("--last", &options.last)?;
     if let Some(installed) = known.iter().find(|one| one.meter == meter && one.from < at) {
@@ -121,7 +121,7 @@ fn put_in(
     options: &ExchangeOptions,
     (usage_point, register, from): (UsagePointId, Register, UtcSeconds),
 ) -> Result<Installation, Failure> {
-    let meter =
+    let meter: MeterSerial =
         options.new_meter.parse().map_err(|error| Failure::usage(error, "--new-meter: check the number"))?;
     let first = dial_of("--first", &options.first)?;
     let multiplier = multiplier_of(&options.multiplier)?;
@@ -213,7 +213,10 @@ fn closed(meters: &[Installation], register: Register) -> Vec<Installation> {
 fn tell(found: &Consumption, register: Register, table: &mut Table) {
     for span in &found.spans {
         let how = &span.how;
-        let mut says = format!("{} meters", how.meter_count);
+        let mut says = match how.meter_count {
+            1 => "1 meter".to_owned(),
+            count => format!("{count} meters"),
+        };
         if how.rolled_over {
             says.push_str(", rolled over");
         }
@@ -270,7 +273,7 @@ fn meter_row(meter: &Installation) -> Vec<Value> {
 fn row(what: &str, register: Register, fields: [Value; 6], says: String) -> Vec<Value> {
     let mut row = vec![json!(what), json!(register.to_string())];
     row.extend(fields);
-    row.push(json!(says));
+    row.push(Value::String(says));
     row
 }
 
