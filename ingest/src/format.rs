@@ -117,6 +117,11 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
     fn foreign(&self) -> Option<&ForeignFile> {
         None
     }
+
+    /// Whether its senders await a reply, as [`crate::layout80020_reply`] writes it.
+    fn is_replied_to(&self) -> bool {
+        false
+    }
 }
 
 /// A file whose header is read, and the rest of it cut into blocks.

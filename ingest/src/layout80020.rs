@@ -106,6 +106,10 @@ impl Format for Layout80020 {
         let parsing = Parsing { message: Message::new(*self), attributes: Attributes::default(), lane };
         decode(parsing, file.name, file.zone, &bytes, tally)
     }
+
+    fn is_replied_to(&self) -> bool {
+        true
+    }
 }
 
 /// Decodes a whole file.

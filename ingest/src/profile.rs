@@ -203,6 +203,12 @@ impl Profile {
         self.format.foreign()
     }
 
+    /// Whether the senders of its files await a reply, as [`crate::layout80020_reply`] writes it.
+    #[must_use]
+    pub fn is_replied_to(&self) -> bool {
+        self.format.is_replied_to()
+    }
+
     pub(crate) fn format(&self) -> &dyn Format {
         &*self.format
     }

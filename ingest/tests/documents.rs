@@ -481,7 +481,11 @@ fn mistakes_in_a_rule_pack() {
         ("= 24", "= \"24\"", range),
         ("= 24", "= 24\nclock_warn_s = 3301", "12: industrial: clock_warn_s is above clock_invalid_s"),
         ("= 60\nlike", "= 65536\nlike", "13: linear_minutes_max is not a whole number from 0 to 65535"),
-        ("like_days_min = 2", "like_days_min = 4\nlike_day_count = 3", "14: 4 like days are needed, 3 are taken"),
+        (
+            "like_days_min = 2",
+            "like_days_min = 4\nlike_day_count = 3",
+            "14: 4 like days are needed, 3 are taken",
+        ),
         ("= false", "= 0", "15: previous_year is neither true nor false"),
         (
             "previous_year",

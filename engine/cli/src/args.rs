@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, RegistersOptions};
+
 /// Meter readings in, bills out, money split, and a proof of every line that anyone can check offline.
 #[derive(Debug, Parser)]
 #[command(name = "tallywatt", version, max_term_width = 100)]
@@ -55,7 +57,8 @@ pub enum Command {
     Init(Init),
     /// Load meter data files; resumable, and repeating changes nothing.
     Ingest(Ingest),
-    /// Look at readings: show, gaps, decisions, quarantine, totals.
+    /// Look at readings: show, gaps, exceptions, decisions, quarantine, totals; and mend them: edit, exchange, pending,
+    /// approve, registers.
     Readings(Readings),
     /// Tariffs and agreements: check, publish, list.
     Tariff(Tariff),
@@ -214,6 +217,9 @@ pub struct Ingest {
     /// Try again what was set aside.
     #[arg(long, conflicts_with = "files")]
     pub retry: bool,
+    /// Write a reply to each file in layout 80020 or 80040 into this folder.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "retry")]
+    pub replies: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -233,7 +239,23 @@ pub enum ReadingsAction {
         /// Register.
         #[arg(long, default_value = "1-0:1.8.0")]
         obis: String,
+        /// What each sealing of the day changed, by whom and why.
+        #[arg(long)]
+        history: bool,
+        /// The day as it was known after this batch.
+        #[arg(long, value_name = "BATCH", conflicts_with = "history")]
+        as_of: Option<u64>,
     },
+    /// Set values of a day by hand: what stands there is taken back, and remembered.
+    Edit(EditOptions),
+    /// Note that a meter was taken out and another put in.
+    Exchange(ExchangeOptions),
+    /// Corrections that wait for a person's word: they would change by much what a bill used.
+    Pending,
+    /// Let a correction pass that waits.
+    Approve(ApproveOptions),
+    /// Reads of a usage point's dials, its meters, and what was used between.
+    Registers(RegistersOptions),
     /// Days of a month that lack values.
     Gaps {
         /// Month, YYYY-MM.

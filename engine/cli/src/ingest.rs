@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
@@ -13,7 +14,8 @@ use tallywatt_core::rejection::RejectionCode;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ledger::command::Command;
 use tallywatt_node::books::{Books, BooksError, Input};
-use tallywatt_node::intake::{Helper, ImportEnd, ImportReport, ImportRun, Intake};
+use tallywatt_node::intake::{Helper, ImportEnd, ImportReport, ImportRun, Intake, OfRun};
+use tallywatt_shards::intake_record::IntakeCounts;
 
 use crate::args::{Arguments, Ingest};
 use crate::failure::{Failure, code};
@@ -21,6 +23,7 @@ use crate::interrupt;
 use crate::open::{Opened, data_option, now_unix_s, open, record};
 use crate::output::{Output, Report, Table};
 use crate::progress::Meter;
+use crate::replies;
 
 /// How many kinds of what was set aside are told, first come.
 const NOTE_COUNT_MAX: usize = 20;
@@ -55,12 +58,26 @@ pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Re
             intake.torn_size()
         ));
     }
+    if let Some(folder) = &ingest.replies {
+        replies::check(folder, &profile)?;
+    }
+    let started = Instant::now();
     let reports = if ingest.retry {
         retry((&mut intake, books), &profile, &interrupt, *output)?
     } else {
         load((&mut intake, books), &files, &profile, &interrupt, *output)?
     };
+    let taken_ms = started.elapsed().as_millis();
     tell(&reports, &mut report);
+    if let Some(folder) = &ingest.replies {
+        let written = replies::write(folder, &files, &profile, &reports, &intake)?;
+        report.fact("replies", written);
+    }
+    // A rate is of this machine at this hour: only who watches is told, results stay the same.
+    if output.draws_progress() {
+        let offered: u128 = reports.iter().map(|import| u128::from(import.counts.offered)).sum();
+        report.notes.push(format!("{} readings/s until acknowledged", offered * 1_000 / taken_ms.max(1)));
+    }
     let is_interrupted = interrupt.load(Ordering::Relaxed);
     if !ingest.keep_open && !is_interrupted {
         seal(&mut intake, &mut opened, &mut report)?;
@@ -214,17 +231,18 @@ pub fn tell(reports: &[ImportReport], report: &mut Report) {
         "corrected",
         "conflict",
         "set aside",
+        "refused",
         "end",
     ]);
     let mut aside_notes = Vec::new();
-    let (mut offered, mut accepted, mut duplicate, mut aside, mut rounded) = (0, 0, 0, 0, 0);
+    let (mut sum, mut of_runs) = (IntakeCounts::default(), OfRun::default());
     for import in reports {
         let counts = &import.counts;
-        offered += counts.offered;
-        accepted += counts.accepted;
-        duplicate += counts.duplicate;
-        aside += counts.rejected;
-        rounded += import.rounded;
+        sum.add(counts);
+        of_runs.rounded += import.of_run.rounded;
+        of_runs.register_reads += import.of_run.register_reads;
+        of_runs.installations += import.of_run.installations;
+        of_runs.withdrawn += import.of_run.withdrawn;
         for (code, count) in &import.rejected {
             let line = import.first_lines.get(code).copied().unwrap_or_default();
             let reason = code.reason();
@@ -254,13 +272,22 @@ pub fn tell(reports: &[ImportReport], report: &mut Report) {
             json!(counts.corrected),
             json!(counts.conflict),
             json!(counts.rejected),
+            json!(counts.refused),
             json!(end),
         ]);
     }
-    report.fact("files", reports.len()).fact("readings offered", offered).fact("accepted", accepted);
-    report.fact("duplicate", duplicate).fact("set aside", aside);
-    if rounded > 0 {
-        report.fact("rounded to whole Wh", rounded);
+    report.fact("files", reports.len()).fact("readings offered", sum.offered).fact("accepted", sum.accepted);
+    report.fact("duplicate", sum.duplicate).fact("corrected", sum.corrected).fact("conflict", sum.conflict);
+    report.fact("set aside", sum.rejected).fact("refused", sum.refused).fact("sum", balance(&sum));
+    for (name, count) in [
+        ("register reads", of_runs.register_reads),
+        ("installations", of_runs.installations),
+        ("withdrawn", of_runs.withdrawn),
+        ("rounded to whole Wh", of_runs.rounded),
+    ] {
+        if count > 0 {
+            report.fact(name, count);
+        }
     }
     let unsaid = aside_notes.len().saturating_sub(NOTE_COUNT_MAX);
     report.notes.extend(aside_notes.into_iter().take(NOTE_COUNT_MAX));
@@ -276,6 +303,18 @@ pub fn tell(reports: &[ImportReport], report: &mut Report) {
     } else if refused > 0 || reports.iter().any(|import| !import.rejected.is_empty()) {
         report.code = code::SET_ASIDE;
     }
+}
+
+/// What was offered as the sum of what became of it: `3 = 2 accepted + 1 duplicate + 0 corrected + …`.
+fn balance(sum: &IntakeCounts) -> String {
+    let IntakeCounts { offered, accepted, duplicate, corrected, conflict, rejected, refused } = sum;
+    let parts = accepted + duplicate + corrected + conflict + rejected + refused;
+    // Each reading became one thing: another sign here is a defect, and is seen.
+    let sign = if parts == *offered { "=" } else { "≠" };
+    format!(
+        "{offered} {sign} {accepted} accepted + {duplicate} duplicate + {corrected} corrected + {conflict} conflict + \
+         {rejected} set aside + {refused} refused"
+    )
 }
 
 /// `file:line: problem`, where the problem says its line.

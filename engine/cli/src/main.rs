@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 mod bill;
+mod by_hand;
 mod chain;
 mod config;
 mod decode_parquet;
@@ -14,7 +15,9 @@ mod demo;
 mod documents;
 mod export;
 mod failure;
+mod history;
 mod ingest;
+mod instant;
 mod interrupt;
 mod open;
 mod output;
@@ -23,6 +26,7 @@ mod progress;
 mod prove;
 mod readings;
 mod readings_decisions;
+mod replies;
 mod synth;
 
 use std::process::ExitCode;

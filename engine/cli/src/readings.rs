@@ -14,18 +14,26 @@ use tallywatt_core::rejection::RejectionCode;
 use tallywatt_node::intake::Intake;
 
 use crate::args::{Arguments, Readings, ReadingsAction};
+use crate::by_hand::{self, meters};
 use crate::failure::Failure;
+use crate::history::{changes, known};
 use crate::open::{Opened, data_option, open, period_of};
 use crate::output::{Report, Table, word};
 use crate::readings_decisions::decisions;
 
 /// Looks at readings.
 pub fn run(readings: &Readings, arguments: &Arguments) -> Result<Report, Failure> {
-    let opened = open(arguments)?;
+    let mut opened = open(arguments)?;
     match &readings.action {
-        ReadingsAction::Show { usage_point, day, obis } => {
-            show(&opened, block_key(usage_point, day, obis)?, arguments)
+        ReadingsAction::Show { usage_point, day, obis, history, as_of } => {
+            let key = block_key(usage_point, day, obis)?;
+            if *history { changes(&opened, &key, arguments) } else { show(&opened, key, *as_of, arguments) }
         }
+        ReadingsAction::Edit(options) => by_hand::edit(&mut opened, options, arguments),
+        ReadingsAction::Exchange(options) => meters::exchange(&mut opened, options, arguments),
+        ReadingsAction::Pending => by_hand::pending(&opened, arguments),
+        ReadingsAction::Approve(options) => by_hand::approve(&mut opened, options, arguments),
+        ReadingsAction::Registers(options) => meters::registers(&opened, options, arguments),
         ReadingsAction::Gaps { period } => Ok(gaps(&opened, period_of(period)?, arguments)),
         ReadingsAction::Decisions { period, usage_point } => {
             decisions(&opened, period_of(period)?, usage_point.as_deref(), arguments)
@@ -45,14 +53,14 @@ pub fn block_key(usage_point: &str, day: &str, obis: &str) -> Result<BlockKey, F
     Ok(BlockKey { usage_point, register, day })
 }
 
-fn show(opened: &Opened, key: BlockKey, arguments: &Arguments) -> Result<Report, Failure> {
+fn show(
+    opened: &Opened,
+    key: BlockKey,
+    as_of: Option<u64>,
+    arguments: &Arguments,
+) -> Result<Report, Failure> {
     let books = opened.consortium.node(Party::Grid).books();
-    let block = books.accepted().get(&key).ok_or_else(|| {
-        Failure::usage(
-            format!("no readings of {} register {} on {} are sealed", key.usage_point, key.register, key.day),
-            "see `tallywatt readings totals` for what is there",
-        )
-    })?;
+    let (block, revision) = known(books, &key, as_of)?;
     let mut table = Table::new(&["interval start", "minutes", "Wh", "quality"]);
     for (at, (wh, quality)) in block.values_wh().iter().zip(block.qualities()).enumerate() {
         let start = block.interval_start(at).to_string();
@@ -63,7 +71,7 @@ fn show(opened: &Opened, key: BlockKey, arguments: &Arguments) -> Result<Report,
     report.fact("usage point", key.usage_point.to_string()).fact("register", key.register.to_string());
     report.fact("day", key.day.to_string()).fact("kWh", Energy::from_wh(block.total_wh()).to_string());
     report.fact("intervals", block.interval_count()).fact("with a value", block.present_count());
-    report.fact("revision", books.revision(&key).unwrap_or(0));
+    report.fact("revision", revision);
     report.then(format!(
         "tallywatt{} prove day {} {} --obis {}",
         data_option(arguments),

@@ -25,6 +25,9 @@ readings gaps 2026-03
 readings decisions 2026-03
 readings quarantine
 readings show EKB-000001 2026-03-02
+readings show EKB-000001 2026-03-02 --history
+readings show EKB-000001 2026-03-02 --as-of 1
+readings pending
 tariff list
 tariff check town/tariffs/ekb-ranges-2026-01-01.toml town/agreements/grid-split-ekb.toml
 tariff publish town/tariffs/ekb-ranges-2026-01-01.toml

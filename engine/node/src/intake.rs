@@ -56,7 +56,7 @@ pub use crate::intake::chunk::{
 pub use crate::intake::foreign::{HELPER_COMMAND, HELPER_ENVIRONMENT, Helper, HelperLimits};
 use crate::intake::foreign::{Helped, Rows};
 use crate::intake::import::{Decoded, Member};
-pub use crate::intake::report::{ImportEnd, ImportReport, Progress};
+pub use crate::intake::report::{ImportEnd, ImportReport, OfRun, Progress};
 use crate::intake::report::{refused, report};
 use crate::intake::source::{Counted, hash_file};
 use crate::quarantine::{self, Quarantined};
@@ -250,7 +250,7 @@ impl Intake {
             let member = Member { id, name: &shown, file_name, bytes: &bytes };
             let report =
                 self.import_member(&member, (path, at, file_hash), reader, run).map_err(Visit::Failed)?;
-            reports.push(report);
+            reports.push(ImportReport { id: Some(id), ..report });
             Ok(())
         });
         match visited {
@@ -272,7 +272,7 @@ impl Intake {
     ) -> Result<ImportReport, IntakeError> {
         let known = self.imports.get(&member.id).cloned().unwrap_or_default();
         if known.is_finished {
-            return Ok(report(member.name, &known, 0, None, ImportEnd::Repeated));
+            return Ok(report(member.name, &known, OfRun::default(), None, ImportEnd::Repeated));
         }
         let resumed_from = (known.cursor > 0).then_some(known.cursor);
         let decoded = match self.rows(path, reader, run)? {
@@ -302,7 +302,7 @@ impl Intake {
             Decoded::Done(summary) if summary.stopped => {
                 let import = known(self);
                 let end = ImportEnd::Interrupted(import.cursor);
-                Ok(report(member.name, &import, summary.rounded_count, resumed_from, end))
+                Ok(report(member.name, &import, (&summary).into(), resumed_from, end))
             }
             Decoded::Done(summary) => {
                 self.finish(member)?;
@@ -315,8 +315,7 @@ impl Intake {
                     content: Some(content),
                 };
                 quarantine::write(&self.quarantine, &header, &import.rejections)?;
-                let rounded = summary.rounded_count;
-                Ok(report(member.name, &import, rounded, resumed_from, ImportEnd::Finished))
+                Ok(report(member.name, &import, (&summary).into(), resumed_from, ImportEnd::Finished))
             }
         }
     }
@@ -392,7 +391,7 @@ impl Intake {
         let path = PathBuf::from(&header.name);
         let refuse = |problem: String, next_step| {
             let end = ImportEnd::Refused { problem, next_step };
-            Ok(vec![report(&header.name, &Import::default(), 0, None, end)])
+            Ok(vec![report(&header.name, &Import::default(), OfRun::default(), None, end)])
         };
         let file_hash = match hash_file(&path, run.books.threads()) {
             Ok(hash) => hash,
@@ -417,6 +416,12 @@ impl Intake {
             quarantine::remove(&self.quarantine, &set_aside.header.id)?;
         }
         Ok(reports)
+    }
+
+    /// What was set aside of an import, in the order in which it was found.
+    #[must_use]
+    pub fn rejections(&self, import: &ContentHash) -> &[Rejection] {
+        self.imports.get(import).map_or(&[], |import| import.rejections.as_slice())
     }
 
     /// Everything set aside so far.

@@ -144,7 +144,10 @@ fn chicago_hours_are_billed_through_both_clock_changes() {
         let case = Case { file, point, profile, zone: "America/Chicago", local: as_written };
         let folder = tempfile::tempdir().unwrap();
         let (mut ledger, report) = case.ledger(&folder);
-        assert_eq!((report.counts.offered, report.counts.accepted, report.rounded), (19_417, 19_417, 0));
+        assert_eq!(
+            (report.counts.offered, report.counts.accepted, report.of_run.rounded),
+            (19_417, 19_417, 0)
+        );
         // 743 hours, 721 hours, and an ordinary month.
         for (month, hour_count) in [("2016-03", 743), ("2016-11", 721), ("2016-07", 744)] {
             assert_eq!(case.naive(month).1, hour_count);
@@ -167,7 +170,10 @@ fn float_noise_is_rounded_and_counted_or_set_aside() {
     let case = Case { file, point: "P-1", profile, zone: "Europe/London", local: london_2021_03 };
     let folder = tempfile::tempdir().unwrap();
     let (mut ledger, report) = case.ledger(&folder);
-    assert_eq!((report.counts.offered, report.counts.accepted, report.rounded), (23_508, 23_508, finer));
+    assert_eq!(
+        (report.counts.offered, report.counts.accepted, report.of_run.rounded),
+        (23_508, 23_508, finer)
+    );
     assert_eq!(case.naive("2021-03").1, 743);
     case.check(&mut ledger, "2021-03", 0);
 
@@ -187,7 +193,7 @@ fn repeated_midnights_are_duplicates_and_lost_half_hours_are_estimated() {
     let (mut ledger, report) = case.ledger(&folder);
     let counts = report.counts;
     assert_eq!((counts.offered, counts.accepted, counts.duplicate), (22_536, 22_521, 15));
-    assert_eq!((report.rejected.len(), report.rounded), (0, 96));
+    assert_eq!((report.rejected.len(), report.of_run.rounded), (0, 96));
     // Whole; one lost half-hour; that and the 48 after 8 November 00:00.
     for (month, lost) in [("2013-06", 0), ("2012-12", 1), ("2012-11", 49)] {
         case.check(&mut ledger, month, lost);
@@ -214,7 +220,7 @@ fn exchanged_days_and_months_leave_gaps_that_are_said() {
     let (mut ledger, report) = case.ledger(&folder);
     let counts = report.counts;
     assert_eq!((counts.offered, counts.accepted, counts.duplicate), (35_468, 35_444, 24));
-    assert_eq!((report.rejected.len(), report.rounded), (0, 1_369));
+    assert_eq!((report.rejected.len(), report.of_run.rounded), (0, 1_369));
     // Whole; one lost half-hour; and the ten days of January 2014 that stand in other months.
     for (month, lost) in [("2013-05", 0), ("2013-03", 1), ("2014-01", 480)] {
         case.check(&mut ledger, month, lost);
@@ -232,7 +238,7 @@ fn a_london_year_is_billed_and_proven_month_by_month() {
     let (reports, sealed) = ledger.ingest(std::slice::from_ref(&path), &Profile::builtin("lcl").unwrap());
     let counts = reports[0].counts;
     assert_eq!((counts.offered, counts.accepted, counts.duplicate), (17_531, 17_519, 12));
-    assert_eq!((reports[0].rejected.len(), reports[0].rounded), (0, 6));
+    assert_eq!((reports[0].rejected.len(), reports[0].of_run.rounded), (0, 6));
     // What was recorded, and nothing estimated: 2,748.9550002 kWh with the noise of its floats.
     let text = std::fs::read_to_string(path).unwrap();
     let rows: BTreeMap<&str, i64> = text

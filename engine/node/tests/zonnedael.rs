@@ -83,7 +83,7 @@ fn every_reading_is_sealed_and_every_bill_is_right_to_the_kopeck() {
     let mut ledger = Ledger::create(&ingested, 2);
     let (reports, sealed) = ledger.ingest(&[shared.join(FILE)], &Profile::builtin("zonnedael").unwrap());
     let counts = reports[0].counts;
-    assert_eq!((reports[0].end.clone(), reports[0].rounded), (ImportEnd::Finished, 0));
+    assert_eq!((reports[0].end.clone(), reports[0].of_run.rounded), (ImportEnd::Finished, 0));
     assert_eq!((counts.offered, counts.accepted), (READING_COUNT, READING_COUNT));
     assert_eq!(sealed.unwrap().totals.import_wh(), TOTAL_WH);
     check_sums(&ledger, &expected(&shared, "interval_totals.json")["zonnedael"]);

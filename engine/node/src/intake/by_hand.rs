@@ -28,7 +28,7 @@ use tallywatt_shards::shard::Rules;
 use crate::books::Books;
 use crate::intake::chunk::{Acknowledged, BlockSink, Wanted, Work};
 use crate::intake::import::{Committer, Halt};
-use crate::intake::report::{ImportEnd, ImportReport, report};
+use crate::intake::report::{ImportEnd, ImportReport, OfRun, report};
 use crate::intake::sealed::SealedDays;
 use crate::intake::{Intake, IntakeError, printable_name};
 use crate::quarantine;
@@ -101,10 +101,26 @@ impl Intake {
         values: &Values<'_>,
         why: CorrectionReason,
     ) -> Result<ImportReport, IntakeError> {
+        self.edit_all(by, std::slice::from_ref(values), why)
+    }
+
+    /// The same of several runs of values, as one step.
+    ///
+    /// # Errors
+    /// As [`Intake::edit`].
+    pub fn edit_all(
+        &mut self,
+        by: &ByHand<'_>,
+        runs: &[Values<'_>],
+        why: CorrectionReason,
+    ) -> Result<ImportReport, IntakeError> {
         // The issue of an edit is when it was made: never unsaid, so that a withdrawal of any issue passes it by.
         let issued = Issued(u64::try_from(by.at.0).unwrap_or_default().max(1));
         let mark = Mark { intent: Intent::Edit, issued, origin: by.origin(why) };
-        self.by_hand(by, "edit", &values.bytes(&mark), |chunk| values.put(chunk, mark, Quality::Edited))
+        let bytes: Vec<u8> = runs.iter().flat_map(|values| values.bytes(&mark)).collect();
+        self.by_hand(by, "edit", &bytes, |chunk| {
+            runs.iter().for_each(|values| values.put(chunk, mark, Quality::Edited));
+        })
     }
 
     /// Takes values back that were delivered in an issue, or, if it is unsaid, these values of any issue.
@@ -203,7 +219,7 @@ impl Intake {
         let Delivery { books, id, zone, source, now, .. } = *delivery;
         let name = printable_name(delivery.name);
         if let Some(known) = self.imports.get(&id).filter(|known| known.is_finished) {
-            return Ok(report(&name, known, 0, None, ImportEnd::Repeated));
+            return Ok(report(&name, known, OfRun::default(), None, ImportEnd::Repeated));
         }
         let rules = Rules { zone, source, limits: Limits::generous(now) };
         let (sealed, acknowledged) = (SealedDays(books), Acknowledged::default());
@@ -236,7 +252,7 @@ impl Intake {
         }
         let import = self.imports.get(&id).cloned().unwrap_or_default();
         quarantine::ensure(&self.quarantine, &id, &name, &import.rejections)?;
-        Ok(report(&name, &import, 0, None, ImportEnd::Finished))
+        Ok(report(&name, &import, OfRun::default(), None, ImportEnd::Finished))
     }
 }
 

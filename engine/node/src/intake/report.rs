@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use tallywatt_core::hash::ContentHash;
 use tallywatt_core::rejection::RejectionCode;
+use tallywatt_ingest::decode::DecodeSummary;
 use tallywatt_ingest::refusal::FileRefusal;
 use tallywatt_shards::intake_record::IntakeCounts;
 
@@ -15,8 +17,10 @@ pub struct ImportReport {
     pub name: String,
     /// What became of its readings, over all runs.
     pub counts: IntakeCounts,
-    /// Values rounded to whole watt-hours, as the profile allows; of this run.
-    pub rounded: u64,
+    /// What is known of this run alone.
+    pub of_run: OfRun,
+    /// What it is known by; `None` if it was never begun.
+    pub id: Option<ContentHash>,
     /// The line it went on from, if it was begun before.
     pub resumed_from: Option<u64>,
     /// How it ended.
@@ -25,6 +29,30 @@ pub struct ImportReport {
     pub rejected: BTreeMap<RejectionCode, u64>,
     /// The first line that something was set aside of, by code.
     pub first_lines: BTreeMap<RejectionCode, u64>,
+}
+
+/// What the decoder told of one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OfRun {
+    /// Values rounded to whole watt-hours, as the profile allows.
+    pub rounded: u64,
+    /// Reads of cumulative registers handed over.
+    pub register_reads: u64,
+    /// Installations of meters handed over.
+    pub installations: u64,
+    /// Values that the source took back.
+    pub withdrawn: u64,
+}
+
+impl From<&DecodeSummary> for OfRun {
+    fn from(summary: &DecodeSummary) -> Self {
+        Self {
+            rounded: summary.rounded_count,
+            register_reads: summary.register_read_count,
+            installations: summary.installation_count,
+            withdrawn: summary.withdrawn_count,
+        }
+    }
 }
 
 /// How an import ended.
@@ -59,7 +87,7 @@ pub struct Progress {
 pub(super) fn report(
     name: &str,
     import: &Import,
-    rounded: u64,
+    of_run: OfRun,
     resumed_from: Option<u64>,
     end: ImportEnd,
 ) -> ImportReport {
@@ -70,7 +98,7 @@ pub(super) fn report(
         *rejected.entry(rejection.code).or_default() += u64::from(rejection.reading_count);
     }
     let (name, counts) = (name.to_owned(), import.counts);
-    ImportReport { name, counts, rounded, resumed_from, end, rejected, first_lines }
+    ImportReport { name, counts, of_run, id: None, resumed_from, end, rejected, first_lines }
 }
 
 pub(super) fn refused(name: &str, counts: IntakeCounts, refusal: &FileRefusal) -> ImportReport {
@@ -78,7 +106,8 @@ pub(super) fn refused(name: &str, counts: IntakeCounts, refusal: &FileRefusal) -
     ImportReport {
         name: name.to_owned(),
         counts,
-        rounded: 0,
+        of_run: OfRun::default(),
+        id: None,
         resumed_from: None,
         end,
         rejected: BTreeMap::new(),
