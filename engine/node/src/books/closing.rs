@@ -147,9 +147,11 @@ impl Books {
     }
 }
 
-/// What gaps of a period may be filled with.
-fn estimation_parameters(_books: &Books, _period: Period) -> EstimationParameters {
-    EstimationParameters::default()
+/// What gaps of a period may be filled with: what the published rule pack of its first day says. Without one the ladder is
+/// the program's, so that no root depends on a pack that nobody published.
+fn estimation_parameters(books: &Books, period: Period) -> EstimationParameters {
+    let published = books.published_rule_pack_on(period.first_day());
+    published.map_or_else(EstimationParameters::default, |pack| *pack.body.estimation())
 }
 
 /// How a register's energy is laid over a period without intervals.
