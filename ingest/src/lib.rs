@@ -9,7 +9,8 @@
 //!
 //! What a file looks like, its profile says: a small TOML file ([`profile`]). A decoder never guesses: what
 //! the profile does not describe is rejected, with its line. No decoder panics, whatever the bytes; no length
-//! read from a file is trusted; every line, text, nesting and expansion has a named limit.
+//! read from a file is trusted; every line, text, nesting and expansion has a named limit. `ingest/fuzz/run.sh` looks for bytes that break
+//! this.
 //!
 //! ```
 //! use tallywatt_ingest::{decode::decode, profile::Profile, sink::Collected};

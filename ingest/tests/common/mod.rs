@@ -3,7 +3,9 @@
 
 pub mod bend;
 pub mod crc;
+pub mod mended;
 pub mod reads;
+pub mod sound;
 
 use std::path::PathBuf;
 

@@ -14,6 +14,7 @@ use tallywatt_ingest::block_decoder::{After, BlockError, BlockSum, split};
 use tallywatt_ingest::blocks::Block;
 use tallywatt_ingest::decode::{DecodeSummary, decode, decode_by_row};
 use tallywatt_ingest::profile::Profile;
+use tallywatt_ingest::refusal::FileRefusal;
 use tallywatt_ingest::sink::{RUN_VALUE_COUNT_MAX, ReadOrigin, ReadingRun, ReadingSink};
 use tallywatt_ledger::day_leaf::DayLeaf;
 
@@ -113,7 +114,7 @@ fn by_blocks(profile: &Profile, bytes: &[u8], block_size: usize) -> Option<(Told
     let mut reader = bytes;
     let opened = split(profile, "meter.csv", &mut reader);
     let (decoder, blocks) = match opened {
-        Err(refusal) => return Some((told(Err(refusal.to_string()), found), false)),
+        Err(refusal) => return Some((told(Err(words(&refusal)), found), false)),
         Ok(opened) => opened?,
     };
     let mut blocks = blocks.in_blocks_of(block_size);
@@ -133,7 +134,7 @@ fn by_blocks(profile: &Profile, bytes: &[u8], block_size: usize) -> Option<(Told
             Err(BlockError::Refused(refusal)) => {
                 found.events.append(&mut part.events);
                 found.done = if part.done >= block.first_line() { part.done } else { found.done };
-                return Some((told(Err(refusal.to_string()), found), false));
+                return Some((told(Err(words(&refusal)), found), false));
             }
             Err(BlockError::Earlier { .. }) => {
                 leaned = true;
@@ -146,9 +147,9 @@ fn by_blocks(profile: &Profile, bytes: &[u8], block_size: usize) -> Option<(Told
         // The rest from the start, behind the last line of the last block that was taken.
         let line = block.first_line() - 1;
         let result = decode(profile, "meter.csv", &mut &bytes[..], &mut After { line, sink: &mut found });
-        return Some((told(result.map_err(|refusal| refusal.to_string()), found), true));
+        return Some((told(result.map_err(|refusal| words(&refusal)), found), true));
     }
-    Some((told(sum.finish().map_err(|refusal| refusal.to_string()), found), false))
+    Some((told(sum.finish().map_err(|refusal| words(&refusal)), found), false))
 }
 
 /// All ways agree on `bytes`; gives how many values came in runs, and whether a block leaned on earlier ones.
@@ -166,15 +167,52 @@ pub fn check_whole(profile: &Profile, file_name: &str, bytes: &[u8], context: &s
     check_lane(profile, file_name, bytes, context).1
 }
 
+/// What a refusal says, which has to say what to do.
+pub fn words(refusal: &FileRefusal) -> String {
+    assert!(!refusal.next_step().is_empty() && !refusal.to_string().is_empty());
+    refusal.to_string()
+}
+
+/// What a summary counts is what was handed over, and what was set aside has a reason and a place.
+#[track_caller]
+fn adds_up((result, events, _): &Told, bytes: &[u8], context: &str) {
+    let mut want = DecodeSummary::default();
+    for event in events {
+        match event {
+            Event::Reading(_) => want.reading_count += 1,
+            Event::RegisterRead(..) => want.register_read_count += 1,
+            Event::Installation(..) => want.installation_count += 1,
+            Event::Withdrawn(_) => want.withdrawn_count += 1,
+            Event::Issued(_) => {}
+            Event::Rejection(rejection) => {
+                want.rejected_count += u64::from(rejection.reading_count);
+                let has_place = (1..=bytes.len() as u64 + 1).contains(&rejection.line);
+                assert!(has_place && !rejection.code.reason().is_empty(), "{rejection:?}, {context}");
+            }
+        }
+    }
+    if let Ok(summary) = result {
+        let got = DecodeSummary {
+            reading_count: summary.reading_count,
+            register_read_count: summary.register_read_count,
+            installation_count: summary.installation_count,
+            withdrawn_count: summary.withdrawn_count,
+            rejected_count: summary.rejected_count,
+            ..DecodeSummary::default()
+        };
+        assert_eq!(got, want, "{context}");
+    }
+}
+
 #[track_caller]
 fn check_lane(profile: &Profile, file_name: &str, bytes: &[u8], context: &str) -> (Told, u64) {
     let mut by_row = Events::default();
-    let want = decode_by_row(profile, file_name, &mut &bytes[..], &mut by_row)
-        .map_err(|refusal| refusal.to_string());
+    let want =
+        decode_by_row(profile, file_name, &mut &bytes[..], &mut by_row).map_err(|refusal| words(&refusal));
     let want = told(want, by_row);
+    adds_up(&want, bytes, context);
     let mut by_lane = Events::default();
-    let got =
-        decode(profile, file_name, &mut &bytes[..], &mut by_lane).map_err(|refusal| refusal.to_string());
+    let got = decode(profile, file_name, &mut &bytes[..], &mut by_lane).map_err(|refusal| words(&refusal));
     let run_value_count = by_lane.run_value_count;
     same(&told(got, by_lane), &want, "lane", bytes, context);
     (want, run_value_count)
