@@ -8,7 +8,7 @@ use tallywatt_core::vee::pack::{ClassRules, RegisterClass};
 use tallywatt_core::vee::rule::Rule;
 use tallywatt_ingest::documents::{
     DOCUMENT_SIZE_MAX, Document, DocumentError, LINE_SIZE_MAX, PaymentRegistry, builtin_rule_pack,
-    builtin_rule_packs, parse_contracts, parse_document, parse_payments, parse_rule_pack,
+    builtin_rule_packs, parse_contracts, parse_document, parse_feeders, parse_payments, parse_rule_pack,
 };
 use tallywatt_ledger::rule_pack_bytes::{decode_rule_pack, encode_rule_pack, publish_rule_pack};
 
@@ -67,6 +67,13 @@ const CONTRACTS: &str = "account,usage_point,obis,zone,tariff,agreement,valid_fr
 B,P2,1-0:1.8.0,Europe/Amsterdam,t,a,2026-01-01,
 A,P1,1-0:1.8.0,+05:00,t,a,2026-03-15,
 C,P1,1-0:1.8.0,+05:00,t,a,2026-01-01,2026-03-15
+";
+
+const FEEDERS: &str = "head,usage_point,loss_permille_norm
+TP-2,P3,40
+TP-1,P2,60
+TP-1,P1,60
+TP-1,TP-2,60
 ";
 
 const PAYMENTS: &str = "payment_id,account,date,amount
@@ -356,6 +363,44 @@ fn mistakes_in_contracts() {
 }
 
 #[test]
+fn feeders() {
+    let feeders = parse_feeders("f", FEEDERS.as_bytes()).unwrap();
+    let shown: Vec<String> = feeders
+        .iter()
+        .map(|feeder| {
+            let meters: Vec<&str> = feeder.meters.iter().map(|meter| meter.as_str()).collect();
+            format!("{} {} {}", feeder.head, meters.join("+"), feeder.loss_thousandths_norm)
+        })
+        .collect();
+    assert_eq!(shown, ["TP-1 P1+P2+TP-2 60", "TP-2 P3 40"]);
+    assert_eq!(parse_feeders("f", FEEDERS.replace('\n', "\r\n").as_bytes()).unwrap(), feeders);
+}
+
+#[test]
+fn mistakes_in_feeders() {
+    let table = [
+        ("head,", "", "1: no column head"),
+        ("head,", "head,colour,", "1: unknown column \"colour\""),
+        (FEEDERS, "", "1: no column head"),
+        ("TP-2,P3,40", "TP-2,P3", "2: 2 fields, the header names 3"),
+        ("TP-2,P3", ",P3", "2: head: empty name"),
+        ("TP-2,P3", "TP-2,", "2: usage_point: empty name"),
+        ("TP-2,P3", "P3,P3", "2: P3 is its own head"),
+        ("P3,40", "P3,", "2: loss_permille_norm is not a norm"),
+        ("P3,40", "P3,+40", "2: loss_permille_norm is not a norm"),
+        ("P3,40", "P3,4.0", "2: loss_permille_norm is not a norm"),
+        ("P3,40", "P3,1001", "2: loss_permille_norm is not a norm"),
+        ("P1,60", "P1,61", "4: loss_permille_norm of TP-1 is 61, 60 above"),
+        ("P1,60", "P2,60", "4: usage point P2 stands on line 3 already"),
+        ("TP-1,P1,60", "TP-2,P2,40", "4: usage point P2 stands on line 3 already"),
+    ];
+    for (from, to, want) in table {
+        let text = bent(FEEDERS, from, to);
+        assert_eq!(message(parse_feeders("f", text.as_bytes()), to), want, "{from:?} to {to:?}");
+    }
+}
+
+#[test]
 fn payments() {
     let registry = parse_payments("f", PAYMENTS.as_bytes()).unwrap();
     let ids: Vec<&str> = registry.payments.iter().map(|payment| payment.id.as_str()).collect();
@@ -458,6 +503,13 @@ fn a_rule_pack() {
 }
 
 #[test]
+fn a_rule_pack_is_a_document() {
+    let Ok(Document::RulePack(pack)) = parse_document("f", PACK) else { panic!("a rule pack") };
+    assert_eq!(*pack, parse_rule_pack("f", PACK).unwrap());
+    check_document(PACK, &[("source = \"catalogue\"\n", "", "1: missing field `source`")]);
+}
+
+#[test]
 fn mistakes_in_a_rule_pack() {
     let range = "11: flat_run_count is not a whole number from 2 to 60000";
     for (from, to, want) in [
@@ -481,7 +533,11 @@ fn mistakes_in_a_rule_pack() {
         ("= 24", "= \"24\"", range),
         ("= 24", "= 24\nclock_warn_s = 3301", "12: industrial: clock_warn_s is above clock_invalid_s"),
         ("= 60\nlike", "= 65536\nlike", "13: linear_minutes_max is not a whole number from 0 to 65535"),
-        ("like_days_min = 2", "like_days_min = 4", "14: 4 like days are needed, 3 are taken"),
+        (
+            "like_days_min = 2",
+            "like_day_count = 3\nlike_days_min = 4",
+            "15: 4 like days are needed, 3 are taken",
+        ),
         ("= false", "= 0", "15: previous_year is neither true nor false"),
         (
             "previous_year",

@@ -1,23 +1,27 @@
-//! `tariff` and `contract`: text files to documents on the chain.
+//! `tariff` and `contract`: text files to documents on the chain; rule packs travel with the tariffs.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::contract;
+use tallywatt_core::label::Label;
 use tallywatt_core::tariff::TariffBook;
+use tallywatt_core::validity::Validity;
 use tallywatt_ingest::documents::{Document, parse_contracts, parse_document};
+use tallywatt_ledger::command::Publication;
 use tallywatt_ledger::document;
 use tallywatt_node::books::Input;
-use tallywatt_node::books::records::contracts_file;
+use tallywatt_node::books::records::{contracts_file, document_bytes, publication_of};
 
 use crate::args::{Arguments, Contract, ContractAction, Tariff, TariffAction};
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, record};
 use crate::output::{Report, Table, word};
 
-/// Tariffs and agreements.
+/// Tariffs, agreements and rule packs.
 pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Failure> {
     match &tariff.action {
         TariffAction::Check { files } => {
@@ -56,6 +60,17 @@ pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Fail
                     json!(id),
                     json!(validity),
                     json!(known.body.title),
+                    json!(known.hash.short()),
+                ]);
+            }
+            for known in books.rule_packs() {
+                let parts = known.body.parts();
+                let (id, validity) = (parts.id.to_string(), parts.validity.to_string());
+                table.row(vec![
+                    json!("rule pack"),
+                    json!(id),
+                    json!(validity),
+                    json!(parts.title),
                     json!(known.hash.short()),
                 ]);
             }
@@ -105,37 +120,49 @@ pub fn run_contract(contract: &Contract, arguments: &Arguments) -> Result<Report
     }
 }
 
-/// Reads documents and checks that no two versions of one tariff overlap.
+/// Reads documents and checks that no two versions of one tariff or rule pack overlap.
 fn read_documents(files: &[PathBuf]) -> Result<(Vec<Vec<u8>>, Table), Failure> {
     let mut table = Table::new(&["file", "kind", "id", "validity"]);
     let mut book = TariffBook::default();
+    let mut packs: Vec<(Label, Validity)> = Vec::new();
     let mut documents = Vec::new();
     for file in files {
         let bytes = fs::read(file).map_err(|error| Failure::file("read", file, &error))?;
         let name = file.display().to_string();
         let text = String::from_utf8(bytes)
             .map_err(|_| Failure::usage(format!("{name}: not UTF-8"), "save the file as UTF-8"))?;
-        let (kind, id, validity) = match parse_document(&name, &text)? {
+        let document = parse_document(&name, &text)?;
+        let bytes = document_bytes(&document);
+        let Publication { kind, id, validity, .. } = publication_of(&bytes)?;
+        documents.push(bytes);
+        match document {
             Document::Tariff(tariff) => {
-                documents.push(document::encode_tariff(&tariff));
                 let published = document::publish_tariff(*tariff);
-                let parts = published.body.parts().clone();
-                book.publish(published).map_err(|error| {
-                    Failure::usage(
-                        format!("{name}: {error}"),
-                        "set valid_to of the older version, or valid_from of the newer",
-                    )
-                })?;
-                ("tariff", parts.id, parts.validity)
+                book.publish(published).map_err(|error| overlap(&name, &error))?;
             }
-            Document::Agreement(agreement) => {
-                documents.push(document::encode_agreement(&agreement));
-                ("agreement", agreement.id, agreement.validity)
+            Document::RulePack(pack) => {
+                let (id, validity) = (pack.parts().id, pack.parts().validity);
+                if let Some((_, known)) =
+                    packs.iter().find(|(other, held)| *other == id && held.overlaps(validity))
+                {
+                    let text = format!("rule pack {id}: the version {validity} overlaps the version {known}");
+                    return Err(overlap(&name, &text));
+                }
+                packs.push((id, validity));
             }
-        };
-        table.row(vec![json!(name), json!(kind), json!(id.to_string()), json!(validity.to_string())]);
+            Document::Agreement(_) => {}
+        }
+        table.row(vec![json!(name), json!(kind.name()), json!(id.to_string()), json!(validity.to_string())]);
     }
     Ok((documents, table))
+}
+
+/// Two versions of one document that hold on one day.
+fn overlap(name: &str, error: &dyn Display) -> Failure {
+    Failure::usage(
+        format!("{name}: {error}"),
+        "set valid_to of the older version, or valid_from of the newer",
+    )
 }
 
 /// Reads files and publishes what is not published yet.
@@ -148,7 +175,7 @@ fn publish(opened: &mut Opened, documents: &[Vec<u8>]) -> Result<Report, Failure
     let mut report = Report::default();
     let (mut published, mut known) = (0, 0);
     for bytes in documents {
-        let publication = tallywatt_node::books::records::publication_of(bytes)?;
+        let publication = publication_of(bytes)?;
         let state = opened.consortium.node(Party::Supplier).member().state();
         if state.is_published(publication.kind, &publication.hash) {
             known += 1;

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `genesis` | hash of the genesis block |
 //! | `number/<party>` | how many proposals of the party are in the chain |
-//! | `document/<kind>/<hash>` | name and validity of a published tariff or agreement |
+//! | `document/<kind>/<hash>` | name and validity of a published tariff, agreement or rule pack |
 //! | `contracts` | root of the contract list |
 //! | `batches` | number of batches |
 //! | `batch/<sequence>` | the batch's file and root |

@@ -57,6 +57,20 @@ pub enum DocumentKind {
     Tariff = 1,
     /// An agreement version.
     Agreement = 2,
+    /// A version of a rule pack.
+    RulePack = 3,
+}
+
+impl DocumentKind {
+    /// What people call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tariff => "tariff",
+            Self::Agreement => "agreement",
+            Self::RulePack => "rule pack",
+        }
+    }
 }
 
 /// A document made known by its hash.
@@ -137,7 +151,7 @@ pub struct SettlementCommit {
 pub enum Command {
     /// The first block.
     Genesis(Box<Genesis>),
-    /// A tariff or agreement.
+    /// A tariff, an agreement or a rule pack.
     Publish(Publication),
     /// The contract list, replacing the one before.
     Contracts(Root),
@@ -242,7 +256,7 @@ impl Command {
             Self::Publish(publication) => vec![
                 ("document", publication.id.to_string()),
                 ("validity", publication.validity.to_string()),
-                ("kind", format!("{:?}", publication.kind).to_lowercase()),
+                ("kind", publication.kind.name().to_owned()),
                 ("hash", publication.hash.to_string()),
             ],
             Self::Contracts(contracts) => {
@@ -378,6 +392,7 @@ fn read_publication(reader: &mut Reader<'_>) -> Result<Publication, CodecError> 
     let kind = match reader.u8("document kind")? {
         1 => DocumentKind::Tariff,
         2 => DocumentKind::Agreement,
+        3 => DocumentKind::RulePack,
         _ => return Err(reader.refuse("document kind", at)),
     };
     let (id, hash) = (reader.label("document id")?, reader.hash("document hash")?);
@@ -446,4 +461,45 @@ fn read_settlement(reader: &mut Reader<'_>) -> Result<SettlementCommit, CodecErr
         running.push((agreement, RunningSplit { due, paid }));
     }
     Ok(SettlementCommit { sequence, file, payments, paid, legs, running })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publication(kind: DocumentKind) -> Command {
+        Command::Publish(Publication {
+            kind,
+            id: "generic".parse().unwrap(),
+            hash: ContentHash([9; 32]),
+            validity: Validity::new("2026-01-01".parse().unwrap(), None).unwrap(),
+        })
+    }
+
+    #[test]
+    fn every_kind_of_document_has_one_code() {
+        use DocumentKind::{Agreement, RulePack, Tariff};
+        // Version, kind and command stand before the document's code.
+        let code_at = 3;
+        for (code, kind, name) in
+            [(1, Tariff, "tariff"), (2, Agreement, "agreement"), (3, RulePack, "rule pack")]
+        {
+            let bytes = publication(kind).encode();
+            assert_eq!((bytes[code_at], kind.name()), (code, name));
+            assert_eq!(Command::decode(&bytes), Ok(publication(kind)));
+        }
+        for code in [0, 4, 255] {
+            let mut bytes = publication(RulePack).encode();
+            bytes[code_at] = code;
+            let refused = CodecError::Value { field: "document kind", at: code_at };
+            assert_eq!(Command::decode(&bytes), Err(refused), "{code}");
+        }
+    }
+
+    /// A changed hash here is a change of every ledger that exists: never in passing.
+    #[test]
+    fn golden_publication() {
+        let want = "909d1f435813e24e1e8e705e439f4d57ed72ba86a6b24a2c1388fe22a591e1af";
+        assert_eq!(publication(DocumentKind::RulePack).digest().to_string(), want);
+    }
 }

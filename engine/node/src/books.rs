@@ -14,6 +14,7 @@ pub mod records;
 
 mod billing;
 mod closing;
+mod rule_packs;
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
@@ -29,13 +30,14 @@ use tallywatt_core::label::{AccountId, Label, UsagePointId};
 use tallywatt_core::money::Money;
 use tallywatt_core::split::RunningSplit;
 use tallywatt_core::tariff::TariffBook;
+use tallywatt_core::vee::pack::RulePack;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::command::{Command, DocumentKind, Genesis};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree};
 use tallywatt_ledger::tree::Root;
-use tallywatt_ledger::{bill_bytes, digest, document};
+use tallywatt_ledger::{bill_bytes, digest, document, rule_pack_bytes};
 use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::batch_file::{BatchFile, BatchFileError};
 use tallywatt_shards::threads::Threads;
@@ -49,7 +51,7 @@ use crate::list_file::ListError;
 pub enum Input {
     /// The first block.
     Genesis(Box<Genesis>),
-    /// The canonical bytes of a tariff or agreement.
+    /// The canonical bytes of a tariff, an agreement or a rule pack.
     Document(Vec<u8>),
     /// A contract list file.
     Contracts(Vec<u8>),
@@ -128,6 +130,9 @@ pub struct Books {
     batch_count: u64,
     tariffs: TariffBook,
     agreements: Vec<Published<Agreement>>,
+    /// In the order of the chain.
+    rule_packs: Vec<Published<RulePack>>,
+    builtin_pack: Published<RulePack>,
     contracts: Vec<Contract>,
     periods: BTreeMap<Period, (Root, Vec<DayLeaf>)>,
     bills: BTreeMap<Period, Vec<Bill>>,
@@ -149,6 +154,8 @@ impl Books {
             batch_count: 0,
             tariffs: TariffBook::default(),
             agreements: Vec::new(),
+            rule_packs: Vec::new(),
+            builtin_pack: rule_packs::builtin(),
             contracts: Vec::new(),
             periods: BTreeMap::new(),
             bills: BTreeMap::new(),
@@ -365,6 +372,12 @@ impl Books {
                     .map_err(|source| BooksError::Codec { what: "agreement", source })?;
                 self.agreements.push(document::publish_agreement(agreement));
                 self.agreements.sort_by_key(|known| (known.body.id, known.body.validity));
+                Ok(())
+            }
+            DocumentKind::RulePack => {
+                let pack = rule_pack_bytes::decode_rule_pack(bytes)
+                    .map_err(|source| BooksError::Codec { what: "rule pack", source })?;
+                self.rule_packs.push(rule_pack_bytes::publish_rule_pack(pack));
                 Ok(())
             }
         }

@@ -1,10 +1,11 @@
 //! Documents and tables that people and banks write: tariffs, agreements, rule packs, contracts, payment registries.
 //!
 //! ```text
-//! tariff or agreement, TOML ─▶ parse_document  ─▶ Document          one version a file
-//! rule pack, TOML           ─▶ parse_rule_pack ─▶ RulePack          one version a file
-//! contracts, CSV            ─▶ parse_contracts ─▶ Vec<Contract>     in canonical order
-//! payment registry, CSV     ─▶ parse_payments  ─▶ PaymentRegistry   in file order, equal to its trailer
+//! tariff, agreement or rule pack, TOML ─▶ parse_document  ─▶ Document          one version a file
+//! rule pack, TOML                      ─▶ parse_rule_pack ─▶ RulePack          one version a file
+//! contracts, CSV                       ─▶ parse_contracts ─▶ Vec<Contract>     in canonical order
+//! feeders, CSV                         ─▶ parse_feeders   ─▶ Vec<Feeder>       by head
+//! payment registry, CSV                ─▶ parse_payments  ─▶ PaymentRegistry   in file order, equal to its trailer
 //! ```
 //!
 //! A file is taken whole or not at all. Whatever is wrong is named with file and line, and what to do next.
@@ -22,6 +23,7 @@
 pub mod agreement_file;
 pub mod contract_file;
 pub mod error;
+pub mod feeder_file;
 mod field;
 pub mod payment_file;
 mod rows;
@@ -31,19 +33,21 @@ pub mod tariff_file;
 use serde::Deserialize;
 use tallywatt_core::agreement::Agreement;
 use tallywatt_core::tariff::Tariff;
+use tallywatt_core::vee::pack::RulePack;
 
 use field::{Field, Source};
 
 pub use contract_file::parse_contracts;
 pub use error::DocumentError;
+pub use feeder_file::{Feeder, parse_feeders};
 pub use payment_file::{PaymentRegistry, parse_payments};
 pub use rule_pack_file::{builtin_rule_pack, builtin_rule_packs, parse_rule_pack};
 
-/// The largest tariff or agreement file, bytes.
+/// The largest tariff, agreement or rule pack file, bytes.
 pub const DOCUMENT_SIZE_MAX: usize = 1 << 20;
-/// The largest contract list or payment registry, bytes; both are read as a stream.
+/// The largest contract list, feeder list or payment registry, bytes; all are read as a stream.
 pub const TABLE_SIZE_MAX: u64 = 1 << 30;
-/// The longest line of a contract list or payment registry, bytes.
+/// The longest line of such a list, bytes.
 pub const LINE_SIZE_MAX: usize = 4_096;
 
 const _: () = assert!(LINE_SIZE_MAX < DOCUMENT_SIZE_MAX);
@@ -55,6 +59,8 @@ pub enum Document {
     Tariff(Box<Tariff>),
     /// A version of an agreement.
     Agreement(Agreement),
+    /// A version of a rule pack.
+    RulePack(Box<RulePack>),
 }
 
 /// Only the field that says what the rest is.
@@ -63,7 +69,7 @@ struct Kind {
     kind: Field,
 }
 
-/// Reads a tariff or agreement file; `file` is its name in messages.
+/// Reads a tariff, agreement or rule pack file; `file` is its name in messages.
 ///
 /// # Errors
 /// [`DocumentError`] names the first line that is wrong.
@@ -71,15 +77,16 @@ pub fn parse_document(file: &str, text: &str) -> Result<Document, DocumentError>
     let source = Source::new(file, text);
     if text.len() > DOCUMENT_SIZE_MAX {
         let problem = format!("file of {} bytes, at most {DOCUMENT_SIZE_MAX}", text.len());
-        return Err(DocumentError::new(file, None, problem, "write one tariff or agreement version a file"));
+        return Err(DocumentError::new(file, None, problem, "write one document a file"));
     }
     let Kind { kind } = source.read()?;
     match source.text("kind", &kind)? {
         "tariff" => tariff_file::parse(&source).map(|tariff| Document::Tariff(Box::new(tariff))),
         "agreement" => agreement_file::parse(&source).map(Document::Agreement),
+        "rule-pack" => rule_pack_file::parse(&source).map(|pack| Document::RulePack(Box::new(pack))),
         other => {
             let problem = format!("kind {other:?} is not known");
-            Err(source.fail(&kind.span(), problem, "write kind = \"tariff\" or kind = \"agreement\""))
+            Err(source.fail(&kind.span(), problem, "write kind = \"tariff\", \"agreement\" or \"rule-pack\""))
         }
     }
 }

@@ -114,7 +114,7 @@ pub fn parse_rule_pack(file: &str, text: &str) -> Result<RulePack, DocumentError
     parse(&source)
 }
 
-fn parse(source: &Source<'_>) -> Result<RulePack, DocumentError> {
+pub(super) fn parse(source: &Source<'_>) -> Result<RulePack, DocumentError> {
     let file: RulePackFile = source.read()?;
     let default = rules_of(source, ClassRules::default(), &file.default)?;
     let mut classes = [default; CLASS_COUNT];

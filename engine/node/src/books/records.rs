@@ -4,9 +4,10 @@ use tallywatt_core::bill::Bill;
 use tallywatt_core::contract;
 use tallywatt_core::contract::Contract;
 use tallywatt_core::split::SettledPayment;
+use tallywatt_ingest::documents::Document;
 use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::tree::{Tree, TreeKind};
-use tallywatt_ledger::{bill_bytes, digest, document};
+use tallywatt_ledger::{bill_bytes, digest, document, rule_pack_bytes};
 
 use crate::books::BooksError;
 use crate::list_file;
@@ -25,23 +26,42 @@ pub fn contracts_file(contracts: &[Contract]) -> Vec<u8> {
     list_file::encode(ListKind::Contracts, &records)
 }
 
+/// The canonical bytes of a document that was read from a file.
+#[must_use]
+pub fn document_bytes(document: &Document) -> Vec<u8> {
+    match document {
+        Document::Tariff(tariff) => document::encode_tariff(tariff),
+        Document::Agreement(agreement) => document::encode_agreement(agreement),
+        Document::RulePack(pack) => rule_pack_bytes::encode_rule_pack(pack),
+    }
+}
+
 /// The publication that a document's canonical bytes stand for.
 ///
 /// # Errors
-/// [`BooksError::Codec`] if they are neither a tariff nor an agreement.
+/// [`BooksError::Codec`] if they are neither a tariff nor an agreement nor a rule pack.
 pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
-    if bytes.get(1) == Some(&document::TARIFF_KIND) {
-        let tariff =
-            document::decode_tariff(bytes).map_err(|source| BooksError::Codec { what: "tariff", source })?;
-        let published = document::publish_tariff(tariff);
-        let (id, validity) = (published.body.parts().id, published.body.parts().validity);
-        return Ok(Publication { kind: DocumentKind::Tariff, id, hash: published.hash, validity });
+    let codec = |what| move |source| BooksError::Codec { what, source };
+    match bytes.get(1) {
+        Some(&document::TARIFF_KIND) => {
+            let published =
+                document::publish_tariff(document::decode_tariff(bytes).map_err(codec("tariff"))?);
+            let (id, validity) = (published.body.parts().id, published.body.parts().validity);
+            Ok(Publication { kind: DocumentKind::Tariff, id, hash: published.hash, validity })
+        }
+        Some(&rule_pack_bytes::RULE_PACK_KIND) => {
+            let pack = rule_pack_bytes::decode_rule_pack(bytes).map_err(codec("rule pack"))?;
+            let published = rule_pack_bytes::publish_rule_pack(pack);
+            let (id, validity) = (published.body.parts().id, published.body.parts().validity);
+            Ok(Publication { kind: DocumentKind::RulePack, id, hash: published.hash, validity })
+        }
+        _ => {
+            let agreement = document::decode_agreement(bytes).map_err(codec("agreement"))?;
+            let published = document::publish_agreement(agreement);
+            let (id, validity) = (published.body.id, published.body.validity);
+            Ok(Publication { kind: DocumentKind::Agreement, id, hash: published.hash, validity })
+        }
     }
-    let agreement = document::decode_agreement(bytes)
-        .map_err(|source| BooksError::Codec { what: "agreement", source })?;
-    let published = document::publish_agreement(agreement);
-    let (id, validity) = (published.body.id, published.body.validity);
-    Ok(Publication { kind: DocumentKind::Agreement, id, hash: published.hash, validity })
 }
 
 pub(super) fn read_contracts(bytes: &[u8]) -> Result<Vec<Contract>, BooksError> {

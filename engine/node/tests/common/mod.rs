@@ -15,13 +15,12 @@ use tallywatt_fixtures::documents::write_documents;
 use tallywatt_fixtures::region::Region;
 use tallywatt_fixtures::town::Town;
 use tallywatt_ingest::container::each_member;
-use tallywatt_ingest::documents::{Document, parse_contracts, parse_document};
+use tallywatt_ingest::documents::{parse_contracts, parse_document};
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
 use tallywatt_ledger::command::Command;
-use tallywatt_ledger::document;
 use tallywatt_ledger::seal::Sealed;
-use tallywatt_node::books::records::contracts_file;
+use tallywatt_node::books::records::{contracts_file, document_bytes};
 use tallywatt_node::books::{Books, Input};
 use tallywatt_node::consortium::{Consortium, Outcome};
 use tallywatt_node::intake::{ImportReport, ImportRun, Intake};
@@ -173,10 +172,7 @@ impl Ledger {
     /// Publishes tariff and agreement texts.
     pub fn publish(&mut self, texts: &[&str]) {
         for text in texts {
-            let bytes = match parse_document("test.toml", text).unwrap() {
-                Document::Tariff(tariff) => document::encode_tariff(&tariff),
-                Document::Agreement(agreement) => document::encode_agreement(&agreement),
-            };
+            let bytes = document_bytes(&parse_document("test.toml", text).unwrap());
             self.propose(Party::Supplier, Input::Document(bytes));
         }
     }

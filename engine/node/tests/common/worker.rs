@@ -10,9 +10,8 @@ use std::{env, fs};
 
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::UtcSeconds;
-use tallywatt_ingest::documents::{Document, parse_contracts, parse_document};
-use tallywatt_ledger::document;
-use tallywatt_node::books::records::{contracts_file, publication_of};
+use tallywatt_ingest::documents::{parse_contracts, parse_document};
+use tallywatt_node::books::records::{contracts_file, document_bytes, publication_of};
 use tallywatt_node::books::{Books, Input};
 use tallywatt_node::consortium::Consortium;
 use tallywatt_node::intake::{ImportEnd, ImportReport, ImportRun, Intake};
@@ -107,10 +106,7 @@ fn hold(data: &Path) -> Result<HeldFolder, Box<dyn Error>> {
 
 fn publish(consortium: &mut Consortium) -> Result<(), Box<dyn Error>> {
     for text in [TARIFF, AGREEMENT] {
-        let bytes = match parse_document("test.toml", text)? {
-            Document::Tariff(tariff) => document::encode_tariff(&tariff),
-            Document::Agreement(agreement) => document::encode_agreement(&agreement),
-        };
+        let bytes = document_bytes(&parse_document("test.toml", text)?);
         let publication = publication_of(&bytes)?;
         let state = consortium.node(Party::Supplier).member().state();
         if !state.is_published(publication.kind, &publication.hash) {
