@@ -55,9 +55,11 @@ pub enum Command {
     Init(Init),
     /// Load meter data files; resumable, and repeating changes nothing.
     Ingest(Ingest),
-    /// Look at readings: show, gaps, quarantine, totals.
+    /// Look at readings: show, gaps, exceptions, quarantine, totals.
     Readings(Readings),
-    /// Tariffs and agreements: check, publish, list.
+    /// Balance feeders: what their heads gave against what their meters took.
+    Losses(Losses),
+    /// Tariffs, agreements and rule packs: check, publish, list.
     Tariff(Tariff),
     /// Contracts: publish, list.
     Contract(Contract),
@@ -193,15 +195,67 @@ pub enum ReadingsAction {
         #[arg(long, default_value = "1-0:1.8.0")]
         obis: String,
     },
-    /// Days of a month that lack values.
-    Gaps {
-        /// Month, YYYY-MM.
-        period: String,
-    },
+    /// Days of a month that lack values, and who fell silent.
+    Gaps(GapsOptions),
+    /// What the rules find in a month's readings, most money at stake first.
+    Exceptions(ExceptionsOptions),
     /// What was set aside, by reason.
     Quarantine,
     /// Readings, energy and days by usage point and month.
     Totals,
+}
+
+#[derive(Debug, Args)]
+pub struct GapsOptions {
+    /// Month, YYYY-MM.
+    pub period: String,
+    /// A row a register or a row a day, whether something lacks or not. Default: a row a register-day that lacks something.
+    #[arg(long, value_enum)]
+    pub by: Option<GapsBy>,
+    /// Readings are expected until then, in UTC: 2026-03-14T06:00:00Z. Default: the day of the newest accepted reading.
+    #[arg(long)]
+    pub at: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GapsBy {
+    /// A row a register.
+    Point,
+    /// A row a day.
+    Day,
+}
+
+#[derive(Debug, Args)]
+pub struct ExceptionsOptions {
+    /// Month, YYYY-MM.
+    pub period: String,
+    /// One usage point only.
+    #[arg(long)]
+    pub usage_point: Option<String>,
+    /// One rule only, V01 to V30.
+    #[arg(long)]
+    pub rule: Option<String>,
+    /// Also what each rule looked at, its parameters and the hash of its pack.
+    #[arg(long)]
+    pub explain: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Losses {
+    /// Month, YYYY-MM.
+    pub period: String,
+    /// Feeder list CSV: head, usage point, technical norm of the loss in thousandths.
+    #[arg(long, value_name = "FILE")]
+    pub feeders: PathBuf,
+    /// A row a day instead of one a feeder.
+    #[arg(long, value_enum)]
+    pub by: Option<LossesBy>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LossesBy {
+    /// A row a day.
+    Day,
 }
 
 #[derive(Debug, Args)]
@@ -212,13 +266,13 @@ pub struct Tariff {
 
 #[derive(Debug, Subcommand)]
 pub enum TariffAction {
-    /// Read tariff and agreement files, and say what is wrong with them.
+    /// Read tariff, agreement and rule pack files, and say what is wrong with them.
     Check {
         /// Files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Put tariffs and agreements on the chain.
+    /// Put tariffs, agreements and rule packs on the chain.
     Publish {
         /// Files.
         #[arg(required = true)]

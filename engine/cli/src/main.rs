@@ -11,10 +11,13 @@ mod chain;
 mod config;
 mod demo;
 mod documents;
+mod exceptions;
 mod export;
 mod failure;
+mod gaps;
 mod ingest;
 mod interrupt;
+mod losses;
 mod open;
 mod output;
 mod pay;
@@ -69,6 +72,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
         Command::Init(init) => config::init(init, arguments),
         Command::Ingest(ingest) => ingest::run(ingest, arguments, output),
         Command::Readings(readings) => readings::run(readings, arguments),
+        Command::Losses(losses) => losses::run(losses, arguments),
         Command::Tariff(tariff) => documents::run_tariff(tariff, arguments),
         Command::Contract(contract) => documents::run_contract(contract, arguments),
         Command::Bill(bill) => bill::run(bill, arguments),

@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Period;
+use tallywatt_core::label::UsagePointId;
 use tallywatt_node::consortium::{Consortium, Outcome};
 use tallywatt_node::ledger_folder::HeldFolder;
 use tallywatt_node::node::Lie;
@@ -59,6 +60,11 @@ pub fn record(report: &mut Report, outcome: &Outcome) {
 /// Reads a month.
 pub fn period_of(text: &str) -> Result<Period, Failure> {
     text.parse().map_err(|error| Failure::usage(error, "write it as 2026-03"))
+}
+
+/// Reads the name of a usage point.
+pub fn usage_point_of(text: &str) -> Result<UsagePointId, Failure> {
+    text.parse().map_err(|error| Failure::usage(format!("usage point: {error}"), "check the name"))
 }
 
 /// The `-C` part of a next command.

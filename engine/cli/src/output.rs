@@ -68,7 +68,7 @@ impl Report {
 }
 
 /// Facts that are a list in JSON even when there is only one: programs need not ask which it is.
-const REPEATED_FACTS: [&str; 3] = ["file", "tariff", "vat"];
+const REPEATED_FACTS: [&str; 4] = ["file", "rule_pack", "tariff", "vat"];
 
 /// Where results go.
 #[derive(Debug, Clone, Copy)]
@@ -212,6 +212,10 @@ fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| format!("{name} {}", plain(value)));
+            fields.collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     }
 }

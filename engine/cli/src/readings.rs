@@ -5,17 +5,18 @@ use std::path::Path;
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
-use tallywatt_core::calendar::{Day, Period};
+use tallywatt_core::calendar::Day;
 use tallywatt_core::day_block::BlockKey;
 use tallywatt_core::energy::Energy;
-use tallywatt_core::label::UsagePointId;
 use tallywatt_core::register::Register;
 use tallywatt_core::rejection::RejectionCode;
 use tallywatt_node::intake::Intake;
 
 use crate::args::{Arguments, Readings, ReadingsAction};
+use crate::exceptions::exceptions_of;
 use crate::failure::Failure;
-use crate::open::{Opened, data_option, open, period_of};
+use crate::gaps::gaps;
+use crate::open::{Opened, data_option, open, usage_point_of};
 use crate::output::{Report, Table, word};
 
 /// Looks at readings.
@@ -25,7 +26,8 @@ pub fn run(readings: &Readings, arguments: &Arguments) -> Result<Report, Failure
         ReadingsAction::Show { usage_point, day, obis } => {
             show(&opened, block_key(usage_point, day, obis)?, arguments)
         }
-        ReadingsAction::Gaps { period } => Ok(gaps(&opened, period_of(period)?, arguments)),
+        ReadingsAction::Gaps(options) => gaps(&opened, options, arguments),
+        ReadingsAction::Exceptions(options) => exceptions_of(&opened, options, arguments),
         ReadingsAction::Quarantine => quarantine(&opened, arguments),
         ReadingsAction::Totals => Ok(totals(&opened, arguments)),
     }
@@ -33,9 +35,7 @@ pub fn run(readings: &Readings, arguments: &Arguments) -> Result<Report, Failure
 
 /// A register-day from the command line.
 pub fn block_key(usage_point: &str, day: &str, obis: &str) -> Result<BlockKey, Failure> {
-    let usage_point: UsagePointId = usage_point
-        .parse()
-        .map_err(|error| Failure::usage(format!("usage point: {error}"), "check the name"))?;
+    let usage_point = usage_point_of(usage_point)?;
     let day: Day = day.parse().map_err(|error| Failure::usage(error, "write it as 2026-03-14"))?;
     let register: Register = obis.parse().map_err(|error| Failure::usage(error, "write it as 1-0:1.8.0"))?;
     Ok(BlockKey { usage_point, register, day })
@@ -68,34 +68,6 @@ fn show(opened: &Opened, key: BlockKey, arguments: &Arguments) -> Result<Report,
         key.register
     ));
     Ok(report)
-}
-
-fn gaps(opened: &Opened, period: Period, arguments: &Arguments) -> Report {
-    let books = opened.consortium.node(Party::Grid).books();
-    let mut table = Table::new(&["usage point", "register", "day", "intervals", "missing"]);
-    for block in books.accepted().blocks_of_period(period) {
-        let missing = block.interval_count() - block.present_count();
-        if missing > 0 {
-            let key = block.key();
-            table.row(vec![
-                json!(key.usage_point.to_string()),
-                json!(key.register.to_string()),
-                json!(key.day.to_string()),
-                json!(block.interval_count()),
-                json!(missing),
-            ]);
-        }
-    }
-    let mut report = Report::default();
-    report.fact("period", period.to_string()).fact("days with gaps", table.rows.len());
-    let option = data_option(arguments);
-    if table.rows.is_empty() {
-        report.then(format!("tallywatt{option} bill plan {period}"));
-    } else {
-        report.then(format!("tallywatt{option} ingest FILES, with the values that are missing"));
-    }
-    report.table = Some(table);
-    report
 }
 
 fn quarantine(opened: &Opened, arguments: &Arguments) -> Result<Report, Failure> {

@@ -33,12 +33,15 @@ fn ledger() -> Place {
 fn no_folder_is_10_for_every_command_that_needs_one() {
     let place = Place::new();
     place.write("a.csv", "a\n");
+    place.write("f.csv", "head,usage_point,loss_permille_norm\n");
     place.write("p.csv", "payment_id,account,date,amount\n#TOTAL,0,0.00\n");
     for command in [
         "ingest a.csv",
         "ingest --retry",
         "readings totals",
         "readings gaps 2026-03",
+        "readings exceptions 2026-03",
+        "losses 2026-03 --feeders f.csv",
         "readings quarantine",
         "tariff list",
         "contract list",

@@ -22,6 +22,10 @@ config profiles
 config profiles nem12
 readings totals
 readings gaps 2026-03
+readings gaps 2026-03 --by point
+readings gaps 2026-03 --by day --at 2026-03-20T06:00:00Z
+readings exceptions 2026-03
+readings exceptions 2026-03 --usage-point EKB-000001 --rule V09 --explain
 readings quarantine
 readings show EKB-000001 2026-03-02
 tariff list

@@ -4,6 +4,9 @@
 //!   ledger_folder   a data folder: config, lock, three nodes
 //!   intake          files ─▶ accepted readings, durable, then acknowledged ─▶ a sealed batch
 //!   close           period, bills, settlement: plan, and the very same as a run
+//!   exceptions      what the rules say of the accepted days, with the money at stake
+//!   completeness    what came of what was expected
+//!   losses          what feeders gave against what their meters took
 //!   prove           receipts
 //!   audit           re-reads, re-hashes and recomputes everything stored
 //! ```
@@ -12,12 +15,16 @@ pub mod archive;
 pub mod audit;
 pub mod books;
 pub mod compare;
+pub mod completeness;
 pub mod consortium;
+pub mod exceptions;
 pub mod intake;
 pub mod ledger_folder;
 pub mod list_file;
+pub mod losses;
 pub mod node;
 pub mod node_folder;
+mod point_days;
 pub mod prove;
 pub mod quarantine;
 pub mod store;

@@ -92,6 +92,19 @@ pub enum Severity {
     Warn,
 }
 
+impl Severity {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reject => "reject",
+            Self::Estimate => "estimate",
+            Self::Alert => "alert",
+            Self::Warn => "warn",
+        }
+    }
+}
+
 struct Entry {
     rule: Rule,
     name: &'static str,
