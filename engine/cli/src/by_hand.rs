@@ -19,6 +19,7 @@ use tallywatt_core::label::Label;
 use tallywatt_core::layer::CorrectionReason;
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::RawReading;
+use tallywatt_core::rejection::RejectionCode;
 use tallywatt_core::vee::judge::{Limits, judge};
 use tallywatt_node::books::Books;
 use tallywatt_node::intake::{ByHand, ImportEnd, ImportReport, Intake, Values};
@@ -187,12 +188,17 @@ fn settle(
 ) -> Result<(), Failure> {
     let counts = &done.counts;
     report.fact("accepted", counts.accepted).fact("corrected", counts.corrected);
-    report.fact("duplicate", counts.duplicate).fact("set aside", counts.rejected);
+    report.fact("duplicate", counts.duplicate).fact("conflict", counts.conflict);
+    report.fact("set aside", counts.rejected);
     if done.end == ImportEnd::Repeated {
         report.notes.push("the very same step was recorded before: nothing is done twice".into());
     }
     for (code, count) in &done.rejected {
-        report.notes.push(format!("{code} {}: {count} values set aside", code.reason()));
+        let became = match code {
+            RejectionCode::Conflict => "values, of which the smaller stands as questionable",
+            _ => "values set aside",
+        };
+        report.notes.push(format!("{code} {}: {count} {became}", code.reason()));
         report.code = code::SET_ASIDE;
     }
     if keeps_open {
