@@ -68,7 +68,7 @@ for name in "${names[@]}"; do
     if [ "$ended" != 0 ]; then
         failed=1
         file=$(find "$found" -type f | head -1)
-        verdict="FOUND ${file:+ingest/fuzz/$file}, see ingest/fuzz/$log"
+        verdict="${file:+FOUND ingest/fuzz/$file, }see ingest/fuzz/$log"
     fi
     printf '%-12s %10d runs %8d/s %6d files  %s\n' "$name" "$ran" "$rate" "$kept" "$verdict"
 done
