@@ -26,6 +26,9 @@ pub const DAY_BLOCK_SIZE: usize = 4 << 20;
 /// Where a frame says how many intervals it has.
 const INTERVAL_COUNT_AT: usize = 12;
 
+/// What is cleared for the first bytes of a file; it doubles as more come.
+const FIRST_ROOM_SIZE: usize = 64 << 10;
+
 const _: () = assert!(LEAF_SIZE_MAX <= BLOCK_SIZE && PACK_SIZE_MAX <= BLOCK_SIZE);
 
 /// Whole lines, frames or packs. Reading the next block into one that is done with spares its memory.
@@ -177,11 +180,15 @@ impl<'a> Blocks<'a> {
 
     /// Tops `block` up to `size` bytes, or to the end of the file.
     fn fill(&mut self, block: &mut Block, size: usize) {
-        if block.room.len() < size {
-            block.room.resize(size, 0);
-        }
+        block.room.reserve(size.saturating_sub(block.room.len()));
         while block.size < size {
-            match self.bytes.read(&mut block.room[block.size..size]) {
+            // Room that no byte comes into is not cleared.
+            if block.size == block.room.len() {
+                let grown = block.room.len().saturating_mul(2).clamp(FIRST_ROOM_SIZE.min(size), size);
+                block.room.resize(grown, 0);
+            }
+            let end = block.room.len().min(size);
+            match self.bytes.read(&mut block.room[block.size..end]) {
                 Ok(0) => return self.has_ended = true,
                 Ok(count) => block.size += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => (),

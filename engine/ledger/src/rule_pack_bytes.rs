@@ -132,7 +132,15 @@ mod tests {
             validity: Validity::new("2026-01-01".parse().unwrap(), Some("2027-01-01".parse().unwrap()))
                 .unwrap(),
             classes,
-            estimation: EstimationParameters { previous_year: false, ..EstimationParameters::default() },
+            estimation: EstimationParameters {
+                linear_minutes_max: 120,
+                like_day_count: 3,
+                like_days_min: 3,
+                like_days_back: 90,
+                uses_outage_neighbours: false,
+                previous_year: false,
+                class_profile: true,
+            },
         })
         .unwrap()
     }

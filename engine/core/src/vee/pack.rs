@@ -192,7 +192,10 @@ mod tests {
         let want = fail("industrial: flat_run_count is 1, need 2 to 60000");
         assert_eq!(bent(&|parts| parts.classes[2].parameters.flat_run_count = 1), want);
         let want = fail("4 like days are needed, 3 are taken");
-        assert_eq!(bent(&|parts| parts.estimation.like_days_min = 4), want);
+        assert_eq!(
+            bent(&|parts| (parts.estimation.like_day_count, parts.estimation.like_days_min) = (3, 4)),
+            want
+        );
         assert!(bent(&|parts| parts.estimation.like_days_min = 0).is_err());
     }
 

@@ -255,12 +255,15 @@ const CATALOGUE: [Entry; RULE_COUNT] = [
         "prosumer symmetry",
         "import and export above capacity in one interval",
     ),
-    entry(
-        Rule::Replacement,
-        Alert,
-        "Wh",
-        "replacement",
-        "a measured value is far from the one that was billed",
+    at_intake(
+        entry(
+            Rule::Replacement,
+            Alert,
+            "Wh",
+            "replacement",
+            "a measured value is far from the one that was billed",
+        ),
+        &[Code::Replacement],
     ),
 ];
 
