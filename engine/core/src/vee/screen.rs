@@ -9,6 +9,7 @@
 //! asking every rule of every day in `core/tests/screen.rs`. Why each comparison is enough stands beside it. Values are
 //! never below zero and a missing one is zero, so no loop needs a mask: what is missing only adds to suspicion, and no missing interval hides in a day without a zero.
 
+use crate::day_block::INTERVAL_COUNT_MAX;
 use crate::quality::Quality;
 use crate::vee::columns::{DayColumns, DayContext};
 use crate::vee::pack::ClassRules;
@@ -49,9 +50,7 @@ impl DaySummary {
             (max_wh, min_wh) = (wh.max(max_wh), wh.min(min_wh));
             total = total.wrapping_add(wh.cast_unsigned());
         }
-        // 300 values below 2^23 stay below 2^32.
-        let is_exact = max_wh < 1 << 23;
-        let total_wh = if is_exact { total.into() } else { day.total_wh() };
+        let total_wh = if adds_up_in_32_bits(max_wh) { total.into() } else { day.total_wh() };
         let has_zero = min_wh == 0;
         let zero_count = if has_zero { count(values.iter().map(|&wh| wh == 0)) } else { 0 };
         let pairs = values.iter().zip(values.get(1..).unwrap_or_default());
@@ -63,7 +62,19 @@ impl DaySummary {
         let missing_count = if has_zero { missing_count(day.qualities()) } else { 0 };
         Self { total_wh, max_wh, min_wh, equal_count, zero_count, missing_count }
     }
+
+    /// Whether no sum of the day's values can pass 32 bits.
+    pub(crate) const fn adds_up_in_32_bits(&self) -> bool {
+        adds_up_in_32_bits(self.max_wh)
+    }
 }
+
+/// 300 values below 2^23 stay below 2^32.
+const fn adds_up_in_32_bits(max_wh: i32) -> bool {
+    max_wh < 1 << 23
+}
+
+const _: () = assert!((INTERVAL_COUNT_MAX as u64) << 23 < 1 << 32);
 
 fn count(cells: impl Iterator<Item = bool>) -> u32 {
     cells.fold(0, |count, is_in| count.wrapping_add(u32::from(is_in)))

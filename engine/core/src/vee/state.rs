@@ -153,7 +153,7 @@ impl MeterState {
         self.current.add(columns, &summary);
         self.last_seen = self.last_seen.max(columns.instant(last + 1));
         self.run_on(columns, last_wh);
-        self.profile_on(usize::from(day.is_weekend()), columns, summary.missing_count > 0);
+        self.profile_on(usize::from(day.is_weekend()), columns, &summary);
         Ok(())
     }
 
@@ -180,18 +180,16 @@ impl MeterState {
     }
 
     /// Moves the means of the parts of the day that are whole.
-    fn profile_on(&mut self, kind: usize, columns: &DayColumns<'_>, has_missing: bool) {
-        let count = columns.values_wh().len();
+    fn profile_on(&mut self, kind: usize, columns: &DayColumns<'_>, summary: &DaySummary) {
+        let (values, has_missing) = (columns.values_wh(), summary.missing_count > 0);
+        let mut first = 0;
         for (part, mean_wh) in self.profile_wh[kind].iter_mut().enumerate() {
-            let place = count * part / PROFILE_PART_COUNT..count * (part + 1) / PROFILE_PART_COUNT;
-            let (values, qualities) = (&columns.values_wh()[place.clone()], &columns.qualities()[place]);
-            if values.is_empty() || (has_missing && qualities.contains(&Quality::Missing)) {
-                continue;
+            let place = first..values.len() * (part + 1) / PROFILE_PART_COUNT;
+            first = place.end;
+            let is_whole = !has_missing || !columns.qualities()[place.clone()].contains(&Quality::Missing);
+            if let Some(wh) = mean(&values[place], summary.adds_up_in_32_bits()).filter(|_| is_whole) {
+                *mean_wh = if *mean_wh < 0 { wh } else { *mean_wh + (wh - *mean_wh) / PROFILE_WEIGHT };
             }
-            let total_wh: u64 = values.iter().map(|&wh| u64::from(wh.unsigned_abs())).sum();
-            let count = u64::try_from(values.len()).unwrap_or(u64::MAX);
-            let wh = i32::try_from(total_wh / count).unwrap_or(i32::MAX);
-            *mean_wh = if *mean_wh < 0 { wh } else { *mean_wh + (wh - *mean_wh) / PROFILE_WEIGHT };
         }
     }
 
@@ -282,6 +280,16 @@ impl MeterState {
     pub const fn estimated_days(&self) -> u16 {
         self.estimated_days
     }
+}
+
+/// Mean of values that are not negative, rounded down; `None` of none. Division by 32 bits is several times cheaper.
+fn mean(values_wh: &[i32], adds_up_in_32_bits: bool) -> Option<i32> {
+    if adds_up_in_32_bits {
+        let total = values_wh.iter().fold(0_u32, |total, &wh| total.wrapping_add(wh.cast_unsigned()));
+        return total.checked_div(u32::try_from(values_wh.len()).ok()?).map(u32::cast_signed);
+    }
+    let total: u64 = values_wh.iter().map(|&wh| u64::from(wh.unsigned_abs())).sum();
+    i32::try_from(total.checked_div(u64::try_from(values_wh.len()).ok()?)?).ok()
 }
 
 impl PeriodUse {
