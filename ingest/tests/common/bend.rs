@@ -1,5 +1,12 @@
-//! Malformed files, made of sound ones.
+//! Malformed files, made of sound ones, and what dealing with one may take.
 
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+/// What one file may take.
+const TIME_MAX: Duration = Duration::from_secs(1);
+/// What the process may hold at once, all files of all its tests together, KiB.
+const MEMORY_KIB_MAX: u64 = 256 << 10;
 /// The most changes to one file.
 const CHANGE_COUNT_MAX: usize = 4;
 /// The most bytes of one change.
@@ -44,4 +51,33 @@ pub fn bend(sound: &[u8], other: &[u8], seed: u64) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// How long a file takes, and how much memory.
+pub struct Watch {
+    start: Instant,
+}
+
+impl Watch {
+    pub fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// Fails if the file took over a second or, where Linux tells, the process has ever held over 256 MiB.
+    pub fn stop(self, context: &dyn Fn() -> String) {
+        let took = self.start.elapsed();
+        assert!(took < TIME_MAX, "{took:?}, {}", context());
+        if let Some(peak_kib) = peak_memory_kib().unwrap() {
+            assert!(peak_kib < MEMORY_KIB_MAX, "{peak_kib} KiB, {}", context());
+        }
+    }
+}
+
+fn peak_memory_kib() -> io::Result<Option<u64>> {
+    if !cfg!(target_os = "linux") {
+        return Ok(None);
+    }
+    let status = fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    Ok(Some(peak.expect("Linux tells the peak").parse().unwrap()))
 }
