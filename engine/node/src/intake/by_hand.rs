@@ -114,9 +114,7 @@ impl Intake {
         runs: &[Values<'_>],
         why: CorrectionReason,
     ) -> Result<ImportReport, IntakeError> {
-        // The issue of an edit is when it was made: never unsaid, so that a withdrawal of any issue passes it by.
-        let issued = Issued(u64::try_from(by.at.0).unwrap_or_default().max(1));
-        let mark = Mark { intent: Intent::Edit, issued, origin: by.origin(why) };
+        let mark = Mark { intent: Intent::Edit, issued: by.issued(), origin: by.origin(why) };
         let bytes: Vec<u8> = runs.iter().flat_map(|values| values.bytes(&mark)).collect();
         self.by_hand(by, "edit", &bytes, |chunk| {
             runs.iter().for_each(|values| values.put(chunk, mark, Quality::Edited));
@@ -185,7 +183,12 @@ impl Intake {
         let waits = self.pending(by.books).into_iter().find(|(hash, _)| hash == layer);
         let Some((hash, layer)) = waits else { return Ok(None) };
         let approval = MeterEvent::Approved(Approval { layer: hash, who: by.who, at: by.at });
-        let mark = Mark { intent: Intent::Approve, issued: layer.head.issued, origin: layer.head.origin };
+        // A source that tells no issues has no later word, and the person's is one: else the smaller value would stand.
+        let issued = match layer.head.issued {
+            Issued::UNSAID => by.issued(),
+            of_its_source => of_its_source,
+        };
+        let mark = Mark { intent: Intent::Approve, issued, origin: layer.head.origin };
         let bytes = encode_event(&approval);
         let done = self.by_hand(by, "approval", &bytes, |chunk| {
             put_layer(chunk, mark, &layer);
@@ -257,6 +260,11 @@ impl Intake {
 }
 
 impl ByHand<'_> {
+    /// The issue of a person's word is when it was given: never unsaid, so that a withdrawal of any issue passes it by.
+    fn issued(&self) -> Issued {
+        Issued(u64::try_from(self.at.0).unwrap_or_default().max(1))
+    }
+
     const fn origin(&self, reason: CorrectionReason) -> Origin {
         Origin { reason, who: Some(self.who), at: Some(self.at) }
     }
