@@ -150,7 +150,10 @@ fn a_correction_of_a_billed_value_waits_until_it_is_approved() {
     let ran = place.expect(0, &format!("tallywatt readings approve {hash} --who anna --format json"));
     assert_eq!(json!([ran.object()["conflict"], ran.object()["set_aside"]]), json!([0, 0]), "{ran:?}");
     let shown = place.json(&format!("tallywatt readings show {} {}", fields[0], fields[2]));
-    assert_eq!(json!([shown["rows"][0]["wh"], shown["rows"][0]["quality"]]), json!([billed + 50_000, "valid"]));
+    assert_eq!(
+        json!([shown["rows"][0]["wh"], shown["rows"][0]["quality"]]),
+        json!([billed + 50_000, "valid"])
+    );
     assert_eq!(place.json("tallywatt readings pending")["waiting"], 0);
     let again = place.expect(2, &format!("tallywatt readings approve {hash} --who anna"));
     assert!(again.err.contains("waits") && again.err.contains("readings pending"), "{}", again.err);

@@ -3,14 +3,15 @@
 //! ```text
 //!   usage point ─▶ register ─▶ day, day, …          side by side by point, gathered in their order
 //!                               │ validate, with     the state of the days before, the day before, sibling registers,
-//!                               │                    the zone's interval count, the class, the capacity
+//!                               │                    the zone's interval count, the class, the capacity, and what its
+//!                               │                    meters' dials showed when the day began and ended
 //!                               ▼
 //!                            Exception               rule, inputs, parameters, pack hash, money at stake
 //! ```
 //!
 //! A function of the books alone. What they do not know yet is left out of the context, and the rules that need it say
-//! nothing: installations, register reads, device statuses, check meters, occupancy. Days that lack altogether are not here
-//! but in [`completeness`](crate::completeness).
+//! nothing: device statuses, the multiplier that came with values, check meters, occupancy. Days that lack altogether are
+//! not here but in [`completeness`](crate::completeness).
 //!
 //! The class of a point that no document names follows from what it draws: the median of its days' highest power, so
 //! that no spike makes a factory of a home. Up to 15 kW it is residential, up to 150 kW commercial, above industrial: the
@@ -26,10 +27,11 @@ use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::{Label, UsagePointId};
-use tallywatt_core::meter::DialReading;
+use tallywatt_core::meter::{DialReading, Installation, RegisterRead};
 use tallywatt_core::money::Money;
 use tallywatt_core::register::{Flow, Register};
-use tallywatt_core::vee::columns::{DayColumns, DayContext, ZoneDials};
+use tallywatt_core::vee::columns::{DayColumns, DayContext, RegisterSpan, ZoneDials};
+use tallywatt_core::vee::consumption::{MeterDials, dials};
 use tallywatt_core::vee::finding::Finding;
 use tallywatt_core::vee::pack::{RegisterClass, RulePack};
 use tallywatt_core::vee::parameters::PARAMETERS;
@@ -156,12 +158,13 @@ impl Point<'_> {
         let first_day = self.wanted.period.first_day();
         for series in self.days.chunk_by(|a, b| a.key().register == b.key().register) {
             let mut state = MeterState::default();
+            let meters = Meters::of(self.books, &series[0].key());
             for (at, block) in series.iter().enumerate() {
                 let day = block.key().day;
                 state.begin(day).expect("the days of a register are sorted, each once");
                 if day >= first_day {
                     count += 1;
-                    self.look_at(series, at, &state, &mut rows);
+                    self.look_at((series, at), &meters, &state, &mut rows);
                 }
                 let pushed = state.push(day, &DayColumns::of(block));
                 pushed.expect("the days of a register are sorted, each once");
@@ -170,7 +173,13 @@ impl Point<'_> {
         (count, rows)
     }
 
-    fn look_at(&self, series: &[&DayBlock], at: usize, state: &MeterState, rows: &mut Vec<Exception>) {
+    fn look_at(
+        &self,
+        (series, at): (&[&DayBlock], usize),
+        meters: &Meters,
+        state: &MeterState,
+        rows: &mut Vec<Exception>,
+    ) {
         let (block, key) = (series[at], series[at].key());
         let pack = self.books.rule_pack_on(key.day);
         let class = RegisterClass::of(key.register, self.class);
@@ -183,6 +192,8 @@ impl Point<'_> {
                 .last()
                 .filter(|before| key.day.since(before.key().day) == 1)
                 .map(|before| DayColumns::of(before)),
+            installations: &meters.installations,
+            span: meters.span(block),
             zone_dials: zones.as_deref().map(|zones| ZoneDials { zones, total: counted(block) }),
             active: active_of(key.register).into_iter().flatten().find_map(columns),
             opposite: opposite_of(key.register).and_then(columns),
@@ -245,6 +256,36 @@ impl Point<'_> {
             }
         }
         (!zones.is_empty()).then_some(zones)
+    }
+}
+
+/// The meters of a register, and what their dials showed. Nothing is known of meters that contradict each other.
+#[derive(Default)]
+struct Meters {
+    installations: Vec<Installation>,
+    dials: Vec<MeterDials>,
+}
+
+impl Meters {
+    fn of(books: &Books, key: &BlockKey) -> Self {
+        let own = books.installations(&key.usage_point).filter(|one| one.register == key.register);
+        let installations: Vec<Installation> = own.copied().collect();
+        if installations.is_empty() {
+            return Self::default();
+        }
+        let reads = books.register_reads(&key.usage_point).map(|received| received.read);
+        let reads: Vec<RegisterRead> = reads.filter(|read| read.register == key.register).collect();
+        let dials = dials(&reads, &installations).unwrap_or_default();
+        Self { installations: dials.iter().map(|meter| meter.installation).collect(), dials }
+    }
+
+    /// What the dial of one meter showed when the day began and when it ended.
+    fn span(&self, block: &DayBlock) -> Option<RegisterSpan> {
+        let end = block.interval_start(block.interval_count());
+        self.dials.iter().find_map(|meter| {
+            let (start, end) = (*meter.dials.get(&block.start())?, *meter.dials.get(&end)?);
+            Some(RegisterSpan { start, end })
+        })
     }
 }
 

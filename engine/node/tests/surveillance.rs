@@ -14,10 +14,12 @@ use tallywatt_core::reading::Source;
 use tallywatt_core::register::Register;
 use tallywatt_core::vee::rule::Rule;
 use tallywatt_ingest::documents::parse_feeders;
+use tallywatt_ingest::profile::Profile;
 use tallywatt_node::audit::audit;
 use tallywatt_node::books::Input;
 use tallywatt_node::completeness::completeness;
 use tallywatt_node::exceptions::{Exception, Exceptions, Wanted, exceptions};
+use tallywatt_node::intake::ImportEnd;
 use tallywatt_node::losses::losses;
 
 const ZONE: &str = "Asia/Yekaterinburg";
@@ -155,6 +157,57 @@ fn a_finding_is_traceable() {
     let shown =
         "1440 minutes of zeros before this day; values 0 0 0 0 0 0 0 0 … 48 in all; in question 4893 Wh";
     assert_eq!((run.inputs.as_str(), run.finding.interval_count), (shown, 48));
+}
+
+/// Meters and reads of `P-1`, whose plain days hold 4,893 Wh: 2,000 Wh too few on the 2nd, a dial that falls on the 3rd,
+/// an exchange on the 4th, whose day no single dial spans, and a meter taken out on the 6th.
+#[test]
+fn dials_are_held_against_the_days_between_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let days: Vec<DayBlock> = (1..=6).map(|day| block("P-1", "1.8.0", day, plain)).collect();
+    let mut ledger = ledger(folder.path(), 1, &days);
+    let files = [
+        (
+            "meters",
+            "usage_point,obis,meter,from,first,to,last,digits,multiplier\n\
+             P-1,1-0:1.8.0,M-1,2026-02-20 00:00,100,,,6,1\n",
+        ),
+        (
+            "meters",
+            "usage_point,obis,meter,from,first,to,last,digits,multiplier\n\
+             P-1,1-0:1.8.0,M-1,2026-02-20 00:00,100,2026-03-04 12:00,117,6,1\n\
+             P-1,1-0:1.8.0,M-2,2026-03-04 12:00,0,2026-03-06 12:00,10,6,1\n",
+        ),
+        (
+            "reads",
+            "usage_point,obis,read_at,value,unit,who,meter,minutes,quality\n\
+             P-1,1-0:1.8.0,2026-03-01 00:00,110,kWh,anna,M-1,,\n\
+             P-1,1-0:1.8.0,2026-03-02 00:00,114.893,kWh,anna,M-1,,\n\
+             P-1,1-0:1.8.0,2026-03-03 00:00,121.786,kWh,anna,M-1,,\n\
+             P-1,1-0:1.8.0,2026-03-04 00:00,115,kWh,anna,M-1,,\n\
+             P-1,1-0:1.8.0,2026-03-05 00:00,3,kWh,anna,M-2,,\n\
+             P-1,1-0:1.8.0,2026-03-06 00:00,7.893,kWh,anna,M-2,,\n",
+        ),
+    ];
+    for (name, text) in files {
+        let file = folder.path().join(format!("{name}.csv"));
+        std::fs::write(&file, text).unwrap();
+        let profile = Profile::builtin(name).unwrap().with_zone(ZONE).unwrap();
+        let (reports, _) = ledger.ingest(&[file], &profile);
+        assert!(reports[0].end == ImportEnd::Finished && reports[0].rejected.is_empty(), "{:?}", reports[0]);
+    }
+    let rule = |rule| exceptions(ledger.books(), &wanted(Some(rule)));
+    let found = rule(Rule::SumCheck);
+    assert_eq!(lines(&found), ["P-1 1-0:1.8.0 2026-03-02T00:00+05:00 V12 2000/1000 10.00"]);
+    assert_eq!(
+        found.rows[0].inputs,
+        "dial from 114.893000 to 121.786000 kWh; values add up to 4893 Wh; values 100 101 102 103 104 100 101 102 … 48 in all; \
+         in question 2000 Wh"
+    );
+    assert_eq!(lines(&rule(Rule::Rollover)), ["P-1 1-0:1.8.0 - V14 121786000/900000000000 -"]);
+    let found = rule(Rule::Identity);
+    assert_eq!(lines(&found), ["P-1 1-0:1.8.0 2026-03-06T12:00+05:00 V01 1772780400/1771527600 -"]);
+    assert!(found.rows[0].inputs.contains("meter M-2 from "), "{}", found.rows[0].inputs);
 }
 
 fn pack(id: &str, from: &str, rest: &str) -> String {

@@ -10,7 +10,7 @@ use tallywatt_core::label::UsagePointId;
 use tallywatt_core::meter::{DialReading, Installation, MeterSerial, Multiplier, RegisterRead};
 use tallywatt_core::meter_event::ReceivedRead;
 use tallywatt_core::register::Register;
-use tallywatt_core::vee::consumption::{Consumption, consumption};
+use tallywatt_core::vee::consumption::{Consumption, consumption, meters};
 use tallywatt_node::books::Books;
 use tallywatt_node::intake::{ByHand, Intake};
 
@@ -32,7 +32,7 @@ pub fn exchange(
     let (who, at) = (name_of(&options.who)?, instant_of(&options.at)?);
     let books = opened.consortium.node(Party::Grid).books();
     let known: Vec<Installation> = books.installations(&usage_point).copied().collect();
-    let known = closed(&known, register);
+    let known = of_register(&known, register);
     let (old, new) = (
         taken_out(options, books, (usage_point, register, at), &known)?,
         put_in(options, (usage_point, register, at))?,
@@ -40,7 +40,7 @@ pub fn exchange(
     let mut all: Vec<Installation> = known.clone();
     all.extend([old, new]);
     // What contradicts what is known would leave no read that can be trusted to a meter.
-    consumption(&[], &closed(&all, register)).map_err(|error| {
+    consumption(&[], &of_register(&all, register)).map_err(|error| {
         Failure::usage(
             error,
             "see `tallywatt readings registers` for the meters that are known; nothing was recorded",
@@ -149,22 +149,22 @@ pub fn registers(
     let is_wanted = |register: Register| only.is_none_or(|only| only == register);
     let reads: Vec<ReceivedRead> =
         books.register_reads(&usage_point).filter(|one| is_wanted(one.read.register)).copied().collect();
-    let meters: Vec<Installation> =
+    let installations: Vec<Installation> =
         books.installations(&usage_point).filter(|one| is_wanted(one.register)).copied().collect();
-    if reads.is_empty() && meters.is_empty() {
+    if reads.is_empty() && installations.is_empty() {
         return Err(Failure::usage(
             format!("no reads and no meters of {usage_point} are sealed"),
             "ingest reads with --profile reads, meters with --profile meters",
         ));
     }
     let mut registers: BTreeSet<Register> = reads.iter().map(|one| one.read.register).collect();
-    registers.extend(meters.iter().map(|one| one.register));
+    registers.extend(installations.iter().map(|one| one.register));
     let columns = ["what", "register", "from", "to", "meter", "kWh", "Wh", "quality", "says"];
     let mut table = Table::new(&columns);
     let (mut meter_count, mut span_count, mut conflict_count) = (0_u64, 0_u64, 0_u64);
     for register in registers {
         let own: Vec<&ReceivedRead> = reads.iter().filter(|one| one.read.register == register).collect();
-        let meters = closed(&meters, register);
+        let meters = of_register(&installations, register);
         own.iter().for_each(|read| table.row(read_row(read)));
         meters.iter().for_each(|meter| table.row(meter_row(meter)));
         meter_count += u64::try_from(meters.len()).unwrap_or(u64::MAX);
@@ -196,18 +196,11 @@ pub fn registers(
     Ok(report)
 }
 
-/// The meters of one register, in order of time. A note that a meter was put in says less than one that also says when it
-/// was taken out: of such two the longer stands.
-fn closed(meters: &[Installation], register: Register) -> Vec<Installation> {
-    let is_same = |open: &Installation, other: &Installation| {
-        other.to.is_some() && Installation { to: None, ..*other } == *open
-    };
-    let own = meters.iter().filter(|one| one.register == register);
-    let mut own: Vec<Installation> =
-        own.filter(|one| !meters.iter().any(|other| is_same(one, other))).copied().collect();
-    own.sort_unstable();
-    own.dedup();
-    own
+/// The meters of one register, in order of time.
+fn of_register(installations: &[Installation], register: Register) -> Vec<Installation> {
+    let own: Vec<Installation> =
+        installations.iter().filter(|one| one.register == register).copied().collect();
+    meters(&own)
 }
 
 fn tell(found: &Consumption, register: Register, table: &mut Table) {
@@ -318,26 +311,6 @@ fn multiplier_of(text: &str) -> Result<Multiplier, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_note_with_the_end_stands_for_the_one_without() {
-        let open = Installation {
-            usage_point: "P".parse().unwrap(),
-            register: Register::IMPORT,
-            from: UtcSeconds(0),
-            meter: "M-1".parse().unwrap(),
-            first: DialReading::default(),
-            to: None,
-            digits: 6,
-            multiplier: Multiplier::ONE,
-        };
-        let ended = Installation { to: Some((UtcSeconds(10), open.first)), ..open };
-        let other = Installation { meter: "M-2".parse().unwrap(), from: UtcSeconds(10), ..open };
-        assert_eq!(closed(&[open, other, ended], open.register), [ended, other]);
-        // Another first dial is another note: both are kept, and contradict each other.
-        let differs = Installation { first: DialReading::from_milliwatt_hours(1), ..ended };
-        assert_eq!(closed(&[open, differs], open.register), [open, differs]);
-    }
 
     #[test]
     fn factors_are_short() {

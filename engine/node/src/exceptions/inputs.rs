@@ -1,6 +1,7 @@
 //! What a rule looked at, as text: so that a finding can be made again by hand.
 
 use tallywatt_core::day_block::DayBlock;
+use tallywatt_core::meter::Installation;
 use tallywatt_core::vee::columns::DayContext;
 use tallywatt_core::vee::finding::Finding;
 use tallywatt_core::vee::rule::Rule;
@@ -48,6 +49,11 @@ fn of_rule(finding: &Finding, block: &DayBlock, context: &DayContext<'_>) -> Vec
             Some(wh) => format!("last value of the days before {wh} Wh"),
             None => "no value before this day".into(),
         }),
+        Rule::SumCheck | Rule::Rollover => context.span.map_or_else(Vec::new, |span| {
+            let values = format!("values add up to {} Wh", block.total_wh());
+            vec![format!("dial from {} to {} kWh", span.start, span.end), values]
+        }),
+        Rule::Identity => context.installations.iter().map(installed).collect(),
         Rule::ZoneSum => {
             let zones = context.zone_dials.map_or(0, |dials| dials.zones.len());
             one(format!("{zones} zone registers, total register {} Wh", block.total_wh()))
@@ -75,6 +81,13 @@ fn of_rule(finding: &Finding, block: &DayBlock, context: &DayContext<'_>) -> Vec
         Rule::ProlongedEstimation => one(format!("{} days before this one", state.estimated_days())),
         Rule::ProsumerSymmetry => one(format!("capacity {} W", context.capacity_w.unwrap_or(0))),
         _ => Vec::new(),
+    }
+}
+
+fn installed(meter: &Installation) -> String {
+    match meter.to {
+        Some((to, _)) => format!("meter {} from {} to {to}", meter.meter, meter.from),
+        None => format!("meter {} from {}", meter.meter, meter.from),
     }
 }
 

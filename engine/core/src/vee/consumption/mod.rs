@@ -18,6 +18,8 @@ pub mod zones;
 mod reads;
 mod walk;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::calendar::UtcSeconds;
 use crate::meter::{DialReading, Installation, MeterSerial, Multiplier, RegisterRead};
 use crate::quality::Quality;
@@ -166,8 +168,7 @@ pub fn consumption(
         .chain(installations.iter().map(|installed| (installed.usage_point, installed.register)));
     let first = keys.next();
     assert!(keys.all(|key| Some(key) == first), "consumption is of one register of one usage point");
-    let mut installations = installations.to_vec();
-    installations.sort_by_key(|installed| installed.from);
+    let installations = meters(installations);
     check(&installations)?;
     let mut failures = Vec::new();
     let shown = assign(reads, &installations, &mut failures);
@@ -179,6 +180,49 @@ pub fn consumption(
     failures.extend(found);
     failures.sort_by_key(|failure| (failure.from, failure.to));
     Ok(Consumption { spans, failures })
+}
+
+/// Installations in order of time, each once. A note that a meter was put in says less than one that also says when it was
+/// taken out: of such two the longer stands.
+#[must_use]
+pub fn meters(installations: &[Installation]) -> Vec<Installation> {
+    let closed: BTreeSet<Installation> =
+        installations.iter().filter(|one| one.to.is_some()).copied().collect();
+    let opened: BTreeSet<Installation> = closed.iter().map(|one| Installation { to: None, ..*one }).collect();
+    let mut meters: Vec<Installation> =
+        installations.iter().filter(|one| one.to.is_some() || !opened.contains(one)).copied().collect();
+    meters.sort_by_key(|one| (one.from, *one));
+    meters.dedup();
+    meters
+}
+
+/// What the dial of one meter showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeterDials {
+    /// The meter.
+    pub installation: Installation,
+    /// By time: the reads that stand, and what was noted when it was put in and taken out.
+    pub dials: BTreeMap<UtcSeconds, DialReading>,
+}
+
+/// What the dials of one register showed, a meter each, in order of time.
+///
+/// # Errors
+/// As [`consumption`].
+pub fn dials(
+    reads: &[RegisterRead],
+    installations: &[Installation],
+) -> Result<Vec<MeterDials>, InstallationError> {
+    let installations = meters(installations);
+    check(&installations)?;
+    let shown = assign(reads, &installations, &mut Vec::new());
+    let of_meter = |(installation, shown): (Installation, Vec<reads::Shown>)| {
+        let noted = [Some((installation.from, installation.first)), installation.to];
+        let mut dials: BTreeMap<UtcSeconds, DialReading> = noted.into_iter().flatten().collect();
+        dials.extend(shown.iter().map(|read| (read.at, read.dial)));
+        MeterDials { installation, dials }
+    };
+    Ok(installations.into_iter().zip(shown).map(of_meter).collect())
 }
 
 /// Energy from one instant to another, if spans begin and end there and have no hole between.

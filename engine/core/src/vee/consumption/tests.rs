@@ -89,6 +89,24 @@ fn show(consumption: &Consumption) -> String {
 }
 
 #[test]
+fn a_note_with_the_end_stands_for_the_one_without() {
+    let (open, ended) = (installation("A 0 1000"), installation("A 0 1000 5 1 48 1020"));
+    let next = installation("B 48 7");
+    assert_eq!(meters(&[next, open, ended, open]), [ended, next]);
+    // Another first dial is another note: both are kept, and contradict each other.
+    let differs = installation("A 0 1001 5 1 48 1020");
+    assert_eq!(meters(&[open, differs]).len(), 2);
+    assert!(matches!(consumption(&[], &[open, differs]), Err(InstallationError::Overlap { .. })));
+    let reads = [read("24 1010"), read("72 20"), read("72 21 projected")];
+    let spans = consumption(&reads, &[open, ended, next]).unwrap().spans;
+    assert_eq!(spans.iter().map(|span| span.energy_wh).collect::<Vec<_>>(), [10_000, 23_000]);
+    let shown = dials(&reads, &[open, next, ended]).unwrap();
+    let of = |at: usize| shown[at].dials.iter().map(|(at, dial)| (at.0 / HOUR, *dial)).collect::<Vec<_>>();
+    assert_eq!(of(0), [(0, dial("1000")), (24, dial("1010")), (48, dial("1020"))]);
+    assert_eq!(of(1), [(48, dial("7")), (72, dial("20"))]);
+}
+
+#[test]
 fn what_reads_tell() {
     let one = "A 0 1000";
     // Meter A of 5 dials, removed at hour 48 at 99 990; meter B of 6 dials behind transformers of 20.
