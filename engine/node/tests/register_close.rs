@@ -198,6 +198,31 @@ fn a_gap_between_reads_gets_what_the_register_counted() {
     assert_eq!(audit(&held, &threads).findings, []);
 }
 
+/// 61 kWh in the 981 hours from 20 February 12:00 to 2 April 09:00, laid evenly: by hand, round(61,000 × 204 / 981) =
+/// 12,685 Wh until March begins and round(61,000 × 948 / 981) = 58,948 Wh until it ends.
+#[test]
+fn a_month_without_intervals_by_a_rule_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Files::write(folder.path());
+    let mut ledger = ledger(&folder.path().join("data"));
+    ledger.publish(&["kind = \"rule-pack\"\nid = \"even\"\ntitle = \"Even\"\nsource = \"test\"\n\
+                      valid_from = \"2026-01-01\"\n[estimation]\napportioning = \"evenly\"\n"]);
+    files.ingest(&mut ledger, &["meters", "reads", "intervals"]);
+    let outcome = ledger.propose(Party::Grid, Input::Period(march()));
+    assert_eq!(outcome.computed.unbilled, []);
+    for party in [Party::Grid, Party::Bank, Party::Supplier] {
+        let leaves = ledger.consortium.node(party).books().period_leaves(march()).unwrap();
+        let own = leaves.iter().map(|leaf| leaf.block());
+        let own: Vec<&DayBlock> = own.filter(|block| block.key().usage_point.as_str() == "P-2").collect();
+        assert_eq!(own.len(), 31);
+        assert_eq!(own.iter().map(|block| block.total_wh()).sum::<i64>(), 58_948 - 12_685);
+    }
+    ledger.propose(Party::Supplier, Input::Bills(march()));
+    let Ledger { folder: held, consortium, threads, .. } = ledger;
+    drop(consortium);
+    assert_eq!(audit(&held, &threads).findings, []);
+}
+
 #[test]
 fn late_actuals_and_the_order_of_files() {
     let folder = tempfile::tempdir().unwrap();

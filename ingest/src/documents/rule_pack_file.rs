@@ -21,6 +21,7 @@
 //! uses_outage_neighbours = false
 //! previous_year = true
 //! class_profile = true
+//! apportioning = "never"        # or "evenly": a register's energy over a month without intervals
 //! ```
 //!
 //! What a file leaves out is the catalogue's default. The packs that come with the program are such files.
@@ -29,7 +30,7 @@ use std::collections::BTreeMap;
 use std::ops::Range as Span;
 
 use serde::Deserialize;
-use tallywatt_core::vee::estimate::parameters::EstimationParameters;
+use tallywatt_core::vee::estimate::parameters::{Apportioning, EstimationParameters};
 use tallywatt_core::vee::pack::{CLASS_COUNT, ClassRules, PackError, RegisterClass, RulePack, RulePackParts};
 use tallywatt_core::vee::parameters::{PARAMETERS, ParameterError, RuleParameters};
 use tallywatt_core::vee::rule::Rule;
@@ -53,6 +54,7 @@ const RULES: &str = "write a list of rule numbers, such as [\"V10\", \"V11\"]";
 const PARAMETER: &str = "write a parameter of the catalogue, as a whole number in the unit of its name";
 const CLASSES: &str = "write residential, commercial, industrial, export or reactive";
 const FLAG: &str = "write true or false";
+const APPORTIONING: &str = "write \"never\" or \"evenly\"";
 
 /// The parameters of a class by name, with the lists `off` and `on`.
 type ClassTable = BTreeMap<String, Field>;
@@ -84,6 +86,7 @@ struct EstimationTable {
     uses_outage_neighbours: Option<Field>,
     previous_year: Option<Field>,
     class_profile: Option<Field>,
+    apportioning: Option<Field>,
 }
 
 /// The text of a pack that comes with the program; `None` for an id that none has.
@@ -226,6 +229,12 @@ fn estimation_of(
         if let Some(field) = field {
             *set = flag(source, name, field)?;
         }
+    }
+    if let Some(field) = &table.apportioning {
+        let known = |text: &str| Apportioning::ALL.into_iter().find(|one| one.name() == text);
+        parameters.apportioning = field.get_ref().as_str().and_then(known).ok_or_else(|| {
+            source.fail(&field.span(), format!("apportioning is {}", field.get_ref()), APPORTIONING)
+        })?;
     }
     Ok(parameters)
 }

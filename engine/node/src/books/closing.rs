@@ -17,7 +17,7 @@ use tallywatt_core::register::Register;
 use tallywatt_core::vee::consumption::InstallationError;
 use tallywatt_core::vee::consumption::apportion::Apportion;
 use tallywatt_core::vee::estimate::evidence::Evidence;
-use tallywatt_core::vee::estimate::parameters::EstimationParameters;
+use tallywatt_core::vee::estimate::parameters::{Apportioning, EstimationParameters};
 use tallywatt_ledger::command::{BatchCommit, Command, PeriodCommit};
 use tallywatt_ledger::digest;
 use tallywatt_ledger::seal::{SealKind, seal_order};
@@ -121,7 +121,10 @@ impl Books {
         let mut blocks = closed.blocks;
         let known: BTreeSet<RegisterKey> =
             blocks.iter().map(|block| (block.key().usage_point, block.key().register)).collect();
-        let rule = apportion_rule(self, period);
+        let rule = match parameters.apportioning {
+            Apportioning::Never => Apportion::Never,
+            Apportioning::Evenly => Apportion::EvenlyByTime,
+        };
         let register_only = self.register_only(period, &known, &counted, &rule);
         if !register_only.days.is_empty() {
             blocks.extend(register_only.days);
@@ -152,9 +155,4 @@ impl Books {
 fn estimation_parameters(books: &Books, period: Period) -> EstimationParameters {
     let published = books.published_rule_pack_on(period.first_day());
     published.map_or_else(EstimationParameters::default, |pack| *pack.body.estimation())
-}
-
-/// How a register's energy is laid over a period without intervals.
-fn apportion_rule(_books: &Books, _period: Period) -> Apportion<'static> {
-    Apportion::Never
 }

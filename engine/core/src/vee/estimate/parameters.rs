@@ -1,4 +1,4 @@
-//! What the ladder may do; part of the rule pack.
+//! What the ladder may do, and how reads of registers alone are laid over time; part of the rule pack.
 
 /// Parameters of estimation. The default is what was done before there were parameters, so period roots stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,38 @@ pub struct EstimationParameters {
     pub previous_year: bool,
     /// Whether a class profile times the average daily use may stand.
     pub class_profile: bool,
+    /// How what a register counted is laid over a month that has no interval of it.
+    pub apportioning: Apportioning,
+}
+
+/// How what a register counted between two reads is laid over the time between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Apportioning {
+    /// Not at all: the month is not billed, and the account is named.
+    #[default]
+    Never,
+    /// Every second alike.
+    Evenly,
+}
+
+impl Apportioning {
+    /// Every rule, by code.
+    pub const ALL: [Self; 2] = [Self::Never, Self::Evenly];
+
+    /// Its code in stored bytes.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// Its name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Evenly => "evenly",
+        }
+    }
 }
 
 impl EstimationParameters {
@@ -34,6 +66,7 @@ impl Default for EstimationParameters {
             uses_outage_neighbours: true,
             previous_year: false,
             class_profile: false,
+            apportioning: Apportioning::Never,
         }
     }
 }
