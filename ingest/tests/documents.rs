@@ -545,7 +545,7 @@ fn mistakes_in_a_rule_pack() {
         (
             "previous_year",
             "next_year",
-            "15: unknown field `next_year`, expected one of `linear_minutes_max`, `like_day_count`, `like_days_back`, `like_days_min`, `uses_outage_neighbours`, `previous_year`, `class_profile`",
+            "15: unknown field `next_year`, expected one of `linear_minutes_max`, `like_day_count`, `like_days_back`, `like_days_min`, `uses_outage_neighbours`, `previous_year`, `class_profile`, `apportioning`",
         ),
     ] {
         assert_eq!(message(parse_rule_pack("f", &bent(PACK, from, to)), to), want, "{from:?} to {to:?}");
