@@ -97,6 +97,12 @@ impl SourceNotes {
         }
     }
 
+    /// Counts what another file says too.
+    pub fn merge(&mut self, other: &Self) {
+        other.iter().for_each(|(note, counts)| self.add(note, counts));
+        self.unlisted.add(other.unlisted);
+    }
+
     /// The notes with their counts, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&SourceNote, NoteCounts)> {
         self.counts.iter().map(|(note, &counts)| (note, counts))
@@ -158,6 +164,9 @@ mod tests {
         notes.add(&note("F14", "76", "like day"), NoteCounts { record_count: 1, value_count: 1 });
         let want = "400 A: 1 records, 4 values\n400 F14 reason 76 (like day): 2 records, 21 values\n";
         assert_eq!(notes.to_string(), want);
+        let mut merged = notes.clone();
+        merged.merge(&notes);
+        assert!(merged.to_string().ends_with("400 F14 reason 76 (like day): 4 records, 42 values\n"));
         for number in 0..NOTE_COUNT_MAX {
             notes.add(&note("S", &number.to_string(), ""), NoteCounts { record_count: 1, value_count: 2 });
         }

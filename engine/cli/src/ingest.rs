@@ -27,6 +27,8 @@ use crate::replies;
 
 /// How many kinds of what was set aside are told, first come.
 const NOTE_COUNT_MAX: usize = 20;
+/// The most codes of sources that are shown.
+const SAID_COUNT_MAX: usize = 16;
 
 /// Loads files and seals a batch.
 pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
@@ -243,6 +245,7 @@ pub fn tell(reports: &[ImportReport], report: &mut Report) {
         of_runs.register_reads += import.of_run.register_reads;
         of_runs.installations += import.of_run.installations;
         of_runs.withdrawn += import.of_run.withdrawn;
+        of_runs.notes.merge(&import.of_run.notes);
         for (code, count) in &import.rejected {
             let line = import.first_lines.get(code).copied().unwrap_or_default();
             let reason = code.reason();
@@ -288,6 +291,15 @@ pub fn tell(reports: &[ImportReport], report: &mut Report) {
         if count > 0 {
             report.fact(name, count);
         }
+    }
+    let said = of_runs.notes.to_string();
+    if !said.is_empty() {
+        let more = said.lines().count().saturating_sub(SAID_COUNT_MAX);
+        let mut said: Vec<String> = said.lines().take(SAID_COUNT_MAX).map(str::to_owned).collect();
+        if more > 0 {
+            said.push(format!("{more} more codes"));
+        }
+        report.fact("source says", said.join("; "));
     }
     let unsaid = aside_notes.len().saturating_sub(NOTE_COUNT_MAX);
     report.notes.extend(aside_notes.into_iter().take(NOTE_COUNT_MAX));

@@ -116,7 +116,7 @@ fn exceptions_by_money_and_the_pack_that_made_them() {
     );
     assert_eq!(found["by_rule"], json!({ "V09": 2 }));
     assert_eq!(found["by_severity"], json!({ "estimate": 2 }));
-    assert!(found["rule_pack"][0].as_str().unwrap().starts_with("generic b7ea0384"), "{found}");
+    assert!(found["rule_pack"][0].as_str().unwrap().starts_with("generic 076b5cce"), "{found}");
     let all = place.json("tallywatt readings exceptions 2026-03");
     assert_eq!(all["by_rule"], json!({ "V09": 2, "V10": 2 }));
 
@@ -257,4 +257,24 @@ fn losses_of_a_feeder() {
     assert!(ran.err.contains("feeders.csv:4: usage point P-4 stands on line 2 already"), "{}", ran.err);
     let ran = place.expect(2, "tallywatt losses 2026-03 --feeders none.csv");
     assert!(ran.err.contains("none.csv"), "{}", ran.err);
+}
+
+#[test]
+fn what_a_source_says_of_its_values_is_told() {
+    let place = Place::new();
+    place.expect(0, "tallywatt init --demonstration-keys 7");
+    let values = vec!["0.5"; 48].join(",");
+    place.write(
+        "n.csv",
+        format!(
+            "100,NEM12,202603040000,SENDER,TAKER\n200,N-1,E1,E1,E1,N1,,kWh,30,\n300,20260302,{values},A,,,,\n\
+             300,20260303,{values},V,,,,\n400,1,40,A,,\n400,41,48,F14,76,\n900\n"
+        ),
+    );
+    let taken = place.json("tallywatt ingest n.csv --profile nem12");
+    assert_eq!(
+        taken["source_says"],
+        "300 A: 1 records, 48 values; 300 V: 1 records, 0 values; 400 A: 1 records, 40 values; \
+         400 F14 reason 76 (retrospective like day): 1 records, 8 values"
+    );
 }

@@ -37,6 +37,7 @@ use tallywatt_ingest::container::each_member;
 use tallywatt_ingest::decode::DecodeSummary;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::refusal::FileRefusal;
+use tallywatt_ingest::source_notes::SourceNotes;
 use tallywatt_ledger::codec::Writer;
 use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::seal::partition_of;
@@ -285,9 +286,10 @@ impl Intake {
                 }
             }
             Some(Helped::Refused(refusal)) => Decoded::Refused(refusal, 0),
-            Some(Helped::Interrupted) => {
-                Decoded::Done(DecodeSummary { stopped: true, ..DecodeSummary::default() })
-            }
+            Some(Helped::Interrupted) => Decoded::Done(
+                DecodeSummary { stopped: true, ..DecodeSummary::default() },
+                SourceNotes::default(),
+            ),
             Some(Helped::Rows(rows)) => self.decode_rows(member, &rows, run)?,
         };
         let known = |intake: &Self| intake.imports.get(&member.id).cloned().unwrap_or_default();
@@ -299,12 +301,12 @@ impl Intake {
                 counts.refused += dropped;
                 Ok(refused(member.name, counts, &refusal))
             }
-            Decoded::Done(summary) if summary.stopped => {
+            Decoded::Done(summary, notes) if summary.stopped => {
                 let import = known(self);
                 let end = ImportEnd::Interrupted(import.cursor);
-                Ok(report(member.name, &import, (&summary).into(), resumed_from, end))
+                Ok(report(member.name, &import, OfRun::of(&summary, notes), resumed_from, end))
             }
-            Decoded::Done(summary) => {
+            Decoded::Done(summary, notes) => {
                 self.finish(member)?;
                 let import = known(self);
                 let header = quarantine::Header {
@@ -315,7 +317,13 @@ impl Intake {
                     content: Some(content),
                 };
                 quarantine::write(&self.quarantine, &header, &import.rejections)?;
-                Ok(report(member.name, &import, (&summary).into(), resumed_from, ImportEnd::Finished))
+                Ok(report(
+                    member.name,
+                    &import,
+                    OfRun::of(&summary, notes),
+                    resumed_from,
+                    ImportEnd::Finished,
+                ))
             }
         }
     }

@@ -17,8 +17,9 @@ use tallywatt_core::reading::Issued;
 use tallywatt_core::vee::judge::Limits;
 use tallywatt_ingest::block_decoder::{BlockDecoder, BlockSum, split};
 use tallywatt_ingest::blocks::{Block, Blocks};
-use tallywatt_ingest::decode::{DecodeSummary, decode};
+use tallywatt_ingest::decode::{DecodeSummary, decode_noted};
 use tallywatt_ingest::refusal::FileRefusal;
+use tallywatt_ingest::source_notes::SourceNotes;
 use tallywatt_shards::intake_record::{INTAKE_KIND, IntakeCounts, IntakeRecord};
 use tallywatt_shards::lane::Chunk;
 use tallywatt_shards::pipeline::{self, CHUNK_COUNT_MAX, Feeder, PipelineError, PipelineLimits};
@@ -44,7 +45,7 @@ pub(super) struct Member<'a> {
 /// How decoding a member ended.
 pub(super) enum Decoded {
     /// To its end, or until it was interrupted.
-    Done(DecodeSummary),
+    Done(DecodeSummary, SourceNotes),
     /// The file is refused, with so many readings that were decoded and dropped.
     Refused(FileRefusal, u64),
     /// It has to be decoded in one piece.
@@ -95,7 +96,7 @@ impl Intake {
             let teller = Teller { run, acknowledged: &acknowledged, bytes: member.bytes, told: 0 };
             let issued = Issued::UNSAID;
             let mut sink = ChunkSink { feeder, chunk, wanted, teller, reading_count, last_line: 0, issued };
-            let summary = decode(profile, member.name, reader, &mut sink);
+            let summary = decode_noted(profile, member.name, reader, &mut sink);
             match (summary, sink.chunk.take()) {
                 (Ok(summary), Some(mut rest)) => {
                     rest.cursor = sink.last_line.max(wanted.after);
@@ -110,7 +111,7 @@ impl Intake {
         let decoded =
             self.pipe(member, 0, run, &acknowledged, source, &|| Box::new(|_| {}), &mut |_| Ok(()))?;
         Ok(match decoded {
-            Ok(Ok(summary)) => Decoded::Done(summary),
+            Ok(Ok((summary, notes))) => Decoded::Done(summary, notes),
             Ok(Err((refusal, dropped))) => Decoded::Refused(refusal, dropped),
             Err(halted) => halted,
         })
@@ -164,10 +165,13 @@ impl Intake {
         };
         if stopped {
             // Interrupted: what there is so far need not be a whole file.
-            return Ok(Decoded::Done(DecodeSummary { stopped, ..DecodeSummary::default() }));
+            return Ok(Decoded::Done(
+                DecodeSummary { stopped, ..DecodeSummary::default() },
+                SourceNotes::default(),
+            ));
         }
         Ok(match sum.finish() {
-            Ok(summary) => Decoded::Done(summary),
+            Ok(summary) => Decoded::Done(summary, SourceNotes::default()),
             Err(refusal) => Decoded::Refused(refusal, 0),
         })
     }

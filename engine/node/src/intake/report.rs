@@ -6,6 +6,7 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_core::rejection::RejectionCode;
 use tallywatt_ingest::decode::DecodeSummary;
 use tallywatt_ingest::refusal::FileRefusal;
+use tallywatt_ingest::source_notes::SourceNotes;
 use tallywatt_shards::intake_record::IntakeCounts;
 
 use crate::intake::Import;
@@ -32,7 +33,7 @@ pub struct ImportReport {
 }
 
 /// What the decoder told of one run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OfRun {
     /// Values rounded to whole watt-hours, as the profile allows.
     pub rounded: u64,
@@ -42,11 +43,14 @@ pub struct OfRun {
     pub installations: u64,
     /// Values that the source took back.
     pub withdrawn: u64,
+    /// What the source says of its values in its own codes.
+    pub notes: SourceNotes,
 }
 
-impl From<&DecodeSummary> for OfRun {
-    fn from(summary: &DecodeSummary) -> Self {
+impl OfRun {
+    pub(super) fn of(summary: &DecodeSummary, notes: SourceNotes) -> Self {
         Self {
+            notes,
             rounded: summary.rounded_count,
             register_reads: summary.register_read_count,
             installations: summary.installation_count,
