@@ -76,6 +76,20 @@ pub(crate) const KIND: FormatKind = FormatKind {
     ],
 };
 
+/// The keys of a profile whose rows hold a reading each, however they are written down.
+pub(crate) const ROW_KEYS: &[&str] = &[
+    "stamp",
+    "stamp_format",
+    "interval_minutes",
+    "obis",
+    "usage_point",
+    "usage_point_from",
+    "[columns",
+    "unit",
+    "multiplier",
+    "round_to_wh",
+];
+
 /// How a file of delimited text is read.
 #[derive(Debug, Clone)]
 pub(crate) struct CsvProfile {

@@ -14,7 +14,7 @@ use std::io::BufRead;
 
 use tallywatt_core::calendar::Zone;
 
-use crate::csv_profile::CsvProfile;
+use crate::csv_profile::{CsvProfile, ROW_KEYS};
 use crate::format::{Format, FormatKind, OpenedBlocks, SourceFile};
 use crate::profile::ProfileError;
 use crate::profile_text::{ColumnsTable, Document, Text};
@@ -23,18 +23,7 @@ use crate::tally::Tally;
 
 pub(crate) const KIND: FormatKind = FormatKind {
     name: "parquet",
-    keys: &[
-        "stamp",
-        "stamp_format",
-        "interval_minutes",
-        "obis",
-        "usage_point",
-        "usage_point_from",
-        "[columns",
-        "unit",
-        "multiplier",
-        "round_to_wh",
-    ],
+    keys: ROW_KEYS,
     zone: None,
     read: |document, text| Ok(Box::new(ForeignRows::new(document, text)?)),
     profiles: &[("parquet", include_str!("../profiles/parquet.toml"))],

@@ -20,7 +20,7 @@ use tallywatt_core::calendar::Zone;
 
 use self::text::{JsonText, JsonToken};
 use crate::blocks::Blocks;
-use crate::csv_profile::{CsvProfile, LINE_SIZE_MAX, Opened, decode_rows, opened_file};
+use crate::csv_profile::{CsvProfile, LINE_SIZE_MAX, Opened, ROW_KEYS, decode_rows, opened_file};
 use crate::format::{Format, FormatKind, OpenedBlocks, SourceFile};
 use crate::lines::{Fields, Row};
 use crate::profile::ProfileError;
@@ -30,18 +30,7 @@ use crate::tally::Tally;
 
 pub(crate) const KIND: FormatKind = FormatKind {
     name: "json-lines",
-    keys: &[
-        "stamp",
-        "stamp_format",
-        "interval_minutes",
-        "obis",
-        "usage_point",
-        "usage_point_from",
-        "[columns",
-        "unit",
-        "multiplier",
-        "round_to_wh",
-    ],
+    keys: ROW_KEYS,
     zone: None,
     read: |document, text| Ok(Box::new(JsonLines::new(document, text)?)),
     profiles: &[("json-lines", include_str!("../profiles/json-lines.toml"))],

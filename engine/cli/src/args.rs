@@ -283,7 +283,7 @@ pub struct GapsOptions {
     /// A row a register or a row a day, whether something lacks or not. Default: a row a register-day that lacks something.
     #[arg(long, value_enum)]
     pub by: Option<GapsBy>,
-    /// Readings are expected until then, in UTC: 2026-03-14T06:00:00Z. Default: the day of the newest accepted reading.
+    /// Readings are expected until then: 2026-03-14T06:00:00Z, or with an offset. Default: the day of the newest accepted reading.
     #[arg(long)]
     pub at: Option<String>,
 }

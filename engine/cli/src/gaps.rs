@@ -2,16 +2,14 @@
 
 use serde_json::{Value, json};
 use tallywatt_core::agreement::Party;
-use tallywatt_core::calendar::{Day, UtcSeconds};
 use tallywatt_node::completeness::{Completeness, Coverage, State, completeness};
 
 use crate::args::{Arguments, GapsBy, GapsOptions};
 use crate::exceptions::pack_facts;
 use crate::failure::Failure;
+use crate::instant::instant_of;
 use crate::open::{Opened, data_option, period_of};
 use crate::output::{Report, Table};
-
-const DAY_S: i64 = 86_400;
 
 /// What lacks in a month.
 pub fn gaps(opened: &Opened, options: &GapsOptions, arguments: &Arguments) -> Result<Report, Failure> {
@@ -121,53 +119,9 @@ fn percent(coverage: Coverage) -> Value {
     json!(coverage.thousandths().map(|part| format!("{}.{}", part / 10, part % 10)))
 }
 
-/// An instant from the command line, in UTC: `2026-03-14T06:00:00Z`, or a day for its first instant.
-fn instant_of(text: &str) -> Result<UtcSeconds, Failure> {
-    let fail = || {
-        Failure::usage(
-            format!("{text:?} is not an instant in UTC"),
-            "write it as 2026-03-14T06:00:00Z, or as 2026-03-14",
-        )
-    };
-    let (day, clock) = match text.strip_suffix('Z').and_then(|text| text.split_once('T')) {
-        Some((day, clock)) => (day, clock),
-        None => (text, "00:00:00"),
-    };
-    let day: Day = day.parse().map_err(|_| fail())?;
-    let parts: Vec<i64> = clock
-        .split(':')
-        .filter(|part| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit()))
-        .filter_map(|part| part.parse().ok())
-        .collect();
-    match parts[..] {
-        [hour @ 0..24, minute @ 0..60, second @ 0..60] if clock.len() == 8 => {
-            Ok(UtcSeconds(i64::from(day.number()) * DAY_S + hour * 3_600 + minute * 60 + second))
-        }
-        _ => Err(fail()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn instants_of_the_command_line() {
-        let table = [
-            ("1970-01-02", Some(86_400)),
-            ("1970-01-01T00:00:01Z", Some(1)),
-            ("1970-01-01T23:59:59Z", Some(86_399)),
-            ("1970-01-01T24:00:00Z", None),
-            ("1970-01-01T00:00Z", None),
-            ("1970-01-01T00:00:00", None),
-            ("1970-01-01T0:00:000Z", None),
-            ("1970-01-01T-1:00:00Z", None),
-            ("now", None),
-        ];
-        for (text, want) in table {
-            assert_eq!(instant_of(text).ok().map(|instant| instant.0), want, "{text}");
-        }
-    }
 
     #[test]
     fn only_what_is_whole_is_a_hundred_per_cent() {

@@ -4,7 +4,8 @@ use tallywatt_core::calendar::{Day, UtcSeconds};
 
 use crate::failure::Failure;
 
-/// Reads an instant with its offset: `2026-03-14T06:00:00Z`, `2026-03-14T11:00+05:00`.
+/// Reads an instant with its offset: `2026-03-14T06:00:00Z`, `2026-03-14T11:00+05:00`. Of a day alone one would have to
+/// guess whose midnight it begins with.
 pub fn instant_of(text: &str) -> Result<UtcSeconds, Failure> {
     read(text).ok_or_else(|| {
         Failure::usage(
@@ -57,6 +58,7 @@ mod tests {
             ("1970-01-01T00:00:00-00:30", Some(1_800)),
             ("1970-01-01T00:00:00", None),
             ("1970-01-01", None),
+            ("1970-01-01T", None),
             ("1970-01-01T24:00:00Z", None),
             ("1970-01-01T0:00Z", None),
             ("1970-01-01T00Z", None),

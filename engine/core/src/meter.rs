@@ -19,8 +19,8 @@ use crate::register::Register;
 /// The number on a meter's plate.
 pub type MeterSerial = Label;
 
-/// What a register shows, in thousandths of a watt-hour (or var-hour), before the multiplier: the finest step that meters
-/// in use send.
+/// What a register shows, in thousandths of a watt-hour (or var-hour), before the multiplier. Finer steps, which
+/// some meters send, are rounded where the profile allows it, else set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct DialReading(i64);
 

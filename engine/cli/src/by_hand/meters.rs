@@ -19,7 +19,7 @@ use crate::by_hand::options::{ExchangeOptions, RegistersOptions};
 use crate::by_hand::{name_of, now, settle, shell_word};
 use crate::failure::{Failure, code};
 use crate::instant::instant_of;
-use crate::open::{Opened, data_option};
+use crate::open::{Opened, data_option, usage_point_of};
 use crate::output::{Report, Table};
 
 /// Notes which meter was taken out, and which was put in.
@@ -28,7 +28,7 @@ pub fn exchange(
     options: &ExchangeOptions,
     arguments: &Arguments,
 ) -> Result<Report, Failure> {
-    let (usage_point, register) = (point_of(&options.usage_point)?, register_of(&options.obis)?);
+    let (usage_point, register) = (usage_point_of(&options.usage_point)?, register_of(&options.obis)?);
     let (who, at) = (name_of(&options.who)?, instant_of(&options.at)?);
     let books = opened.consortium.node(Party::Grid).books();
     let known: Vec<Installation> = books.installations(&usage_point).copied().collect();
@@ -143,7 +143,7 @@ pub fn registers(
     options: &RegistersOptions,
     arguments: &Arguments,
 ) -> Result<Report, Failure> {
-    let usage_point = point_of(&options.usage_point)?;
+    let usage_point = usage_point_of(&options.usage_point)?;
     let only = options.obis.as_deref().map(register_of).transpose()?;
     let books = opened.consortium.node(Party::Grid).books();
     let is_wanted = |register: Register| only.is_none_or(|only| only == register);
@@ -275,10 +275,6 @@ fn factor(multiplier: Multiplier) -> String {
     let (whole, rest) = (multiplier.as_millionths() / 1_000_000, multiplier.as_millionths() % 1_000_000);
     let text = format!("{whole}.{rest:06}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn point_of(text: &str) -> Result<UsagePointId, Failure> {
-    text.parse().map_err(|error| Failure::usage(format!("usage point: {error}"), "check the name"))
 }
 
 fn register_of(text: &str) -> Result<Register, Failure> {
