@@ -54,7 +54,7 @@ pub fn edit(opened: &mut Opened, options: &EditOptions, arguments: &Arguments) -
     let block = known_block(&intake, books, &key)?;
     let zone = zone_of(options.zone.as_deref(), books, &block)?;
     let values = values_of(&options.values, &block, &zone)?;
-    check(&values, &block, at)?;
+    check(&values, &block, &books.limits(at))?;
 
     let mut report = Report::default();
     report.fact("usage point", key.usage_point.to_string()).fact("register", key.register.to_string());
@@ -302,8 +302,8 @@ fn start_of(time: &str, block: &DayBlock, zone: &Zone) -> Result<UtcSeconds, Fai
 }
 
 /// Every value keeps the rules: an edit is taken whole or not at all.
-fn check(values: &BTreeMap<usize, i64>, block: &DayBlock, now: UtcSeconds) -> Result<(), Failure> {
-    let (key, limits) = (block.key(), Limits::generous(now));
+fn check(values: &BTreeMap<usize, i64>, block: &DayBlock, limits: &Limits) -> Result<(), Failure> {
+    let key = block.key();
     for (at, wh) in values {
         let reading = RawReading {
             usage_point: key.usage_point,
@@ -314,7 +314,7 @@ fn check(values: &BTreeMap<usize, i64>, block: &DayBlock, now: UtcSeconds) -> Re
             quality: Quality::Edited,
             line: 1,
         };
-        if let Err(code) = judge(&reading, &block.grid(), &limits) {
+        if let Err(code) = judge(&reading, &block.grid(), limits) {
             return Err(Failure::usage(
                 format!("{} at {}, {wh} Wh: {code} {}", key.usage_point, reading.start, code.reason()),
                 "mend the value: nothing was recorded",

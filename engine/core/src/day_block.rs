@@ -97,9 +97,6 @@ pub enum DayBlockError {
         /// Its first instant.
         start: UtcSeconds,
     },
-    /// More layers than a day may have.
-    #[error("more than {} layers of one day", crate::day_layers::LAYER_COUNT_MAX)]
-    Layers,
 }
 
 /// What became of the intervals of one delivery when it was merged.
@@ -352,7 +349,7 @@ pub fn join_counted(
     join(known, delivered)
 }
 
-/// The value that stands when two are known: higher rank; at equal rank the smaller value, and two
+/// The value that stands when two are known: higher rank; at equal rank the smaller value with its own quality, and two
 /// *measured* values that differ make it questionable, for good.
 pub(crate) fn join(a: (i32, Quality), b: (i32, Quality)) -> (i32, Quality) {
     match a.1.rank().cmp(&b.1.rank()) {
@@ -361,8 +358,12 @@ pub(crate) fn join(a: (i32, Quality), b: (i32, Quality)) -> (i32, Quality) {
         std::cmp::Ordering::Equal => {
             let measured = a.1.rank() == Quality::Questionable.rank();
             let disputed = a.1 == Quality::Questionable || b.1 == Quality::Questionable || a.0 != b.0;
-            let quality = if measured && disputed { Quality::Questionable } else { a.1.max(b.1) };
-            (a.0.min(b.0), quality)
+            match a.0.cmp(&b.0) {
+                _ if measured && disputed => (a.0.min(b.0), Quality::Questionable),
+                std::cmp::Ordering::Less => a,
+                std::cmp::Ordering::Greater => b,
+                std::cmp::Ordering::Equal => (a.0, a.1.max(b.1)),
+            }
         }
     }
 }
@@ -399,7 +400,7 @@ mod tests {
 
     #[test]
     fn what_becomes_of_a_delivery() {
-        use Quality::{Edited, EstimatedLinear, Missing, Questionable, Raw, Valid};
+        use Quality::{Edited, EstimatedLinear, Missing, Other, Projected, Questionable, Raw, Valid};
         // there, delivered, stands, (accepted, duplicate, corrected, conflict)
         let table = [
             ((0, Missing), (5, Valid), (5, Valid), (1, 0, 0, 0)),
@@ -409,6 +410,9 @@ mod tests {
             ((5, EstimatedLinear), (7, Valid), (7, Valid), (0, 0, 1, 0)),
             ((7, Valid), (5, EstimatedLinear), (7, Valid), (0, 0, 1, 0)),
             ((7, Edited), (5, Raw), (7, Edited), (0, 0, 1, 0)),
+            ((7, Other), (5, Projected), (7, Other), (0, 0, 1, 0)),
+            ((7, Other), (5, EstimatedLinear), (5, EstimatedLinear), (0, 0, 0, 1)),
+            ((5, EstimatedLinear), (5, Other), (5, Other), (0, 1, 0, 0)),
             ((7, Valid), (0, Missing), (7, Valid), (0, 0, 0, 0)),
         ];
         let local = Zone::parse("UTC").unwrap().local_day("2026-03-01".parse().unwrap());

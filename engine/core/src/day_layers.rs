@@ -14,6 +14,7 @@
 //! Putting values in is a union, so order, splitting and repetition of deliveries do not show. The set has one form: under
 //! one head the values of an interval stand in one layer each, the best in the first. Under
 //! [`LayerHead::BASE`] only the best rank of an interval is kept: there, a lower rank leaves no trace, as in a plain block.
+//! The set is bounded by keeping the greatest of an order that does not know who came first, so bounds do not show either.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -23,8 +24,11 @@ use crate::layer::{Layer, LayerHead, LayerKind};
 use crate::quality::Quality;
 use crate::reading::{Issued, Source};
 
-/// The most layers of one day that are taken: a source that corrects a day so often is at fault itself.
-pub const LAYER_COUNT_MAX: usize = 256;
+/// The most heads of one day that are kept, those of the latest issues: a source that corrects a day so often is at fault
+/// itself.
+pub const HEAD_COUNT_MAX: usize = 256;
+/// The most values of one interval that are kept under one head, the best: others of that issue contradict each other.
+pub const VALUE_COUNT_MAX: usize = 4;
 
 /// The layers of one register-day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +46,7 @@ pub enum Put {
     Known,
     /// It is one of the set's values now.
     New,
-    /// The day has [`LAYER_COUNT_MAX`] layers already.
+    /// It is not kept: [`VALUE_COUNT_MAX`] better ones are, or [`HEAD_COUNT_MAX`] later heads.
     Full,
 }
 
@@ -126,13 +130,10 @@ impl DayLayers {
             }
         }
         let group = self.group(&head);
-        let has_room = |layer: &Layer| {
-            let here = layer.block.interval(at);
-            here.1 == Quality::Missing || compare(here, carried) == Ordering::Equal
-        };
-        if self.layers.len() >= LAYER_COUNT_MAX && !self.layers[group.clone()].iter().any(has_room) {
+        if group.is_empty() && !self.make_room(&head) {
             return Put::Full;
         }
+        let (group, mut became) = (self.group(&head), Put::Full);
         for layer in &mut self.layers[group.clone()] {
             let here = layer.block.interval(at);
             match (here.1, compare(here, carried)) {
@@ -148,9 +149,12 @@ impl DayLayers {
                 }
                 (_, Ordering::Greater) => {
                     layer.block.set(at, carried);
-                    carried = here;
+                    (carried, became) = (here, Put::New);
                 }
             }
+        }
+        if group.len() == VALUE_COUNT_MAX {
+            return became;
         }
         let mut block = self.empty.clone();
         block.set(at, carried);
@@ -185,8 +189,9 @@ impl DayLayers {
         self.raise_source(layer.block.source());
         for at in 0..layer.block.interval_count() {
             let value = layer.block.interval(at);
-            if value.1 != Quality::Missing && self.put(layer.head, at, value) == Put::Full {
-                return Err(DayBlockError::Layers);
+            if value.1 != Quality::Missing {
+                // What is full is full of what outranks it.
+                self.put(layer.head, at, value);
             }
         }
         Ok(())
@@ -249,6 +254,24 @@ impl DayLayers {
             block.set(at, self.stands(at));
         }
         block
+    }
+
+    /// Lets go of the head of the earliest issue if there are as many as may be; says whether a new one may come.
+    fn make_room(&mut self, head: &LayerHead) -> bool {
+        if self.layers.len() < HEAD_COUNT_MAX {
+            return true;
+        }
+        let heads = self.layers.chunk_by(|a, b| a.head == b.head).map(|same| same[0].head);
+        if heads.clone().count() < HEAD_COUNT_MAX {
+            return true;
+        }
+        let order = |head: &LayerHead| (head.issued, *head);
+        let Some(earliest) = heads.min_by_key(order) else { return true };
+        if order(head) < order(&earliest) {
+            return false;
+        }
+        self.layers.retain(|layer| layer.head != earliest);
+        true
     }
 
     /// The layers under a head.

@@ -116,19 +116,16 @@ impl Quality {
 
     /// Which of two values for one interval stands: the higher rank.
     ///
-    /// Measured 5, set by a person 4, final substitute 3, estimate 2, unreliable 1, missing 0.
+    /// Measured 6, set or agreed by a person 5, final substitute 4, substitute 3, forecast 2, unreliable 1, missing 0.
     /// [`Quality::Questionable`] ranks as measured, because it stands for two measured values.
     #[must_use]
     pub const fn rank(self) -> u8 {
         match self {
-            Self::Valid | Self::Validated | Self::Verified | Self::Revenue | Self::Questionable => 5,
-            Self::Edited => 4,
-            Self::Derived => 3,
-            Self::EstimatedReferenceDay
-            | Self::EstimatedLinear
-            | Self::Projected
-            | Self::Mixed
-            | Self::Other => 2,
+            Self::Valid | Self::Validated | Self::Verified | Self::Revenue | Self::Questionable => 6,
+            Self::Edited => 5,
+            Self::Derived => 4,
+            Self::EstimatedReferenceDay | Self::EstimatedLinear | Self::Mixed | Self::Other => 3,
+            Self::Projected => 2,
             Self::Raw => 1,
             Self::Missing => 0,
         }
@@ -143,13 +140,13 @@ impl Quality {
     /// Whether a meter measured it, and the source calls it good.
     #[must_use]
     pub const fn is_measured(self) -> bool {
-        self.rank() == 5
+        self.rank() == Self::Valid.rank()
     }
 
     /// Whether the value stands in for a measurement.
     #[must_use]
     pub const fn is_estimated(self) -> bool {
-        matches!(self.rank(), 2 | 3)
+        matches!(self.rank(), 2..=4)
     }
 }
 

@@ -39,7 +39,7 @@ use tallywatt_core::register::Register;
 use tallywatt_core::split::RunningSplit;
 use tallywatt_core::tariff::TariffBook;
 use tallywatt_core::vee::guard::ReplacementGuard;
-use tallywatt_core::vee::pack::RulePack;
+use tallywatt_core::vee::pack::{RegisterClass, RulePack};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::command::{Command, DocumentKind, Genesis};
@@ -264,10 +264,15 @@ impl Books {
         !self.billed.is_empty()
     }
 
-    /// How far from a billed value a measurement may be and replace it by itself.
+    /// How far from a billed value of a day a measurement may be and replace it by itself: as V30 of the rule pack that was
+    /// published for the day says of a household's register, which is what a point is until a document says otherwise.
     #[must_use]
-    pub fn replacement_guard(&self) -> ReplacementGuard {
-        ReplacementGuard::default()
+    pub fn replacement_guard(&self, key: &BlockKey) -> ReplacementGuard {
+        let class = RegisterClass::of(key.register, RegisterClass::Residential);
+        let published = self.published_rule_pack_on(key.day);
+        published.map_or_else(ReplacementGuard::default, |pack| {
+            ReplacementGuard::of(&pack.body.rules_of(class).parameters)
+        })
     }
 
     /// Published tariffs.

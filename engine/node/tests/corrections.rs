@@ -406,6 +406,76 @@ fn what_was_billed_is_guarded() {
     assert_eq!(report.findings, []);
 }
 
+/// Values that are each near what was billed, and together far from it, wait together; in what the pack of the day allows,
+/// they pass.
+#[test]
+fn many_small_differences_are_a_large_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(&tiny::build(folder.path()), 2);
+    let mut intake = Intake::open(&ledger.path, ledger.books()).unwrap();
+    ledger.seal(&mut intake);
+    let zone = Zone::parse("Asia/Yekaterinburg").unwrap();
+    let deliver = |ledger: &Ledger, intake: &mut Intake, id: u8, day: &str, values: &[i64]| {
+        let start = zone.local_day(day.parse().unwrap()).start;
+        let run = ReadingRun { start, interval_minutes: 30, ..run(0, values) };
+        let (books, now, source) = (ledger.books(), common::now(), Source::Automated);
+        let delivery = Delivery { books, id: ContentHash([id; 32]), name: "late", zone: &zone, source, now };
+        let mut fill = |sink: &mut dyn ReadingSink| {
+            sink.issued(Issued(9));
+            sink.run(&run);
+        };
+        let counts = intake.deliver(&delivery, &mut fill).unwrap().counts;
+        (counts.corrected, counts.duplicate, counts.rejected)
+    };
+    // 48 × 100 Wh were billed, and the guard is 1,000 Wh and a fifth: ten zeros pass, an eleventh does not.
+    assert_eq!(deliver(&ledger, &mut intake, 1, "2026-03-30", &[0; 10]), (10, 0, 0));
+    assert_eq!(deliver(&ledger, &mut intake, 2, "2026-03-30", &[0; 11]), (0, 10, 1));
+    // 48 × 200 Wh.
+    assert_eq!(deliver(&ledger, &mut intake, 3, "2026-03-31", &[0; 48]), (0, 0, 48));
+    assert_eq!(intake.pending(ledger.books()).len(), 2);
+    ledger.seal(&mut intake);
+    drop(intake);
+    ledger.publish(&["kind = \"rule-pack\"\nid = \"wide\"\ntitle = \"Wide\"\nsource = \"test\"\n\
+                      valid_from = \"2026-03-31\"\n[default]\nreplacement_wh_max = 4000\n"]);
+    let mut intake = Intake::open(&ledger.path, ledger.books()).unwrap();
+    assert_eq!(deliver(&ledger, &mut intake, 5, "2026-03-31", &[0; 20]), (20, 0, 0));
+    assert_eq!(deliver(&ledger, &mut intake, 6, "2026-03-30", &[0; 20]), (0, 10, 10));
+}
+
+/// The pack that was published bounds what intake takes, as far as its widest class does.
+#[test]
+fn intake_asks_the_published_pack() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(&tiny::build(folder.path()), 2);
+    let zone = Zone::parse("Asia/Yekaterinburg").unwrap();
+    let start = zone.local_day("2026-04-02".parse().unwrap()).start;
+    let deliver = |ledger: &Ledger, intake: &mut Intake, id: u8| {
+        // 5,750 Wh in half an hour is 11.5 kW, or 10 kW and the margin.
+        let run = ReadingRun { start, interval_minutes: 30, ..run(0, &[5_750, 5_751]) };
+        let (books, source, now) = (ledger.books(), Source::Automated, start.plus(86_400 * 10));
+        let delivery = Delivery { books, id: ContentHash([id; 32]), name: "late", zone: &zone, source, now };
+        let report = intake.deliver(&delivery, &mut |sink| sink.run(&run)).unwrap();
+        report.rejected.into_iter().collect::<Vec<_>>()
+    };
+    let publish = |ledger: &mut Ledger, id: &str, rules: &str| {
+        let text = format!(
+            "kind = \"rule-pack\"\nid = \"{id}\"\ntitle = \"T\"\nsource = \"test\"\nvalid_from = \"2026-01-01\"\n{rules}"
+        );
+        ledger.publish(&[&text]);
+    };
+    publish(&mut ledger, "one-class", "[class.residential]\npower_w_max = 10000\n");
+    let mut intake = Intake::open(&ledger.path, ledger.books()).unwrap();
+    assert_eq!(deliver(&ledger, &mut intake, 1), []);
+    drop(intake);
+    publish(&mut ledger, "power", "[default]\npower_w_max = 10000\n");
+    let mut intake = Intake::open(&ledger.path, ledger.books()).unwrap();
+    assert_eq!(deliver(&ledger, &mut intake, 2), [(RejectionCode::AboveCeiling, 1)]);
+    drop(intake);
+    publish(&mut ledger, "age", "[default]\nage_days_max = 9\n");
+    let mut intake = Intake::open(&ledger.path, ledger.books()).unwrap();
+    assert_eq!(deliver(&ledger, &mut intake, 3), [(RejectionCode::Stale, 2)]);
+}
+
 /// Each reading that was offered became one thing.
 #[test]
 fn counts_add_up_over_mixed_inputs() {

@@ -250,6 +250,8 @@ impl<'a> LaneIntake<'a> {
             return Ok(count);
         }
         let mut day = self.open_layers(partition, key, known, &header);
+        let values: Vec<i32> = values_wh.iter().map(|&wh| value_of(wh)).collect();
+        day.weigh(first, &values, run.quality, mark);
         for (step, &wh) in values_wh.iter().enumerate() {
             let outcome = day.put(first + step, (value_of(wh), run.quality), mark);
             self.settle(&reading_of(run, at + step, wh), outcome);
@@ -393,6 +395,7 @@ impl<'a> LaneIntake<'a> {
         let value = (at, &[i64::from(value_wh)][..], quality);
         if *mark != Mark::PLAIN || self.is_billed(&key) || !self.is_simple(known, &key, mark, value) {
             let mut day = self.open_layers(partition, key, known, &header);
+            day.weigh(at, &[value_wh], quality, mark);
             let outcome = day.put(at, (value_wh, quality), mark);
             self.close_layers(day, mark);
             return Ok(outcome);

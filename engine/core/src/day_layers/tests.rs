@@ -43,7 +43,11 @@ fn any_said() -> impl Strategy<Value = Said> {
 fn set_of(said: &[Said]) -> DayLayers {
     let mut layers = DayLayers::on_grid_of(&empty());
     for (head, at, value) in said {
-        assert_ne!(layers.put(*head, *at, *value), Put::Full);
+        let became = layers.put(*head, *at, *value);
+        if became == Put::Full {
+            assert!(!layers.holds(head, *at, *value));
+            continue;
+        }
         assert!(layers.holds(head, *at, *value) || *head == LayerHead::BASE);
         assert_eq!(layers.put(*head, *at, *value), Put::Known, "once in, it is known");
     }
@@ -181,18 +185,31 @@ fn a_day_that_is_plain_says_so() {
     }
 }
 
+/// Values of one issue that contradict each other, and issues without end, in any order: the same set.
 #[test]
-fn a_day_takes_so_many_layers() {
-    let mut layers = DayLayers::on_grid_of(&empty());
-    for issued in 1..=u64::try_from(LAYER_COUNT_MAX).unwrap() {
-        let value = (3, Quality::Valid);
-        assert_eq!(layers.put(LayerHead::delivered(Issued(issued)), 0, value), Put::New);
-    }
-    let before = layers.clone();
-    assert_eq!(layers.put(LayerHead::delivered(Issued(3)), 0, (2, Quality::Valid)), Put::Full);
-    assert_eq!(layers.put(LayerHead::delivered(Issued(3)), 0, (3, Quality::Valid)), Put::Known);
-    assert_eq!(layers, before);
-    assert_eq!(layers.put(LayerHead::delivered(Issued(3)), 1, (2, Quality::Valid)), Put::New);
+fn bounds_do_not_show_the_order() {
+    let count = u64::try_from(HEAD_COUNT_MAX).unwrap() + 40;
+    let said: Vec<Said> = (0..count)
+        .map(|issued| (LayerHead::delivered(Issued(issued)), 0, (3, Quality::Valid)))
+        .chain((0..20).map(|value| (LayerHead::delivered(Issued(count)), 1, (50 - value, Quality::Valid))))
+        .chain((0..20).map(|value| (LayerHead::BASE, 2, (value, Quality::Valid))))
+        .collect();
+    let forwards = set_of(&said);
+    let backwards = set_of(&said.iter().rev().copied().collect::<Vec<Said>>());
+    assert_eq!(forwards, backwards);
+    let (even, odd): (Vec<_>, Vec<_>) = said.iter().enumerate().partition(|(at, _)| at % 2 == 0);
+    let half =
+        |part: Vec<(usize, &Said)>| set_of(&part.iter().map(|(_, said)| **said).collect::<Vec<Said>>());
+    let (mut united, odd) = (half(even), half(odd));
+    united.unite(&odd).unwrap();
+    assert_eq!(united, forwards);
+    // The earliest issues went first, with what was said without an issue.
+    let first = forwards.layers().iter().map(|layer| layer.head.issued).min();
+    assert_eq!(first, Some(Issued(41)));
+    assert_eq!((forwards.stands(0), forwards.stands(1)), ((3, Quality::Valid), (31, Quality::Questionable)));
+    assert_eq!(forwards.stands(2), (0, Quality::Missing));
+    let contradicting = forwards.unstruck(1).count();
+    assert_eq!(contradicting, VALUE_COUNT_MAX);
 }
 
 /// A layer of one block as an event.

@@ -16,7 +16,6 @@ use tallywatt_core::meter_event::{Approval, MeterEvent};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::{Issued, Source};
 use tallywatt_core::register::Register;
-use tallywatt_core::vee::judge::Limits;
 use tallywatt_ingest::sink::ReadingSink;
 use tallywatt_ledger::codec::Writer;
 use tallywatt_ledger::digest::content_hash;
@@ -224,7 +223,7 @@ impl Intake {
         if let Some(known) = self.imports.get(&id).filter(|known| known.is_finished) {
             return Ok(report(&name, known, OfRun::default(), None, ImportEnd::Repeated));
         }
-        let rules = Rules { zone, source, limits: Limits::generous(now) };
+        let rules = Rules { zone, source, limits: books.limits(now) };
         let (sealed, acknowledged) = (SealedDays(books), Acknowledged::default());
         let mut committer = Committer {
             write_ahead: &mut self.write_ahead,

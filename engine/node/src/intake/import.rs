@@ -14,7 +14,6 @@ use std::sync::atomic::Ordering;
 
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::reading::Issued;
-use tallywatt_core::vee::judge::Limits;
 use tallywatt_ingest::block_decoder::{BlockDecoder, BlockSum, split};
 use tallywatt_ingest::blocks::{Block, Blocks};
 use tallywatt_ingest::decode::{DecodeSummary, decode_noted};
@@ -189,9 +188,9 @@ impl Intake {
         settle: &mut (dyn FnMut(&mut Chunk<Work>) -> Result<(), Halt> + Send),
     ) -> Result<Result<R, Decoded>, IntakeError> {
         self.check()?;
-        let mut limits = Limits::generous(run.now);
+        let mut limits = run.books.limits(run.now);
         if let Some(power_max_w) = run.profile.max_power_w() {
-            limits.power_max_w = power_max_w;
+            limits.power_max_w = limits.power_max_w.min(power_max_w);
         }
         let rules = Rules { zone: run.profile.zone(), source: run.profile.source(), limits };
         let sealed = SealedDays(run.books);

@@ -41,7 +41,8 @@ impl EarlierDays for SealedDays<'_> {
     }
 
     fn billed(&self, key: &LeafKey) -> Option<(Vec<i32>, ReplacementGuard)> {
-        self.0.billed(&key.block_key()).map(|values_wh| (values_wh, self.0.replacement_guard()))
+        let key = key.block_key();
+        self.0.billed(&key).map(|values_wh| (values_wh, self.0.replacement_guard(&key)))
     }
 
     fn has_billed(&self) -> bool {

@@ -33,10 +33,34 @@ pub(super) struct OpenDay {
     layers: DayLayers,
     /// What bills used of it.
     billed: Option<(Vec<i32>, ReplacementGuard)>,
+    /// Whether the values at hand would together leave the day too far from what was billed.
+    is_too_far: bool,
     held_back: Vec<(usize, (i32, Quality))>,
 }
 
 impl OpenDay {
+    /// Looks at values that are about to be put in, from interval `first` on: many small differences from what was
+    /// billed are a large one of the day.
+    pub(super) fn weigh(&mut self, first: usize, values_wh: &[i32], quality: Quality, mark: &Mark) {
+        let Some((billed, guard)) = &self.billed else { return };
+        if mark.intent != Intent::Deliver {
+            return;
+        }
+        let head = LayerHead { kind: LayerKind::Delivered, issued: mark.issued, origin: mark.origin };
+        let mut would = self.layers.clone();
+        for (at, &wh) in (first..).zip(values_wh) {
+            // What waits by itself moves nothing.
+            if !self.is_held_back(at, (wh, quality), mark) {
+                would.put(head, at, (wh, quality));
+            }
+        }
+        let billed_wh: i64 = billed.iter().map(|&wh| i64::from(wh)).sum();
+        let (stands_wh, would_wh) = (self.layers.fold().total_wh(), would.fold().total_wh());
+        // What comes nearer to what was billed than it is may come.
+        self.is_too_far = guard.holds_back(billed_wh, would_wh)
+            && would_wh.abs_diff(billed_wh) > stands_wh.abs_diff(billed_wh);
+    }
+
     /// Puts one value in that breaks no rule, and says what became of it.
     pub(super) fn put(&mut self, at: usize, value: (i32, Quality), mark: &Mark) -> Outcome {
         match mark.intent {
@@ -127,7 +151,7 @@ impl OpenDay {
             self.layers.standing_rank(at).is_none_or(|rank| rank <= (value.1.rank(), mark.issued));
         let billed_wh = billed.get(at).copied().unwrap_or_default();
         value.1.rank() == Quality::Valid.rank()
-            && guard.holds_back(billed_wh, value.0)
+            && (self.is_too_far || guard.holds_back(billed_wh.into(), value.0.into()))
             && would_stand
             && self.layers.stands(at).0 != value.0
             && !self.layers.holds(&head, at, value)
@@ -154,7 +178,7 @@ impl LaneIntake<'_> {
         let layers = DayState::layers_of(self.shard.layered.state(&key), &block);
         let billed = if self.has_billed { self.earlier.billed(&key) } else { None };
         let before = known.map(|slot| (slot, block));
-        OpenDay { partition, key, before, layers, billed, held_back: Vec::new() }
+        OpenDay { partition, key, before, layers, billed, is_too_far: false, held_back: Vec::new() }
     }
 
     /// Holds what became of a day, and what waits of it.
