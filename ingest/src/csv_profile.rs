@@ -186,6 +186,10 @@ impl Encoding {
 }
 
 impl Format for CsvProfile {
+    fn is_named_by_file(&self) -> bool {
+        matches!(self.points, PointFrom::File)
+    }
+
     fn decode(&self, file: &mut SourceFile<'_>, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
         let opened = open(self, file.name, file.bytes)?;
         tally.summary.line_count = 1;

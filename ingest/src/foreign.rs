@@ -105,6 +105,10 @@ fn is_rows(bytes: &mut dyn BufRead) -> Result<(), FileRefusal> {
 }
 
 impl Format for ForeignRows {
+    fn is_named_by_file(&self) -> bool {
+        self.rows.is_named_by_file()
+    }
+
     fn decode(&self, file: &mut SourceFile<'_>, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
         is_rows(file.bytes)?;
         self.rows.decode(file, tally)

@@ -118,6 +118,12 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether the name of a file says which usage point its values are of: then the same bytes under another name are
+    /// other readings.
+    fn is_named_by_file(&self) -> bool {
+        false
+    }
+
     /// Whether its senders await a reply, as [`crate::layout80020_reply`] writes it.
     fn is_replied_to(&self) -> bool {
         false

@@ -105,6 +105,10 @@ impl JsonLines {
 }
 
 impl Format for JsonLines {
+    fn is_named_by_file(&self) -> bool {
+        self.rows.is_named_by_file()
+    }
+
     fn decode(&self, file: &mut SourceFile<'_>, tally: &mut Tally<'_>) -> Result<(), FileRefusal> {
         let (opened, first) = self.open(file.name, file.bytes)?;
         let blocks = Blocks::of_lines_after(file.bytes, first);

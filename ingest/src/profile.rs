@@ -203,6 +203,12 @@ impl Profile {
         self.format.foreign()
     }
 
+    /// Whether the name of a file says which usage point its values are of.
+    #[must_use]
+    pub fn is_named_by_file(&self) -> bool {
+        self.format.is_named_by_file()
+    }
+
     /// Whether the senders of its files await a reply, as [`crate::layout80020_reply`] writes it.
     #[must_use]
     pub fn is_replied_to(&self) -> bool {

@@ -8,6 +8,12 @@ pub enum FileRefusal {
     /// No bytes.
     #[error("file is empty")]
     Empty,
+    /// So much was set aside that the rest is not worth reading.
+    #[error("more than {limit} rows are set aside: the file is not what its profile says")]
+    SetAside {
+        /// As many are kept.
+        limit: usize,
+    },
     /// Not text in the encoding that the profile or the file declares.
     #[error("line {line}: not text in {encoding}")]
     NotText {
@@ -120,6 +126,7 @@ impl FileRefusal {
             }
             Self::Truncated { .. } => "fetch the file again: its end is missing",
             Self::TooLarge { .. } => "split the file and send its parts",
+            Self::SetAside { .. } => "choose the profile that fits, and see what was set aside first",
             Self::Xml { .. } => "ask the sender for a well-formed file",
             Self::NoReadings => "check the period that the export was asked for",
             Self::NotThisFormat { .. } => "choose the profile of the file's own format",
@@ -147,6 +154,7 @@ impl FileRefusal {
             | Self::NotThisFormat { line, .. } => Some(*line),
             Self::Empty
             | Self::TooLarge { .. }
+            | Self::SetAside { .. }
             | Self::NoReadings
             | Self::Frame { .. }
             | Self::Archive { .. }

@@ -53,9 +53,6 @@ pub enum CutError {
     /// The batch cannot be written.
     #[error(transparent)]
     BatchFile(#[from] BatchFileError),
-    /// A day was corrected too often.
-    #[error("{usage_point} on {day} was corrected 255 times, at most 255", usage_point = .0.usage_point, day = .0.day)]
-    Revisions(tallywatt_core::day_block::BlockKey),
 }
 
 /// What is sealed, and from where it is known.
@@ -87,6 +84,8 @@ impl Cut<'_> {
         let next = AtomicUsize::new(0);
         let (send, sealed) = bounded(2 * self.thread_count);
         scope(|threads| {
+            // It ends with this closure, also on an error: then sending fails, and every thread ends.
+            let sealed = sealed;
             let mut give_back = Vec::with_capacity(self.thread_count);
             for thread in 0..self.thread_count {
                 // Nobody waits to give room back: there is never more of it than there are partitions.
@@ -103,7 +102,6 @@ impl Cut<'_> {
             let mut early: BTreeMap<u8, (usize, SealedPartition)> = BTreeMap::new();
             let mut wanted = 0_u16;
             while let Ok(result) = sealed.recv() {
-                // On a failure the queue closes, and with it every thread ends.
                 let (thread, part) = result?;
                 early.insert(part.summary.partition, (thread, part));
                 while let Some((thread, part)) =
@@ -238,9 +236,8 @@ impl Cut<'_> {
         if before.frame == frame {
             return Ok(());
         }
-        let next = before.revision.checked_add(1).ok_or(CutError::Revisions(key.block_key()))?;
         let mut leaf = frame.to_vec();
-        day_slot::set_revision(&mut leaf, next);
+        day_slot::set_revision(&mut leaf, before.revision.saturating_add(1));
         Ok(sealer.push(&leaf)?)
     }
 

@@ -19,6 +19,7 @@ use tallywatt_core::vee::judge::Limits;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::day_leaf::{DayLeaf, LeafTag};
 use tallywatt_ledger::day_pack::{PackReader, PackWriter};
+use tallywatt_ledger::leaf_key::LeafKey;
 use tallywatt_ledger::seal::SealKind;
 use tallywatt_shards::accepted::{AcceptedSet, Outcome};
 use tallywatt_shards::batch_file;
@@ -466,6 +467,37 @@ fn expanded(at: usize, frame: &DayLeaf) -> Vec<RawReading> {
 }
 
 /// A disk that is full at the third commit: the run ends with that error, whatever every stage was doing.
+/// Sealed days that cannot be read.
+struct Unreadable;
+
+impl EarlierDays for Unreadable {
+    fn find(&self, _: u8, _: &LeafKey) -> std::result::Result<Option<SealedDay>, DurableError> {
+        Err(DurableError::NotAFile("sealed".into()))
+    }
+}
+
+#[test]
+fn a_failed_cut_ends_every_sealer() {
+    let (send, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut shards = vec![Shard::default()];
+        let zone = zone();
+        let rules = Rules { zone: &zone, source: Source::Automated, limits: limits() };
+        let mut chunk: Chunk = Chunk::new(1);
+        fill(&mut chunk, &readings(&mut TestRng::deterministic_rng(RngAlgorithm::ChaCha), 300), false);
+        for lane in &mut chunk.lanes {
+            shards[0].take_in(lane, &rules, &NoEarlierDays).unwrap();
+        }
+        let secret = BlindingSecret::new([7; 32]);
+        let cut =
+            Cut { shards: &shards, reader: None, earlier: &Unreadable, secret: &secret, thread_count: 2 };
+        let writer = BatchWriter::new(Vec::new(), SealKind::Batch, 1).unwrap();
+        send.send(cut.seal(writer).map(drop).unwrap_err().to_string()).unwrap();
+    });
+    let told = ended.recv_timeout(std::time::Duration::from_secs(60)).expect("nobody waits for ever");
+    assert_eq!(told, "sealed does not name a file");
+}
+
 #[test]
 fn a_failed_commit_ends_every_stage() {
     let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);

@@ -251,9 +251,12 @@ fn zone_of(named: Option<&str>, books: &Books, block: &DayBlock) -> Result<Zone,
     })
 }
 
-/// How far the day's first instant is from midnight in UTC, as a zone is written: `+05:00`.
+/// How far the day's first instant is from midnight in UTC, as a zone is written: `+05:00`, `UTC`.
 fn offset_of(block: &DayBlock) -> String {
     let minutes = (i64::from(block.key().day.number()) * 86_400 - block.interval_start(0).0) / 60;
+    if minutes == 0 {
+        return "UTC".to_owned();
+    }
     let sign = if minutes < 0 { '-' } else { '+' };
     format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
 }

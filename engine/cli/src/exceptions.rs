@@ -58,6 +58,9 @@ pub fn exceptions_of(
     report
         .fact("by severity", counts(found.rows.iter().map(|row| row.finding.rule.severity().name().into())));
     report.fact("by rule", counts(found.rows.iter().map(|row| row.finding.rule.to_string())));
+    if found.day_count == 0 {
+        report.notes.push("nothing was looked at: no such readings are sealed".to_owned());
+    }
     let option = data_option(arguments);
     match found.rows.first() {
         None => report.then(format!("tallywatt{option} readings gaps {}", wanted.period)),

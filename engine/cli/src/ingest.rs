@@ -65,7 +65,7 @@ pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Re
     }
     let started = Instant::now();
     let reports = if ingest.retry {
-        retry((&mut intake, books), &profile, &interrupt, *output)?
+        retry((&mut intake, books), (&profile, ingest.zone.is_some()), &interrupt, *output)?
     } else {
         load((&mut intake, books), &files, &profile, &interrupt, *output)?
     };
@@ -77,8 +77,14 @@ pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Re
     }
     // A rate is of this machine at this hour: only who watches is told, results stay the same.
     if output.draws_progress() {
-        let offered: u128 = reports.iter().map(|import| u128::from(import.counts.offered)).sum();
-        report.notes.push(format!("{} readings/s until acknowledged", offered * 1_000 / taken_ms.max(1)));
+        // What was taken in before was not taken in now.
+        let is_new =
+            |import: &&ImportReport| import.end != ImportEnd::Repeated && import.resumed_from.is_none();
+        let offered: u128 =
+            reports.iter().filter(is_new).map(|import| u128::from(import.counts.offered)).sum();
+        if offered > 0 {
+            report.notes.push(format!("{} readings/s until acknowledged", offered * 1_000 / taken_ms.max(1)));
+        }
     }
     let is_interrupted = interrupt.load(Ordering::Relaxed);
     if !ingest.keep_open && !is_interrupted {
@@ -173,9 +179,10 @@ fn with_path(mut report: ImportReport, file: &Path) -> ImportReport {
     report
 }
 
+/// Each file is read by the zone it was read by before, unless one is named now: another zone makes other days of it.
 fn retry(
     (intake, books): (&mut Intake, &Books),
-    profile: &Profile,
+    (profile, is_zone_named): (&Profile, bool),
     interrupt: &AtomicBool,
     output: Output,
 ) -> Result<Vec<ImportReport>, Failure> {
@@ -188,6 +195,13 @@ fn retry(
         let mut told = |_| meter.set(0, &quarantined.header.name);
         let now = UtcSeconds(i64::try_from(now_unix_s()).unwrap_or(i64::MAX));
         let (progress, only_lines) = (&mut told, Some(&lines));
+        let before = quarantined.header.zone.as_deref().filter(|_| !is_zone_named);
+        let profile = match before {
+            Some(zone) => &profile.with_zone(zone).map_err(|error| {
+                Failure::usage(error, format!("name --zone: {} was read by {zone}", quarantined.header.name))
+            })?,
+            None => profile,
+        };
         let mut run = ImportRun { profile, books, now, interrupt, progress, only_lines };
         reports.extend(intake.retry(quarantined, &mut run)?);
     }
@@ -345,7 +359,14 @@ fn next_steps(reports: &[ImportReport], is_interrupted: bool, arguments: &Argume
         report.then("run the same command again: it goes on from there, and nothing is doubled");
         return;
     }
-    if reports.iter().any(|import| !import.rejected.is_empty()) {
+    let is_set_aside = |waits: bool| {
+        let codes = reports.iter().flat_map(|import| import.rejected.keys());
+        codes.into_iter().any(|code| (*code == RejectionCode::Replacement) == waits)
+    };
+    if is_set_aside(true) {
+        report.then(format!("tallywatt{option} readings pending"));
+    }
+    if is_set_aside(false) {
         report.then(format!("tallywatt{option} readings quarantine"));
     }
     report.then(format!("tallywatt{option} readings totals"));

@@ -146,9 +146,14 @@ impl Output {
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| {
-        Failure::usage(format!("cannot write the result: {error}"), "check where stdout goes")
-    })
+    match written {
+        // Who reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => {
+            Err(Failure::usage(format!("cannot write the result: {error}"), "check where stdout goes"))
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 /// Hints that cannot be written are lost: there is nowhere left to say so.

@@ -94,9 +94,10 @@ fn quarantine(opened: &Opened, arguments: &Arguments) -> Result<Report, Failure>
         }
     }
     let mut table = Table::new(&["file", "code", "reason", "first line", "readings"]);
-    let mut total = 0;
+    let (mut total, mut waiting) = (0, 0);
     for ((file, code), (line, count)) in by_code {
         total += count;
+        waiting += if code == RejectionCode::Replacement { count } else { 0 };
         table.row(vec![
             json!(file),
             json!(code.to_string()),
@@ -109,7 +110,12 @@ fn quarantine(opened: &Opened, arguments: &Arguments) -> Result<Report, Failure>
     report.fact("set aside", total);
     if total > 0 {
         report.fact("kept in", arguments.data.join("quarantine").display().to_string());
-        report.then(format!("tallywatt{} ingest --retry --profile CORRECTED", data_option(arguments)));
+        if waiting > 0 {
+            report.then(format!("tallywatt{} readings pending", data_option(arguments)));
+        }
+        if total > waiting {
+            report.then(format!("tallywatt{} ingest --retry --profile CORRECTED", data_option(arguments)));
+        }
     } else {
         report.then(format!("tallywatt{} readings totals", data_option(arguments)));
     }

@@ -328,3 +328,72 @@ fn wrong_words_change_nothing_and_say_the_next_step() {
     let ran = place.expect(2, &format!("tallywatt ingest day.csv {EKB} --replies replies"));
     assert!(ran.err.contains("await none") && !place.path().join("replies").exists(), "{}", ran.err);
 }
+
+/// A profile of hours in watt-hours.
+fn long(settings: &str, column: &str) -> String {
+    format!(
+        "format = 'csv'\nlayout = 'long'\nunit = 'Wh'\nstamp_format = 'YYYY-MM-DD HH:mm'\nzone = 'UTC'\n\
+         interval_minutes = 60\n{settings}\n[columns]\n{column}\nstart = 'start'\nvalue = 'v'\n"
+    )
+}
+
+/// Files of one meter each, whose name is the meter's: equal bytes are not one file.
+#[test]
+fn equal_bytes_of_two_meters_are_two_files() {
+    let place = Place::new();
+    place.expect(0, "tallywatt init --demonstration-keys 7");
+    place.write("name.toml", long("usage_point_from = 'file'", ""));
+    for meter in ["MTR-A", "MTR-B"] {
+        place.write(&format!("{meter}.csv"), "start,v\n2026-03-01 00:00,5\n2026-03-01 01:00,6\n".to_owned());
+    }
+    let both = place.json("tallywatt ingest MTR-A.csv MTR-B.csv --profile name.toml");
+    assert_eq!(
+        json!([both["readings_offered"], both["accepted"], both["sealed_days"]]),
+        json!([4, 4, 2]),
+        "{both}"
+    );
+    let again = place.json("tallywatt ingest MTR-B.csv --profile name.toml");
+    assert_eq!(again["batch"], "nothing new to seal");
+}
+
+/// What is tried again is read by the zone that it was read by.
+#[test]
+fn a_retry_keeps_the_zone() {
+    let place = Place::new();
+    place.expect(0, "tallywatt init --demonstration-keys 7");
+    place.write("low.toml", long("max_power_w = 1", "usage_point = 'id'"));
+    place.write("high.toml", long("", "usage_point = 'id'"));
+    place.write("two.csv", "id,start,v\nX-1,2026-03-02 00:00,5\nX-1,2026-03-02 01:00,6\n".to_owned());
+    place.expect(3, "tallywatt ingest two.csv --profile low.toml --zone Asia/Yekaterinburg");
+    place.expect(0, "tallywatt ingest --retry --profile high.toml");
+    let shown = place.json("tallywatt readings show X-1 2026-03-02");
+    assert_eq!(
+        json!([shown["rows"][0]["interval_start"], shown["rows"][0]["wh"]]),
+        json!(["2026-03-01T19:00:00Z", 5]),
+        "{shown}"
+    );
+}
+
+/// A day without a contract is edited by its own offset, also where that is none.
+#[test]
+fn an_edit_in_utc_and_an_exchange_kept_open() {
+    let place = Place::new();
+    place.expect(0, "tallywatt init --demonstration-keys 7");
+    place.write("day.csv", day("X-1", "2026-03-02"));
+    place.expect(0, "tallywatt ingest day.csv --zone UTC");
+    place.expect(0, "tallywatt readings edit X-1 2026-03-02 00:30=201 --who anna --reason manual-edit");
+    let shown = place.json("tallywatt readings show X-1 2026-03-02");
+    assert_eq!(shown["rows"][1]["wh"], 201);
+    place.write("meters.csv", format!("{METERS}X-1,1-0:1.8.0,M-1,2026-03-01 00:00,100,,,6,2\n"));
+    place.expect(0, "tallywatt ingest meters.csv --profile meters");
+    let exchange = |new: &str, more: &str| {
+        format!(
+            "tallywatt readings exchange X-1 --at 2026-03-10T00:00:00Z --old-meter M-1 --last 180 --new-meter {new} \
+             --first 0 --digits 6 --multiplier 1{more}"
+        )
+    };
+    place.expect(0, &exchange("M-2", " --keep-open"));
+    // It is not sealed yet, and known all the same.
+    let ran = place.expect(2, &exchange("M-3", ""));
+    assert!(ran.err.contains("M-"), "{}", ran.err);
+}

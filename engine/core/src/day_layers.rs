@@ -14,7 +14,8 @@
 //! Putting values in is a union, so order, splitting and repetition of deliveries do not show. The set has one form: under
 //! one head the values of an interval stand in one layer each, the best in the first. Under
 //! [`LayerHead::BASE`] only the best rank of an interval is kept: there, a lower rank leaves no trace, as in a plain block.
-//! The set is bounded by keeping the greatest of an order that does not know who came first, so bounds do not show either.
+//! Of more than [`VALUE_COUNT_MAX`] values of one interval those are kept that come first when one is to stand: which these
+//! are does not depend on the order of arrival either.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -24,11 +25,9 @@ use crate::layer::{Layer, LayerHead, LayerKind};
 use crate::quality::Quality;
 use crate::reading::{Issued, Source};
 
-/// The most heads of one day that are kept, those of the latest issues: a source that corrects a day so often is at fault
-/// itself.
-pub const HEAD_COUNT_MAX: usize = 256;
-/// The most values of one interval that are kept under one head, the best: others of that issue contradict each other.
-pub const VALUE_COUNT_MAX: usize = 4;
+/// The most values of one interval that are kept, and as many that are taken back: a source that says more of one interval
+/// is at fault itself.
+pub const VALUE_COUNT_MAX: usize = 64;
 
 /// The layers of one register-day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +45,7 @@ pub enum Put {
     Known,
     /// It is one of the set's values now.
     New,
-    /// It is not kept: [`VALUE_COUNT_MAX`] better ones are, or [`HEAD_COUNT_MAX`] later heads.
+    /// It is not kept: [`VALUE_COUNT_MAX`] others of its interval come before it.
     Full,
 }
 
@@ -129,11 +128,10 @@ impl DayLayers {
                 _ => (),
             }
         }
-        let group = self.group(&head);
-        if group.is_empty() && !self.make_room(&head) {
+        if !self.holds_place(&head, at, carried) && !self.make_room(&head, at, carried) {
             return Put::Full;
         }
-        let (group, mut became) = (self.group(&head), Put::Full);
+        let group = self.group(&head);
         for layer in &mut self.layers[group.clone()] {
             let here = layer.block.interval(at);
             match (here.1, compare(here, carried)) {
@@ -149,17 +147,43 @@ impl DayLayers {
                 }
                 (_, Ordering::Greater) => {
                     layer.block.set(at, carried);
-                    (carried, became) = (here, Put::New);
+                    carried = here;
                 }
             }
-        }
-        if group.len() == VALUE_COUNT_MAX {
-            return became;
         }
         let mut block = self.empty.clone();
         block.set(at, carried);
         self.layers.insert(group.end, Layer { head, block });
         Put::New
+    }
+
+    /// Whether a value of that rank and size has its place under a head already.
+    fn holds_place(&self, head: &LayerHead, at: usize, value: (i32, Quality)) -> bool {
+        self.layers[self.group(head)]
+            .iter()
+            .map(|layer| layer.block.interval(at))
+            .any(|here| here.1 != Quality::Missing && compare(here, value) == Ordering::Equal)
+    }
+
+    /// Lets go of the last value of an interval if there are as many as may be; says whether a new one comes before it.
+    fn make_room(&mut self, head: &LayerHead, at: usize, value: (i32, Quality)) -> bool {
+        let own = self.layers.iter().enumerate().filter(|(_, layer)| layer.head.kind == head.kind);
+        let places = own.map(|(place, layer)| (place, layer.head, layer.block.interval(at)));
+        let places: Vec<_> = places.filter(|(_, _, here)| here.1 != Quality::Missing).collect();
+        if places.len() < VALUE_COUNT_MAX {
+            return true;
+        }
+        let last = places.iter().min_by_key(|(_, head, here)| precedence(head, *here));
+        let Some(&(place, of, here)) = last else { return true };
+        if precedence(head, value) < precedence(&of, here) {
+            return false;
+        }
+        // It is the last under its head too, so the others stay in their places.
+        self.layers[place].block.set(at, (0, Quality::Missing));
+        if self.layers[place].block.present_count() == 0 {
+            self.layers.remove(place);
+        }
+        true
     }
 
     /// Whether such a value is in the set: then putting it in changes nothing.
@@ -256,24 +280,6 @@ impl DayLayers {
         block
     }
 
-    /// Lets go of the head of the earliest issue if there are as many as may be; says whether a new one may come.
-    fn make_room(&mut self, head: &LayerHead) -> bool {
-        if self.layers.len() < HEAD_COUNT_MAX {
-            return true;
-        }
-        let heads = self.layers.chunk_by(|a, b| a.head == b.head).map(|same| same[0].head);
-        if heads.clone().count() < HEAD_COUNT_MAX {
-            return true;
-        }
-        let order = |head: &LayerHead| (head.issued, *head);
-        let Some(earliest) = heads.min_by_key(order) else { return true };
-        if order(head) < order(&earliest) {
-            return false;
-        }
-        self.layers.retain(|layer| layer.head != earliest);
-        true
-    }
-
     /// The layers under a head.
     fn group(&self, head: &LayerHead) -> Range<usize> {
         let start = self.layers.partition_point(|layer| layer.head < *head);
@@ -289,6 +295,16 @@ impl DayLayers {
         let kept = self.layers[group.clone()].iter().rposition(|layer| layer.block.present_count() > 0);
         self.layers.drain(group.start + kept.map_or(0, |last| last + 1)..group.end);
     }
+}
+
+/// What comes last of one interval is let go of first. Of values it is what would stand last; of those taken back the
+/// earliest issue, but those of any issue never before others.
+fn precedence(head: &LayerHead, (wh, quality): (i32, Quality)) -> impl Ord + use<> {
+    let of_kind = match head.kind {
+        LayerKind::Delivered => (quality.rank(), head.issued),
+        LayerKind::Withdrawn => (u8::from(head.issued == Issued::UNSAID), head.issued),
+    };
+    (of_kind, std::cmp::Reverse(wh), *head)
 }
 
 /// The better value first: the higher rank, then the smaller.

@@ -9,7 +9,7 @@
 //!   4     1   OBIS group C: 1 import, 2 export, 3 and 4 reactive
 //!   5     1   OBIS group E: zone register, 0 total
 //!   6     1   source
-//!   7     1   revision: 0 first delivery; in a period leaf always 0
+//!   7     1   revision: 0 first delivery, 255 the 256th and all later; in a period leaf always 0
 //!   8     4   i32 delivery day, days since 1970-01-01
 //!  12     2   u16 interval count N
 //!  14     1   i8 offset of local midnight from UTC midnight, quarter-hours

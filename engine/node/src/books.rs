@@ -338,7 +338,7 @@ impl Books {
     /// The batch file that seals these blocks as the next batch: the plain way, which `Intake::batch_file` must equal.
     ///
     /// # Errors
-    /// [`BooksError::Nothing`] without blocks, [`BooksError::Conflict`] after 255 revisions of a day.
+    /// [`BooksError::Nothing`] without blocks.
     pub fn batch_file<D: Borrow<DayBlock> + Sync>(&self, blocks: &[D]) -> Result<Vec<u8>, BooksError> {
         self.batch_file_with(blocks, &[])
     }
@@ -354,15 +354,6 @@ impl Books {
     ) -> Result<Vec<u8>, BooksError> {
         if blocks.is_empty() && events.is_empty() {
             return Err(BooksError::Nothing("no reading is new since the last batch".into()));
-        }
-        if let Some(block) =
-            blocks.iter().map(Borrow::borrow).find(|block| self.revision(&block.key()) == Some(u8::MAX))
-        {
-            let key = block.key();
-            return Err(BooksError::Conflict(format!(
-                "{} on {} was corrected 255 times, at most 255",
-                key.usage_point, key.day
-            )));
         }
         let revision_of = |key: &BlockKey| self.revision(key).map_or(0, |last| last.saturating_add(1));
         let leaves = sealing::leaves_of(blocks, SealKind::Batch, &self.secret, revision_of, &self.threads);

@@ -245,7 +245,9 @@ impl Look<'_> {
             (None, Some(block)) => block.start(),
             (None, None) => return None,
         };
-        if start >= self.until {
+        // Where the clock is ahead a day has begun that nobody sends yet.
+        let is_due = self.is_to_the_interval || block.is_some() || self.end_of(day) <= self.until;
+        if start >= self.until || !is_due {
             return None;
         }
         let minutes = self.interval_minutes(day);

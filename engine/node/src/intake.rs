@@ -245,8 +245,8 @@ impl Intake {
             if run.interrupt.load(Ordering::Relaxed) || only_member.is_some_and(|only| only != at) {
                 return Ok(());
             }
-            let id = import_id(&file_hash, at, run);
             let shown = if member_name == name { name.clone() } else { format!("{name}!{member_name}") };
+            let id = import_id(&file_hash, (at, &shown), run);
             let file_name = printable_name(&shown);
             let member = Member { id, name: &shown, file_name, bytes: &bytes };
             let report =
@@ -296,10 +296,17 @@ impl Intake {
         match decoded {
             Decoded::InOnePiece => unreachable!("decoded in one piece already"),
             Decoded::Refused(refusal, dropped) => {
-                let mut counts = known(self).counts;
-                counts.offered += dropped;
-                counts.refused += dropped;
-                Ok(refused(member.name, counts, &refusal))
+                let mut import = known(self);
+                import.counts.offered += dropped;
+                import.counts.refused += dropped;
+                quarantine::ensure(
+                    &self.quarantine,
+                    &member.id,
+                    &path.display().to_string(),
+                    &import.rejections,
+                )?;
+                let end = ImportEnd::Refused { problem: refusal.to_string(), next_step: refusal.next_step() };
+                Ok(report(member.name, &import, OfRun::default(), resumed_from, end))
             }
             Decoded::Done(summary, notes) if summary.stopped => {
                 let import = known(self);
@@ -314,6 +321,7 @@ impl Intake {
                     name: path.display().to_string(),
                     member: at,
                     profile: run.profile.name().to_owned(),
+                    zone: Some(run.profile.zone().name().to_owned()),
                     content: Some(content),
                 };
                 quarantine::write(&self.quarantine, &header, &import.rejections)?;
@@ -414,8 +422,8 @@ impl Intake {
         if header.content.is_some_and(|content| content != file_hash) {
             return refuse("the file has changed since".into(), "ingest the changed file as a new one");
         }
-        let is_same = import_id(&file_hash, header.member, run) == header.id;
         let reports = self.import_members(&path, Some(header.member), run)?;
+        let is_same = reports.iter().any(|report| report.id == Some(header.id));
         let is_done = |report: &ImportReport| matches!(report.end, ImportEnd::Finished | ImportEnd::Repeated);
         // Interrupted before it began, there is no report, and nothing was tried.
         // The very same retry within one second is the same import, whose file must stay.
@@ -528,10 +536,14 @@ impl From<FileRefusal> for Visit {
     }
 }
 
-/// The same bytes under another profile, or retried, are another import.
-fn import_id(file: &ContentHash, member: u32, run: &ImportRun<'_>) -> ContentHash {
+/// The same bytes under another profile, or retried, are another import; under another name too, where that says whose
+/// values they are.
+fn import_id(file: &ContentHash, (member, name): (u32, &str), run: &ImportRun<'_>) -> ContentHash {
     let mut writer = Writer::default();
     writer.hash(file).u32(member).text(run.profile.content()).text(run.profile.zone().name());
+    if run.profile.is_named_by_file() {
+        writer.text(name);
+    }
     if let Some(lines) = run.only_lines {
         writer.i64(run.now.0).count(lines.len());
         for line in lines {

@@ -25,6 +25,8 @@ pub struct Header {
     pub member: u32,
     /// Name of the profile it was read with.
     pub profile: String,
+    /// The zone it was read by; unknown as below.
+    pub zone: Option<String>,
     /// Hash of the source file's bytes; unknown when a crash left this file to be made again.
     pub content: Option<ContentHash>,
 }
@@ -56,10 +58,10 @@ pub fn write(folder: &Path, header: &Header, rejections: &[Rejection]) -> Result
     }
     let mut sorted: Vec<&Rejection> = rejections.iter().collect();
     sorted.sort_by(|a, b| (a.line, a.code, &a.raw).cmp(&(b.line, b.code, &b.raw)));
-    let Header { id, name, member, profile, content } = header;
+    let Header { id, name, member, profile, zone, content } = header;
     let content = content.map(|hash| hash.to_string());
     let first = json!({
-        "import": id.to_string(), "file": name, "member": member, "profile": profile, "content": content
+        "import": id.to_string(), "file": name, "member": member, "profile": profile, "zone": zone, "content": content
     });
     let mut text = format!("{first}\n");
     for rejection in sorted {
@@ -89,7 +91,14 @@ pub fn ensure(
     if path_of(folder, id).exists() || done.exists() {
         return Ok(());
     }
-    let header = Header { id: *id, name: name.to_owned(), member: 0, profile: String::new(), content: None };
+    let header = Header {
+        id: *id,
+        name: name.to_owned(),
+        member: 0,
+        profile: String::new(),
+        zone: None,
+        content: None,
+    };
     write(folder, &header, rejections)
 }
 
@@ -138,6 +147,7 @@ fn parse(text: &str) -> Option<Quarantined> {
         name: field("file")?,
         member: u32::try_from(first["member"].as_u64()?).ok()?,
         profile: field("profile")?,
+        zone: field("zone"),
         content: field("content").and_then(|hash| hash.parse().ok()),
     };
     let rejections = lines.filter_map(|line| rejection_of(&serde_json::from_str(line).ok()?)).collect();

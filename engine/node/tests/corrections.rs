@@ -50,7 +50,7 @@ struct World {
     folder: tempfile::TempDir,
     books: Books,
     intake: Intake,
-    delivery_count: u8,
+    delivery_count: u32,
 }
 
 impl World {
@@ -63,10 +63,16 @@ impl World {
 
     fn deliver(&mut self, fill: &mut dyn FnMut(&mut dyn ReadingSink)) -> IntakeCounts {
         self.delivery_count += 1;
+        self.intake_of(self.delivery_count, fill)
+    }
+
+    fn intake_of(&mut self, number: u32, fill: &mut dyn FnMut(&mut dyn ReadingSink)) -> IntakeCounts {
         let zone = zone();
+        let mut id = [1; 32];
+        id[..4].copy_from_slice(&number.to_le_bytes());
         let delivery = Delivery {
             books: &self.books,
-            id: ContentHash([self.delivery_count; 32]),
+            id: ContentHash(id),
             name: "delivery",
             zone: &zone,
             source: Source::Automated,
@@ -404,6 +410,25 @@ fn what_was_billed_is_guarded() {
     drop(ledger.consortium);
     let report = audit(&ledger.folder, &threads);
     assert_eq!(report.findings, []);
+}
+
+/// A day that is sealed with every value of it that comes, as pushes of five minutes do, is sealed however often.
+#[test]
+fn a_day_is_sealed_more_than_256_times() {
+    let mut world = World::new();
+    for round in 0..260_u32 {
+        let issued = u64::from(round) + 1;
+        world.intake_of(round, &mut |sink| {
+            sink.issued(Issued(issued));
+            sink.run(&run(3, &[i64::from(round)]));
+        });
+        assert!(world.cut(), "round {round}");
+    }
+    assert_eq!(world.stands(3), (259, Valid));
+    let history = world.books.history(&key());
+    let revisions: Vec<u8> = history.iter().map(|one| one.revision).collect();
+    assert_eq!((revisions.len(), revisions[254], revisions[255], revisions[259]), (260, 254, 255, 255));
+    assert_eq!(history[100].block.interval(3), (100, Valid));
 }
 
 /// Values that are each near what was billed, and together far from it, wait together; in what the pack of the day allows,

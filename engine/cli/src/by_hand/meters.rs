@@ -31,7 +31,10 @@ pub fn exchange(
     let (usage_point, register) = (usage_point_of(&options.usage_point)?, register_of(&options.obis)?);
     let (who, at) = (name_of(&options.who)?, instant_of(&options.at)?);
     let books = opened.consortium.node(Party::Grid).books();
-    let known: Vec<Installation> = books.installations(&usage_point).copied().collect();
+    let mut intake = Intake::open(&arguments.data, books)?;
+    let sealed = books.installations(&usage_point);
+    let known: Vec<Installation> =
+        sealed.chain(intake.unsealed_installations(&usage_point)).copied().collect();
     let known = of_register(&known, register);
     let (old, new) = (
         taken_out(options, books, (usage_point, register, at), &known)?,
@@ -66,7 +69,6 @@ pub fn exchange(
         report.then("run the same command without --plan");
         return Ok(report);
     }
-    let mut intake = Intake::open(&arguments.data, books)?;
     // Of meters no local day is asked.
     let zone = Zone::parse("UTC").map_err(|error| Failure::usage(error, "this is a defect: report it"))?;
     let done = intake.exchange(&ByHand { books, zone: &zone, who, at: now() }, &[old, new])?;

@@ -185,14 +185,24 @@ fn a_day_that_is_plain_says_so() {
     }
 }
 
-/// Values of one issue that contradict each other, and issues without end, in any order: the same set.
+/// Values of one issue that contradict each other, and issues without end, in any order: the same set, and the same stands.
 #[test]
 fn bounds_do_not_show_the_order() {
-    let count = u64::try_from(HEAD_COUNT_MAX).unwrap() + 40;
-    let said: Vec<Said> = (0..count)
+    let (count, many) =
+        (i32::try_from(VALUE_COUNT_MAX).unwrap() + 30, u64::try_from(VALUE_COUNT_MAX).unwrap() + 30);
+    let edit = |issued: u64| {
+        let (reason, who) = (CorrectionReason::ManualEdit, Some("anna".parse().unwrap()));
+        let at = Some(UtcSeconds(i64::try_from(issued).unwrap()));
+        Origin { reason, who, at }
+    };
+    let taken =
+        |issued: u64| LayerHead { kind: LayerKind::Withdrawn, issued: Issued(issued), origin: edit(issued) };
+    let said: Vec<Said> = (0..many)
         .map(|issued| (LayerHead::delivered(Issued(issued)), 0, (3, Quality::Valid)))
-        .chain((0..20).map(|value| (LayerHead::delivered(Issued(count)), 1, (50 - value, Quality::Valid))))
-        .chain((0..20).map(|value| (LayerHead::BASE, 2, (value, Quality::Valid))))
+        .chain((0..count).map(|value| (LayerHead::delivered(Issued(9)), 1, (count - value, Quality::Valid))))
+        .chain((0..count).map(|value| (LayerHead::BASE, 2, (value, Quality::Valid))))
+        .chain((0..many).map(|issued| (taken(issued), 0, (4, Quality::Valid))))
+        .chain([(LayerHead::BASE, 5, (7, Quality::Valid))])
         .collect();
     let forwards = set_of(&said);
     let backwards = set_of(&said.iter().rev().copied().collect::<Vec<Said>>());
@@ -203,13 +213,37 @@ fn bounds_do_not_show_the_order() {
     let (mut united, odd) = (half(even), half(odd));
     united.unite(&odd).unwrap();
     assert_eq!(united, forwards);
-    // The earliest issues went first, with what was said without an issue.
-    let first = forwards.layers().iter().map(|layer| layer.head.issued).min();
-    assert_eq!(first, Some(Issued(41)));
-    assert_eq!((forwards.stands(0), forwards.stands(1)), ((3, Quality::Valid), (31, Quality::Questionable)));
-    assert_eq!(forwards.stands(2), (0, Quality::Missing));
-    let contradicting = forwards.unstruck(1).count();
-    assert_eq!(contradicting, VALUE_COUNT_MAX);
+    for (at, want) in
+        [(0, (3, Quality::Valid)), (1, (1, Quality::Questionable)), (2, (0, Quality::Questionable))]
+    {
+        assert_eq!((forwards.stands(at), forwards.unstruck(at).count()), (want, VALUE_COUNT_MAX), "{at}");
+    }
+    // An interval of which little is said keeps it.
+    assert_eq!(forwards.stands(5), (7, Quality::Valid));
+    // What is taken back of any issue is kept.
+    let any =
+        forwards.layers().iter().find(|layer| layer.head == taken(0)).map(|layer| layer.block.interval(0));
+    assert_eq!(any, Some((4, Quality::Valid)));
+}
+
+/// A person may set one value without end: what was set last stands.
+#[test]
+fn edits_without_end() {
+    let mut layers = DayLayers::on_grid_of(&empty());
+    layers.put(LayerHead::BASE, 3, (1_000, Quality::Valid));
+    let head = |kind, issued| {
+        let origin = Origin { reason: CorrectionReason::ManualEdit, who: None, at: Some(UtcSeconds(5)) };
+        LayerHead { kind, issued, origin }
+    };
+    for round in 1..=300 {
+        let standing: Vec<(LayerHead, (i32, Quality))> = layers.unstruck(3).collect();
+        for (other, struck) in standing {
+            assert_ne!(layers.put(head(LayerKind::Withdrawn, other.issued), 3, struck), Put::Full);
+        }
+        let issued = Issued(layers.last_issue().0 + 1);
+        assert_eq!(layers.put(head(LayerKind::Delivered, issued), 3, (round, Quality::Edited)), Put::New);
+        assert_eq!(layers.stands(3), (round, Quality::Edited), "{round}");
+    }
 }
 
 /// A layer of one block as an event.

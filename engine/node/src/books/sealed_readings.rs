@@ -203,8 +203,8 @@ impl SealedReadings {
     /// A leaf carries its next revision, is what its layers give, and takes back nothing known before.
     fn check_leaf(&self, leaf: &DayLeaf, said: Option<&DayState>) -> Result<(), &'static str> {
         let (block, key) = (leaf.block(), leaf.block().key());
-        let next = self.revision(&key).map_or(Some(0), |last| last.checked_add(1));
-        if next != Some(leaf.revision()) {
+        let next = self.revision(&key).map_or(0, |last| last.saturating_add(1));
+        if next != leaf.revision() {
             return Err("its revision is not the next");
         }
         if let Some(DayState::Layered(layers)) = said

@@ -151,6 +151,15 @@ impl Intake {
         })
     }
 
+    /// Meters of a usage point that are noted and not sealed yet.
+    pub fn unsealed_installations(&self, usage_point: &UsagePointId) -> impl Iterator<Item = &Installation> {
+        let events = self.shards.iter().flat_map(|shard| shard.layered().events());
+        events.filter_map(move |event| match event {
+            MeterEvent::Installed(one) if one.usage_point == *usage_point => Some(one),
+            _ => None,
+        })
+    }
+
     /// The corrections that wait, sealed or not, by what they are known by.
     #[must_use]
     pub fn pending(&self, books: &Books) -> Vec<(ContentHash, Layer)> {
@@ -187,7 +196,12 @@ impl Intake {
             Issued::UNSAID => by.issued(),
             of_its_source => of_its_source,
         };
-        let mark = Mark { intent: Intent::Approve, issued, origin: layer.head.origin };
+        // Who approved it is remembered with the value, unless somebody had set it.
+        let origin = match layer.head.origin {
+            Origin::DELIVERY => by.origin(CorrectionReason::Redelivery),
+            set => set,
+        };
+        let mark = Mark { intent: Intent::Approve, issued, origin };
         let bytes = encode_event(&approval);
         let done = self.by_hand(by, "approval", &bytes, |chunk| {
             put_layer(chunk, mark, &layer);

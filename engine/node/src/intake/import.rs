@@ -29,6 +29,9 @@ use crate::intake::chunk::{Acknowledged, BlockSink, ChunkSink, Teller, Wanted, W
 use crate::intake::sealed::SealedDays;
 use crate::intake::{Import, ImportRun, Intake, IntakeError, recover, remember};
 
+/// The most that is set aside of one file, findings: they are kept in memory and in the quarantine, and nobody reads more.
+const SET_ASIDE_COUNT_MAX: usize = 250_000;
+
 /// A member that is being imported.
 pub(super) struct Member<'a> {
     /// The import.
@@ -297,6 +300,9 @@ impl Committer<'_> {
             let readings = import.counts.offered - import.counts.rejected;
             self.acknowledged.readings.store(readings, Ordering::Relaxed);
             self.acknowledged.rejected.store(import.counts.rejected, Ordering::Relaxed);
+            if import.rejections.len() > SET_ASIDE_COUNT_MAX && halted.is_ok() {
+                halted = Err(Halt::Refused(FileRefusal::SetAside { limit: SET_ASIDE_COUNT_MAX }, 0));
+            }
         }
         halted
     }
