@@ -27,7 +27,8 @@ use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::{Label, UsagePointId};
-use tallywatt_core::meter::{DialReading, Installation, RegisterRead};
+use tallywatt_core::meter::{DialReading, Installation};
+use tallywatt_core::meter_event::ReceivedRead;
 use tallywatt_core::money::Money;
 use tallywatt_core::register::{Flow, Register};
 use tallywatt_core::vee::columns::{DayColumns, DayContext, RegisterSpan, ZoneDials};
@@ -273,8 +274,8 @@ impl Meters {
         if installations.is_empty() {
             return Self::default();
         }
-        let reads = books.register_reads(&key.usage_point).map(|received| received.read);
-        let reads: Vec<RegisterRead> = reads.filter(|read| read.register == key.register).collect();
+        let reads = books.register_reads(&key.usage_point).copied();
+        let reads: Vec<ReceivedRead> = reads.filter(|one| one.read.register == key.register).collect();
         let dials = dials(&reads, &installations).unwrap_or_default();
         Self { installations: dials.iter().map(|meter| meter.installation).collect(), dials }
     }

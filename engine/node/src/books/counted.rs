@@ -44,7 +44,7 @@ impl Books {
             let registers: BTreeSet<Register> = dials.installations.iter().map(|one| one.register).collect();
             let of_register = |register: Register| {
                 let reads: Vec<_> =
-                    dials.reads.iter().filter(|read| read.register == register).copied().collect();
+                    dials.reads.iter().filter(|one| one.read.register == register).copied().collect();
                 let meters: Vec<_> =
                     dials.installations.iter().filter(|one| one.register == register).copied().collect();
                 ((**usage_point, register), consumption(&reads, &meters).map(|found| found.spans))

@@ -21,7 +21,8 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::calendar::UtcSeconds;
-use crate::meter::{DialReading, Installation, MeterSerial, Multiplier, RegisterRead};
+use crate::meter::{DialReading, Installation, MeterSerial, Multiplier};
+use crate::meter_event::ReceivedRead;
 use crate::quality::Quality;
 
 use self::reads::assign;
@@ -78,10 +79,12 @@ pub struct Failure {
 /// Why a read or a span is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
-    /// Reads of equal rank at one instant show different dials, or one differs from what was noted at the installation
-    /// or removal of the meter. None of them ends a span.
+    /// Reads of equal rank at one instant, received at one time, show different dials. None of them ends a span.
     #[error("reads of equal rank at one instant differ")]
     Conflict,
+    /// It differs from what was noted when the meter was put in or taken out, which stands.
+    #[error("the read is not what was noted when the meter was put in or taken out")]
+    NotAsNoted,
     /// The dial fell, and was not near its end.
     #[error("the dial went backwards")]
     Backwards,
@@ -159,12 +162,12 @@ pub struct Consumption {
 /// # Panics
 /// If reads or installations are not all of one register of one usage point.
 pub fn consumption(
-    reads: &[RegisterRead],
+    reads: &[ReceivedRead],
     installations: &[Installation],
 ) -> Result<Consumption, InstallationError> {
     let mut keys = reads
         .iter()
-        .map(|read| (read.usage_point, read.register))
+        .map(|received| (received.read.usage_point, received.read.register))
         .chain(installations.iter().map(|installed| (installed.usage_point, installed.register)));
     let first = keys.next();
     assert!(keys.all(|key| Some(key) == first), "consumption is of one register of one usage point");
@@ -210,7 +213,7 @@ pub struct MeterDials {
 /// # Errors
 /// As [`consumption`].
 pub fn dials(
-    reads: &[RegisterRead],
+    reads: &[ReceivedRead],
     installations: &[Installation],
 ) -> Result<Vec<MeterDials>, InstallationError> {
     let installations = meters(installations);
