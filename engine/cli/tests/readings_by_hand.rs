@@ -225,7 +225,15 @@ fn a_read_entered_later_stands_for_the_mistyped_one() {
         place.expect(0, "tallywatt ingest meters.csv --profile meters");
         for name in files {
             place.expect(0, &format!("tallywatt ingest {name}.csv --profile reads --zone UTC"));
+            if name == "wrong" && name == files[0] {
+                // 85,000 kWh in February, and a rollover of 15,100 kWh in March.
+                let found = place.expect(0, "tallywatt readings exceptions 2026-03 --rule V15 --explain");
+                assert!(found.out.contains("15100000 Wh in 31 days"), "{}", found.out);
+                assert!(found.err.contains("readings registers X-1 --obis 1-0:1.8.0"), "{found:?}");
+            }
         }
+        let found = place.json("tallywatt readings exceptions 2026-03 --rule V15");
+        assert_eq!(found["exceptions"], 0, "{found}");
         let told = place.json("tallywatt readings registers X-1");
         let of_kind = |kind: &str| rows(&told).iter().filter(|row| row["what"] == kind).collect::<Vec<_>>();
         let spans: Vec<&Value> = of_kind("span").iter().map(|row| &row["wh"]).collect();

@@ -12,6 +12,7 @@
 //! Half-open in time; everything but [`consumption`] takes its spans sorted, as it gives them.
 
 pub mod apportion;
+pub mod checks;
 pub mod period;
 pub mod zones;
 
@@ -29,6 +30,9 @@ use self::reads::assign;
 use self::walk::Walk;
 
 /// A dial that falls is taken to have passed its last nines only from above so many tenths of its range (domain rule 14).
+///
+/// No parameter: what is billed does not depend on a rule pack. A pack may ask for more with V14 (see [`checks`]), which
+/// finds and changes nothing.
 pub const ROLLOVER_TENTHS: i128 = 9;
 
 /// Energy between two reads.
