@@ -31,7 +31,7 @@ const COLUMNS: [&str; 11] = [
 /// What `--explain` adds.
 const EXPLAINED: [&str; 4] = ["inputs", "class", "parameters", "rule pack"];
 
-/// Puts the month's accepted days to the rules.
+/// Puts the month's accepted days, and what lies between register reads, to the rules.
 pub fn exceptions_of(
     opened: &Opened,
     options: &ExceptionsOptions,
@@ -64,6 +64,11 @@ pub fn exceptions_of(
     let option = data_option(arguments);
     match found.rows.first() {
         None => report.then(format!("tallywatt{option} readings gaps {}", wanted.period)),
+        Some(row) if options.explain && row.between.is_some() => report.then(format!(
+            "tallywatt{option} readings registers {} --obis {}",
+            word(Path::new(row.key.usage_point.as_str())),
+            row.key.register
+        )),
         Some(row) if options.explain => report.then(format!(
             "tallywatt{option} readings show {} {} --obis {}",
             word(Path::new(row.key.usage_point.as_str())),

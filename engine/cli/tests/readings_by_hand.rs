@@ -209,6 +209,50 @@ fn an_exchange_joins_the_consumption_of_two_meters() {
     place.expect(0, "tallywatt chain audit");
 }
 
+/// A mistyped 95,000 and the 10,050 that was entered later, in either order; then an entry that tells no other time.
+#[test]
+fn a_read_entered_later_stands_for_the_mistyped_one() {
+    for files in [["wrong", "right"], ["right", "wrong"]] {
+        let place = tiny();
+        place.write("meters.csv", format!("{METERS}X-1,1-0:1.8.0,M-1,2026-02-01 00:00,10000,,,5,1\n"));
+        let read = |at: &str, kwh: u32, entered: &str| {
+            format!("X-1,1-0:1.8.0,2026-{at} 00:00,{kwh},kWh,anna,M-1,,{entered},,\n")
+        };
+        let wrong = [read("03-01", 95_000, "2026-03-01 09:00"), read("04-01", 10_100, "")].concat();
+        let right = read("03-01", 10_050, "2026-03-02 09:00");
+        place.write("wrong.csv", format!("{READS}{wrong}"));
+        place.write("right.csv", format!("{READS}{right}"));
+        place.expect(0, "tallywatt ingest meters.csv --profile meters");
+        for name in files {
+            place.expect(0, &format!("tallywatt ingest {name}.csv --profile reads --zone UTC"));
+            if name == "wrong" && name == files[0] {
+                // 85,000 kWh in February, and a rollover of 15,100 kWh in March.
+                let found = place.expect(0, "tallywatt readings exceptions 2026-03 --rule V15 --explain");
+                assert!(found.out.contains("15100000 Wh in 31 days"), "{}", found.out);
+                assert!(found.err.contains("readings registers X-1 --obis 1-0:1.8.0"), "{found:?}");
+            }
+        }
+        let found = place.json("tallywatt readings exceptions 2026-03 --rule V15");
+        assert_eq!(found["exceptions"], 0, "{found}");
+        let told = place.json("tallywatt readings registers X-1");
+        let of_kind = |kind: &str| rows(&told).iter().filter(|row| row["what"] == kind).collect::<Vec<_>>();
+        let spans: Vec<&Value> = of_kind("span").iter().map(|row| &row["wh"]).collect();
+        assert_eq!((spans, &told["conflicts"]), (vec![&json!(50_000), &json!(50_000)], &json!(0)), "{told}");
+        let says: Vec<&str> = of_kind("read").iter().map(|row| row["says"].as_str().unwrap()).collect();
+        let received = ["by anna, received 2026-03-02T09:00:00Z", "by anna, received 2026-03-01T09:00:00Z"];
+        assert_eq!(says, [received[0], received[1], "by anna"]);
+
+        // Of one time of entry it is a conflict again, and both spans are one.
+        place.write("other.csv", format!("{READS}{}", read("03-01", 10_051, "2026-03-02 09:00")));
+        place.expect(0, "tallywatt ingest other.csv --profile reads --zone UTC");
+        let told = place.expect(4, "tallywatt readings registers X-1 --format json").object();
+        let spans: Vec<&Value> =
+            rows(&told).iter().filter(|row| row["what"] == "span").map(|row| &row["wh"]).collect();
+        assert_eq!((spans, &told["conflicts"]), (vec![&json!(100_000)], &json!(1)), "{told}");
+        place.expect(0, "tallywatt chain audit");
+    }
+}
+
 #[test]
 fn each_80020_file_gets_its_reply() {
     let place = Place::new();

@@ -24,8 +24,24 @@ pub struct ReceivedRead {
     pub read: RegisterRead,
     /// Who read it, if the source says.
     pub who: Option<Label>,
-    /// When the source had it, if it says: not the time of taking in.
+    /// When the source had it or a person entered it, if that is said: not the time of taking in.
     pub received: Option<UtcSeconds>,
+}
+
+impl ReceivedRead {
+    /// Of an issue: formats that give reads of dials count their issues in seconds since 1970.
+    #[must_use]
+    pub fn of_issue(read: RegisterRead, who: Option<Label>, issued: Issued) -> Self {
+        let seconds = UtcSeconds(i64::try_from(issued.0).unwrap_or(i64::MAX));
+        Self { read, who, received: (issued != Issued::UNSAID).then_some(seconds) }
+    }
+
+    /// Among reads of one register at one instant the greatest stands: the highest rank, of one rank the latest received.
+    /// Two that are equal here and show different dials are a conflict.
+    #[must_use]
+    pub const fn precedence(&self) -> (u8, Option<UtcSeconds>) {
+        (self.read.quality.rank(), self.received)
+    }
 }
 
 /// A word of a person that lets a waiting correction pass.

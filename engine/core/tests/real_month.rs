@@ -23,6 +23,7 @@ use tallywatt_core::calendar::{Day, UtcSeconds, Zone};
 use tallywatt_core::day_block::{DayBlock, MergeCounts};
 use tallywatt_core::decimal::Decimal;
 use tallywatt_core::meter::{DialReading, Installation, Multiplier, RegisterRead};
+use tallywatt_core::meter_event::ReceivedRead;
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::Register;
@@ -136,6 +137,7 @@ fn registers() -> Consumption {
         read("2026-03-23", "A", "132.57"),
         read("2026-04-01", "B", "9.413"),
     ];
+    let reads = reads.map(|read| ReceivedRead { read, who: None, received: None });
     consumption(&reads, &installations).unwrap()
 }
 

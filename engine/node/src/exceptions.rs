@@ -1,37 +1,58 @@
-//! The exceptions of a month: every accepted register-day put to the rules of the pack that holds on it.
+//! The exceptions of a month: every accepted register-day put to the rules of the pack that holds on it, and what
+//! registers counted between their reads.
 //!
 //! ```text
-//!   usage point ─▶ register ─▶ day, day, …          side by side by point, gathered in their order
-//!                               │ validate, with     the state of the days before, the day before, sibling registers,
-//!                               │                    the zone's interval count, the class, the capacity, and what its
-//!                               │                    meters' dials showed when the day began and ended
-//!                               ▼
-//!                            Exception               rule, inputs, parameters, pack hash, money at stake
+//!   usage point ─┬▶ register ─▶ day, day, …           side by side by point, gathered in their order
+//!                │               │ validate, with     the state of the days before, the day before, registers beside it,
+//!                │               │                    the zone's interval count, the class, the capacity, the meters
+//!                ├▶ register ─▶ span, span, …         V08, V12, V14, V15 between reads: `between_reads`
+//!                └▶ day ─▶ its registers              V26: `siblings`
+//!                                ▼
+//!                            Exception                rule, inputs, parameters, pack hash, money at stake
 //! ```
 //!
-//! A function of the books alone. What they do not know yet is left out of the context, and the rules that need it say
-//! nothing: device statuses, the multiplier that came with values, check meters, occupancy. Days that lack altogether are
-//! not here but in [`completeness`](crate::completeness).
+//! A function of the books alone. What they do not know is left out, and the rules that need it are never asked, whatever
+//! a pack says:
+//!
+//! | rule | no file says |
+//! |---|---|
+//! | V06 clock drift | how far a meter's clock is ahead |
+//! | V19 inactive use | when a point is disconnected |
+//! | V20 multiplier | the multiplier that came with values |
+//! | V23 main and check | which meter checks which |
+//! | V24 device status | what a device says of an interval, but as its quality |
+//!
+//! Of occupancy nothing is known either: V17 takes every point as occupied, V15 none as irregular. V12 and V14 are asked
+//! between reads only, of whole days there too. V02, V03, V05, V07 and V21 are decided at intake, and so is V08 of an
+//! interval and whether the names of V01 are known; V30 where a correction waits. V27 is told by
+//! [`completeness`](crate::completeness), with the days that lack altogether, V28 by [`losses`](crate::losses). What reads
+//! contradict beside V14, such as two of one rank at one instant, [`consumption`](tallywatt_core::vee::consumption) tells,
+//! and so `readings registers`.
 //!
 //! The class of a point that no document names follows from what it draws: the median of its days' highest power, so
-//! that no spike makes a factory of a home. Up to 15 kW it is residential, up to 150 kW commercial, above industrial: the
-//! thresholds of Russian connection rules for homes and small business. The capacity is the pack's `power_w_max` of the
-//! class, unless that is left at its most, which stands for "not known".
+//! that no spike makes a factory of a home; where it delivered none, the lower median of its spans' mean power. Up to 15 kW
+//! it is residential, up to 150 kW commercial, above industrial: the thresholds of Russian connection rules for homes and
+//! small business. The capacity is the pack's `power_w_max` of the class, unless that is left at its most, which stands for
+//! "not known".
 
+mod between_reads;
 mod inputs;
 mod money;
+mod siblings;
+
+use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use tallywatt_core::calendar::Period;
+use tallywatt_core::calendar::{Period, UtcSeconds};
 use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::{Label, UsagePointId};
-use tallywatt_core::meter::{DialReading, Installation, RegisterRead};
+use tallywatt_core::meter::DialReading;
 use tallywatt_core::money::Money;
 use tallywatt_core::register::{Flow, Register};
-use tallywatt_core::vee::columns::{DayColumns, DayContext, RegisterSpan, ZoneDials};
-use tallywatt_core::vee::consumption::{MeterDials, dials};
+use tallywatt_core::vee::columns::{DayColumns, DayContext, ZoneDials};
+use tallywatt_core::vee::consumption::Span;
 use tallywatt_core::vee::finding::Finding;
 use tallywatt_core::vee::pack::{RegisterClass, RulePack};
 use tallywatt_core::vee::parameters::PARAMETERS;
@@ -39,6 +60,7 @@ use tallywatt_core::vee::rule::Rule;
 use tallywatt_core::vee::state::MeterState;
 use tallywatt_core::vee::validate;
 
+use self::between_reads::Meters;
 use crate::books::Books;
 use crate::point_days::{DayClock, PointContracts, PointDays, day_of, packs_of};
 
@@ -63,10 +85,12 @@ pub struct Wanted {
 /// One finding, and all that it follows from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exception {
-    /// Which register-day.
+    /// Which register-day; of what lies between reads, its first day in the month.
     pub key: BlockKey,
     /// What was found.
     pub finding: Finding,
+    /// Between which register reads; `None` if it is about the day.
+    pub between: Option<(UtcSeconds, UtcSeconds)>,
     /// When the first interval starts by the local clock; `None` if it is not about intervals.
     pub first_interval: Option<String>,
     /// The class whose parameters held.
@@ -99,17 +123,17 @@ pub struct Exceptions {
 pub fn exceptions(books: &Books, wanted: &Wanted) -> Exceptions {
     let days = PointDays::before(books, wanted.period.end_day(), wanted.usage_point);
     let contracts = PointContracts::of(books);
-    let points = days.points();
+    let with_days = days.points().into_iter().map(|days| days[0].key().usage_point);
+    let is_wanted = |point: &UsagePointId| wanted.usage_point.is_none_or(|only| only == *point);
+    let mut points: Vec<UsagePointId> = with_days.chain(books.metered().copied().filter(is_wanted)).collect();
+    points.sort_unstable();
+    points.dedup();
     let found: Vec<(usize, Vec<Exception>)> = books.threads().pool().install(|| {
-        let look = |days: &&[&DayBlock]| {
-            let point = Point {
-                books,
-                wanted,
-                days,
-                contracts: contracts.of_point(&days[0].key().usage_point),
-                class: class_of(days),
-            };
-            point.look()
+        let look = |usage_point: &UsagePointId| {
+            let (days, meters) = (days.of_point(usage_point), Meters::of_point(books, usage_point));
+            let class = class_of(days, &meters);
+            let (usage_point, contracts) = (*usage_point, contracts.of_point(usage_point));
+            Point { books, wanted, usage_point, days, meters, contracts, class }.look()
         };
         points.par_iter().map(look).collect()
     });
@@ -122,18 +146,24 @@ pub fn exceptions(books: &Books, wanted: &Wanted) -> Exceptions {
     Exceptions { packs: packs_of(books, wanted.period), day_count, rows }
 }
 
-/// The class of a point that no document names, from the median of its days' highest power.
-fn class_of(days: &[&DayBlock]) -> RegisterClass {
+/// The class of a point that no document names, from the median of its days' highest power; of a point that delivered none,
+/// from the lower median of its spans' mean power.
+fn class_of(days: &[&DayBlock], meters: &BTreeMap<Register, Meters>) -> RegisterClass {
     let highest_w = |block: &&DayBlock| {
         let highest_wh = block.values_wh().iter().copied().max().unwrap_or(0);
         i64::from(highest_wh) * 60 / i64::from(block.interval_minutes())
     };
     let mut powers: Vec<i64> =
         days.iter().filter(|block| block.key().register.flow == Flow::Import).map(highest_w).collect();
+    let mut middle = powers.len() / 2;
+    if powers.is_empty() {
+        let of_import = meters.iter().filter(|(register, _)| register.flow == Flow::Import);
+        powers = of_import.flat_map(|(_, meters)| &meters.spans).map(mean_w).collect();
+        middle = powers.len().saturating_sub(1) / 2;
+    }
     if powers.is_empty() {
         return RegisterClass::Residential;
     }
-    let middle = powers.len() / 2;
     match *powers.select_nth_unstable(middle).1 {
         power if power <= RESIDENTIAL_W_MAX => RegisterClass::Residential,
         power if power <= COMMERCIAL_W_MAX => RegisterClass::Commercial,
@@ -141,35 +171,45 @@ fn class_of(days: &[&DayBlock]) -> RegisterClass {
     }
 }
 
+fn mean_w(span: &Span) -> i64 {
+    let seconds = (span.to.0 - span.from.0).max(1);
+    i64::try_from(i128::from(span.energy_wh) * 3_600 / i128::from(seconds)).unwrap_or(i64::MAX)
+}
+
 /// One usage point.
 struct Point<'a> {
     books: &'a Books,
     wanted: &'a Wanted,
+    usage_point: UsagePointId,
     /// All of it, sorted by register and day.
     days: &'a [&'a DayBlock],
+    meters: BTreeMap<Register, Meters>,
     contracts: &'a [&'a Contract],
     class: RegisterClass,
 }
 
 impl Point<'_> {
-    /// How many days were put to the rules, and what was found, by register and day.
+    /// How many days were put to the rules, and what was found: by register and day, then between reads, then by day.
     fn look(&self) -> (usize, Vec<Exception>) {
         let (mut count, mut rows) = (0, Vec::new());
         let first_day = self.wanted.period.first_day();
         for series in self.days.chunk_by(|a, b| a.key().register == b.key().register) {
             let mut state = MeterState::default();
-            let meters = Meters::of(self.books, &series[0].key());
+            let nothing = Meters::default();
+            let meters = self.meters.get(&series[0].key().register).unwrap_or(&nothing);
             for (at, block) in series.iter().enumerate() {
                 let day = block.key().day;
                 state.begin(day).expect("the days of a register are sorted, each once");
                 if day >= first_day {
                     count += 1;
-                    self.look_at((series, at), &meters, &state, &mut rows);
+                    self.look_at((series, at), meters, &state, &mut rows);
                 }
                 let pushed = state.push(day, &DayColumns::of(block));
                 pushed.expect("the days of a register are sorted, each once");
             }
         }
+        self.look_between_reads(&mut rows);
+        self.look_at_siblings(&mut rows);
         (count, rows)
     }
 
@@ -193,7 +233,6 @@ impl Point<'_> {
                 .filter(|before| key.day.since(before.key().day) == 1)
                 .map(|before| DayColumns::of(before)),
             installations: &meters.installations,
-            span: meters.span(block),
             zone_dials: zones.as_deref().map(|zones| ZoneDials { zones, total: counted(block) }),
             active: active_of(key.register).into_iter().flatten().find_map(columns),
             opposite: opposite_of(key.register).and_then(columns),
@@ -210,6 +249,7 @@ impl Point<'_> {
             rows.push(Exception {
                 key,
                 finding,
+                between: None,
                 first_interval: (finding.interval_count > 0)
                     .then(|| clock.shown(block.interval_start(first))),
                 class,
@@ -256,36 +296,6 @@ impl Point<'_> {
             }
         }
         (!zones.is_empty()).then_some(zones)
-    }
-}
-
-/// The meters of a register, and what their dials showed. Nothing is known of meters that contradict each other.
-#[derive(Default)]
-struct Meters {
-    installations: Vec<Installation>,
-    dials: Vec<MeterDials>,
-}
-
-impl Meters {
-    fn of(books: &Books, key: &BlockKey) -> Self {
-        let own = books.installations(&key.usage_point).filter(|one| one.register == key.register);
-        let installations: Vec<Installation> = own.copied().collect();
-        if installations.is_empty() {
-            return Self::default();
-        }
-        let reads = books.register_reads(&key.usage_point).map(|received| received.read);
-        let reads: Vec<RegisterRead> = reads.filter(|read| read.register == key.register).collect();
-        let dials = dials(&reads, &installations).unwrap_or_default();
-        Self { installations: dials.iter().map(|meter| meter.installation).collect(), dials }
-    }
-
-    /// What the dial of one meter showed when the day began and when it ended.
-    fn span(&self, block: &DayBlock) -> Option<RegisterSpan> {
-        let end = block.interval_start(block.interval_count());
-        self.dials.iter().find_map(|meter| {
-            let (start, end) = (*meter.dials.get(&block.start())?, *meter.dials.get(&end)?);
-            Some(RegisterSpan { start, end })
-        })
     }
 }
 

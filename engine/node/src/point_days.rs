@@ -116,10 +116,30 @@ impl<'a> DayClock<'a> {
     /// The clock of a day: the zone of the contract for its register, else of any contract of its point.
     pub(crate) fn of(contracts: &[&'a Contract], block: &DayBlock) -> Self {
         let key = block.key();
-        let contract = contract_on(contracts, key.register, key.day).or_else(|| contracts.first().copied());
+        Self::on(contracts, (key.register, key.day), Some(block))
+    }
+
+    /// The same for a register and a day without a block: a near one, if there is any, says how far ahead of UTC it is.
+    pub(crate) fn on(
+        contracts: &[&'a Contract],
+        (register, day): (Register, Day),
+        near: Option<&DayBlock>,
+    ) -> Self {
+        let contract = contract_on(contracts, register, day).or_else(|| contracts.first().copied());
         match contract {
             Some(contract) => Self::Zone(&contract.zone),
-            None => Self::Offset(i64::from(block.offset_quarters()) * QUARTER_HOUR_S),
+            None => Self::Offset(near.map_or(0, |block| i64::from(block.offset_quarters()) * QUARTER_HOUR_S)),
+        }
+    }
+
+    /// The local day of an instant; `None` outside the calendar.
+    pub(crate) fn day_of(self, instant: UtcSeconds) -> Option<Day> {
+        match self {
+            Self::Zone(zone) => zone.local_day_of(instant).map(|local| local.day),
+            Self::Offset(ahead_s) => {
+                let days = instant.plus(ahead_s).0.div_euclid(DAY_S);
+                i32::try_from(days).ok().and_then(Day::from_number)
+            }
         }
     }
 

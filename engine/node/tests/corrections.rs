@@ -298,6 +298,17 @@ fn dials_and_meters_are_kept_once() {
     let point = key().usage_point;
     let dials: Vec<_> = world.books.register_reads(&point).map(|one| one.read).collect();
     assert_eq!(dials, [read(0, 90), read(5, 100), read(5, 101)]);
+    assert!(world.books.register_reads(&point).all(|one| one.received.is_none()));
+    // The same dial of an issue is kept beside them, and says so; delivered again it is known.
+    for is_new in [true, false] {
+        world.deliver(&mut |sink| {
+            sink.issued(Issued(1_773_200_000));
+            sink.register_read(&read(5, 100), from_line(1));
+        });
+        assert_eq!(world.cut(), is_new);
+    }
+    let received: Vec<_> = world.books.register_reads(&point).map(|one| one.received).collect();
+    assert_eq!(received, [None, None, Some(UtcSeconds(1_773_200_000)), None]);
     assert_eq!(world.books.installations(&point).copied().collect::<Vec<_>>(), exchange);
     assert_eq!(world.books.register_reads(&"P-2".parse().unwrap()).count(), 0);
 }

@@ -46,7 +46,7 @@ enum Said {
         quality: Quality,
         values: Vec<i64>,
     },
-    Read(RegisterRead),
+    Read(u64, RegisterRead),
 }
 
 impl Said {
@@ -54,14 +54,15 @@ impl Said {
         let point = POINTS[random.index(3)];
         let hour = i64::try_from(random.below(60)).unwrap();
         if random.below(6) == 0 {
-            return Self::Read(RegisterRead {
+            let read = RegisterRead {
                 usage_point: point.parse().unwrap(),
                 register: Register::IMPORT,
                 at: UtcSeconds(START + hour * 3_600),
                 meter: None,
                 dial: DialReading::from_milliwatt_hours(i64::try_from(random.below(4)).unwrap() * 1_000_000),
                 quality: Quality::Valid,
-            });
+            };
+            return Self::Read(random.below(3), read);
         }
         let withdrawn = random.below(5) == 0;
         let issued = [0, 0, 0, 1, 2, 3][random.index(6)];
@@ -97,7 +98,10 @@ impl Said {
 
     fn hand_over(&self, sink: &mut dyn ReadingSink, line: u64) {
         match self {
-            Self::Read(read) => sink.register_read(read, ReadOrigin { line, who: None }),
+            Self::Read(issued, read) => {
+                sink.issued(Issued(*issued));
+                sink.register_read(read, ReadOrigin { line, who: None });
+            }
             Self::Values { withdrawn, issued, point, hour, quality, values } => {
                 let run = ReadingRun {
                     usage_point: point.parse().unwrap(),
@@ -123,8 +127,9 @@ fn naive(said: &[Said], threads: &Threads) -> (Root, Vec<MeterEvent>) {
     let mut events: BTreeSet<MeterEvent> = BTreeSet::new();
     for said in said {
         let Said::Values { withdrawn, issued, point, hour, quality, values } = said else {
-            let Said::Read(read) = said else { unreachable!("one of the two") };
-            events.insert(MeterEvent::Read(ReceivedRead { read: *read, who: None, received: None }));
+            let Said::Read(issued, read) = said else { unreachable!("one of the two") };
+            let received = (*issued > 0).then(|| UtcSeconds(i64::try_from(*issued).unwrap()));
+            events.insert(MeterEvent::Read(ReceivedRead { read: *read, who: None, received }));
             continue;
         };
         for (at, wh) in values.iter().enumerate() {

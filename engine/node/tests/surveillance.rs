@@ -63,8 +63,10 @@ fn ledger(folder: &Path, threads: usize, blocks: &[DayBlock]) -> Ledger {
         contracts += &format!("A-{at},P-{at},1-0:1.8.0,{ZONE},one,split,2026-03-01,\n");
     }
     ledger.contracts(&contracts);
-    let file = ledger.books().batch_file(blocks).unwrap();
-    ledger.propose(Party::Grid, Input::Batch(file));
+    if !blocks.is_empty() {
+        let file = ledger.books().batch_file(blocks).unwrap();
+        ledger.propose(Party::Grid, Input::Batch(file));
+    }
     ledger
 }
 
@@ -159,6 +161,150 @@ fn a_finding_is_traceable() {
     assert_eq!((run.inputs.as_str(), run.finding.interval_count), (shown, 48));
 }
 
+const METERS: &str = "usage_point,obis,meter,from,first,to,last,digits,multiplier\n";
+const READS: &str = "usage_point,obis,read_at,value,unit,who,meter,minutes,quality\n";
+
+/// Takes a table in, by the profile of its name.
+fn ingest(ledger: &mut Ledger, folder: &Path, name: &str, text: &str) {
+    let file = folder.join(format!("{name}.csv"));
+    std::fs::write(&file, text).unwrap();
+    let profile = Profile::builtin(name).unwrap().with_zone(ZONE).unwrap();
+    let (reports, _) = ledger.ingest(&[file], &profile);
+    assert!(reports[0].end == ImportEnd::Finished && reports[0].rejected.is_empty(), "{:?}", reports[0]);
+}
+
+/// Meters as `P-1 M-1 2026-01-01 00:00 9400 - - 5 1`, reads as `P-1 2026-03-01 00:00 10000`; all of the total import.
+fn ingest_dials(ledger: &mut Ledger, folder: &Path, meters: &[&str], reads: &[&str]) {
+    let rows = |lines: &[&str], columns: &dyn Fn(&[&str]) -> String| -> String {
+        lines.iter().map(|line| columns(&line.split_whitespace().collect::<Vec<_>>())).collect()
+    };
+    let meters = rows(meters, &|words| match words {
+        [point, meter, day, time, first, digits, multiplier] => {
+            format!("{point},1-0:1.8.0,{meter},{day} {time},{first},,,{digits},{multiplier}\n")
+        }
+        [point, meter, day, time, first, to_day, to_time, last, digits, multiplier] => format!(
+            "{point},1-0:1.8.0,{meter},{day} {time},{first},{to_day} {to_time},{last},{digits},{multiplier}\n"
+        ),
+        _ => panic!("{words:?}"),
+    });
+    let reads = rows(reads, &|words| match words {
+        [point, day, time, kwh] => format!("{point},1-0:1.8.0,{day} {time},{kwh},kWh,anna,,,\n"),
+        _ => panic!("{words:?}"),
+    });
+    ingest(ledger, folder, "meters", &format!("{METERS}{meters}"));
+    ingest(ledger, folder, "reads", &format!("{READS}{reads}"));
+}
+
+/// A point without intervals: 600 kWh in 59 days, then 85,000 kWh (a typing error of 95,000 for 10,050), which makes the
+/// next read a rollover of 15,100 kWh. At 5.00 a kilowatt-hour.
+#[test]
+fn reads_are_held_against_the_span_before_and_the_supply() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = ledger(folder.path(), 2, &[]);
+    let reads = ["P-1 2026-03-01 00:00 10000", "P-1 2026-04-01 00:00 95000", "P-1 2026-05-01 00:00 10100"];
+    ingest_dials(&mut ledger, folder.path(), &["P-1 M-1 2026-01-01 00:00 9400 5 1"], &reads);
+    let of_month = |ledger: &Ledger, month: &str| {
+        exceptions(ledger.books(), &Wanted { period: month.parse().unwrap(), ..wanted(None) })
+    };
+    // 85,000 ÷ 31 against 600 ÷ 59; in question what is above 600 × 31 ÷ 59 = 315.254 kWh.
+    let march = of_month(&ledger, "2026-03");
+    assert_eq!(lines(&march), ["P-1 1-0:1.8.0 - V15 269624/2000 423423.73"]);
+    assert_eq!((march.rows[0].key.day, march.rows[0].class.name()), (march_day(1), "commercial"));
+    let shown = "from 2026-02-28T19:00:00Z to 2026-03-31T19:00:00Z; 85000000 Wh in 31 days; \
+                 before, from 2025-12-31T19:00:00Z to 2026-02-28T19:00:00Z: 600000 Wh in 59 days; \
+                 in question 84684746 Wh";
+    assert_eq!(march.rows[0].inputs, shown);
+    // 15,100 ÷ 30 against 85,000 ÷ 31; below 85,000 × 30 ÷ 31 = 82,258.065 kWh.
+    assert_eq!(lines(&of_month(&ledger, "2026-04")), ["P-1 1-0:1.8.0 - V15 183/500 335790.33"]);
+    assert_eq!(lines(&of_month(&ledger, "2026-02")), [""; 0]);
+
+    // 15 kW × 1.15 × 744 h = 12,834 kWh, and one digit of the dial; in April 720 h.
+    let known = pack("known", "2026-01-01", "[default]\npower_w_max = 15000\n");
+    ledger.publish(&[&known]);
+    let march = of_month(&ledger, "2026-03");
+    let want =
+        ["P-1 1-0:1.8.0 - V15 269624/2000 423423.73", "P-1 1-0:1.8.0 - V08 85000000/12835000 360825.00"];
+    assert_eq!(lines(&march), want);
+    let shown = "from 2026-02-28T19:00:00Z to 2026-03-31T19:00:00Z; meter M-1 from 10000.000000 to 95000.000000 kWh; \
+                 counted 85000000 Wh; in question 72165000 Wh";
+    assert_eq!(march.rows[1].inputs, shown);
+    let want = ["P-1 1-0:1.8.0 - V15 183/500 335790.33", "P-1 1-0:1.8.0 - V08 15100000/12421000 13395.00"];
+    assert_eq!(lines(&of_month(&ledger, "2026-04")), want);
+    let quiet = pack("quiet", "2026-01-01", "[default]\noff = [\"V08\", \"V15\"]\n");
+    ledger.publish(&[&quiet]);
+    assert_eq!(lines(&of_month(&ledger, "2026-03")), [""; 0]);
+}
+
+/// Ten plain days of 4,893 Wh; half a day holds 2,446 Wh.
+#[test]
+fn intervals_are_held_against_whatever_reads_lie_around_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut days = Vec::new();
+    for day in 1..=10 {
+        for point in ["P-1", "P-3", "P-4", "P-5"] {
+            days.push(block(point, "1.8.0", day, plain));
+        }
+        days.push(block("P-2", "1.8.0", day, |slot| plain(slot).filter(|_| day != 4 || slot != 7)));
+    }
+    let mut ledger = ledger(folder.path(), 1, &days);
+    let meters = [
+        "P-1 M-1 2026-03-01 00:00 110 6 1",
+        "P-2 M-2 2026-03-01 00:00 110 6 1",
+        "P-3 M-3 2026-03-01 00:00 110 6 1",
+        "P-4 M-4 2026-03-01 00:00 110 2026-03-04 12:00 130 6 1",
+        "P-4 M-5 2026-03-04 12:00 0 6 1",
+        "P-5 M-6 2026-03-01 00:00 0 6 20",
+    ];
+    let reads = [
+        // A week of 34,251 Wh and a little more than a kilowatt-hour; then two days and a half, and just one.
+        "P-1 2026-03-08 00:00 145.252",
+        "P-1 2026-03-10 12:00 158.484",
+        // One interval lacks; the read lies in an interval.
+        "P-2 2026-03-08 00:00 200",
+        "P-3 2026-03-08 00:10 200",
+        // Over an exchange: 20 kWh by the one, 17.251 by the other.
+        "P-4 2026-03-08 00:00 17.251",
+        // Behind transformers of 20: a digit is 20 kWh.
+        "P-5 2026-03-08 00:00 2.71255",
+        "P-5 2026-03-11 00:00 0",
+    ];
+    ingest_dials(&mut ledger, folder.path(), &meters, &reads);
+    let found = exceptions(ledger.books(), &wanted(Some(Rule::SumCheck)));
+    let want = ["P-4 1-0:1.8.0 - V12 3000/1000 15.00", "P-1 1-0:1.8.0 - V12 1001/1000 5.01"];
+    assert_eq!(lines(&found), want);
+    let shown = "from 2026-02-28T19:00:00Z to 2026-03-07T19:00:00Z; meter M-4 from 110.000000 to 130.000000 kWh; \
+                 meter M-5 from 0.000000 to 17.251000 kWh; values add up to 34251 Wh; in question 3000 Wh";
+    assert_eq!((found.rows[0].inputs.as_str(), found.rows[0].key.day), (shown, march_day(1)));
+    let found = exceptions(ledger.books(), &wanted(Some(Rule::Rollover)));
+    assert_eq!(lines(&found), ["P-5 1-0:1.8.0 - V14 2712550/900000000000 -"]);
+    assert!(found.rows[0].inputs.contains("meter M-6 from 2.712550 to 0.000000 kWh"), "{:?}", found.rows[0]);
+}
+
+/// `P-1` lacks one zone on the 6th and everything on the 3rd; it feeds in from the 8th on, and delivered reactive energy
+/// twice. `P-2` has had no meter of its zone since the 8th.
+#[test]
+fn a_register_that_lacks_beside_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut days = Vec::new();
+    for day in (1..=10).filter(|day| *day != 3) {
+        let came =
+            [("1.8.0", true), ("1.8.1", true), ("1.8.2", day != 6), ("2.8.0", day > 7), ("3.8.0", day < 3)];
+        days.extend(came.iter().filter(|one| one.1).map(|(obis, _)| block("P-1", obis, day, plain)));
+        days.push(block("P-2", "1.8.0", day, plain));
+        days.extend((day < 8).then(|| block("P-2", "1.8.1", day, plain)));
+    }
+    let mut ledger = ledger(folder.path(), 1, &days);
+    let rule = wanted(Some(Rule::Siblings));
+    let lack = "P-1 1-0:1.8.2 - V26 2/3 -";
+    let silent = "P-2 1-0:1.8.1 - V26 1/2 -";
+    assert_eq!(lines(&exceptions(ledger.books(), &rule)), [lack, silent, silent, silent]);
+    let meters = "P-2,1-0:1.8.1,M-1,2026-02-20 00:00,100,2026-03-08 00:00,117,6,1\n";
+    ingest(&mut ledger, folder.path(), "meters", &format!("{METERS}{meters}"));
+    let found = exceptions(ledger.books(), &rule);
+    assert_eq!(lines(&found), [lack]);
+    assert_eq!((found.rows[0].key.day, found.rows[0].inputs.as_str()), (march_day(6), "without 1-0:1.8.2"));
+}
+
 /// Meters and reads of `P-1`, whose plain days hold 4,893 Wh: 2,000 Wh too few on the 2nd, a dial that falls on the 3rd,
 /// an exchange on the 4th, whose day no single dial spans, and a meter taken out on the 6th.
 #[test]
@@ -190,19 +336,15 @@ fn dials_are_held_against_the_days_between_them() {
         ),
     ];
     for (name, text) in files {
-        let file = folder.path().join(format!("{name}.csv"));
-        std::fs::write(&file, text).unwrap();
-        let profile = Profile::builtin(name).unwrap().with_zone(ZONE).unwrap();
-        let (reports, _) = ledger.ingest(&[file], &profile);
-        assert!(reports[0].end == ImportEnd::Finished && reports[0].rejected.is_empty(), "{:?}", reports[0]);
+        ingest(&mut ledger, folder.path(), name, text);
     }
     let rule = |rule| exceptions(ledger.books(), &wanted(Some(rule)));
     let found = rule(Rule::SumCheck);
     assert_eq!(lines(&found), ["P-1 1-0:1.8.0 2026-03-02T00:00+05:00 V12 2000/1000 10.00"]);
     assert_eq!(
         found.rows[0].inputs,
-        "dial from 114.893000 to 121.786000 kWh; values add up to 4893 Wh; values 100 101 102 103 104 100 101 102 … 48 in all; \
-         in question 2000 Wh"
+        "from 2026-03-01T19:00:00Z to 2026-03-02T19:00:00Z; meter M-1 from 114.893000 to 121.786000 kWh; \
+         values add up to 4893 Wh; values 100 101 102 103 104 100 101 102 … 48 in all; in question 2000 Wh"
     );
     assert_eq!(lines(&rule(Rule::Rollover)), ["P-1 1-0:1.8.0 - V14 121786000/900000000000 -"]);
     let found = rule(Rule::Identity);

@@ -1,5 +1,6 @@
 //! Meters: an exchange is noted, and what reads and meters tell of consumption is shown.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -7,8 +8,9 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::{UtcSeconds, Zone};
 use tallywatt_core::decimal::Decimal;
 use tallywatt_core::label::UsagePointId;
-use tallywatt_core::meter::{DialReading, Installation, MeterSerial, Multiplier, RegisterRead};
+use tallywatt_core::meter::{DialReading, Installation, MeterSerial, Multiplier};
 use tallywatt_core::meter_event::ReceivedRead;
+use tallywatt_core::quality::Quality;
 use tallywatt_core::register::Register;
 use tallywatt_core::vee::consumption::{Consumption, consumption, meters};
 use tallywatt_node::books::Books;
@@ -78,7 +80,7 @@ pub fn exchange(
     Ok(report)
 }
 
-/// The meter taken out: as it was noted when it was put in, else from its first read on.
+/// The meter taken out: as it was noted when it was put in, else from its first read on, the one that stands.
 fn taken_out(
     options: &ExchangeOptions,
     books: &Books,
@@ -99,14 +101,19 @@ fn taken_out(
     }
     let is_its_own = |read: &&ReceivedRead| {
         let read = &read.read;
-        read.register == register && read.at < at && read.meter.is_none_or(|own| own == meter)
+        read.register == register
+            && read.at < at
+            && read.quality != Quality::Missing
+            && read.meter.is_none_or(|own| own == meter)
     };
-    let first = books.register_reads(&usage_point).find(is_its_own).ok_or_else(|| {
-        Failure::usage(
-            format!("nothing is known of meter {meter} at {usage_point} before {at}"),
-            "ingest when it was put in with --profile meters, or its reads with --profile reads",
-        )
-    })?;
+    let standing = |one: &&ReceivedRead| (Reverse(one.read.at), one.precedence());
+    let first =
+        books.register_reads(&usage_point).filter(is_its_own).max_by_key(standing).ok_or_else(|| {
+            Failure::usage(
+                format!("nothing is known of meter {meter} at {usage_point} before {at}"),
+                "ingest when it was put in with --profile meters, or its reads with --profile reads",
+            )
+        })?;
     Ok(Installation {
         usage_point,
         register,
@@ -165,12 +172,12 @@ pub fn registers(
     let mut table = Table::new(&columns);
     let (mut meter_count, mut span_count, mut conflict_count) = (0_u64, 0_u64, 0_u64);
     for register in registers {
-        let own: Vec<&ReceivedRead> = reads.iter().filter(|one| one.read.register == register).collect();
+        let own: Vec<ReceivedRead> =
+            reads.iter().filter(|one| one.read.register == register).copied().collect();
         let meters = of_register(&installations, register);
         own.iter().for_each(|read| table.row(read_row(read)));
         meters.iter().for_each(|meter| table.row(meter_row(meter)));
         meter_count += u64::try_from(meters.len()).unwrap_or(u64::MAX);
-        let own: Vec<RegisterRead> = own.iter().map(|one| one.read).collect();
         match consumption(&own, &meters) {
             Ok(found) => {
                 span_count += u64::try_from(found.spans.len()).unwrap_or(u64::MAX);
@@ -248,7 +255,9 @@ fn read_row(received: &ReceivedRead) -> Vec<Value> {
         json!(null),
         json!(read.quality.name()),
     ];
-    row("read", read.register, fields, received.who.map(|who| format!("by {who}")).unwrap_or_default())
+    let who = received.who.map(|who| format!("by {who}"));
+    let received = received.received.map(|at| format!("received {at}"));
+    row("read", read.register, fields, who.into_iter().chain(received).collect::<Vec<_>>().join(", "))
 }
 
 fn meter_row(meter: &Installation) -> Vec<Value> {

@@ -89,7 +89,9 @@ parameters! {
     sum_thousandths: SumCheck, 0 to 1_000, 1;
     /// What each zone register and the total may be off, mWh.
     zone_dial_milliwatt_hours: ZoneSum, 0 to 1_000_000_000_000, 1_000_000;
-    /// From which part of its dials a register that went back had come to its end.
+    /// From which part of its dials a register that went back had come to its end, for V14. Consumption, and so a bill,
+    /// takes [`ROLLOVER_TENTHS`](crate::vee::consumption::ROLLOVER_TENTHS) whatever a pack says; between register reads
+    /// V14 finds what is below either.
     rollover_thousandths_min: Rollover, 0 to 1_000, 900;
     /// The least daily use, of the reference.
     use_thousandths_min: HighLow, 0 to 1_000, 500;

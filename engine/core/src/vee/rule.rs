@@ -4,6 +4,7 @@
 //!   V01 V02 V03 V05 V07 V08 V21   at intake: judge and the decoders, as a RejectionCode; never asked twice
 //!   V04 V06 V09 … V25 V29         of a register-day: validate
 //!   V26 V27 V28 V30               of a device, a delivery, a feeder, a bill: functions of their own
+//!   V08 V12 V14 V15               also of what a register counted between reads: consumption::checks
 //! ```
 
 use std::fmt;

@@ -36,15 +36,20 @@ impl Counted {
 }
 
 impl Books {
+    /// The usage points with a meter, in order.
+    pub(crate) fn metered(&self) -> impl Iterator<Item = &UsagePointId> {
+        self.readings.metered()
+    }
+
     /// What meters counted, from the reads and installations sealed up to a batch.
     pub(super) fn counted(&self, batch: u64) -> Counted {
-        let points: Vec<&UsagePointId> = self.readings.metered().collect();
+        let points: Vec<&UsagePointId> = self.metered().collect();
         let of_point = |usage_point: &&UsagePointId| {
             let dials = self.readings.dials_as_of(usage_point, batch);
             let registers: BTreeSet<Register> = dials.installations.iter().map(|one| one.register).collect();
             let of_register = |register: Register| {
                 let reads: Vec<_> =
-                    dials.reads.iter().filter(|read| read.register == register).copied().collect();
+                    dials.reads.iter().filter(|one| one.read.register == register).copied().collect();
                 let meters: Vec<_> =
                     dials.installations.iter().filter(|one| one.register == register).copied().collect();
                 ((**usage_point, register), consumption(&reads, &meters).map(|found| found.spans))

@@ -17,7 +17,7 @@ use tallywatt_core::day_layers::DayState;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::UsagePointId;
 use tallywatt_core::layer::Layer;
-use tallywatt_core::meter::{Installation, RegisterRead};
+use tallywatt_core::meter::Installation;
 use tallywatt_core::meter_event::{Approval, MeterEvent, ReceivedRead};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::leaf_key::LeafKey;
@@ -51,7 +51,7 @@ struct SealedAs {
 /// What dials showed, and of which meters.
 #[derive(Debug, Default)]
 pub(super) struct Dials {
-    pub(super) reads: Vec<RegisterRead>,
+    pub(super) reads: Vec<ReceivedRead>,
     pub(super) installations: Vec<Installation>,
 }
 
@@ -103,7 +103,7 @@ impl SealedReadings {
         let reads = self.reads.get(usage_point).into_iter().flatten();
         let installations = self.installations.get(usage_point).into_iter().flatten();
         Dials {
-            reads: reads.filter(|(_, at)| **at <= batch).map(|(received, _)| received.read).collect(),
+            reads: reads.filter(|(_, at)| **at <= batch).map(|(received, _)| *received).collect(),
             installations: installations.filter(|(_, at)| **at <= batch).map(|(one, _)| *one).collect(),
         }
     }

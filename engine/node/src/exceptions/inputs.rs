@@ -49,10 +49,6 @@ fn of_rule(finding: &Finding, block: &DayBlock, context: &DayContext<'_>) -> Vec
             Some(wh) => format!("last value of the days before {wh} Wh"),
             None => "no value before this day".into(),
         }),
-        Rule::SumCheck | Rule::Rollover => context.span.map_or_else(Vec::new, |span| {
-            let values = format!("values add up to {} Wh", block.total_wh());
-            vec![format!("dial from {} to {} kWh", span.start, span.end), values]
-        }),
         Rule::Identity => context.installations.iter().map(installed).collect(),
         Rule::ZoneSum => {
             let zones = context.zone_dials.map_or(0, |dials| dials.zones.len());
@@ -92,7 +88,7 @@ fn installed(meter: &Installation) -> String {
 }
 
 /// The values of the finding's intervals in Wh, the first of them; `-` for a missing one.
-fn values(finding: &Finding, block: &DayBlock) -> String {
+pub(super) fn values(finding: &Finding, block: &DayBlock) -> String {
     let (first, count) = (usize::from(finding.first_interval), usize::from(finding.interval_count));
     let places = (first..first + count).take_while(|&at| at < block.interval_count());
     let mut shown: Vec<String> = places

@@ -5,18 +5,22 @@
 //! | V04 interval count, V17 zero run | what like days had in these intervals |
 //! | V09 spike | highest less third highest value of the day |
 //! | V10 outlier | distance from the median |
-//! | V12 sum check, V13 zone sum | the difference |
+//! | V13 zone sum | the difference |
 //! | V16 historical maximum | what is above the limit |
 //! | V19 inactive use | all of it |
+//! | between reads: V08 ceiling | what is above the limit |
+//! | between reads: V12 sum check | the difference |
+//! | between reads: V15 high or low use | distance from the daily use before |
 //! | all others | cannot be said |
 //!
 //! Like days are those of the pack's estimation rules and of no other rung; for a run of zeros, days that have a value
 //! above zero. The price is that of the tariff version that holds on the day, for the zone of the interval's local time,
 //! in the tariff's first range: no fixed charge, no tax beside it, no later range. A difference of a whole day is priced at
-//! its first interval. Products are exact, their sum is rounded once, by the tariff's rounding.
+//! its first interval, what lies between reads at their first instant in the month. Products are exact, their sum is rounded once, by the tariff's rounding.
 
+use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::contract::Contract;
-use tallywatt_core::day_block::DayBlock;
+use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::energy::Energy;
 use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::quality::Quality;
@@ -54,7 +58,7 @@ pub(super) fn energy(
             let [highest, _, third] = three_highest(block)?;
             Some(vec![(first, highest - third)])
         }
-        Rule::Outlier | Rule::SumCheck => Some(vec![(first, finding.measured)]),
+        Rule::Outlier => Some(vec![(first, finding.measured)]),
         Rule::ZoneSum => Some(vec![(first, finding.measured / 1_000)]),
         Rule::HistoricalMax => Some(vec![(first, finding.measured - finding.limit)]),
         Rule::InactiveUse => {
@@ -76,13 +80,23 @@ pub(super) fn cost(
     block: &DayBlock,
     energy: &[IntervalEnergy],
 ) -> Option<Money> {
-    let key = block.key();
+    let energy = energy.iter().map(|&(at, wh)| (block.interval_start(at), wh));
+    cost_at(tariffs, contracts, &block.key(), energy)
+}
+
+/// The same of energy at instants of the key's day.
+pub(super) fn cost_at(
+    tariffs: &TariffBook,
+    contracts: &[&Contract],
+    key: &BlockKey,
+    energy: impl IntoIterator<Item = (UtcSeconds, i64)>,
+) -> Option<Money> {
     let contract = contract_on(contracts, key.register, key.day)?;
     let tariff = &tariffs.version(&contract.tariff, key.day)?.body;
     let parts = tariff.parts();
     let mut exact = ExactAmount::ZERO;
-    for &(at, wh) in energy {
-        let minute = contract.zone.wall_minute(block.interval_start(at));
+    for (at, wh) in energy {
+        let minute = contract.zone.wall_minute(at);
         let zone = tariff.zone_at(key.day.is_weekend(), minute);
         let price = parts.ranges.first()?.prices.get(zone)?;
         exact = exact.checked_add(price.charge(Energy::from_wh(wh)))?;

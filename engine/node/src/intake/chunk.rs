@@ -97,8 +97,8 @@ fn put_withdrawn(chunk: &mut Chunk<Work>, wanted: Wanted<'_>, run: &ReadingRun<'
     chunk.mark(Mark::delivered(issued));
 }
 
-fn read_event(read: &RegisterRead, origin: &ReadOrigin) -> MeterEvent {
-    MeterEvent::Read(ReceivedRead { read: *read, who: origin.who, received: None })
+fn read_event(read: &RegisterRead, origin: &ReadOrigin, issued: Issued) -> MeterEvent {
+    MeterEvent::Read(ReceivedRead::of_issue(*read, origin.who, issued))
 }
 
 fn put_event(chunk: &mut Chunk<Work>, wanted: Wanted<'_>, event: MeterEvent, line: u64) {
@@ -147,7 +147,7 @@ impl ReadingSink for BlockSink<'_, '_> {
     }
 
     fn register_read(&mut self, read: &RegisterRead, origin: ReadOrigin) {
-        put_event(self.chunk, self.wanted, read_event(read, &origin), origin.line);
+        put_event(self.chunk, self.wanted, read_event(read, &origin, self.issued), origin.line);
     }
 
     fn installation(&mut self, installation: &Installation, line: u64) {
@@ -218,7 +218,7 @@ impl ReadingSink for ChunkSink<'_, '_, '_> {
 
     fn register_read(&mut self, read: &RegisterRead, origin: ReadOrigin) {
         if let Some(chunk) = &mut self.chunk {
-            put_event(chunk, self.wanted, read_event(read, &origin), origin.line);
+            put_event(chunk, self.wanted, read_event(read, &origin, self.issued), origin.line);
         }
     }
 

@@ -12,6 +12,7 @@
 //! Half-open in time; everything but [`consumption`] takes its spans sorted, as it gives them.
 
 pub mod apportion;
+pub mod checks;
 pub mod period;
 pub mod zones;
 
@@ -21,13 +22,17 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::calendar::UtcSeconds;
-use crate::meter::{DialReading, Installation, MeterSerial, Multiplier, RegisterRead};
+use crate::meter::{DialReading, Installation, MeterSerial, Multiplier};
+use crate::meter_event::ReceivedRead;
 use crate::quality::Quality;
 
 use self::reads::assign;
 use self::walk::Walk;
 
 /// A dial that falls is taken to have passed its last nines only from above so many tenths of its range (domain rule 14).
+///
+/// No parameter: what is billed does not depend on a rule pack. A pack may ask for more with V14 (see [`checks`]), which
+/// finds and changes nothing.
 pub const ROLLOVER_TENTHS: i128 = 9;
 
 /// Energy between two reads.
@@ -78,10 +83,12 @@ pub struct Failure {
 /// Why a read or a span is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
-    /// Reads of equal rank at one instant show different dials, or one differs from what was noted at the installation
-    /// or removal of the meter. None of them ends a span.
+    /// Reads of equal rank at one instant, received at one time, show different dials. None of them ends a span.
     #[error("reads of equal rank at one instant differ")]
     Conflict,
+    /// It differs from what was noted when the meter was put in or taken out, which stands.
+    #[error("the read is not what was noted when the meter was put in or taken out")]
+    NotAsNoted,
     /// The dial fell, and was not near its end.
     #[error("the dial went backwards")]
     Backwards,
@@ -159,12 +166,12 @@ pub struct Consumption {
 /// # Panics
 /// If reads or installations are not all of one register of one usage point.
 pub fn consumption(
-    reads: &[RegisterRead],
+    reads: &[ReceivedRead],
     installations: &[Installation],
 ) -> Result<Consumption, InstallationError> {
     let mut keys = reads
         .iter()
-        .map(|read| (read.usage_point, read.register))
+        .map(|received| (received.read.usage_point, received.read.register))
         .chain(installations.iter().map(|installed| (installed.usage_point, installed.register)));
     let first = keys.next();
     assert!(keys.all(|key| Some(key) == first), "consumption is of one register of one usage point");
@@ -210,7 +217,7 @@ pub struct MeterDials {
 /// # Errors
 /// As [`consumption`].
 pub fn dials(
-    reads: &[RegisterRead],
+    reads: &[ReceivedRead],
     installations: &[Installation],
 ) -> Result<Vec<MeterDials>, InstallationError> {
     let installations = meters(installations);

@@ -2,6 +2,7 @@
 
 use crate::calendar::UtcSeconds;
 use crate::meter::{DialReading, Installation, RegisterRead};
+use crate::meter_event::ReceivedRead;
 use crate::quality::Quality;
 
 use super::{Failure, Why, on_dial};
@@ -12,20 +13,25 @@ pub(super) struct Shown {
     pub(super) at: UtcSeconds,
     pub(super) dial: DialReading,
     pub(super) quality: Quality,
+    /// [`ReceivedRead::precedence`].
+    precedence: (u8, Option<UtcSeconds>),
 }
 
 /// The reads that stand, an installation each, in order of time, one an instant.
 pub(super) fn assign(
-    reads: &[RegisterRead],
+    reads: &[ReceivedRead],
     installations: &[Installation],
     failures: &mut Vec<Failure>,
 ) -> Vec<Vec<Shown>> {
     let mut shown: Vec<Vec<Shown>> = vec![Vec::new(); installations.len()];
-    for read in reads.iter().filter(|read| read.quality != Quality::Missing) {
+    for received in reads.iter().filter(|received| received.read.quality != Quality::Missing) {
+        let (read, precedence) = (&received.read, received.precedence());
         let fail = |why| Failure { from: read.at, to: read.at, why };
         match meter_of(read, installations) {
             Ok(at) if !on_dial(&installations[at], read.dial) => failures.push(fail(Why::PastDial)),
-            Ok(at) => shown[at].push(Shown { at: read.at, dial: read.dial, quality: read.quality }),
+            Ok(at) => {
+                shown[at].push(Shown { at: read.at, dial: read.dial, quality: read.quality, precedence });
+            }
             Err(why) => failures.push(fail(why)),
         }
     }
@@ -34,7 +40,7 @@ pub(super) fn assign(
         let mut standing = Vec::with_capacity(all.len());
         for instant in all.chunk_by(|a, b| a.at == b.at) {
             match stands(installed, instant) {
-                Ok(read) => standing.extend(read),
+                Ok(read) => standing.push(read),
                 Err(why) => failures.push(Failure { from: instant[0].at, to: instant[0].at, why }),
             }
         }
@@ -62,23 +68,19 @@ fn meter_of(read: &RegisterRead, installations: &[Installation]) -> Result<usize
     }
 }
 
-/// Which of the reads at one instant stands: the highest rank. `None` if what the fitter noted outranks them.
-fn stands(installed: &Installation, instant: &[Shown]) -> Result<Option<Shown>, Why> {
-    let best = instant.iter().map(|read| read.quality.rank()).max().unwrap_or(0);
-    let mut best_reads = instant.iter().filter(|read| read.quality.rank() == best);
-    let Some(&read) = best_reads.next_back() else { return Ok(None) };
+/// Which of the reads at one instant stands, by [`ReceivedRead::precedence`]. What a fitter noted at installation and
+/// removal ranks as measured, and every position rests on it: no read stands against it.
+fn stands(installed: &Installation, instant: &[Shown]) -> Result<Shown, Why> {
+    let best = instant.iter().map(|read| read.precedence).max();
+    let mut best_reads = instant.iter().filter(|read| Some(read.precedence) == best);
+    let read = *best_reads.next_back().expect("an instant has a read");
     if best_reads.any(|other| other.dial != read.dial) {
         return Err(Why::Conflict);
     }
-    // What a fitter noted at installation and removal ranks as measured, and every position rests on it.
     let noted = match installed.to {
         Some((to, last)) if to == read.at => last,
         _ if installed.from == read.at => installed.first,
-        _ => return Ok(Some(read)),
+        _ => return Ok(read),
     };
-    match (noted == read.dial, best == Quality::Valid.rank()) {
-        (true, _) => Ok(Some(read)),
-        (false, true) => Err(Why::Conflict),
-        (false, false) => Ok(None),
-    }
+    if noted == read.dial { Ok(read) } else { Err(Why::NotAsNoted) }
 }

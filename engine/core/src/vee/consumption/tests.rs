@@ -8,6 +8,7 @@ use super::zones::{WHOLE_KWH, compare_zones};
 use super::*;
 use crate::calendar::Zone;
 use crate::day_block::DayBlock;
+use crate::meter::RegisterRead;
 use crate::money::div_half_even;
 use crate::reading::Source;
 use crate::register::Register;
@@ -38,14 +39,17 @@ fn installation(text: &str) -> Installation {
     }
 }
 
-/// `24 1012.5` …: hour, dial in kWh; then perhaps quality, meter.
-fn read(text: &str) -> RegisterRead {
+/// `24 1012.5` …: hour, dial in kWh; then perhaps quality, meter (`-` for none), hour of receipt.
+fn read(text: &str) -> ReceivedRead {
     let mut words = text.split_whitespace();
     let (at, dial) = (at(words.next().unwrap()), dial(words.next().unwrap()));
     let quality = words.next().unwrap_or("valid");
     let quality = Quality::ALL.into_iter().find(|known| known.name() == quality).unwrap();
-    let meter = words.next().map(|meter| meter.parse().unwrap());
-    RegisterRead { usage_point: "P".parse().unwrap(), register: Register::IMPORT, at, meter, dial, quality }
+    let meter = words.next().filter(|&meter| meter != "-").map(|meter| meter.parse().unwrap());
+    let received = words.next().map(self::at);
+    let usage_point = "P".parse().unwrap();
+    let read = RegisterRead { usage_point, register: Register::IMPORT, at, meter, dial, quality };
+    ReceivedRead { read, who: None, received }
 }
 
 fn at(hours: &str) -> UtcSeconds {
@@ -136,8 +140,8 @@ fn what_reads_tell() {
             "0-24 50000; 24-48 40000; 48-72 60000",
         ),
         ("48 99990; 48 0.5; 72 3.5", exchange, "0-48 90000; 48-72 60000"),
-        ("24 99950; 48 99991; 72 3.5", exchange, "0-24 50000; 24-72 100000 2m; 48-48 Conflict"),
-        ("24 99950; 48 99991 other A; 72 3.5", exchange, "0-24 50000; 24-72 100000 2m"),
+        ("24 99950; 48 99991; 72 3.5", exchange, "0-24 50000; 24-72 100000 2m; 48-48 NotAsNoted"),
+        ("24 99950; 48 99991 other A; 72 3.5", exchange, "0-24 50000; 24-72 100000 2m; 48-48 NotAsNoted"),
         (
             "24 99950 valid B; 60 3 valid A; 72 3.5",
             exchange,
@@ -151,8 +155,15 @@ fn what_reads_tell() {
         ("24 1011 raw; 24 1010 other; 48 1020", one, "0-24 10000 other; 24-48 10000 other"),
         ("24 1010; 24 1011; 48 1020", one, "0-48 20000; 24-24 Conflict"),
         ("24 1010; 24 1011; 24 1012 edited; 48 1020", one, "0-48 20000; 24-24 Conflict"),
-        ("0 1001; 24 1010", one, "0-24 10000; 0-0 Conflict"),
-        ("0 1001 other; 24 1010", one, "0-24 10000"),
+        ("0 1001; 24 1010", one, "0-24 10000; 0-0 NotAsNoted"),
+        ("0 1001 other; 24 1010", one, "0-24 10000; 0-0 NotAsNoted"),
+        // Of one rank the later received stands, and one that says a time over one that says none.
+        ("24 95000 edited - 30; 24 1010 edited - 31; 48 1020", one, "0-24 10000 edited; 24-48 10000 edited"),
+        ("24 1010 edited - 31; 24 95000 edited; 48 1020", one, "0-24 10000 edited; 24-48 10000 edited"),
+        ("24 95000 edited - 30; 24 1010 edited A 31; 48 1020", one, "0-24 10000 edited; 24-48 10000 edited"),
+        ("24 1010 edited - 31; 24 1011 edited - 31; 24 9 edited - 30", one, "24-24 Conflict"),
+        ("24 1010 valid - 1; 24 1011 edited - 31", one, "0-24 10000"),
+        ("24 1010 edited - 1; 24 1010 edited - 31", one, "0-24 10000 edited"),
         ("24 0 missing; 48 1020", one, "0-48 20000"),
         // What a dial cannot show.
         ("24 100000; 48 1020", one, "0-48 20000; 24-24 PastDial"),
@@ -377,23 +388,23 @@ proptest! {
             counted += step;
             let rolls = dial + step >= end;
             // Reads around a rollover stay, others may be left out.
-            if rolls && reads.last().is_none_or(|read: &RegisterRead| read.at.0 != (hour - 1) * HOUR) && last != 0 {
+            if rolls && reads.last().is_none_or(|read: &ReceivedRead| read.read.at.0 != (hour - 1) * HOUR) && last != 0 {
                 let mut before = read("0 0");
-                (before.at, before.dial) = (UtcSeconds((hour - 1) * HOUR + 1), DialReading::from_milliwatt_hours(dial));
+                (before.read.at, before.read.dial) = (UtcSeconds((hour - 1) * HOUR + 1), DialReading::from_milliwatt_hours(dial));
                 reads.push(before);
             }
             if keep || rolls {
                 let mut now = read("0 0");
                 let shown = (first + counted) % end;
-                (now.at, now.dial) = (UtcSeconds(hour * HOUR), DialReading::from_milliwatt_hours(shown));
+                (now.read.at, now.read.dial) = (UtcSeconds(hour * HOUR), DialReading::from_milliwatt_hours(shown));
                 reads.push(now);
             }
             last = hour;
         }
         // And the last one always stands.
         let mut now = read("0 0");
-        now.at = UtcSeconds(100 * HOUR);
-        now.dial = DialReading::from_milliwatt_hours((first + counted) % end);
+        now.read.at = UtcSeconds(100 * HOUR);
+        now.read.dial = DialReading::from_milliwatt_hours((first + counted) % end);
         reads.push(now);
         let got = consumption(&reads, &[installed]).unwrap();
         prop_assert_eq!(&got.failures, &[]);
