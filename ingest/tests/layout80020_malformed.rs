@@ -83,7 +83,9 @@ fn malformed_files() {
             Err(refusal) => {
                 refused_count += 1;
                 assert!(!refusal.next_step().is_empty() && !refusal.to_string().is_empty());
-                reply.write("x", &facts, &Outcome::Refused(refusal))
+                let problem = &refusal.to_string();
+                let (next_step, line) = (refusal.next_step(), refusal.line());
+                reply.write("x", &facts, &Outcome::Refused { problem, next_step, line })
             }
             Ok((found, summary)) => {
                 rejected_count += found.rejections.len();
