@@ -69,15 +69,15 @@ fn dials() {
     check("0", &reading(900, 0, "999999999999999"), "900 999999999999.999000");
     check("0", &reading(900, 0, "1000000000000000"), "R14: value 1000000000000000 of 0 s from 900");
     check("-6", &reading(900, 0, "5001"), "R12: value 5001 of 0 s from 900");
-    // The year 2200 begins at 7,258,118,400.
-    check("0", &reading(7_258_118_399, 0, "5"), "7258118399 0.005000");
-    check("0", &reading(7_258_118_399, 1, "5"), "R07: value 5 of 1 s from 7258118399");
-    check("0", &reading(7_258_118_399, u32::MAX, "5"), "R07: value 5 of 4294967295 s from 7258118399");
+    // 2199-12-30 begins at 7,257,945,600.
+    check("0", &reading(7_257_945_599, 0, "5"), "7257945599 0.005000");
+    check("0", &reading(7_257_945_599, 1, "5"), "R07: value 5 of 1 s from 7257945599");
+    check("0", &reading(7_257_945_599, u32::MAX, "5"), "R07: value 5 of 4294967295 s from 7257945599");
     let untimed = "<IntervalReading><value>5</value></IntervalReading>";
-    check("0", &(reading(7_258_118_399, 0, "5") + untimed), "7258118399 0.005000; R09: no duration");
+    check("0", &(reading(7_257_945_599, 0, "5") + untimed), "7257945599 0.005000; R09: no duration");
     let energy = format!("{FORWARD}<intervalLength>900</intervalLength>");
-    let text = feed(&energy, &[("up", UP)], &block(&(reading(7_258_117_500, 900, "5") + untimed)));
-    assert_eq!(tell(&builtin(), text.as_bytes()), "5/1 2199-12-31T23:45:00Z=5; R07×1@4");
+    let text = feed(&energy, &[("up", UP)], &block(&(reading(7_257_944_700, 900, "5") + untimed)));
+    assert_eq!(tell(&builtin(), text.as_bytes()), "5/1 2199-12-29T23:45:00Z=5; R07×1@4");
 }
 
 #[test]
