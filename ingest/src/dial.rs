@@ -1,4 +1,5 @@
 //! From a number as written to what a dial shows, in whole thousandths of a watt-hour.
+//! Every format's dials are made here, so that what no dial shows is set aside alike.
 //!
 //! Some meters send finer than that (a hundredth of a milliwatt-hour has been seen); their profile must allow rounding.
 
@@ -71,7 +72,10 @@ impl Dial {
 }
 
 /// The dial that shows so much, if one does.
-fn shown(milliwatt_hours: i128) -> Result<DialReading, RejectionCode> {
+///
+/// # Errors
+/// [`RejectionCode::Negative`], or [`RejectionCode::AboveCeiling`].
+pub(crate) fn shown(milliwatt_hours: i128) -> Result<DialReading, RejectionCode> {
     match i64::try_from(milliwatt_hours) {
         Ok(negative) if negative < 0 => Err(RejectionCode::Negative),
         Ok(number) if number < DIAL_END_MILLIWATT_HOURS => Ok(DialReading::from_milliwatt_hours(number)),

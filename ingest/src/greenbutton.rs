@@ -35,7 +35,7 @@
 //!
 //! The usage point is named by the profile, or else by its link: `…/RetailCustomer/5/UsagePoint/1` is `5/1`, because the last
 //! part alone is `1` for every customer. Without a link its entry's UUID is the name, without dashes. A name past 33 characters
-//! is not cut: the profile must say one.
+//! is not cut: the profile must say one. A link past 2 KiB is not followed and told (R03); its entry is tied to nothing.
 //!
 //! A file is read whole before anything is handed over: a feed that breaks off gives nothing.
 

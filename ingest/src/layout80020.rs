@@ -29,7 +29,16 @@
 //! their periods are energy taken.
 //!
 //! Where the clock goes forward, files hold the hour that never was: its periods are passed over if they hold nothing or
-//! zero, and rejected otherwise. Where it goes back, `summer="1"` marks the first pass; without any mark the order decides.
+//! zero, and rejected otherwise. Where it goes back, `summer="1"` marks the first pass; in a channel without any mark each
+//! clock's second period is of the second pass.
+//!
+//! Of two messages of a day the one of the higher `number` stands, and of one number the one of the later `timestamp`: a
+//! sender that mends a day sends it again under its next number. Both go into one issue of 64 bits. Beside a number of up to
+//! 8 digits the timestamp counts by the second, beside one of up to 13 by the day, beside longer ones, up to 18, not at all:
+//! then two messages of one number whose values differ are a conflict. A sender that counts anew mends nothing of before.
+//!
+//! A value may have a sign, thousands set apart by blanks (`12 345,6`), and no zero before its point.
+//!
 //! A file name that follows the sender's pattern is held against the message; what differs is told as a rejection of no
 //! readings, and so is a number, a timestamp or a clock change that cannot be. Exporters round to whole kWh and carry the
 //! remainder on: values are taken as they stand, and their sum is right to half a kWh.

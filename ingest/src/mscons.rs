@@ -44,7 +44,11 @@
 //!
 //! The message's DTM+137 is the issue of its values. A withdrawal (BGM function 1, or RFF+Z13:13006) books nothing: its values
 //! are taken back, of the issue of the message that RFF+ACW names: by the DTM behind it, or as that message stands earlier
-//! in the file. A withdrawal without values is told (R03): which values it means is not in it.
+//! in the file. A withdrawal without values, and a file of nothing else, is taken and told (R03, no readings lost), with the
+//! document it withdraws: which values it means is not in it.
+//!
+//! A segment that cannot be read takes with it what hangs on it: a value its interval, a LOC, a NAD or one of no known tag
+//! the values up to the next LOC, a BGM or RFF those of its message.
 
 mod message;
 mod series;
@@ -99,11 +103,12 @@ impl Format for Mscons {
     }
 }
 
-/// One UNB first, whole messages, one UNZ last, and at least one MSCONS with a quantity; says the last line.
+/// One UNB first, whole messages, one UNZ last, and at least one MSCONS with a quantity, or one that withdraws another and
+/// may do without; says the last line.
 fn check_frame(segments: Segments<'_>) -> Result<u64, FileRefusal> {
     let header = |line, what: String| Err(FileRefusal::Header { line, what });
     let mut place = Place::Start;
-    let (mut message_count, mut ours_count, mut quantity_count) = (0, 0_u64, 0_u64);
+    let (mut message_count, mut ours_count, mut told_count) = (0, 0_u64, 0_u64);
     let mut last_line = 1;
     for segment in segments {
         let segment = segment?;
@@ -133,8 +138,8 @@ fn check_frame(segments: Segments<'_>) -> Result<u64, FileRefusal> {
             (Place::Message | Place::Other, b"UNA" | b"UNB" | b"UNH" | b"UNZ") => {
                 return header(segment.line, "a message without its end UNT".to_owned());
             }
-            (Place::Message, b"QTY") => {
-                quantity_count += 1;
+            (Place::Message, b"QTY" | b"BGM" | b"RFF") => {
+                told_count += u64::from(&*tag == b"QTY" || message::is_withdrawal(&segment));
                 Place::Message
             }
             (Place::Message | Place::Other, _) => place,
@@ -153,7 +158,7 @@ fn check_frame(segments: Segments<'_>) -> Result<u64, FileRefusal> {
             let what = "no MSCONS message in the interchange".to_owned();
             Err(FileRefusal::NotThisFormat { line: 1, what })
         }
-        Place::End if quantity_count == 0 => Err(FileRefusal::NoReadings),
+        Place::End if told_count == 0 => Err(FileRefusal::NoReadings),
         Place::End => Ok(last_line),
         _ => Err(FileRefusal::Truncated { line: last_line, what: "no end segment UNZ".to_owned() }),
     }

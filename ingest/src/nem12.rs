@@ -11,6 +11,9 @@
 //!
 //! The [frame] is checked before the first value is handed over, so that a file that was cut off gives nothing.
 //!
+//! A 200 that cannot be read, and a record of an unknown kind, which may be one, leave no register: the days up to the next
+//! 200 are set aside with its reason.
+//!
 //! Each day is of an issue: the update stamp of its 300, or the 100's creation stamp. So of two deliveries of a day, in one
 //! file or in two, the one that its source changed last stands. Methods and reasons of the [quality] codes are counted in
 //! the [notes](crate::source_notes), record by record. Ordinary days go the [short way](lane).
@@ -163,14 +166,10 @@ impl<'a> Reader<'a> {
 
     fn record(&mut self, record: &[u8], line: u64, fields: &mut Fields, tally: &mut Tally<'_>) {
         if record.len() > RECORD_SIZE_MAX {
-            let count =
-                if frame::kind(record) == b"300" { records::value_count_of(&self.channel) } else { 0 };
-            return tally.reject(RejectionCode::LineTooLong, line, count, record);
+            return self.lose(RejectionCode::LineTooLong, record, line, tally);
         }
         let Some(row) = fields.split(record, b',') else {
-            let count =
-                if frame::kind(record) == b"300" { records::value_count_of(&self.channel) } else { 0 };
-            return tally.reject(RejectionCode::Structure, line, count, record);
+            return self.lose(RejectionCode::Structure, record, line, tally);
         };
         match row.field(0) {
             b"100" => {
@@ -203,9 +202,22 @@ impl<'a> Reader<'a> {
                 (None, _) => tally.reject(RejectionCode::Structure, line, 0, record),
             },
             b"500" => tally.summary.ignored_count += 1,
-            _ => tally.reject(RejectionCode::Structure, line, 0, record),
+            _ => return self.lose(RejectionCode::Structure, record, line, tally),
         }
         self.day_lost = false;
+    }
+
+    /// Sets a record aside that cannot be read. What is not known to be of another kind may have been a 200: the days behind
+    /// it are then nobody's, for the register before it would take another meter's values.
+    fn lose(&mut self, code: RejectionCode, record: &[u8], line: u64, tally: &mut Tally<'_>) {
+        let kind = frame::kind(record);
+        let count = if kind == b"300" { records::value_count_of(&self.channel, record) } else { 0 };
+        match kind {
+            b"300" => self.day_lost = true,
+            b"400" | b"500" => (),
+            _ => (self.channel, self.day_lost) = (Err(code), false),
+        }
+        tally.reject(code, line, count, record)
     }
 
     const fn context(&self) -> DayContext<'_> {

@@ -180,6 +180,10 @@ impl Stamp {
     }
 }
 
+/// The first second that is not taken, in seconds since 1970: that of 2199-12-30, whose day and the one behind it lie in the
+/// calendar in every zone.
+pub(crate) const CALENDAR_END_S: i64 = 7_257_945_600;
+
 /// Which of two instants a doubled wall-clock time means: the first until the register has got that far, then
 /// the second. `previous` is the register's last resolved instant, before this one.
 ///

@@ -50,7 +50,21 @@ fn periods() {
         (one("<value><![CDATA[5]]>&#50;</value>"), "P1 2009-12-31T21:00:00Z=52000"),
         (one("<value>0005,2500000</value>"), "P1 2009-12-31T21:00:00Z=5250"),
         (one("<value>\r\n\t5\r\n</value>"), "P1 2009-12-31T21:00:00Z=5000"),
-        (one("<value>5 000</value>"), "R11×1@6"),
+        (one("<value>5 000</value>"), "P1 2009-12-31T21:00:00Z=5000000"),
+        (one("<value>1\u{a0}048\u{202f}845,5</value>"), "P1 2009-12-31T21:00:00Z=1048845500"),
+        (one("<value>-1 234.5</value>"), "P1 2009-12-31T21:00:00Z=-1234500"),
+        (one("<value>+5</value>"), "P1 2009-12-31T21:00:00Z=5000"),
+        (one("<value>.5</value>"), "P1 2009-12-31T21:00:00Z=500"),
+        (one("<value>-,25</value>"), "P1 2009-12-31T21:00:00Z=-250"),
+        // Blanks that set no thousands apart join nothing.
+        (one("<value>1 5</value>"), "R11×1@6"),
+        (one("<value>1234 567</value>"), "R11×1@6"),
+        (one("<value>1 23 456</value>"), "R11×1@6"),
+        (one("<value>1 234 </value><!-- -->"), "P1 2009-12-31T21:00:00Z=1234000"),
+        (one("<value>0.5 000</value>"), "R11×1@6"),
+        (one("<value>- 5</value>"), "R11×1@6"),
+        (one("<value>.</value>"), "R11×1@6"),
+        (one("<value>+</value>"), "R11×1@6"),
         (one("<value>5,000.5</value>"), "R11×1@6"),
         (one("<value>-5</value>"), "P1 2009-12-31T21:00:00Z=-5000"),
         (
@@ -146,6 +160,22 @@ fn the_doubled_hour() {
     let (found, _) = run(&profile(), "x", message("20101031", &channel("01", &halves)).as_bytes()).unwrap();
     let steps: Vec<i64> = found.readings.windows(2).map(|pair| pair[1].start.0 - pair[0].start.0).collect();
     assert_eq!(steps, [1_800; 3]);
+    // In the order of time or of the clock, at the end of the day, or without the first half-hour of the first pass.
+    let clocks = [("0130", "0200"), ("0200", "0230"), ("0230", "0300"), ("0300", "0330")];
+    for (slots, hours) in [
+        ([0, 1, 2, 1, 2, 3].as_slice(), "21:30 22:00 22:30 23:00 23:30 00:00"),
+        (&[0, 1, 1, 2, 2, 3], "21:30 22:00 23:00 22:30 23:30 00:00"),
+        (&[0, 1, 2, 3, 1, 2], "21:30 22:00 22:30 00:00 23:00 23:30"),
+        (&[0, 2, 1, 2, 3], "21:30 22:30 23:00 23:30 00:00"),
+        (&[0, 1, 2, 2, 3], "21:30 22:00 22:30 23:30 00:00"),
+        (&[0, 1, 2, 3], "21:30 22:00 22:30 00:00"),
+    ] {
+        let periods: String = slots.iter().map(|&slot| period(clocks[slot].0, clocks[slot].1, "1")).collect();
+        let text = message("20101031", &[channel("01", &periods), channel("02", &periods)].concat());
+        let (found, _) = run(&profile(), "x", text.as_bytes()).unwrap();
+        let starts = found.readings.iter().map(|reading| reading.start.to_string()[11..16].to_owned());
+        assert_eq!(starts.collect::<Vec<_>>().join(" "), format!("{hours} {hours}"), "{slots:?}");
+    }
     // The mark means nothing outside the doubled hour, and cannot be other than 0 or 1.
     check("20100701", &channel("01", &flagged("1", "0000", "0030")), "P1 2010-06-30T20:00:00Z=1000");
     check("20100701", &channel("01", &flagged("2", "0000", "0030")), "R07×1@6");
@@ -176,6 +206,17 @@ fn messages_that_are_refused() {
         (
             at_body("<sender>", "<period/><sender>"),
             "refused: line 4: element \"period\" where it may not stand",
+        ),
+        (
+            at_body("</measuringchannel>", &format!("{}</measuringchannel>", "<period/>".repeat(1 << 20))),
+            "refused: periods of a message: more than 1048576",
+        ),
+        (
+            at_body(
+                "</measuringpoint>",
+                &format!("{}</measuringpoint>", "<measuringchannel/>".repeat(1 << 16)),
+            ),
+            "refused: channels of a message: more than 65536",
         ),
         (at_body("</measuringchannel>", ""), ""),
         (at_body("name=\"Ввод 1\"", "name=\"a\" name=\"b\""), ""),
@@ -428,6 +469,8 @@ fn what_does_not_fit_together_is_told() {
         ),
         ("time>0<", "time>3<", "R07 daylightsavingtime \"3\", not 0, 1 or 2"),
         ("number=\"7\"", "number=\"VII\"", "R03 message number \"VII\""),
+        ("number=\"7\"", "number=\"999999999999999999\"", ""),
+        ("number=\"7\"", "number=\"1000000000000000000\"", "R03 message number \"1000000000000000000\""),
         ("number=\"7\"", "", ""),
         ("20100101000000", "20100101", "R07 timestamp \"20100101\", not YYYYMMDDHHMMSS"),
         ("20100101000000", "201001010000", ""),
@@ -448,26 +491,36 @@ fn a_later_message_supersedes() {
         assert!(found.issues.iter().all(|from| from.reading_index == 0));
         found.issues.first().map_or(Issued::UNSAID, |from| from.issued)
     };
-    // From the first to the last, each later than the one before.
+    // From the first to the last, each later than the one before: by number, and of one number by the clock.
     let in_order = [
         ("", ""),
-        ("", "7"),
-        ("", "999999999"),
-        ("19700101000100", "1"),
-        ("20100101000000", "9"),
+        ("20100101000000", ""),
+        ("", "1"),
+        ("20110101000000", "1"),
+        ("", "3"),
+        ("19700101000001", "3"),
         ("201001010001", "3"),
         ("20100101000101", "3"),
-        ("20100101000101", "4"),
-        ("20100101000101", "16777215"),
-        ("20100101000102", "1"),
-        ("20101231235959", "5000"),
-        ("20110101000000", "1"),
+        ("20991231235959", "3"),
+        ("20100101000000", "4"),
+        ("20101231235959", "536870911"),
+        ("20100101235959", "536870912"),
+        ("20100102000000", "536870912"),
+        ("", "20100101000001"),
+        ("20100101000000", "70368744177663"),
+        ("20100101000000", "70368744177664"),
+        ("", "999999999999999999"),
     ];
     let issues: Vec<Issued> = in_order.iter().map(|(timestamp, number)| issued(timestamp, number)).collect();
     assert!(issues.is_sorted_by(|earlier, later| earlier < later), "{issues:?}");
     assert_eq!(issues[0], Issued::UNSAID);
     // 1,262,304,060 seconds after 1970 began, number 3.
-    assert_eq!(issues[5], Issued(1_262_304_060 << 24 | 3));
+    assert_eq!(issues[6], Issued(3 << 34 | 1_262_304_060));
+    // 14,611 days after, in the form that begins with the bits 10.
+    assert_eq!(issues[12], Issued(0b10 << 62 | 536_870_912 << 16 | 14_611));
+    assert_eq!(issues[16], Issued(0b11 << 62 | 999_999_999_999_999_999));
+    assert_eq!(issued("20100101000000", "70368744177664"), issued("20110101000000", "70368744177664"));
+    assert_eq!(issued("20100101000101", "4"), issued("20100101000101", "0000000000000000000004"));
     assert_eq!(issued("20100101000101", "4"), issued("20100101000101", "0004"));
 }
 

@@ -18,6 +18,52 @@ use ways::Dice;
 const FILE_COUNT: u64 = 10_000;
 const SEED: u64 = 2_026;
 
+/// Files that say little and would be held at great length.
+#[test]
+fn files_that_amplify() {
+    let profile = Profile::builtin("80020").unwrap();
+    let code = "A".repeat(60_000);
+    let period = "<period start=\"0000\" end=\"0030\"><value>1</value></period>";
+    let message = |body: &str| {
+        format!(
+            "<message class=\"80020\" number=\"1\"><datetime><day>20260301</day></datetime><area>{body}</area></message>"
+        )
+    };
+    let point = |code: &str, body: &str| format!("<measuringpoint code=\"{code}\">{body}</measuringpoint>");
+    let channel = format!("<measuringchannel code=\"01\">{period}</measuringchannel>");
+    for (body, want) in [
+        (point(&code, &format!("{}{channel}", "<measuringchannel/>".repeat(60_000))), "60001 set aside"),
+        (point(&code, &"<measuringchannel/>".repeat(70_000)), "channels of a message: more than 65536"),
+        (
+            point(
+                "A",
+                &format!("<measuringchannel code=\"01\">{}</measuringchannel>", "<period/>".repeat(500_000)),
+            ),
+            "500000 set aside",
+        ),
+        (
+            point("A", &format!("<measuringchannel code=\"01\">{}", "<period/>".repeat(1_100_000))),
+            "periods of a message: more than 1048576",
+        ),
+        (
+            (0..20)
+                .map(|at| point("A", &format!("<measuringchannel code=\"{at}{code}\"/>")))
+                .collect::<String>()
+                + &point("A", &channel),
+            "20 set aside",
+        ),
+    ] {
+        let text = message(&body);
+        let watch = Watch::start();
+        let told = match run(&profile, "x", text.as_bytes()) {
+            Ok((found, _)) => format!("{} set aside", found.rejections.len()),
+            Err(refusal) => refusal.to_string(),
+        };
+        watch.stop(&|| want.to_owned());
+        assert_eq!(told, want);
+    }
+}
+
 #[test]
 fn malformed_files() {
     println!("seed {SEED}");
@@ -37,7 +83,9 @@ fn malformed_files() {
             Err(refusal) => {
                 refused_count += 1;
                 assert!(!refusal.next_step().is_empty() && !refusal.to_string().is_empty());
-                reply.write("x", &facts, &Outcome::Refused(refusal))
+                let problem = &refusal.to_string();
+                let (next_step, line) = (refusal.next_step(), refusal.line());
+                reply.write("x", &facts, &Outcome::Refused { problem, next_step, line })
             }
             Ok((found, summary)) => {
                 rejected_count += found.rejections.len();

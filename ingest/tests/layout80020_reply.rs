@@ -29,9 +29,12 @@ fn replied(name: &str, bytes: &[u8]) -> Vec<u8> {
     let reply = Reply { id: 13, at: UtcSeconds(1_772_414_107), zone: &zone };
     let mut found = Collected::default();
     let decoded = decode(&Profile::builtin("80020").unwrap(), name, &mut &bytes[..], &mut found);
+    let problem = decoded.as_ref().err().map(ToString::to_string).unwrap_or_default();
     let outcome = match &decoded {
         Ok(summary) => Outcome::Taken { summary, rejections: &found.rejections },
-        Err(refusal) => Outcome::Refused(refusal),
+        Err(refusal) => {
+            Outcome::Refused { problem: &problem, next_step: refusal.next_step(), line: refusal.line() }
+        }
     };
     reply.write(name, &MessageFacts::read(bytes), &outcome)
 }

@@ -229,6 +229,43 @@ fn load_profiles_without_times() {
     check(&interchange(&body(both)), "Q 1970-01-01T00:00:00Z=1000; Q 1970-01-01T00:30:00Z=3000; R11×1@1");
     check(&interchange(&body("DTM+163:197001010000?+00:303'")), "R09×1@1; R09×1@1; R09×1@1");
     check(&interchange(&body("DTM+672:15:806'")), "R07×1@1; R07×1@1; R07×1@1");
+    // A value that is too long has its quarter all the same.
+    let long = body(both).replace("79:x", &format!("79:2:{}", "x".repeat(5_000)));
+    check(&interchange(&long), "Q 1970-01-01T00:00:00Z=1000; Q 1970-01-01T00:30:00Z=3000; R01×1@1");
+    // A begin that cannot be read is not that of the values before.
+    let begin = format!("DTM+163:{}:303'QTY+46:4:KWH'", "1".repeat(5_000));
+    check(
+        &interchange(&(body(both) + "LIN+2'PIA+5+1-1?:2.29.0'" + &begin)),
+        "Q 1970-01-01T00:00:00Z=1000; Q 1970-01-01T00:30:00Z=3000; R11×1@1; R01×0@1; R07×1@1",
+    );
+    // Nothing is placed past the calendar.
+    let late = "DTM+163:219912292345?+00:303'DTM+672:15:806'";
+    check(&interchange(&body(late)), "Q 2199-12-29T23:45:00Z=1000; R07×1@1; R07×1@1");
+}
+
+/// What cannot be read leaves no value to the point, the register or the message before.
+#[test]
+fn segments_that_are_lost() {
+    let long = "x".repeat(5_000);
+    let (at, later) = ("P 1970-01-01T00:00:00Z=1000", "P 1970-01-01T00:15:00Z=2000");
+    let second = "QTY+220:2'DTM+163:197001010015?+00:303'DTM+164:197001010030?+00:303'";
+    for (lost, want) in [
+        (format!("LOC+172+{long}'LIN+2'PIA+5+1-1?:1.29.0'"), format!("{at}; R01×0@1; R01×1@1")),
+        (format!("NAD+{long}'LIN+2'PIA+5+1-1?:1.29.0'"), format!("{at}; R01×0@1; R01×1@1")),
+        ("L0C+172+Q'LIN+2'PIA+5+1-1?:1.29.0'".to_owned(), format!("{at}; R03×0@1; R03×1@1")),
+        (format!("L0C+172+{long}'LIN+2'PIA+5+1-1?:1.29.0'"), format!("{at}; R01×0@1; R01×1@1")),
+        (format!("L0C+172+Q'LOC+172+P'PIA+5+1-1?:1.29.0'"), format!("{at}; {later}; R03×0@1")),
+        (format!("LIN+2+{long}'"), format!("{at}; R01×0@1; R05×1@1")),
+        (format!("PIA+5+{long}'"), format!("{at}; R01×0@1; R05×1@1")),
+        (format!("RFF+{long}'"), format!("{at}; R01×0@1; R01×1@1")),
+        (format!("BGM+7+d1+1+{long}'"), format!("{at}; R01×0@1; R01×1@1")),
+        (format!("STS+{long}'"), format!("{at}; {later}; R01×0@1")),
+        (format!("QTY+220:{long}'"), format!("{at}; {later}; R01×1@1")),
+        (format!("QTY+220:1'DTM+163:{long}'"), format!("{at}; {later}; R01×0@1; R01×1@1")),
+    ] {
+        let text = interchange(&format!("{HEAD}PIA+5+1-1?:1.29.0'{}{lost}{second}", value("220:1")));
+        assert_eq!(tell(&profile(), text.as_bytes()), want, "{:.60}", lost);
+    }
 }
 
 #[test]
@@ -240,6 +277,16 @@ fn register_reads() {
     let told =
         format!("{} {} {} {} {}", read.usage_point, read.register, read.at, read.meter.unwrap(), read.dial);
     assert_eq!(told, "P 1-1:1.8.1 1970-01-01T23:00:00Z 1EMH0001 12345.678000");
+    // What no dial shows, and what is finer than one.
+    for (number, want) in [
+        ("-5", "R13×1@1"),
+        ("-0.001", "R13×1@1"),
+        ("1000000000000", "R14×1@1"),
+        ("1.0000001", "R12×1@1"),
+        ("1:MTQ", "R06×1@1"),
+    ] {
+        check(&interchange(&body.replace("12345.678", number)), want);
+    }
     // An instant is no interval; what a month took is none that is taken.
     check(&interchange(&body.replace("1.8.1", "1.29.0")), "R07×1@1");
     let month = body.replace("DTM+9:19700102:102'", "DTM+163:197002010000:203'DTM+164:197003010000:203'");
@@ -281,6 +328,13 @@ fn withdrawals() {
     let empty = "UNH+1+MSCONS:D:04B:UN:2.2e'BGM+7+d2+1'RFF+ACW:d1'UNT+4+1'";
     let (found, _) = run(&profile(), "x", format!("{UNB}{first}{empty}UNZ+2+x'").as_bytes()).unwrap();
     assert_eq!(found.rejections[0].raw, "withdrawal of message \"d1\" without values");
+    // Alone in its file it is no empty file.
+    let (found, summary) = run(&profile(), "x", format!("{UNB}{empty}UNZ+1+x'").as_bytes()).unwrap();
+    assert_eq!((found.rejections.len(), summary.rejected_count), (1, 0));
+    assert_eq!(found.rejections[0].raw, "withdrawal of message \"d1\" without values");
+    let by_process = empty.replace("d2+1'RFF", "d2+9'RFF+Z13:13006'RFF").replace("UNT+4", "UNT+5");
+    check(&format!("{UNB}{by_process}UNZ+1+x'"), "R03×0@1");
+    check(&format!("{UNB}{}UNZ+1+x'", empty.replace("d2+1", "d2+9")), "refused: file holds no readings");
     let read = message("BGM+7+d2+1'").replace("1.29.0", "1.8.0").replace("0015", "0000");
     check(&format!("{UNB}{read}UNZ+1+x'"), "R03×1@1; R03×0@1");
 }
@@ -296,7 +350,8 @@ fn frames() {
         (sound.replace("UNT+11", "UNT+9"), format!("{ok}; R03×0@1")),
         (sound.replace("UNT+11+1", "UNT+11+2"), format!("{ok}; R03×0@1")),
         (sound.replace("UNZ+1", "UNZ+3"), format!("{ok}; R03×0@1")),
-        (sound.replace("LIN+1'", "L!N+1'"), format!("{ok}; R03×0@1")),
+        // It may have been a LOC: nothing tells whose the value is.
+        (sound.replace("LIN+1'", "L!N+1'"), "R03×0@1; R03×1@1".to_owned()),
         (sound.replace("LIN+1'", &format!("LIN+{}'", "1".repeat(5_000))), format!("{ok}; R01×0@1")),
         (sound.replace("UNZ+1+x'", ""), "refused: line 1: file is cut off: no end segment UNZ".to_owned()),
         (

@@ -37,7 +37,7 @@ fn check(records: &str, want: &str) {
             words.join("; ")
         }
     };
-    assert_eq!(summary, want, "{records}");
+    assert_eq!(summary, want, "{records:.2000}");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn records() {
     check(&format!("{CHANNEL}{}", day("F1")), "0 read, 0 null; R16×48@3");
     check(&format!("{CHANNEL}{}", day("")), "0 read, 0 null; R03×48@3");
     check(&ok, "0 read, 0 null; R03×48@2");
-    check(&format!("{CHANNEL}700,1\n{ok}"), "48 read, 0 null; R03×0@3");
+    check(&format!("{CHANNEL}700,1\n{ok}"), "0 read, 0 null; R03×0@3; R03×48@4");
     check(&format!("{CHANNEL}{}{ok}", ok.replacen(",0.001", "", 1)), "48 read, 0 null; R03×48@3");
     check(&format!("{CHANNEL}{}{ok}", ok.replacen(",0.001", ",1,1,1", 1)), "48 read, 0 null; R03×48@3");
     check(&format!("{CHANNEL}{}", ok.replace("20260301", "20260230")), "0 read, 0 null; R07×48@3");
@@ -100,6 +100,36 @@ fn channels() {
     .unwrap();
     assert_eq!(found.readings[0].register.to_string(), "1-11:4.8.0");
     assert_eq!(found.readings[47].start.to_string(), "2026-03-01T13:30:00Z");
+}
+
+/// A 200 that cannot be read does not leave its days to the meter before.
+#[test]
+fn a_lost_channel_takes_its_days_with_it() {
+    let (ok, varies) = (day("A"), day("V"));
+    let runs = "400,1,40,A,,\n400,41,48,N,,\n";
+    let other = CHANNEL.replace("NMI1", "NMI2");
+    let long = other.replace("N1", &"N".repeat(70_000));
+    for (lost, code) in [
+        (other.replace(",1,", ",\"1,"), "R03"),
+        (other.replace("200,", "2\"00,"), "R03"),
+        (other.replace("200,", "2O0,"), "R03"),
+        (other.replace("200,", "20,"), "R03"),
+        (long, "R01"),
+        (other.replace("NMI2", ""), "R04"),
+    ] {
+        // The next day is the same in both ways of reading; the 400s of a lost day are lost with it.
+        let records = format!("{CHANNEL}{ok}{lost}{ok}{varies}{runs}500,O,S1,20260301,\n{ok}{CHANNEL}{ok}");
+        let want = format!("96 read, 0 null; {code}×0@4; {code}×48@5; {code}×48@6; {code}×48@10");
+        check(&records, &want);
+        let text = format!("100,NEM12,202603020000,A,B\n{records}900\n");
+        let (found, _) = run(&profile(), "x", text.as_bytes()).unwrap();
+        assert!(found.readings.iter().all(|reading| reading.usage_point.as_str() == "NMI1"), "{lost:.80}");
+        ways::check(&profile(), text.as_bytes(), 1 << 16, &lost[..20]);
+    }
+    // What is known to be no 200 leaves the register in force, and a day's own 400s go with it.
+    check(&format!("{CHANNEL}{}{runs}{ok}", varies.replace(",V,", ",\"V,")), "48 read, 0 null; R03×48@3");
+    check(&format!("{CHANNEL}500,\"O,\n{ok}"), "48 read, 0 null; R03×0@3");
+    check(&format!("{CHANNEL}{varies}400,1,40,\"A,\n{ok}"), "48 read, 0 null; R03×0@4; R16×48@3");
 }
 
 /// A file that is refused gives nothing, whatever stands in it.

@@ -72,8 +72,9 @@ pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Re
     let taken_ms = started.elapsed().as_millis();
     tell(&reports, &mut report);
     if let Some(folder) = &ingest.replies {
-        let written = replies::write(folder, &files, &profile, &reports, &intake)?;
-        report.fact("replies", written);
+        let written = replies::write(folder, &files, &profile, &reports, &intake);
+        report.fact("replies", written.count);
+        report.notes.extend(written.notes);
     }
     // A rate is of this machine at this hour: only who watches is told, results stay the same.
     if output.draws_progress() {

@@ -283,6 +283,77 @@ fn each_80020_file_gets_its_reply() {
     }
 }
 
+/// A message of two half-hours of `point`, the values written so.
+fn message(number: u32, point: &str, values: [&str; 2]) -> String {
+    format!(
+        "<message class=\"80020\" version=\"2\" number=\"{number}\"><datetime><day>20260302</day></datetime><area>\n\
+         <measuringpoint code=\"{point}\"><measuringchannel code=\"01\">\
+         <period start=\"0000\" end=\"0030\"><value>{}</value></period>\
+         <period start=\"0030\" end=\"0100\"><value>{}</value></period>\
+         </measuringchannel></measuringpoint></area></message>",
+        values[0], values[1]
+    )
+}
+
+/// A zip of stored members.
+fn zip_of(members: &[(&str, &str)]) -> Vec<u8> {
+    let crc = |bytes: &[u8]| {
+        !bytes.iter().fold(u32::MAX, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
+        })
+    };
+    let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap().to_le_bytes();
+    let (mut files, mut list) = (Vec::new(), Vec::new());
+    for (name, text) in members {
+        let offset = size(&files);
+        let (text, name_size) = (text.as_bytes(), u16::try_from(name.len()).unwrap().to_le_bytes());
+        let sums = [crc(text).to_le_bytes(), size(text), size(text)].concat();
+        // Version 2.0, no flags, stored, 1980-01-01.
+        let head = [20, 0, 0, 0, 0, 0, 0, 0, 33, 0];
+        files.extend([b"PK\x03\x04", &head[..], &sums, &name_size, &[0; 2], name.as_bytes(), text].concat());
+        let tail = [&name_size[..], &[0; 12], &offset, name.as_bytes()].concat();
+        list.extend([b"PK\x01\x02\x14\0", &head[..], &sums, &tail].concat());
+    }
+    let count = u16::try_from(members.len()).unwrap().to_le_bytes();
+    let end = [&[0; 4], &count[..], &count, &size(&list), &size(&files), &[0; 2]].concat();
+    [files, list, b"PK\x05\x06".to_vec(), end].concat()
+}
+
+#[test]
+fn replies_tell_what_became_of_their_own_file_and_stop_nothing() {
+    let place = Place::new();
+    place.expect(0, "tallywatt init --demonstration-keys 7");
+    let ingest = |files: &str| format!("tallywatt ingest {files} --profile 80020 {EKB} --replies replies");
+    let reply = |name: &str| place.text(&format!("replies/reply_{name}.xml"));
+    // Two of one name: the first is sound, the second is not.
+    let (sound, other) = (message(7, "P-1", ["1", "2"]), message(8, "P-2", ["1", "x"]));
+    place.write("mail.zip", zip_of(&[("a/same.xml", &sound), ("b/same.xml", &other)]));
+    let told = place.expect(3, &format!("{} --format json", ingest("mail.zip"))).object();
+    assert_eq!(told["replies"], 2, "{told}");
+    let said = [reply("mail.zip!same"), reply("mail.zip!same-2")];
+    assert!(said[0].contains("status=\"ok\" readings=\"2\" rejected=\"0\""), "{}", said[0]);
+    assert!(said[1].contains("status=\"error\" readings=\"1\" rejected=\"1\""), "{}", said[1]);
+    // What differs from a value of the same issue is not taken, whatever the decoder says.
+    place.write("other.xml", message(7, "P-1", ["1", "3"]));
+    place.expect(3, &ingest("other.xml"));
+    let text = reply("other");
+    assert!(text.contains("status=\"error\" readings=\"1\" rejected=\"1\""), "{text}");
+    // A name of 240 bytes, cut inside a letter of two; and a reply whose place is taken.
+    let long = format!("{}x", "ж".repeat(119));
+    place.write(&format!("{long}.xml"), message(7, "P-3", ["1", "2"]));
+    place.write("taken.xml", message(7, "P-4", ["1", "2"]));
+    place.write("replies/reply_taken.xml/in_the_way", "");
+    let told =
+        place.expect(0, &format!("{} --format json", ingest(&format!("{long}.xml taken.xml")))).object();
+    assert_eq!(told["replies"], 1, "{told}");
+    assert!(told.to_string().contains("no reply to taken.xml"), "{told}");
+    assert!(reply(&"ж".repeat(75)).contains("readings=\"2\""));
+    // Both are sealed.
+    for point in ["P-3", "P-4"] {
+        place.expect(0, &format!("tallywatt readings show {point} 2026-03-02"));
+    }
+}
+
 #[test]
 fn what_was_offered_is_the_sum_of_what_became_of_it() {
     let place = tiny();

@@ -16,6 +16,8 @@ use crate::xml::{Ahead, Elements, refused};
 const RESOURCE_COUNT_MAX: u64 = 1 << 20;
 /// The most links of an entry.
 const LINK_COUNT_MAX: u64 = 256;
+/// The longest link that is followed, in bytes.
+pub(super) const LINK_SIZE_MAX: usize = 2 << 10;
 
 /// What an open element is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +71,8 @@ pub(super) struct Feed {
     pub(super) meter_readings: Vec<MeterReading>,
     pub(super) reading_types: Vec<ReadingType>,
     pub(super) blocks: Vec<IntervalBlock>,
+    /// Lines and sizes in bytes of links that are too long to be followed.
+    pub(super) long_links: Vec<(u64, usize)>,
     /// Of the feed itself.
     pub(super) issued: Option<Issued>,
     pub(super) counts: FeedCounts,
@@ -109,6 +113,7 @@ impl Feed {
             meter_readings: Vec::new(),
             reading_types: Vec::new(),
             blocks: Vec::new(),
+            long_links: Vec::new(),
             issued: None,
             counts: FeedCounts::default(),
             open: Vec::new(),
@@ -211,11 +216,16 @@ impl Feed {
         Ok(())
     }
 
-    /// Keeps the link whose attributes were read.
-    fn link(&mut self, attributes: LinkAttributes) -> Result<(), FileRefusal> {
+    /// Keeps the link whose attributes were read; of one that is too long, that it was there.
+    fn link(&mut self, attributes: LinkAttributes, line: u64) -> Result<(), FileRefusal> {
         self.link_count += 1;
         if self.link_count > LINK_COUNT_MAX {
             return Err(FileRefusal::TooLarge { what: "links of an entry", limit: LINK_COUNT_MAX });
+        }
+        if attributes.href.len() > LINK_SIZE_MAX {
+            self.links.is_cut = true;
+            self.long_links.push((line, attributes.href.len()));
+            return Ok(());
         }
         let href = Some(attributes.href).filter(|href| !href.is_empty());
         match attributes.rel.as_str() {
@@ -336,7 +346,7 @@ impl Elements for Feed {
         let element = self.element(name, line)?;
         self.begin(element, line)?;
         match (self.open.last(), name) {
-            (Some(Element::Entry), "link") => self.link(attributes)?,
+            (Some(Element::Entry), "link") => self.link(attributes, line)?,
             (Some(Element::Reading), "cost") => self.counts.cost_count += 1,
             (Some(Element::Content), "ElectricPowerQualitySummary") => {
                 self.counts.power_quality_summary_count += 1;

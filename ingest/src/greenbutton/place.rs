@@ -2,16 +2,19 @@
 
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::label::UsagePointId;
-use tallywatt_core::meter::{DialReading, RegisterRead};
+use tallywatt_core::meter::RegisterRead;
 use tallywatt_core::reading::{INTERVAL_MINUTES, Issued};
 use tallywatt_core::rejection::RejectionCode;
 
-use super::feed::Feed;
+use super::feed::{Feed, LINK_SIZE_MAX};
 use super::meaning::{Meaning, Refused};
 use super::resource::{IntervalBlock, IntervalReading, Written};
 use super::ties::{Tied, Ties};
 use super::{GreenButton, PointFrom};
+use crate::dial;
 use crate::refusal::FileRefusal;
+use crate::scale::Scale;
+use crate::stamp::CALENDAR_END_S;
 use crate::tally::{self, Interval, Tally};
 
 /// Hands a whole feed over, block by block.
@@ -25,24 +28,35 @@ pub(super) fn hand_over(
         let what = format!("the feed has {} usage points, the profile names one", feed.usage_points.len());
         return Err(FileRefusal::Header { line: 1, what });
     }
+    for (line, size) in &feed.long_links {
+        let what = format!("a link of {size} bytes, at most {LINK_SIZE_MAX}: it ties its entry to nothing");
+        tally.reject(RejectionCode::Structure, *line, 0, what.as_bytes());
+    }
     let ties = Ties::of(feed);
-    for (at, block) in feed.blocks.iter().enumerate() {
-        let tied = ties.tied(block);
-        tally.issued(tied.block.issued.or(feed.issued).unwrap_or(Issued::UNSAID));
+    let mut blocks = feed.blocks.iter().peekable();
+    for of_entry in feed.blocks.chunk_by(|left, right| left.entry == right.entry) {
+        // The blocks of an entry have its links in common: to follow them for each would let a short file take long.
+        let tied = ties.tied(of_entry[0].entry);
+        let issued = tied.block.issued.or(feed.issued).unwrap_or(Issued::UNSAID);
         let known = name(profile.point, &tied, file_name)
             .and_then(|usage_point| Ok((usage_point, Meaning::of(profile, &tied)?)));
-        match known {
-            Ok((usage_point, meaning)) => place(block, usage_point, &meaning, tally),
-            Err((code, what)) => {
-                let raw = format!("{what}, block {}", tied.block.own.as_deref().unwrap_or_default());
-                tally.reject(code, block.line, tally::count(block.readings.len()), raw.as_bytes());
+        let refused = |what: &str| format!("{what}, block {}", tied.block.own.as_deref().unwrap_or_default());
+        let known = known.map_err(|(code, what)| (code, refused(&what)));
+        for block in of_entry {
+            blocks.next();
+            tally.issued(issued);
+            match &known {
+                Ok((usage_point, meaning)) => place(block, *usage_point, meaning, tally),
+                Err((code, raw)) => {
+                    tally.reject(*code, block.line, tally::count(block.readings.len()), raw.as_bytes());
+                }
             }
-        }
-        let last_line = block.readings.last().map_or(block.line, |reading| reading.line);
-        // A line is done with its last block: some feeds are one long line.
-        let is_line_done = feed.blocks.get(at + 1).is_none_or(|next| next.line > last_line);
-        if is_line_done && tally.line_done(last_line).is_break() {
-            return Ok(());
+            let last_line = block.readings.last().map_or(block.line, |reading| reading.line);
+            // A line is done with its last block: some feeds are one long line.
+            let is_line_done = blocks.peek().is_none_or(|next| next.line > last_line);
+            if is_line_done && tally.line_done(last_line).is_break() {
+                return Ok(());
+            }
         }
     }
     Ok(())
@@ -78,7 +92,7 @@ fn place(block: &IntervalBlock, usage_point: UsagePointId, meaning: &Meaning, ta
         let duration_s = reading.duration_s().or(meaning.interval_length_s);
         next_start = start.zip(duration_s).map(|(start, seconds)| start.saturating_add(i64::from(seconds)));
         let placed = start
-            .filter(|&start| start >= 0)
+            .filter(|start| (0..CALENDAR_END_S).contains(start))
             .ok_or_else(|| (RejectionCode::Stamp, "no start".to_owned()))
             .and_then(|start| {
                 let missing = || (RejectionCode::IntervalSize, "no duration".to_owned());
@@ -118,7 +132,7 @@ impl Placed<'_> {
             }
             return Err(self.refused(RejectionCode::IntervalSize));
         };
-        let (energy_wh, rounded) = self.watt_hours()?;
+        let (energy_wh, rounded) = self.scaled(&self.meaning.scale)?;
         tally.summary.rounded_count += u64::from(rounded);
         tally.gather(Interval {
             start: UtcSeconds(self.start),
@@ -131,30 +145,27 @@ impl Placed<'_> {
     }
 
     fn register_read(&self, usage_point: UsagePointId, tally: &mut Tally<'_>) -> Result<(), Refused> {
-        let scaled = match &self.reading.value() {
-            Written::Whole(value) => self.meaning.scale.finer(3).and_then(|scale| scale.whole(*value).ok()),
-            other => self
-                .meaning
-                .scale
-                .finer(3)
-                .and_then(|scale| scale.watt_hours(other.told().as_bytes(), b'.').ok()),
-        };
-        let (dial, rounded) = scaled.ok_or_else(|| self.refused(RejectionCode::NotANumber))?;
+        let at = self.start + i64::from(self.duration_s);
+        if at >= CALENDAR_END_S {
+            return Err(self.refused(RejectionCode::Stamp));
+        }
+        let scale = self.meaning.scale.finer(3).ok_or_else(|| self.refused(RejectionCode::NotANumber))?;
+        let (milliwatt_hours, rounded) = self.scaled(&scale)?;
+        let dial = dial::shown(i128::from(milliwatt_hours)).map_err(|code| self.refused(code))?;
         tally.summary.rounded_count += u64::from(rounded);
         let read = RegisterRead {
             usage_point,
             register: self.meaning.register,
-            at: UtcSeconds(self.start + i64::from(self.duration_s)),
+            at: UtcSeconds(at),
             meter: None,
-            dial: DialReading::from_milliwatt_hours(dial),
+            dial,
             quality: self.reading.quality().unwrap_or(self.meaning.quality),
         };
         tally.register_read(&read, self.reading.line);
         Ok(())
     }
 
-    fn watt_hours(&self) -> Result<(i64, bool), Refused> {
-        let scale = &self.meaning.scale;
+    fn scaled(&self, scale: &Scale) -> Result<(i64, bool), Refused> {
         let scaled = match &self.reading.value() {
             Written::Whole(value) => scale.whole(*value),
             other => scale.watt_hours(other.told().as_bytes(), b'.'),

@@ -5,6 +5,7 @@ use tallywatt_core::reading::Issued;
 use tallywatt_core::rejection::RejectionCode;
 
 use crate::refusal::shown;
+use crate::stamp::CALENDAR_END_S;
 
 /// What an entry says of itself beside its content.
 #[derive(Debug, Default)]
@@ -16,12 +17,14 @@ pub(super) struct Links {
     /// The list it is in.
     pub(super) up: Option<String>,
     pub(super) related: Vec<String>,
+    /// A link is not kept, because it is too long: then none of those that are leads anywhere.
+    pub(super) is_cut: bool,
     pub(super) issued: Option<Issued>,
 }
 
 impl Links {
     pub(super) fn is_empty(&self) -> bool {
-        self.own.is_none() && self.up.is_none() && self.related.is_empty()
+        self.own.is_none() && self.up.is_none() && self.related.is_empty() && !self.is_cut
     }
 }
 
@@ -153,9 +156,6 @@ impl IntervalReading {
     }
 }
 
-/// The last second of the years that stamps are taken of, in seconds since 1970.
-const START_MAX: i64 = 7_258_118_400;
-
 impl IntervalReading {
     /// The regular case: every number is whole and plausible; `None` if one is not.
     pub(super) fn regular(
@@ -170,7 +170,14 @@ impl IntervalReading {
             Some(code) => Some(quality_of(code)?),
         };
         let duration_s = u32::try_from(duration_s).ok()?;
-        (0..START_MAX).contains(&start).then_some(Self { line, start, duration_s, quality, value, odd: None })
+        (0..CALENDAR_END_S).contains(&start).then_some(Self {
+            line,
+            start,
+            duration_s,
+            quality,
+            value,
+            odd: None,
+        })
     }
 }
 
@@ -209,7 +216,7 @@ impl OpenReading {
     pub(super) fn closed(self) -> IntervalReading {
         let start = match self.start {
             Written::Absent => Ok(None),
-            Written::Whole(start) if (0..START_MAX).contains(&start) => Ok(Some(start)),
+            Written::Whole(start) if (0..CALENDAR_END_S).contains(&start) => Ok(Some(start)),
             _ => Err((RejectionCode::Stamp, format!("start {}", self.start.told()))),
         };
         let duration = match self.duration {

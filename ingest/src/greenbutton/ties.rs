@@ -11,7 +11,10 @@ use std::collections::HashMap;
 use tallywatt_core::label::UsagePointId;
 
 use super::feed::Feed;
-use super::resource::{IntervalBlock, Links, ReadingType, UsagePoint};
+use super::resource::{Links, ReadingType, UsagePoint};
+
+/// The most lists that one link is taken to lead through, from its end: no sender nests its own lists.
+const LIST_COUNT_MAX: usize = 4;
 
 /// Links of a feed, by what they say. Asked, never gone through.
 #[derive(Debug)]
@@ -56,12 +59,13 @@ impl<'a> Ties<'a> {
         ties
     }
 
-    pub(super) fn tied(&self, block: &'a IntervalBlock) -> Tied<'a> {
-        let (feed, links) = (self.feed, &self.feed.entries[block.entry]);
-        let series = self.series_of(block.entry, links);
+    /// What the blocks of an entry belong to.
+    pub(super) fn tied(&self, entry: usize) -> Tied<'a> {
+        let (feed, links) = (self.feed, &self.feed.entries[entry]);
+        let series = self.series_of(entry, links);
         let series_links = series.map(|index| &feed.entries[feed.meter_readings[index].entry]);
-        let reading_type = self.type_of(block.entry, links, series_links);
-        let point = self.point_of(block.entry, links, series, series_links);
+        let reading_type = self.type_of(entry, links, series_links);
+        let point = self.point_of(entry, links, series, series_links);
         Tied {
             reading_type: reading_type.map(|index| &feed.reading_types[index]),
             point: point.map(|index| {
@@ -87,8 +91,8 @@ impl<'a> Ties<'a> {
         let links = series.unwrap_or(block);
         let by_link = links.related.iter().find_map(|href| self.types.get(plain(href)).copied());
         let is_told = links.related.iter().any(|href| href.contains("ReadingType"));
-        let is_elsewhere = series.is_none() && !block.is_empty();
-        match by_link {
+        let is_elsewhere = series.is_none() && !block.is_empty() || links.is_cut;
+        match by_link.filter(|_| !links.is_cut) {
             Some(index) => Some(index),
             None if is_told || is_elsewhere => None,
             None => last_before(&self.feed.reading_types, |of_type| of_type.entry, entry),
@@ -124,6 +128,9 @@ fn insert<'a>(by_link: &mut HashMap<&'a str, usize>, links: &'a Links, index: us
 
 /// By a list that the owner names, or by the owner's own link, which that of a part continues.
 fn find(by_link: &HashMap<&str, usize>, links: &Links, list: &str) -> Option<usize> {
+    if links.is_cut {
+        return None;
+    }
     let own = links.own.as_deref().map(plain);
     for href in links
         .up
@@ -136,12 +143,13 @@ fn find(by_link: &HashMap<&str, usize>, links: &Links, list: &str) -> Option<usi
         if let Some(&index) = by_link.get(href) {
             return Some(index);
         }
-        let mut rest = href;
-        while let Some((owner, last)) = rest.rsplit_once('/') {
-            if last == list
-                && let Some(&index) = by_link.get(rest).or_else(|| by_link.get(plain(owner)))
-            {
-                return Some(index);
+        let (mut rest, mut list_count) = (href, 0);
+        while let Some((owner, last)) = rest.rsplit_once('/').filter(|_| list_count < LIST_COUNT_MAX) {
+            if last == list {
+                list_count += 1;
+                if let Some(&index) = by_link.get(rest).or_else(|| by_link.get(plain(owner))) {
+                    return Some(index);
+                }
             }
             rest = owner;
         }

@@ -7,14 +7,12 @@ use tallywatt_core::rejection::RejectionCode;
 use super::file_name::FileName;
 use super::message::Element;
 use crate::refusal::{FileRefusal, shown};
-use crate::stamp::{Stamp, StampPattern, number, read_compact_day};
+use crate::stamp::{Stamp, StampPattern, read_compact_day};
 
 /// The most tax numbers of areas that are kept.
 const AREA_INN_COUNT_MAX: usize = 64;
-/// Bits of an issue that tell messages of one second apart by their numbers.
-const NUMBER_BITS: u32 = 24;
-/// The last message number that fits them; later ones tie.
-const NUMBER_MAX: u64 = (1 << NUMBER_BITS) - 1;
+/// The most digits of a message number, leading zeros not counted.
+const NUMBER_DIGIT_COUNT_MAX: usize = 18;
 
 /// As written, without white space around; empty where nothing is said.
 #[derive(Debug, Clone, Default)]
@@ -53,21 +51,15 @@ impl Header {
         Ok(())
     }
 
-    /// Which delivery of its sender the message is: its timestamp, and among those of one second its number.
-    ///
-    /// A number starts again each year, and with each new system of the sender; a timestamp does not, so it decides where
-    /// it is there. It is the sender's wall clock, taken as it stands: only the order counts. Without it the number
-    /// stands alone, below any timestamp but those of the first minute of 1970. The same message again is the same delivery.
+    /// Which delivery of its sender the message is: by its number, and among those of one number by its timestamp, which is
+    /// the sender's wall clock as it stands. The same message again is the same delivery; one that says neither says nothing.
     pub(super) fn issued(&self) -> Issued {
-        let number = self.number().unwrap_or(0);
-        match self.timestamp_s() {
-            Some(seconds) => Issued(seconds << NUMBER_BITS | number.min(NUMBER_MAX)),
-            None => Issued(number),
-        }
+        issue_of(self.number().unwrap_or(0), self.timestamp_s().unwrap_or(0))
     }
 
+    /// `None` for what is no number of at most [`NUMBER_DIGIT_COUNT_MAX`] digits.
     fn number(&self) -> Option<u64> {
-        number(self.number.as_bytes()).map(u64::from)
+        long_number(&self.number)
     }
 
     /// Seconds since 1970 on the sender's wall clock.
@@ -114,7 +106,7 @@ impl Header {
                 let told = self.day.map(|day| day.to_string().replace('-', "")).unwrap_or_default();
                 compare("day", name.day, &told);
             }
-            if self.number().is_some() && number(name.number.as_bytes()).map(u64::from) != self.number() {
+            if self.number().is_some() && long_number(name.number) != self.number() {
                 compare("number", name.number, &self.number);
             }
         }
@@ -136,4 +128,31 @@ impl Header {
             other => Some(format!("daylightsavingtime {other:?}, not 0, 1 or 2")),
         }
     }
+}
+
+/// A number and what of a time fits beside it, in one that is ordered as they are: the form is told by the first bits, and
+/// a later form holds greater numbers.
+///
+/// ```text
+///   0  number 29 bits  seconds 34 bits      numbers below 536,870,912; seconds to the year 2514
+///   10 number 46 bits  days 16 bits         below 70,368,744,177,664; days to the year 2149
+///   11 number 62 bits                       up to 18 digits; messages of one number tie
+/// ```
+fn issue_of(number: u64, seconds: u64) -> Issued {
+    let with = |time: u64, bits: u32| number << bits | time.min((1 << bits) - 1);
+    Issued(match number {
+        ..0x2000_0000 => with(seconds, 34),
+        ..0x4000_0000_0000 => 0b10 << 62 | with(seconds / 86_400, 16),
+        _ => 0b11 << 62 | number,
+    })
+}
+
+/// A number of at most [`NUMBER_DIGIT_COUNT_MAX`] ASCII digits behind its leading zeros.
+fn long_number(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = text.trim_start_matches('0');
+    if !is_number || digits.len() > NUMBER_DIGIT_COUNT_MAX {
+        return None;
+    }
+    Some(digits.bytes().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }

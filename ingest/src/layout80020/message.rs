@@ -1,5 +1,9 @@
 //! A message as its elements open and close.
 
+use tallywatt_core::label::UsagePointId;
+use tallywatt_core::register::{Flow, Register};
+use tallywatt_core::rejection::RejectionCode;
+
 use super::attributes::Attributes;
 use super::header::Header;
 use super::lane::Stretch;
@@ -9,6 +13,10 @@ use crate::refusal::{FileRefusal, shown};
 
 /// The channel that a group's and a flow's own periods are read as: energy taken.
 const IMPORT_CODE: &str = "01";
+/// The most channels of a message: more than a file of the largest size has with a day in each.
+const CHANNEL_COUNT_MAX: usize = 1 << 16;
+/// The most periods of a message, all channels together.
+const PERIOD_COUNT_MAX: usize = 1 << 20;
 
 /// What an open element is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +65,11 @@ pub(super) struct Message {
     /// Text of the innermost element, if it is read.
     text: String,
     closed: bool,
-    point: String,
+    point: Code<UsagePointId>,
     pub(super) header: Header,
     pub(super) channels: Vec<Channel>,
+    /// Periods that the reader read; the others stand in stretches.
+    read_period_count: usize,
     /// Values of all stretches, each of which names its own.
     pub(super) values_wh: Vec<i64>,
     pub(super) ignored: Ignored,
@@ -74,11 +84,14 @@ pub(super) struct Ignored {
     pub(super) flow_count: u64,
 }
 
+/// What a code names, or its text as it is shown: codes may be long, and there are many channels.
+type Code<T> = Result<T, Box<str>>;
+
 /// A channel of a measuring point.
 #[derive(Debug)]
 pub(super) struct Channel {
-    pub(super) point: String,
-    pub(super) code: String,
+    /// Whose it is and what it measures, or why it cannot be told and the text.
+    pub(super) register: Result<(UsagePointId, Register), Box<(RejectionCode, String)>>,
     pub(super) line: u64,
     pub(super) parts: Vec<Part>,
 }
@@ -92,6 +105,16 @@ pub(super) enum Part {
 }
 
 impl Channel {
+    fn new(point: &Code<UsagePointId>, code: &str, line: u64) -> Self {
+        let register = match (point, register_of(code)) {
+            (Ok(point), Some(register)) => Ok((*point, register)),
+            (Ok(point), None) => Err((RejectionCode::Register, point.as_str())),
+            (Err(point), _) => Err((RejectionCode::UsagePoint, &**point)),
+        };
+        let told = |(reason, point)| Box::new((reason, format!("point {point} channel {}", shown(code))));
+        Self { register: register.map_err(told), line, parts: Vec::new() }
+    }
+
     pub(super) fn period_count(&self) -> usize {
         self.parts.iter().map(Part::period_count).sum()
     }
@@ -121,9 +144,10 @@ impl Message {
             open: Vec::new(),
             text: String::new(),
             closed: false,
-            point: String::new(),
+            point: point_of(""),
             header: Header::default(),
             channels: Vec::new(),
+            read_period_count: 0,
             values_wh: Vec::new(),
             ignored: Ignored::default(),
         }
@@ -138,22 +162,26 @@ impl Message {
     }
 
     pub(super) fn open(&mut self, name: &str, attributes: Attributes, line: u64) -> Result<(), FileRefusal> {
+        self.check_period_count()?;
         let element = self.element(name, line)?;
         if element.has_text() {
             self.text.clear();
         }
         match element {
             Element::Message => self.open_message(attributes, line)?,
-            Element::Point => self.point = attributes.code.unwrap_or_default(),
+            Element::Point => self.point = point_of(&attributes.code.unwrap_or_default()),
             Element::Group => {
                 self.point = match (attributes.code, attributes.code_from, attributes.code_to) {
-                    (Some(code), ..) => code,
-                    (None, from, to) => format!("{}>{}", from.unwrap_or_default(), to.unwrap_or_default()),
+                    (Some(code), ..) => point_of(&code),
+                    (None, from, to) => {
+                        point_of(&format!("{}>{}", from.unwrap_or_default(), to.unwrap_or_default()))
+                    }
                 };
-                self.open_channel(IMPORT_CODE.to_owned(), line);
+                self.open_channel(IMPORT_CODE, line)?;
             }
-            Element::Channel => self.open_channel(attributes.code.unwrap_or_default(), line),
+            Element::Channel => self.open_channel(&attributes.code.unwrap_or_default(), line)?,
             Element::Period => {
+                self.read_period_count += 1;
                 if let Some(channel) = self.channels.last_mut() {
                     channel.parts.push(Part::One(Period::open(&attributes, line)));
                 }
@@ -179,8 +207,20 @@ impl Message {
         self.profile.class.check(&self.header.class, line)
     }
 
-    fn open_channel(&mut self, code: String, line: u64) {
-        self.channels.push(Channel { point: self.point.clone(), code, line, parts: Vec::new() });
+    fn open_channel(&mut self, code: &str, line: u64) -> Result<(), FileRefusal> {
+        if self.channels.len() == CHANNEL_COUNT_MAX {
+            return Err(too_many("channels of a message", CHANNEL_COUNT_MAX));
+        }
+        self.channels.push(Channel::new(&self.point, code, line));
+        Ok(())
+    }
+
+    /// Asked before each element and at its end, so that periods that were taken ahead of the reader count too.
+    fn check_period_count(&self) -> Result<(), FileRefusal> {
+        if self.read_period_count + self.values_wh.len() > PERIOD_COUNT_MAX {
+            return Err(too_many("periods of a message", PERIOD_COUNT_MAX));
+        }
+        Ok(())
     }
 
     /// What `name` is inside the innermost element.
@@ -218,6 +258,7 @@ impl Message {
     }
 
     pub(super) fn close(&mut self, line: u64) -> Result<(), FileRefusal> {
+        self.check_period_count()?;
         let Some(element) = self.open.pop() else {
             return Err(FileRefusal::Xml { line, what: "an element ends that did not begin".to_owned() });
         };
@@ -268,6 +309,25 @@ impl Message {
         }
         Ok(self)
     }
+}
+
+fn point_of(code: &str) -> Code<UsagePointId> {
+    UsagePointId::new(code.as_bytes()).map_err(|_| shown(code).into())
+}
+
+fn register_of(code: &str) -> Option<Register> {
+    let flow = match code {
+        "01" | "1" => Flow::Import,
+        "02" | "2" => Flow::Export,
+        "03" | "3" => Flow::ReactiveImport,
+        "04" | "4" => Flow::ReactiveExport,
+        _ => return None,
+    };
+    Some(Register::total(flow, 0))
+}
+
+fn too_many(what: &'static str, limit: usize) -> FileRefusal {
+    FileRefusal::TooLarge { what, limit: u64::try_from(limit).unwrap_or(u64::MAX) }
 }
 
 impl Ignored {

@@ -1,5 +1,7 @@
 //! A period of a channel, and what its attributes and value say.
 
+use std::borrow::Cow;
+
 use tallywatt_core::quality::Quality;
 use tallywatt_core::rejection::RejectionCode;
 
@@ -18,13 +20,16 @@ const MEASURED_ELSEWHERE: &str = "1114";
 pub(super) struct Period {
     pub(super) line: u64,
     /// First minute of the day and length in minutes, by the wall clock; the attributes' text if they cannot be read.
-    pub(super) span: Result<(u32, u32), String>,
+    pub(super) span: Result<(u32, u32), Box<str>>,
     pub(super) summer: bool,
-    pub(super) quality: Result<Quality, String>,
+    pub(super) quality: Result<Quality, Box<str>>,
     /// Watt-hours and whether they were rounded, or why not and the text.
-    pub(super) energy: Result<(i64, bool), (RejectionCode, String)>,
+    pub(super) energy: Result<(i64, bool), (RejectionCode, Box<str>)>,
     value_count: u32,
 }
+
+// As many are held at once as a message may have.
+const _: () = assert!(size_of::<Period>() <= 96);
 
 impl Period {
     pub(super) fn open(attributes: &Attributes, line: u64) -> Self {
@@ -34,9 +39,11 @@ impl Period {
         let (span, summer) = match (first, minute_of(&end), attributes.summer.as_deref()) {
             (Some(first), Some(end), None | Some("" | "0")) => (Ok((first, length(first, end))), false),
             (Some(first), Some(end), Some("1")) => (Ok((first, length(first, end))), true),
-            (_, _, summer) => (Err(shown(&format!("{start}-{end} {}", summer.unwrap_or_default()))), false),
+            (_, _, summer) => {
+                (Err(shown(&format!("{start}-{end} {}", summer.unwrap_or_default())).into()), false)
+            }
         };
-        let energy = Err((RejectionCode::NoValue, String::new()));
+        let energy = Err((RejectionCode::NoValue, "".into()));
         Self { line, span, summer, quality: Ok(Quality::Valid), energy, value_count: 0 }
     }
 
@@ -85,7 +92,7 @@ fn length(first: u32, end: u32) -> u32 {
 }
 
 /// The table in the documentation of this format.
-fn quality_of(attributes: &Attributes) -> Result<Quality, String> {
+fn quality_of(attributes: &Attributes) -> Result<Quality, Box<str>> {
     let said = |status: &Option<String>| {
         let text = status.as_deref().unwrap_or_default();
         (!text.bytes().all(|byte| byte == b'0')).then(|| text.to_owned())
@@ -98,19 +105,41 @@ fn quality_of(attributes: &Attributes) -> Result<Quality, String> {
         (None | Some("" | "0"), None) => Ok(Quality::Valid),
         (None | Some("" | "0"), Some(MEASURED_ELSEWHERE)) => Ok(Quality::Derived),
         (None | Some("" | "0" | "1"), _) => Ok(Quality::Raw),
-        (Some(other), _) => Err(shown(other)),
+        (Some(other), _) => Err(shown(other).into()),
     }
 }
 
-/// A number with a point or a comma, padded with whatever white space.
-fn energy_of(text: &str, scale: Scale, value_count: u32) -> Result<(i64, bool), (RejectionCode, String)> {
+/// A number with a point or a comma, padded with whatever white space; as senders write it, with a sign, without the zero
+/// before the point, and with blanks between its thousands.
+fn energy_of(text: &str, scale: Scale, value_count: u32) -> Result<(i64, bool), (RejectionCode, Box<str>)> {
     let number = text.trim();
     let scaled = match number {
         _ if value_count > 1 => Err(RejectionCode::Structure),
         "" => Err(RejectionCode::NoValue),
-        _ => scale.watt_hours(number.as_bytes(), separator_of(number.as_bytes())),
+        _ => {
+            let plain = plain(number);
+            scale.watt_hours(plain.as_bytes(), separator_of(plain.as_bytes()))
+        }
     };
-    scaled.map_err(|code| (code, shown(number)))
+    scaled.map_err(|code| (code, shown(number).into()))
+}
+
+/// `number` with a zero before a leading point, and without blanks between thousands; left alone where its blanks stand
+/// elsewhere, for then they are no grouping and its digits may not be run together.
+fn plain(number: &str) -> Cow<'_, str> {
+    let (sign, digits) = number.split_at(usize::from(number.starts_with(['+', '-'])));
+    let (whole, decimals) = digits.split_at(digits.find(['.', ',']).unwrap_or(digits.len()));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() && decimals.len() > 1 {
+        return Cow::Owned(format!("{sign}0{decimals}"));
+    }
+    let mut groups = whole.split(char::is_whitespace);
+    let starts_well = groups.next().is_some_and(|group| is_number(group) && group.len() <= 3);
+    if starts_well && whole.len() > 3 && groups.all(|group| is_number(group) && group.len() == 3) {
+        let whole: String = whole.split(char::is_whitespace).collect();
+        return Cow::Owned(format!("{sign}{whole}{decimals}"));
+    }
+    Cow::Borrowed(number)
 }
 
 /// What stands before the decimals of a number.

@@ -3,14 +3,13 @@
 use tallywatt_core::calendar::{Day, UtcSeconds, WallTime, Zone};
 use tallywatt_core::label::UsagePointId;
 use tallywatt_core::reading::INTERVAL_MINUTES;
-use tallywatt_core::register::{Flow, Register};
+use tallywatt_core::register::Register;
 use tallywatt_core::rejection::RejectionCode;
 
 use super::message::{Channel, Message, Part};
 use super::period::{DAY_MINUTES, Period};
 use crate::refusal::FileRefusal;
 use crate::sink::{RUN_VALUE_COUNT_MAX, ReadingRun};
-use crate::stamp::in_order;
 use crate::tally::{self, Interval, Tally};
 
 /// The finest grid of periods, in seconds.
@@ -35,13 +34,13 @@ pub(super) fn hand_over(
     tally.issued(header.issued());
     let clock = Clock::new(day, zone);
     for (at, channel) in message.channels.iter().enumerate() {
-        match register_of(channel) {
+        match &channel.register {
             Ok((usage_point, register)) => {
-                place(channel, &message.values_wh, usage_point, register, &clock, tally);
+                place(channel, &message.values_wh, *usage_point, *register, &clock, tally);
             }
-            Err(code) => {
-                let raw = format!("point {} channel {}", channel.point, channel.code);
-                tally.reject(code, channel.line, tally::count(channel.period_count()), raw.as_bytes());
+            Err(refused) => {
+                let (code, raw) = &**refused;
+                tally.reject(*code, channel.line, tally::count(channel.period_count()), raw.as_bytes());
             }
         }
         let last_line = channel.last_line();
@@ -54,18 +53,6 @@ pub(super) fn hand_over(
     Ok(())
 }
 
-fn register_of(channel: &Channel) -> Result<(UsagePointId, Register), RejectionCode> {
-    let point = UsagePointId::new(channel.point.as_bytes()).map_err(|_| RejectionCode::UsagePoint)?;
-    let flow = match channel.code.as_str() {
-        "01" | "1" => Flow::Import,
-        "02" | "2" => Flow::Export,
-        "03" | "3" => Flow::ReactiveImport,
-        "04" | "4" => Flow::ReactiveExport,
-        _ => return Err(RejectionCode::Register),
-    };
-    Ok((point, Register::total(flow, 0)))
-}
-
 fn place(
     channel: &Channel,
     values_wh: &[i64],
@@ -75,7 +62,7 @@ fn place(
     tally: &mut Tally<'_>,
 ) {
     tally.gather_for(usage_point, register);
-    let mut placing = Placing { clock, flagged: clock.is_flagged(channel, values_wh), previous: None };
+    let mut placing = Placing { clock, flagged: clock.is_flagged(channel, values_wh), doubled: Vec::new() };
     for part in &channel.parts {
         match (part, clock.midnight) {
             (Part::One(period), _) => placing.one(period, tally),
@@ -139,7 +126,8 @@ impl<'a> Clock<'a> {
 struct Placing<'a> {
     clock: &'a Clock<'a>,
     flagged: bool,
-    previous: Option<UtcSeconds>,
+    /// First minutes in the doubled hour so far, each once, the last one last.
+    doubled: Vec<u32>,
 }
 
 impl Placing<'_> {
@@ -169,30 +157,44 @@ impl Placing<'_> {
 
     /// The first instant and the length of a period.
     ///
-    /// In a doubled hour, a message that marks its summer periods says which pass each belongs to; one that
-    /// marks none gives them in order.
-    fn start_of(&mut self, period: &Period) -> Result<(UtcSeconds, u8), (RejectionCode, String)> {
+    /// In a doubled hour, a channel that marks its summer periods says which pass each belongs to; in one that marks none
+    /// a clock that comes again is of the second pass, whether its periods are in the order of time or of the clock.
+    fn start_of(&mut self, period: &Period) -> Result<(UtcSeconds, u8), (RejectionCode, Box<str>)> {
         let (first, minutes) = match &period.span {
             Ok(span) => *span,
             Err(raw) => return Err((RejectionCode::Stamp, raw.clone())),
         };
-        let raw = || format!("{:02}{:02}, {minutes} minutes", first / 60, first % 60);
+        let raw = || format!("{:02}{:02}, {minutes} minutes", first / 60, first % 60).into();
         let wall = self.clock.zone.resolve(self.clock.day, first * 60);
         let instant = match wall {
-            WallTime::Twice(summer, _) if self.flagged && period.summer => Ok(summer),
-            WallTime::Twice(_, winter) if self.flagged => Ok(winter),
-            _ => in_order(wall, self.previous),
+            WallTime::Once(instant) => instant,
+            WallTime::Twice(_, winter) if self.is_second(period, first) => winter,
+            WallTime::Twice(summer, _) => summer,
+            WallTime::Never => return Err((RejectionCode::NoSuchLocalTime, raw())),
         };
-        let instant = instant.map_err(|code| (code, raw()))?;
         if instant.0 < 0 {
             return Err((RejectionCode::Stamp, raw()));
         }
-        self.previous = Some(instant);
         let taken = |wanted: i64| INTERVAL_MINUTES.into_iter().find(|&taken| i64::from(taken) == wanted);
         taken(i64::from(minutes))
             .or_else(|| self.elapsed_s(instant, first + minutes).find_map(|elapsed| taken(elapsed / 60)))
             .map(|minutes| (instant, minutes))
             .ok_or_else(|| (RejectionCode::IntervalSize, raw()))
+    }
+
+    /// Whether a period of the doubled hour is of its second pass.
+    fn is_second(&mut self, period: &Period, first: u32) -> bool {
+        if self.flagged {
+            return !period.summer;
+        }
+        // A clock that has gone back within the hour shows a second pass of which the first may be missing.
+        let has_gone_back = self.doubled.last().is_some_and(|&previous| previous > first);
+        let known = self.doubled.iter().position(|&minute| minute == first);
+        if let Some(at) = known {
+            self.doubled.remove(at);
+        }
+        self.doubled.push(first);
+        known.is_some() || has_gone_back
     }
 
     /// How long it may be from `instant` to the clock's `end` on the same day: where the clock is changed between them,

@@ -18,9 +18,12 @@
 //! let file = b"<message class=\"80020\" number=\"7\"><datetime><day>20260301</day></datetime></message>";
 //! let mut found = Collected::default();
 //! let decoded = decode(&Profile::builtin("80020")?, "7.xml", &mut &file[..], &mut found);
+//! let problem = decoded.as_ref().err().map(ToString::to_string).unwrap_or_default();
 //! let outcome = match &decoded {
 //!     Ok(summary) => Outcome::Taken { summary, rejections: &found.rejections },
-//!     Err(refusal) => Outcome::Refused(refusal),
+//!     Err(refusal) => {
+//!         Outcome::Refused { problem: &problem, next_step: refusal.next_step(), line: refusal.line() }
+//!     }
 //! };
 //! let zone = Zone::parse("Europe/Moscow")?;
 //! let reply = Reply { id: 1, at: zone.local_day("2026-03-02".parse()?).start, zone: &zone };
@@ -74,13 +77,20 @@ pub struct MessageFacts {
 pub enum Outcome<'a> {
     /// Its values were taken, but for those that were set aside.
     Taken {
-        /// What went through the decoder.
+        /// What went through the decoder; its readings, taken and set aside, as they became in the end.
         summary: &'a DecodeSummary,
         /// What was set aside, in the order of the file; those that were found after decoding may follow.
         rejections: &'a [Rejection],
     },
     /// Nothing of it was taken.
-    Refused(&'a FileRefusal),
+    Refused {
+        /// Why.
+        problem: &'a str,
+        /// What to do.
+        next_step: &'a str,
+        /// Where, counted from 1.
+        line: Option<u64>,
+    },
 }
 
 /// A reply's own number and time.
@@ -188,21 +198,21 @@ impl Reply<'_> {
 
 fn write_outcome(text: &mut String, outcome: &Outcome<'_>) {
     match outcome {
-        Outcome::Refused(refusal) => {
+        Outcome::Refused { problem, next_step, line: at } => {
             line(text, format_args!("<reply status=\"error\" readings=\"0\" errors=\"1\">"));
-            let at = refusal.line().map(|line| format!(" line=\"{line}\"")).unwrap_or_default();
-            let (reason, step) = (refusal.to_string(), refusal.next_step());
+            let at = at.map(|line| format!(" line=\"{line}\"")).unwrap_or_default();
             line(
                 text,
                 format_args!(
                     "<error{at}><reason>{}</reason><step>{}</step></error>",
-                    plain(&reason),
-                    plain(step)
+                    plain(problem),
+                    plain(next_step)
                 ),
             );
         }
         Outcome::Taken { summary, rejections } => {
-            let status = if rejections.is_empty() { "ok" } else { "error" };
+            let is_ok = rejections.is_empty() && summary.rejected_count == 0;
+            let status = if is_ok { "ok" } else { "error" };
             line(
                 text,
                 format_args!(

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tallywatt_core::calendar::{UtcSeconds, Zone};
 use tallywatt_core::label::{Label, UsagePointId};
-use tallywatt_core::meter::{DialReading, MeterSerial, RegisterRead};
+use tallywatt_core::meter::{MeterSerial, RegisterRead};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::reading::{INTERVAL_MINUTES, Issued};
 use tallywatt_core::register::Register;
@@ -12,13 +12,20 @@ use tallywatt_core::rejection::RejectionCode;
 
 use super::series::{Measured, first_instant, measured, quality, stamp, unit};
 use super::syntax::Segment;
+use crate::dial;
 use crate::scale::Scale;
 use crate::sink::ReadingRun;
-use crate::stamp::{Stamp, in_order, number};
+use crate::stamp::{CALENDAR_END_S, Stamp, in_order, number};
 use crate::tally::{Interval, Tally};
 
-/// The process of a withdrawal.
-const WITHDRAWAL: &[u8] = b"13006";
+/// Whether a segment says that its message is a withdrawal: by its function, or by its process.
+pub(super) fn is_withdrawal(segment: &Segment<'_>) -> bool {
+    match &*segment.tag() {
+        b"BGM" => &*segment.component(3, 0) == b"1",
+        b"RFF" => &*segment.component(1, 0) == b"Z13" && &*segment.component(1, 1) == b"13006",
+        _ => false,
+    }
+}
 
 /// Where in an interchange a segment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +48,8 @@ struct Message {
     segment_count: u64,
     issued: Issued,
     withdraws: bool,
+    /// A segment that says what the message is for cannot be read: why none of its values may be used.
+    lost: Option<RejectionCode>,
     /// The message that is withdrawn, and its issue if that is written too.
     withdrawn: Option<(Vec<u8>, Option<Issued>)>,
     /// The last RFF named it: a DTM behind it is its.
@@ -76,9 +85,17 @@ type Time = Option<Option<Stamp>>;
 #[derive(Debug)]
 struct Quantity<'a> {
     segment: Segment<'a>,
+    /// It, or a time of it, cannot be read: its place is taken, and nothing of it.
+    lost: Option<RejectionCode>,
     begin: Time,
     end: Time,
     instant: Time,
+}
+
+impl<'a> Quantity<'a> {
+    const fn new(segment: Segment<'a>, lost: Option<RejectionCode>) -> Self {
+        Self { segment, lost, begin: None, end: None, instant: None }
+    }
 }
 
 /// When a value was measured.
@@ -127,13 +144,12 @@ impl<'a> Reader<'a> {
             self.settle(issues, tally);
         }
         if segment.is_too_long() {
-            let count = u32::from(&*tag == b"QTY");
-            return tally.reject(RejectionCode::LineTooLong, segment.line, count, &segment.told());
+            return self.lose(RejectionCode::LineTooLong, &tag, segment, tally);
         }
         match &*tag {
             b"BGM" => {
                 self.message.document = segment.component(2, 0).into_owned();
-                self.message.withdraws |= &*segment.component(3, 0) == b"1";
+                self.message.withdraws |= is_withdrawal(segment);
             }
             b"DTM" => self.time(segment, tally),
             b"RFF" => self.reference(segment, tally),
@@ -147,12 +163,34 @@ impl<'a> Reader<'a> {
                 self.series.measured = measured(&segment.component(2, 0));
             }
             b"QTY" => {
-                self.quantity = Some(Quantity { segment: *segment, begin: None, end: None, instant: None });
+                self.quantity = Some(Quantity::new(*segment, None));
             }
             b"UNT" => self.end(segment, issues, tally),
             tag if tag.len() == 3 && tag.iter().all(u8::is_ascii_uppercase) => (),
-            _ => tally.reject(RejectionCode::Structure, segment.line, 0, &segment.told()),
+            _ => self.lose(RejectionCode::Structure, &tag, segment, tally),
         }
+    }
+
+    /// Sets a segment aside that cannot be read, and what hangs on it: values must not be booked to the point, the register
+    /// or the interval of what stood before. A segment of no known tag may have named a point.
+    fn lose(&mut self, code: RejectionCode, tag: &[u8], segment: &Segment<'a>, tally: &mut Tally<'_>) {
+        let series = &mut self.series;
+        match (tag, &mut self.quantity) {
+            // It is told when its times are known, for the next value may count from it.
+            (b"QTY", _) => return self.quantity = Some(Quantity::new(*segment, Some(code))),
+            (b"DTM", Some(quantity)) => {
+                quantity.lost = Some(code);
+                series.begin = None;
+            }
+            (b"DTM", None) => (series.begin, series.step_minutes, series.next) = (None, None, None),
+            (b"LIN", _) => (series.measured, series.next, series.previous) = (None, None, None),
+            (b"PIA", _) => series.measured = None,
+            (b"RFF", _) if &*segment.component(1, 0) == b"MG" => series.meter = None,
+            (b"BGM" | b"RFF", _) => self.message.lost = Some(code),
+            (b"STS" | b"UNT", _) => (),
+            _ => *series = Series::new(Err(code)),
+        }
+        tally.reject(code, segment.line, 0, &segment.told())
     }
 
     fn begin(&mut self, segment: &Segment<'a>, tally: &mut Tally<'_>) {
@@ -226,7 +264,7 @@ impl<'a> Reader<'a> {
         let (kind, text) = (segment.component(1, 0), segment.component(1, 1));
         self.message.is_at_withdrawn = false;
         match &*kind {
-            b"Z13" => self.message.withdraws |= &*text == WITHDRAWAL,
+            b"Z13" => self.message.withdraws |= is_withdrawal(segment),
             b"ACW" => {
                 self.message.withdrawn = Some((text.into_owned(), None));
                 self.message.is_at_withdrawn = true;
@@ -246,7 +284,15 @@ impl<'a> Reader<'a> {
         let Some(quantity) = self.quantity.take() else { return };
         let segment = quantity.segment;
         let when = self.when(&quantity);
-        if let Err(code) = self.hand_over(&segment, when, issues, tally) {
+        if quantity.lost.is_some() && quantity.begin.is_none() != quantity.end.is_none() {
+            // Where the next value begins was in the time that is lost.
+            self.series.next = None;
+        }
+        let handed = match quantity.lost.or(self.message.lost) {
+            Some(code) => Err(code),
+            None => self.hand_over(&segment, when, issues, tally),
+        };
+        if let Err(code) = handed {
             tally.reject(code, segment.line, 1, &segment.told());
         }
     }
@@ -256,7 +302,7 @@ impl<'a> Reader<'a> {
         let (series, zone) = (&mut self.series, self.zone);
         let resolved = |stamp: Option<Stamp>, previous| {
             let instant = in_order(stamp.ok_or(RejectionCode::Stamp)?.resolve(zone), previous)?;
-            if instant.0 < 0 { Err(RejectionCode::Stamp) } else { Ok(instant) }
+            if (0..CALENDAR_END_S).contains(&instant.0) { Ok(instant) } else { Err(RejectionCode::Stamp) }
         };
         let is_cumulative = series.measured.is_some_and(|measured| measured.is_cumulative);
         let (start, seconds) = match (quantity.begin, quantity.end, quantity.instant) {
@@ -270,6 +316,9 @@ impl<'a> Reader<'a> {
             }
             (None, None, None) => {
                 let start = series.next.map_or_else(|| resolved(series.begin, None), Ok)?;
+                if start.0 >= CALENDAR_END_S {
+                    return Err(RejectionCode::Stamp);
+                }
                 (start, i64::from(series.step_minutes.ok_or(RejectionCode::IntervalSize)?) * 60)
             }
             _ => return Err(RejectionCode::Stamp),
@@ -315,7 +364,7 @@ impl<'a> Reader<'a> {
         match when {
             When::Instant(_) if self.message.withdraws => return Err(RejectionCode::Structure),
             When::Instant(at) => {
-                let dial = DialReading::from_milliwatt_hours(value);
+                let dial = dial::shown(i128::from(value))?;
                 let meter = self.series.meter;
                 tally.register_read(
                     &RegisterRead { usage_point, register, at, meter, dial, quality },

@@ -22,6 +22,9 @@ pub(super) const DAY_TAIL_COUNT: usize = 5;
 pub(super) const REASON_AT: usize = 1;
 pub(super) const UPDATE_AT: usize = 3;
 
+/// The values that a day may have, in intervals of 30, 15 and 5 minutes.
+const INTERVAL_COUNTS: [usize; 3] = [48, 96, 288];
+
 /// What a 200 says.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Channel {
@@ -78,9 +81,19 @@ fn register_of(suffix: &[u8]) -> Option<Register> {
     Some(Register::total(flow, channel))
 }
 
-/// The values a day of this channel holds; 0 if the channel is not known.
-pub(super) fn value_count_of(channel: &Result<Channel, RejectionCode>) -> u32 {
-    channel.as_ref().map_or(0, |channel| tally::count(channel.interval_count))
+/// The values of a 300 that is set aside: those of a day of its channel, or where that is not known those of the days that
+/// have room in so many fields; 0 if none has.
+pub(super) fn value_count_of(channel: &Result<Channel, RejectionCode>, record: &[u8]) -> u32 {
+    match channel {
+        Ok(channel) => tally::count(channel.interval_count),
+        Err(_) => value_count_in(1 + memchr::memchr_iter(b',', record).count()),
+    }
+}
+
+fn value_count_in(field_count: usize) -> u32 {
+    let tail = |count: usize| field_count.checked_sub(2 + count);
+    let fits = |count: &usize| tail(*count).is_some_and(|tail| (1..=DAY_TAIL_COUNT).contains(&tail));
+    INTERVAL_COUNTS.into_iter().find(fits).map_or(0, tally::count)
 }
 
 /// One run of intervals, first and last counted from 1.
@@ -147,7 +160,7 @@ pub(super) fn read_day(
     let DayContext { channel, zone, rounds, created } = context;
     let channel = match channel {
         Ok(channel) => *channel,
-        Err(code) => return Err((*code, tally::count(row.len().saturating_sub(2 + DAY_TAIL_COUNT)))),
+        Err(code) => return Err((*code, value_count_in(row.len()))),
     };
     let count = channel.interval_count;
     let all = |code| (code, tally::count(count));
