@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use zip::ZipArchive;
 use zstd::stream::read::Decoder as ZstdDecoder;
 
@@ -31,7 +31,8 @@ const _: () = assert!(EXPANSION_FLOOR_SIZE <= EXPANDED_SIZE_MAX);
 
 /// Opens `reader` and calls `visit` with the name and bytes of each file in it, in order.
 ///
-/// The name of a plain or gzip file is `name`; of a member, the last part of its path, for display only.
+/// The name of a plain or gzip file is `name`; of a member, the last part of its path, for display only. What cannot be
+/// unpacked is given with a reader that fails, so that it is refused by its own name and the other members are not.
 ///
 /// # Errors
 /// What `visit` gives, or a [`FileRefusal`] of the container. Bytes that expand past a limit fail the read
@@ -50,7 +51,7 @@ pub fn each_member<E: From<FileRefusal>>(
     match Kind::of(&magic) {
         Kind::Plain => visit(name, &mut BufReader::with_capacity(BUFFER_SIZE, reader)),
         Kind::Gzip => {
-            let unpacked = MultiGzDecoder::new(BufReader::with_capacity(BUFFER_SIZE, reader));
+            let unpacked = Gzip(Some(GzDecoder::new(BufReader::with_capacity(BUFFER_SIZE, reader))));
             visit_unpacked(name, unpacked, &mut left, visit)
         }
         Kind::Zstd => {
@@ -99,18 +100,82 @@ fn each_of_zip<E: From<FileRefusal>>(
     }
     let mut file_count = 0;
     for at in 0..archive.len() {
-        let member = archive.by_index(at).map_err(broken)?;
-        if member.is_dir() {
-            continue;
+        let name = archive.name_for_index(at).and_then(Result::ok).unwrap_or_default().into_owned();
+        let shown = display_name(&name);
+        match archive.by_index(at) {
+            Ok(member) if member.is_dir() => continue,
+            Ok(member) if member.is_symlink() || member.encrypted() => {
+                visit_broken(&shown, "the member is a link or needs a password", visit)?;
+            }
+            Ok(member) => visit_unpacked(&shown, member, left, visit)?,
+            // The members behind it are whole all the same.
+            Err(error) => visit_broken(&shown, &format!("the member cannot be unpacked: {error}"), visit)?,
         }
-        if member.is_symlink() || member.encrypted() {
-            return Err(refused("a member is a link or needs a password").into());
-        }
-        let name = member.name().map(|name| display_name(&name)).map_err(broken)?;
-        visit_unpacked(&name, member, left, visit)?;
         file_count += 1;
+        if *left == 0 && at + 1 < archive.len() {
+            return Err(refused(
+                "members left unread: the ones before them fill all that an archive may expand to",
+            )
+            .into());
+        }
     }
     if file_count == 0 { Err(refused("no files in it").into()) } else { Ok(()) }
+}
+
+/// Gives `visit` a member that cannot be read, so that it is refused by its name and the others are not.
+fn visit_broken<E: From<FileRefusal>>(
+    name: &str,
+    what: &str,
+    visit: &mut dyn FnMut(&str, &mut dyn BufRead) -> Result<(), E>,
+) -> Result<(), E> {
+    let error = io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    visit(name, &mut BufReader::with_capacity(1, Broken(Some(error))))
+}
+
+/// Fails with its error, and then for ever.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(self.0.take().unwrap_or_else(|| io::ErrorKind::InvalidData.into()))
+    }
+}
+
+/// Reads member after member to the end of the file, or to the zeros that a tape or a device fills it up with.
+struct Gzip<R: BufRead>(Option<GzDecoder<R>>);
+
+impl<R: BufRead> Read for Gzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.0 {
+            let size = decoder.read(buffer)?;
+            if size > 0 || buffer.is_empty() {
+                return Ok(size);
+            }
+            let Some(mut rest) = self.0.take().map(GzDecoder::into_inner) else { break };
+            match rest.fill_buf()?.first() {
+                None => break,
+                Some(0) => return pass_zeros(&mut rest).map(|()| 0),
+                Some(_) => self.0 = Some(GzDecoder::new(rest)),
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Fails unless only zeros follow.
+fn pass_zeros(rest: &mut dyn BufRead) -> io::Result<()> {
+    loop {
+        let part = rest.fill_buf()?;
+        if part.is_empty() {
+            return Ok(());
+        }
+        if part.iter().any(|&byte| byte != 0) {
+            let what = "something follows the zeros behind the end of a gzip file";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        let size = part.len();
+        rest.consume(size);
+    }
 }
 
 /// Reads frame after frame to the end of the file.
@@ -146,11 +211,14 @@ fn visit_unpacked<E: From<FileRefusal>>(
 ) -> Result<(), E> {
     let capped = Capped { inner: unpacked, limit: *left, left };
     let mut bytes = BufReader::with_capacity(BUFFER_SIZE, capped);
-    let magic = bytes.fill_buf().map_err(FileRefusal::from_io)?;
-    if Kind::of(&magic[..magic.len().min(4)]) != Kind::Plain {
-        return Err(FileRefusal::Archive { what: "an archive inside an archive".to_owned() }.into());
+    let kind = match bytes.fill_buf() {
+        Ok(magic) => Kind::of(&magic[..magic.len().min(4)]),
+        Err(error) => return visit(name, &mut BufReader::with_capacity(1, Broken(Some(error)))),
+    };
+    match kind {
+        Kind::Plain => visit(name, &mut bytes),
+        _ => visit_broken(name, "an archive inside an archive", visit),
     }
-    visit(name, &mut bytes)
 }
 
 /// Fails once more than `left` bytes have come out.
@@ -168,7 +236,10 @@ impl<R: Read> Read for Capped<'_, R> {
                 *self.left = left;
                 Ok(size)
             }
-            None => Err(io::Error::other(ExpansionLimit(self.limit))),
+            None => {
+                *self.left = 0;
+                Err(io::Error::other(ExpansionLimit(self.limit)))
+            }
         }
     }
 }

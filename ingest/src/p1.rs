@@ -12,7 +12,7 @@
 //!
 //! | code | read as |
 //! |---|---|
-//! | `1-B:C.8.E`, C from 1 to 4 | a register read: Wh, kWh, MWh, varh, kvarh |
+//! | `1-B:C.8.E`, C from 1 to 4 | a register read: Wh, kWh, MWh, varh, kvarh, Mvarh |
 //! | `0-0:1.0.0` | when the dials were read |
 //! | `0-0:96.1.1`, `0-0:96.1.0`, `0-0:42.0.0` (hexadecimal), `0-0:96.1.255` (text) | the meter, the first of these that is there |
 //! | `1-3:0.2.8`, `0-0:96.1.4` | the version |

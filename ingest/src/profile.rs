@@ -7,7 +7,7 @@
 //! encoding = "utf-8"                  # or windows-1251
 //! delimiter = ";"                     # , ; | or a tab
 //! decimal = ","                       # or a point
-//! unit = "kWh"                        # Wh, kWh, MWh, varh, kvarh
+//! unit = "kWh"                        # Wh, kWh, MWh, varh, kvarh, Mvarh
 //! multiplier = "40"                   # of a transformer; written as text, so that it stays exact
 //! stamp = "end"                       # start (default) or end of the interval
 //! stamp_format = "DD.MM.YYYY HH:mm"   # YYYY MM M DD D HH H mm ss, or rfc3339, or epoch; Parquet: utc, local

@@ -152,9 +152,8 @@ impl Document {
     /// Unit and multiplier; `default` is the unit of a format that has one by custom.
     pub(crate) fn scale(&self, text: Text<'_>, default: Option<Unit>) -> Result<Scale, ProfileError> {
         let unit = match self.unit.as_deref() {
-            Some(name) => {
-                Unit::named(name).ok_or_else(|| text.value("unit", name, "Wh, kWh, MWh, varh or kvarh"))?
-            }
+            Some(name) => Unit::named(name)
+                .ok_or_else(|| text.value("unit", name, "Wh, kWh, MWh, varh, kvarh or Mvarh"))?,
             None => default.ok_or(ProfileError::Missing { key: "unit" })?,
         };
         let multiplier = self.multiplier.as_deref().unwrap_or("1");

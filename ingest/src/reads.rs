@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `usage_point`, `obis` | where |
 //! | `read_at` | when the dial showed it, by the profile's pattern; the start of the interval if `minutes` says one |
-//! | `value`, `unit` | what it showed before the multiplier, in Wh, kWh, MWh, varh, kvarh; the energy of the interval |
+//! | `value`, `unit` | what it showed before the multiplier, in Wh, kWh, MWh, varh, kvarh, Mvarh; the energy of the interval |
 //! | `who` | who entered it: never empty |
 //! | `meter` | the number on the plate, or nothing |
 //! | `minutes` | nothing for a dial; 5, 15, 30, 60 for the correction of one interval |

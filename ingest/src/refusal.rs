@@ -168,8 +168,12 @@ impl FileRefusal {
     pub fn from_io(error: io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<ExpansionLimit>()) {
             Some(limit) => Self::TooLarge { what: "expanded size in bytes", limit: limit.0 },
-            None if error.kind() == io::ErrorKind::UnexpectedEof
-                || error.kind() == io::ErrorKind::InvalidData =>
+            // What the system says of a file has its number; what a decompressor says of the bytes has none.
+            None if error.raw_os_error().is_none()
+                && matches!(
+                    error.kind(),
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+                ) =>
             {
                 Self::Archive { what: error.to_string() }
             }

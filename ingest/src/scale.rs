@@ -20,12 +20,14 @@ impl Unit {
     pub(crate) const MWH: Self = Self { decimals: 6, reactive: false };
     pub(crate) const VARH: Self = Self { decimals: 0, reactive: true };
     pub(crate) const KVARH: Self = Self { decimals: 3, reactive: true };
-    const ALL: [(&'static str, Self); 5] = [
+    pub(crate) const MVARH: Self = Self { decimals: 6, reactive: true };
+    const ALL: [(&'static str, Self); 6] = [
         ("Wh", Self::WH),
         ("kWh", Self::KWH),
         ("MWh", Self::MWH),
         ("varh", Self::VARH),
         ("kvarh", Self::KVARH),
+        ("Mvarh", Self::MVARH),
     ];
 
     /// From its name, written exactly so.
@@ -243,6 +245,8 @@ mod tests {
     fn units() {
         assert_eq!(Unit::named("kwh"), None);
         assert_eq!(Unit::named_loosely(b"kVArh"), Some(Unit::KVARH));
+        assert_eq!(Unit::named_loosely(b"MVARH").map(Unit::decimals), Some(6));
+        assert!(Unit::MVARH.measures(Flow::ReactiveExport) && !Unit::MVARH.measures(Flow::Export));
         assert!(Unit::WH.measures(Flow::Export) && !Unit::WH.measures(Flow::ReactiveExport));
         assert!(Unit::VARH.measures(Flow::ReactiveImport) && !Unit::VARH.measures(Flow::Import));
     }

@@ -198,7 +198,7 @@ fn profiles_that_are_refused() {
         let error = Profile::parse("bad", &LONG.replace(from, to)).unwrap_err().to_string();
         assert_eq!(error.lines().next().unwrap(), want);
     };
-    check("kWh", "kW", "line 4: `unit` is \"kW\", need Wh, kWh, MWh, varh or kvarh");
+    check("kWh", "kW", "line 4: `unit` is \"kW\", need Wh, kWh, MWh, varh, kvarh or Mvarh");
     check(
         "kWh",
         "kvarh",

@@ -99,6 +99,9 @@ fn channels() {
     )
     .unwrap();
     assert_eq!(found.readings[0].register.to_string(), "1-11:4.8.0");
+    let mega = format!("100,NEM12\n{}{ok}900\n", CHANNEL.replace("E1,N1", "Q1,N1").replace("kWh", "MVArh"));
+    // 0.001 Mvarh are 1,000 varh.
+    assert_eq!(run(&profile(), "x", mega.as_bytes()).unwrap().0.readings[0].energy_wh, 1_000);
     assert_eq!(found.readings[47].start.to_string(), "2026-03-01T13:30:00Z");
 }
 
