@@ -61,9 +61,9 @@ parameters! {
     power_w_max: Ceiling, 1 to 100_000_000_000, 100_000_000_000;
     /// What is allowed on top of it.
     power_margin_thousandths: Ceiling, 0 to 10_000, 150;
-    /// How far a source's clock may run ahead, seconds.
+    /// How far a source's clock may run ahead, seconds: an interval that ends later is in the future.
     skew_s_max: Window, 0 to 86_400, 300;
-    /// How far back a reading may lie, days. Old recordings load unless a pack narrows it.
+    /// How far back the end of an interval may lie, days. Old recordings load unless a pack narrows it.
     age_days_max: Window, 1 to 36_500, 36_500;
     /// A clock that is further off is warned of, seconds.
     clock_warn_s: ClockDrift, 0 to 86_400, 180;

@@ -40,7 +40,8 @@ fn at_intake(rule: Rule, what: &'static str, minutes: i64, energy_wh: i64, want:
     };
     let parameters = RuleParameters { power_w_max: 10_000, age_days_max: 60, ..RuleParameters::default() };
     let grid = DayGrid { start: START, interval_minutes: 30, interval_count: 48 };
-    let grid = DayGrid { start: if minutes < -60 { reading.start } else { grid.start }, ..grid };
+    let is_today = (0..1_440).contains(&minutes);
+    let grid = DayGrid { start: if is_today { grid.start } else { reading.start }, ..grid };
     let limits = Limits::of(&parameters, START.plus(86_400));
     let code = judge(&reading, &grid, &limits).err();
     assert!(code.is_none_or(|code| rule.rejections().contains(&code)), "{what}: {code:?}");
@@ -64,9 +65,11 @@ fn intake_rows() -> Vec<Row> {
         twice("another value", 6, "R18"),
         at_intake(Rule::Grid, "on the grid", 30, 1, ""),
         at_intake(Rule::Grid, "off the grid", 31, 1, "R10"),
+        // The clock shows the end of the day, and may be 5 minutes late.
         at_intake(Rule::Window, "the newest", 47 * 30, 1, ""),
-        at_intake(Rule::Window, "60 days back", -59 * 1_440, 1, ""),
-        at_intake(Rule::Window, "more than that", -59 * 1_440 - 30, 1, "R19"),
+        at_intake(Rule::Window, "it is not over", 1_440, 1, "R15"),
+        at_intake(Rule::Window, "ended 60 days back", -59 * 1_440 - 30, 1, ""),
+        at_intake(Rule::Window, "more than that", -59 * 1_440 - 60, 1, "R19"),
         at_intake(Rule::Negative, "nothing", 0, 0, ""),
         at_intake(Rule::Negative, "less", 0, -1, "R13"),
         at_intake(Rule::Ceiling, "10 kW and 15 %", 0, 5_750, ""),
