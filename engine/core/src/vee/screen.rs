@@ -153,7 +153,8 @@ fn may_lie_out(context: &DayContext<'_>, parameters: &RuleParameters, summary: &
 }
 
 /// A fall is never by more than the whole. So under a limit above that only a rise counts, and none does if every value
-/// is below `2^shift` times the floor, or the one before if that is more: `2^shift` is at most the limit as a factor.
+/// is below `2^shift` times the floor, or the one before if that is more: `2^shift` is at most the limit as a factor. The
+/// first value that fails comes right after a valid one, so neighbours are enough.
 /// Under a lesser limit the values' whole range must lie within the limit of the floor. The day's first value is held
 /// against the last one before it; where it is missing, the next one was held against the floor already.
 fn may_step(
