@@ -159,6 +159,10 @@ fn meter(random: &mut Random, tally: &mut Tally) {
     let mut state = MeterState::default();
     let mut previous: Option<Columns> = None;
     for at in 0..DAY_COUNT {
+        if random.one_in(10) {
+            previous = None;
+            continue;
+        }
         let day = first.plus(at).unwrap();
         let columns = Columns::random(random, day, minutes, count);
         let sibling = [(); 3].map(|()| Columns::random(random, day, minutes, count));

@@ -205,7 +205,8 @@ impl Point<'_> {
                 continue;
             }
             let energy = money::energy(&finding, block, series, &pack.body);
-            let inputs = inputs::shown(&finding, block, &context, energy.as_deref());
+            let rules = pack.body.rules_of(class);
+            let inputs = inputs::shown(&finding, block, (&context, &rules.parameters), energy.as_deref());
             let first = usize::from(finding.first_interval);
             rows.push(Exception {
                 key,

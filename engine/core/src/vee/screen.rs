@@ -108,7 +108,7 @@ pub fn suspects(day: &DayColumns<'_>, context: &DayContext<'_>, rules: &ClassRul
         .with_if(Rule::FlatLine, may_be_flat(day, context, parameters, &summary))
         .with_if(Rule::InactiveUse, context.is_disconnected && summary.total_wh > 0);
     let by_history = match context.state {
-        Some(_) => by_history(day, context, parameters, &summary),
+        Some(_) => by_history(context, parameters, &summary),
         None => RuleSet::NONE,
     };
     by_values.or(by_history).or(by_company(day, context, parameters, &summary)).and(rules.asked)
@@ -214,16 +214,11 @@ fn may_be_flat(
 }
 
 /// The rules over history cost a comparison, and are asked outright.
-fn by_history(
-    day: &DayColumns<'_>,
-    context: &DayContext<'_>,
-    parameters: &RuleParameters,
-    summary: &DaySummary,
-) -> RuleSet {
+fn by_history(context: &DayContext<'_>, parameters: &RuleParameters, summary: &DaySummary) -> RuleSet {
     let Some(state) = context.state else { return RuleSet::NONE };
     let is_above = |limit: i128| i128::from(summary.max_wh) * 100 > limit;
-    let has_value = usize::try_from(summary.missing_count).unwrap_or(0) < day.values_wh().len();
-    let use_found = has_value && history::high_low_of(summary.total_wh, context, parameters).is_some();
+    let use_found =
+        summary.missing_count == 0 && history::high_low_of(summary.total_wh, context, parameters).is_some();
     RuleSet::NONE
         .with_if(Rule::HighLow, use_found)
         .with_if(Rule::HistoricalMax, history::peak_limit(state, parameters).is_some_and(is_above))

@@ -149,6 +149,15 @@ fn spike_rows() -> Vec<Row> {
             },
             "1+1 501/500",
         ),
+        day(
+            Step,
+            "- 601",
+            |case| {
+                per_cent(500)(case);
+                case.history(2, "100 -");
+            },
+            "",
+        ),
         day(Step, "2147483647 0", per_cent(100), ""),
         day(Step, "0 2147483647", per_cent(1_000_000), "1+1 2147483647/1000000"),
     ]
@@ -247,6 +256,31 @@ fn history_rows() -> Vec<Row> {
         case.parameters.use_days_min = 2;
         case.parameters.peak_wh_min = 500;
     };
+    let floor = |case: &mut Case| {
+        february(case);
+        case.parameters.peak_wh_min = 1_000;
+    };
+    let eight_days = |first_back: i32, values: &'static str| {
+        move |case: &mut Case| {
+            for back in (first_back..first_back + 8).rev() {
+                case.history(back, values);
+            }
+            case.history(1, "48*100");
+            (case.parameters.use_days_min, case.parameters.peak_wh_min) = (2, 500);
+        }
+    };
+    let (gaps, january) = (eight_days(2, "46*100 - 500"), eight_days(40, "47*100 500"));
+    let scrap_of_last_year = |case: &mut Case| {
+        case.history(365, "48*1");
+        february(case);
+    };
+    // 1 and 2 March of last year with 101 Wh, then 1 March.
+    let last_year = |case: &mut Case| {
+        case.history(366, "47*0 50");
+        case.history(365, "47*0 51");
+        case.history(1, "47*0 100");
+        case.parameters.use_days_min = 2;
+    };
     let irregular = |case: &mut Case| {
         february(case);
         case.is_irregular = true;
@@ -262,8 +296,18 @@ fn history_rows() -> Vec<Row> {
         day(HighLow, "48*100", february, ""),
         day(HighLow, "47*8 24", february, ""),
         day(HighLow, "47*8 23", february, "499/500"),
-        day(HighLow, "46*8 - 23", february, "499/500"),
+        // A day with a gap is no day of use, and eight of them are no reference.
+        day(HighLow, "46*8 - 23", february, ""),
         day(HighLow, "48*-", february, ""),
+        day(HighLow, "47*333 350", gaps, ""),
+        // Nothing came in February.
+        day(HighLow, "47*333 350", january, ""),
+        // One day of last year's March is no reference either: February is.
+        day(HighLow, "48*100", scrap_of_last_year, ""),
+        day(HighLow, "47*333 350", scrap_of_last_year, "2001/2000"),
+        // 202 Wh are exactly twice 101 Wh.
+        day(HighLow, "47*0 102", last_year, ""),
+        day(HighLow, "47*0 103", last_year, "2010/2000"),
         day(HighLow, "47*333 349", february, ""),
         day(HighLow, "47*333 350", february, "2001/2000"),
         day(HighLow, "47*333 350", irregular, ""),
@@ -276,6 +320,11 @@ fn history_rows() -> Vec<Row> {
         day(HistoricalMax, "47*1 1000", february, ""),
         day(HistoricalMax, "1001 46*- 1001", february, "0+1 1001/1000, 47+1 1001/1000"),
         day(HistoricalMax, "47*1 9000", |_| (), ""),
+        day(HistoricalMax, "47*1 9000", january, ""),
+        day(HistoricalMax, "47*1 1001", gaps, "47+1 1001/1000"),
+        // The highest of 500 Wh is taken for 1,000 Wh.
+        day(HistoricalMax, "47*1 2000", floor, ""),
+        day(HistoricalMax, "47*1 2001", floor, "47+1 2001/2000"),
         day(InactiveUse, "48*0", off, ""),
         day(InactiveUse, "0 2 - 3 0", off, "1+3 5/0"),
         day(InactiveUse, "0 2 - 3 0", |_| (), ""),
@@ -285,6 +334,7 @@ fn history_rows() -> Vec<Row> {
 fn run_rows() -> Vec<Row> {
     use Rule::{FlatLine, ZeroRun};
     let yesterday = |values: &'static str| move |case: &mut Case| case.history(1, values);
+    let before = |values: &'static str| move |case: &mut Case| case.history(2, values);
     let empty = |case: &mut Case| {
         case.history(1, "48*0");
         case.is_occupied = false;
@@ -293,6 +343,7 @@ fn run_rows() -> Vec<Row> {
         |minutes| move |case: &mut Case| (case.parameters.zero_run_minutes, case.minutes) = (minutes, 60);
     vec![
         day(ZeroRun, "48*0", yesterday("48*0"), "0+48 2880/2880"),
+        day(ZeroRun, "48*0", before("48*0"), ""),
         day(ZeroRun, "47*0 1", yesterday("48*0"), ""),
         day(ZeroRun, "47*0 1", yesterday("50*0"), "0+47 2910/2880"),
         day(ZeroRun, "48*0", yesterday("1 47*0"), ""),
@@ -310,6 +361,7 @@ fn run_rows() -> Vec<Row> {
         day(FlatLine, "6 6*5 - - 6*5", |_| (), "1+14 12/12"),
         day(FlatLine, "48*0", |_| (), ""),
         day(FlatLine, "5 6", yesterday("6 11*5"), "0+1 12/12"),
+        day(FlatLine, "5 6", before("6 11*5"), ""),
         day(FlatLine, "- 5 6", yesterday("6 11*5"), "1+1 12/12"),
         day(FlatLine, "6 5", yesterday("6 11*5"), ""),
         day(FlatLine, "4*5", yesterday("6*5 3*-"), ""),
@@ -395,6 +447,11 @@ fn surveillance_rows() -> Vec<Row> {
         day(ProlongedEstimation, "2*7e", estimated(60), "61/60"),
         day(ProlongedEstimation, "2*-", estimated(60), "61/60"),
         day(ProlongedEstimation, "7e 7", estimated(60), ""),
+        // Absent days had no measured value.
+        day(ProlongedEstimation, "2*7e", |case| case.history(60, "2*7"), ""),
+        day(ProlongedEstimation, "2*7e", |case| case.history(61, "2*7"), "61/60"),
+        day(ProlongedEstimation, "2*7e", |case| case.history(61, "2*7e"), "62/60"),
+        day(ProlongedEstimation, "2*7", |case| case.history(90, "2*7"), ""),
         silent("35 hours and 59 minutes", Some(0), 129_599, ""),
         silent("36 hours", Some(0), 129_600, "129600/129600"),
         silent("never, since it was put in", None, 130_600, "129600/129600"),
