@@ -165,7 +165,7 @@ fn meter(random: &mut Random, tally: &mut Tally) {
         }
         let day = first.plus(at).unwrap();
         let columns = Columns::random(random, day, minutes, count);
-        let sibling = [(); 3].map(|()| Columns::random(random, day, minutes, count));
+        let sibling = [(); 4].map(|()| Columns::random(random, day, minutes, count));
         let start = columns.start;
         let installations = match random.below(4) {
             0 => vec![],
@@ -198,7 +198,8 @@ fn meter(random: &mut Random, tally: &mut Tally) {
             is_irregular: random.one_in(6),
             check: some(random, sibling[0].day()),
             active: some(random, sibling[1].day()),
-            opposite: some(random, sibling[2].day()),
+            active_export: some(random, sibling[2].day()),
+            opposite: some(random, sibling[3].day()),
             capacity_w: some(random, 600),
             ..DayContext::plain(random.pick(&RegisterClass::ALL), if random.one_in(9) { 24 } else { count })
         };

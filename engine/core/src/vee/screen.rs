@@ -250,7 +250,7 @@ fn by_company(
         .with_if(Rule::Rollover, context.span.is_some_and(|span| span.end < span.start))
         .with_if(Rule::ZoneSum, context.zone_dials.is_some())
         .with_if(Rule::MultiplierMatch, context.multiplier.is_some())
-        .with_if(Rule::Reactive, context.active.is_some())
+        .with_if(Rule::Reactive, context.active.is_some() || context.active_export.is_some())
         .with_if(Rule::MainCheck, context.check.is_some())
         .with_if(Rule::DeviceStatus, !context.statuses.is_empty())
         .with_if(

@@ -2,7 +2,7 @@
 
 use tallywatt_core::day_block::DayBlock;
 use tallywatt_core::meter::Installation;
-use tallywatt_core::vee::columns::DayContext;
+use tallywatt_core::vee::columns::{DayColumns, DayContext};
 use tallywatt_core::vee::finding::Finding;
 use tallywatt_core::vee::parameters::RuleParameters;
 use tallywatt_core::vee::rule::Rule;
@@ -81,10 +81,14 @@ fn of_rule(
         Rule::HistoricalMax => one(format!("last month's highest {} Wh", state.previous().highest_wh[0])),
         Rule::ZeroRun => one(format!("{} minutes of zeros before this day", state.zero_run_minutes())),
         Rule::FlatLine => one(format!("{} equal values before this day", state.flat_run())),
-        Rule::Reactive => one(match context.active {
-            Some(active) => format!("active energy {} Wh", active.total_wh()),
-            None => String::new(),
-        }),
+        Rule::Reactive => {
+            let shown = |what: &str, day: DayColumns<'_>| format!("{what} {} Wh", day.total_wh());
+            let taken = context.active.map(|day| shown("active energy", day));
+            taken
+                .into_iter()
+                .chain(context.active_export.map(|day| shown("active energy fed in", day)))
+                .collect()
+        }
         Rule::ProlongedEstimation => one(format!("{} days before this one", state.estimated_days())),
         Rule::ProsumerSymmetry => one(format!("capacity {} W", context.capacity_w.unwrap_or(0))),
         _ => Vec::new(),

@@ -372,6 +372,13 @@ fn run_rows() -> Vec<Row> {
 fn sibling_rows() -> Vec<Row> {
     use Rule::{MainCheck, ProsumerSymmetry, Reactive, Siblings};
     let active = |text: &'static str| move |case: &mut Case| case.active = Some(Columns::parse(text));
+    let export = |text: &'static str| move |case: &mut Case| case.active_export = Some(Columns::parse(text));
+    let both = |taken: &'static str, fed_in: &'static str| {
+        move |case: &mut Case| {
+            active(taken)(case);
+            export(fed_in)(case);
+        }
+    };
     let check = |text: &'static str| move |case: &mut Case| case.check = Some(Columns::parse(text));
     let opposite = |text: &'static str| {
         move |case: &mut Case| (case.opposite, case.capacity_w) = (Some(Columns::parse(text)), Some(10_000))
@@ -389,6 +396,15 @@ fn sibling_rows() -> Vec<Row> {
         day(Reactive, "500 500", active("0 0"), ""),
         day(Reactive, "500 501", active("0 0"), "0+2 1001000/2000"),
         day(Reactive, "600 601", active("300 300 300"), ""),
+        // At night 100 Wh are taken, by day 20 kWh fed in: of 5 kvarh both explain enough.
+        day(Reactive, "2500 2500", both("50 50", "0 20000"), ""),
+        day(Reactive, "2500 2500", active("50 50"), "0+2 50000/2000"),
+        day(Reactive, "600 600", both("100 100", "200 200"), ""),
+        day(Reactive, "600 601", both("100 100", "200 200"), "0+2 2002/2000"),
+        day(Reactive, "600 601", export("300 300"), "0+2 2002/2000"),
+        day(Reactive, "600 700 701", both("100 - 100", "200 200 200"), "0+3 2169/2000"),
+        day(Reactive, "600 700 701", both("100 100 100", "200 - 200"), "0+3 2169/2000"),
+        day(Reactive, "600 601", both("0 0", "200 200 200"), ""),
         day(MainCheck, "510 510", check("500 500"), ""),
         day(MainCheck, "511 510", check("500 500"), "0+2 21/20"),
         day(MainCheck, "490 489", check("500 500"), "0+2 21/20"),
