@@ -11,7 +11,7 @@ use crate::register::Register;
 use crate::rejection::RejectionCode;
 use crate::vee::judge::{Limits, judge};
 use crate::vee::parameters::RuleParameters;
-use crate::vee::rule::Rule;
+use crate::vee::rule::{Rule, Severity};
 use crate::vee::rules::status::DeviceStatus;
 use crate::vee::rules::{DAY_RULES, balance, history, replacement, siblings, surveillance};
 use crate::vee::state::DailyUse;
@@ -545,6 +545,17 @@ fn rules_of_a_day_stand_in_order() {
         let of_more =
             [Rule::Siblings, Rule::Delivery, Rule::FeederBalance, Rule::Replacement].contains(&rule);
         assert!(is_of_a_day || of_more || !rule.rejections().is_empty(), "{rule} is asked nowhere");
+    }
+}
+
+/// What the rules of a day look at was taken, and is billed.
+#[test]
+fn nothing_that_was_taken_is_refused() {
+    for (rule, _) in DAY_RULES {
+        assert_ne!(rule.severity(), Severity::Reject, "{rule}");
+    }
+    for rule in Rule::ALL.into_iter().filter(|rule| rule.severity() == Severity::Reject) {
+        assert!(!rule.rejections().is_empty(), "{rule} is not decided at intake");
     }
 }
 
