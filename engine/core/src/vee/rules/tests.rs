@@ -4,7 +4,6 @@ mod case;
 
 use crate::calendar::{UtcSeconds, Zone};
 use crate::day_block::{DayGrid, MergeCounts, join_counted};
-use crate::label::Label;
 use crate::quality::Quality;
 use crate::reading::RawReading;
 use crate::register::Register;
@@ -49,18 +48,14 @@ fn at_intake(rule: Rule, what: &'static str, minutes: i64, energy_wh: i64, want:
 }
 
 fn intake_rows() -> Vec<Row> {
-    let named = |rule: Rule, what, refused: bool, code: RejectionCode, want| {
-        assert!(rule.rejections().contains(&code));
-        (rule, what, if refused { code.to_string() } else { String::new() }, want)
-    };
     let twice = |what, wh, want| {
+        assert!(Rule::Duplicate.rejections().contains(&RejectionCode::Conflict));
         let mut counts = MergeCounts::default();
         let _ = join_counted((5, Quality::Valid), (wh, Quality::Valid), &mut counts);
-        named(Rule::Duplicate, what, counts.conflict > 0, RejectionCode::Conflict, want)
+        let code = if counts.conflict > 0 { RejectionCode::Conflict.to_string() } else { String::new() };
+        (Rule::Duplicate, what, code, want)
     };
-    vec![
-        named(Rule::Identity, "a name", "P 1".parse::<Label>().is_err(), RejectionCode::UsagePoint, ""),
-        named(Rule::Identity, "no name", "".parse::<Label>().is_err(), RejectionCode::UsagePoint, "R04"),
+    let mut rows = vec![
         twice("the same again", 5, ""),
         twice("another value", 6, "R18"),
         at_intake(Rule::Grid, "on the grid", 30, 1, ""),
@@ -74,9 +69,23 @@ fn intake_rows() -> Vec<Row> {
         at_intake(Rule::Negative, "less", 0, -1, "R13"),
         at_intake(Rule::Ceiling, "10 kW and 15 %", 0, 5_750, ""),
         at_intake(Rule::Ceiling, "above", 0, 5_751, "R14"),
-        named(Rule::Unit, "active energy", "1.8.0".parse::<Register>().is_err(), RejectionCode::Register, ""),
-        named(Rule::Unit, "power", "1.7.0".parse::<Register>().is_err(), RejectionCode::Register, "R05"),
-    ]
+    ];
+    rows.extend(unit_rows());
+    rows
+}
+
+/// V21: energy and nothing else has a register. That the unit beside it is the register's (R06) the decoders see to.
+fn unit_rows() -> Vec<Row> {
+    let of = |code: &'static str, want| {
+        assert!(Rule::Unit.rejections().contains(&RejectionCode::Register));
+        let is_refused = code.parse::<Register>().is_err();
+        (Rule::Unit, code, if is_refused { RejectionCode::Register.to_string() } else { String::new() }, want)
+    };
+    // Active and reactive energy of both ways; then power, its maximum, energy of both ways less each other, apparent
+    // energy, current, voltage, heat, and a code without its last group.
+    let taken = ["1.8.0", "1-0:2.8.0", "1-0:3.8.1*255", "4.8.0"].map(|code| of(code, ""));
+    let refused = ["1.7.0", "1.6.0", "16.8.0", "9.8.0", "31.7.0", "32.7.0", "6-0:1.8.0", "1.8"];
+    taken.into_iter().chain(refused.map(|code| of(code, "R05"))).collect()
 }
 
 fn spike_rows() -> Vec<Row> {
