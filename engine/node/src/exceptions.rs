@@ -234,7 +234,8 @@ impl Point<'_> {
                 .map(|before| DayColumns::of(before)),
             installations: &meters.installations,
             zone_dials: zones.as_deref().map(|zones| ZoneDials { zones, total: counted(block) }),
-            active: active_of(key.register).into_iter().flatten().find_map(columns),
+            active: active_of(key.register, Flow::Import).and_then(columns),
+            active_export: active_of(key.register, Flow::Export).and_then(columns),
             opposite: opposite_of(key.register).and_then(columns),
             capacity_w: capacity_w(&pack.body, class),
             ..DayContext::plain(class, self.expected_count(clock, block))
@@ -244,7 +245,8 @@ impl Point<'_> {
                 continue;
             }
             let energy = money::energy(&finding, block, series, &pack.body);
-            let inputs = inputs::shown(&finding, block, &context, energy.as_deref());
+            let rules = pack.body.rules_of(class);
+            let inputs = inputs::shown(&finding, block, (&context, &rules.parameters), energy.as_deref());
             let first = usize::from(finding.first_interval);
             rows.push(Exception {
                 key,
@@ -314,10 +316,10 @@ fn opposite_of(register: Register) -> Option<Register> {
     Some(Register { flow, ..register })
 }
 
-/// The active registers that explain a reactive one: what was taken, else what was fed in.
-fn active_of(register: Register) -> Option<[Register; 2]> {
+/// The active register of a flow that stands beside a reactive one.
+fn active_of(register: Register, flow: Flow) -> Option<Register> {
     let is_reactive = matches!(register.flow, Flow::ReactiveImport | Flow::ReactiveExport);
-    is_reactive.then(|| [Flow::Import, Flow::Export].map(|flow| Register { flow, ..register }))
+    is_reactive.then_some(Register { flow, ..register })
 }
 
 /// What the pack says that a supply of the class carries.

@@ -352,6 +352,30 @@ fn dials_are_held_against_the_days_between_them() {
     assert!(found.rows[0].inputs.contains("meter M-2 from "), "{}", found.rows[0].inputs);
 }
 
+/// A point that takes 96 Wh a day and gives 4,800 varh: on the 1st it feeds in 19,200 Wh, which explain them, on the 2nd
+/// nothing is known of that, on the 3rd it is 480 Wh.
+#[test]
+fn reactive_energy_is_held_against_both_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut blocks = Vec::new();
+    for day in 1..=3 {
+        blocks.push(block("P-1", "1.8.0", day, |_| Some(2)));
+        blocks.push(block("P-1", "3.8.0", day, |_| Some(100)));
+    }
+    blocks.push(block("P-1", "2.8.0", 1, |_| Some(400)));
+    blocks.push(block("P-1", "2.8.0", 3, |_| Some(10)));
+    let ledger = ledger(folder.path(), 1, &blocks);
+    let found = exceptions(ledger.books(), &wanted(Some(Rule::Reactive)));
+    let want = [
+        "P-1 1-0:3.8.0 2026-03-02T00:00+05:00 V22 50000/2000 -",
+        "P-1 1-0:3.8.0 2026-03-03T00:00+05:00 V22 8334/2000 -",
+    ];
+    assert_eq!(lines(&found), want);
+    let inputs = |at: usize| found.rows[at].inputs.split("; values").next().unwrap().to_owned();
+    assert_eq!(inputs(0), "active energy 96 Wh");
+    assert_eq!(inputs(1), "active energy 96 Wh; active energy fed in 480 Wh");
+}
+
 fn pack(id: &str, from: &str, rest: &str) -> String {
     format!(
         "kind = \"rule-pack\"\nid = \"{id}\"\ntitle = \"Test\"\nsource = \"test\"\nvalid_from = \"{from}\"\n{rest}"

@@ -473,12 +473,13 @@ impl<'a> LaneIntake<'a> {
         self.recent
     }
 
-    /// Whether a value up to `max_wh` in an interval up to `last` breaks no rule.
+    /// Whether a value up to `max_wh` in an interval of the day up to `last` breaks no rule: what [`judge`] says of each.
     fn is_ordinary(&self, grid: &DayGrid, last: usize, max_wh: i64) -> bool {
         let Limits { power_max_w, now, skew_s, oldest } = self.rules.limits;
         let ceiling_wh = power_max_w.saturating_mul(i64::from(grid.interval_minutes)) / 60;
-        let last_start = grid.start.plus(seconds_of(last, grid.interval_minutes));
-        let is_in_time = grid.start >= oldest && last_start <= now.plus(skew_s);
+        // As the ends of intervals: of the first of the day, and of `last`.
+        let end = |at| grid.start.plus(seconds_of(at + 1, grid.interval_minutes));
+        let is_in_time = end(0) >= oldest && end(last) <= now.plus(skew_s);
         max_wh <= ceiling_wh.min(i64::from(i32::MAX)) && is_in_time
     }
 }

@@ -149,8 +149,10 @@ pub struct DayContext<'a> {
     pub is_irregular: bool,
     /// The check meter's day.
     pub check: Option<DayColumns<'a>>,
-    /// The active register's day, for a reactive one.
+    /// The day of the active energy taken, for a reactive register.
     pub active: Option<DayColumns<'a>>,
+    /// The day of the active energy fed in, for a reactive register.
+    pub active_export: Option<DayColumns<'a>>,
     /// The day of the register that counts the other way.
     pub opposite: Option<DayColumns<'a>>,
     /// What the connection can carry, watts.
@@ -177,6 +179,7 @@ impl DayContext<'_> {
             is_irregular: false,
             check: None,
             active: None,
+            active_export: None,
             opposite: None,
             capacity_w: None,
         }

@@ -13,11 +13,11 @@ const DAY_S: i64 = 86_400;
 pub struct Limits {
     /// The most power a usage point can draw or feed in, in watts. What an interval may hold follows from it.
     pub power_max_w: i64,
-    /// Readings that start after this instant are in the future. The clock is an argument.
+    /// Readings whose interval ends after this instant are in the future. The clock is an argument.
     pub now: UtcSeconds,
     /// How far a source's clock may run ahead, in seconds.
     pub skew_s: i64,
-    /// Readings that start before this instant are stale.
+    /// Readings whose interval ends before this instant are stale.
     pub oldest: UtcSeconds,
 }
 
@@ -60,10 +60,12 @@ pub fn judge(reading: &RawReading, grid: &DayGrid, limits: &Limits) -> Result<(u
     if reading.energy_wh > ceiling_wh {
         return Err(RejectionCode::AboveCeiling);
     }
-    if reading.start > limits.now.plus(limits.skew_s) {
+    // An interval that is not over has no value yet.
+    let end = reading.start.plus(i64::from(reading.interval_minutes) * 60);
+    if end > limits.now.plus(limits.skew_s) {
         return Err(RejectionCode::Future);
     }
-    if reading.start < limits.oldest {
+    if end < limits.oldest {
         return Err(RejectionCode::Stale);
     }
     Ok((at, value_wh))
@@ -84,8 +86,10 @@ mod tests {
         let local = Zone::parse("UTC").unwrap().local_day("2026-03-01".parse().unwrap());
         let block =
             DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 30, Source::Automated).unwrap();
-        let oldest = local.start.plus(1_800);
-        let limits = Limits { power_max_w: 10_000, now: local.start.plus(7_200), skew_s: 300, oldest };
+        // The second half-hour begins before the oldest instant and ends with it. The last that is over ends with the
+        // clock's skew.
+        let oldest = local.start.plus(3_600);
+        let limits = Limits { power_max_w: 10_000, now: local.start.plus(8_700), skew_s: 300, oldest };
         // minutes after midnight, interval minutes, Wh, want
         let table = [
             (30, 30, 0, Ok((1, 0))),
@@ -100,6 +104,7 @@ mod tests {
             (60, 30, i64::MAX, Err(AboveCeiling)),
             (120, 30, 1, Ok((4, 1))),
             (150, 30, 1, Err(Future)),
+            (150, 30, 5_001, Err(AboveCeiling)),
             (61, 15, -1, Err(IntervalSize)),
         ];
         for (minutes, interval_minutes, energy_wh, want) in table {
@@ -117,6 +122,38 @@ mod tests {
                 want,
                 "{minutes} min, {interval_minutes} min, {energy_wh} Wh"
             );
+        }
+    }
+
+    /// To the second: the end of the interval from 01:00 to 01:30 against the limits.
+    #[test]
+    fn the_end_of_the_interval_counts() {
+        let local = Zone::parse("UTC").unwrap().local_day("2026-03-01".parse().unwrap());
+        let block =
+            DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 30, Source::Automated).unwrap();
+        let reading = RawReading {
+            usage_point: "P".parse().unwrap(),
+            register: Register::IMPORT,
+            start: local.start.plus(3_600),
+            interval_minutes: 30,
+            energy_wh: 1,
+            quality: Quality::Valid,
+            line: 1,
+        };
+        // now, skew and oldest in seconds after midnight, want
+        let table = [
+            (5_400, 0, 0, Ok((2, 1))),
+            (5_399, 0, 0, Err(RejectionCode::Future)),
+            (5_100, 300, 0, Ok((2, 1))),
+            (5_099, 300, 0, Err(RejectionCode::Future)),
+            (3_600, 300, 0, Err(RejectionCode::Future)),
+            (5_400, 0, 5_400, Ok((2, 1))),
+            (5_401, 0, 5_401, Err(RejectionCode::Stale)),
+        ];
+        for (now_s, skew_s, oldest_s, want) in table {
+            let now = local.start.plus(now_s);
+            let limits = Limits { skew_s, oldest: local.start.plus(oldest_s), ..Limits::generous(now) };
+            assert_eq!(judge(&reading, &block.grid(), &limits), want, "{now_s} {skew_s} {oldest_s}");
         }
     }
 

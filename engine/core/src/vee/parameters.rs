@@ -61,9 +61,9 @@ parameters! {
     power_w_max: Ceiling, 1 to 100_000_000_000, 100_000_000_000;
     /// What is allowed on top of it.
     power_margin_thousandths: Ceiling, 0 to 10_000, 150;
-    /// How far a source's clock may run ahead, seconds.
+    /// How far a source's clock may run ahead, seconds: an interval that ends later is in the future.
     skew_s_max: Window, 0 to 86_400, 300;
-    /// How far back a reading may lie, days. Old recordings load unless a pack narrows it.
+    /// How far back the end of an interval may lie, days. Old recordings load unless a pack narrows it.
     age_days_max: Window, 1 to 36_500, 36_500;
     /// A clock that is further off is warned of, seconds.
     clock_warn_s: ClockDrift, 0 to 86_400, 180;
@@ -97,11 +97,11 @@ parameters! {
     use_thousandths_min: HighLow, 0 to 1_000, 500;
     /// The most daily use, of the reference.
     use_thousandths_max: HighLow, 1_000 to 1_000_000, 2_000;
-    /// Days of a period before its daily use says anything.
+    /// Whole days of a period before its daily use says anything, also as what another is held against.
     use_days_min: HighLow, 1 to 366, 7;
     /// The most that a value may be above the last period's highest.
     peak_percent_max: HistoricalMax, 0 to 1_000_000, 100;
-    /// The least highest value of a last period that says anything, Wh.
+    /// The least that the last period's highest is taken for, Wh.
     peak_wh_min: HistoricalMax, 0 to 2_147_483_647, 1_000;
     /// A run of zeros as long is found, minutes.
     zero_run_minutes: ZeroRun, 1 to 527_040, 2_880;

@@ -1,8 +1,8 @@
 //! The catalogue of rules: closed, numbered, each with what it means to a person and what follows from it.
 //!
 //! ```text
-//!   V01 V02 V03 V05 V07 V08 V21   at intake: judge and the decoders, as a RejectionCode; never asked twice
-//!   V04 V06 V09 … V25 V29         of a register-day: validate
+//!   V01 V02 V03 V05 V07 V08 V21   at intake: judge and the decoders, as a RejectionCode; the value is set aside
+//!   V01 V04 V06 V09 … V25 V29     of a register-day that was taken: validate
 //!   V26 V27 V28 V30               of a device, a delivery, a feeder, a bill: functions of their own
 //!   V08 V12 V14 V15               also of what a register counted between reads: consumption::checks
 //! ```
@@ -83,7 +83,7 @@ pub enum Rule {
 /// What follows from a finding. In order: what weighs most comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// The value is not taken.
+    /// Set aside at intake: no finding of a value that was taken has it.
     Reject,
     /// The value is taken and should be estimated anew.
     Estimate,
@@ -135,7 +135,7 @@ use Severity::{Alert, Estimate, Reject, Warn};
 /// By number.
 const CATALOGUE: [Entry; RULE_COUNT] = [
     at_intake(
-        entry(Rule::Identity, Reject, "s", "identity", "no meter was installed here at that time"),
+        entry(Rule::Identity, Alert, "s", "identity", "no meter was installed here at that time"),
         &[Code::UsagePoint, Code::Register],
     ),
     at_intake(
@@ -195,7 +195,7 @@ const CATALOGUE: [Entry; RULE_COUNT] = [
         "the intervals do not add up to what the register counted",
     ),
     entry(Rule::ZoneSum, Warn, "mWh", "zone sum", "the zone registers do not add up to the total register"),
-    entry(Rule::Rollover, Reject, "mWh", "rollover", "the register went back without having come to its end"),
+    entry(Rule::Rollover, Alert, "mWh", "rollover", "the register went back without having come to its end"),
     entry(Rule::HighLow, Warn, "thousandths", "high or low use", "daily use is far from what it was"),
     entry(
         Rule::HistoricalMax,
@@ -209,7 +209,7 @@ const CATALOGUE: [Entry; RULE_COUNT] = [
     entry(Rule::InactiveUse, Alert, "Wh", "inactive use", "energy flowed while the point was disconnected"),
     entry(
         Rule::MultiplierMatch,
-        Reject,
+        Alert,
         "millionths",
         "multiplier",
         "the multiplier delivered is not the one installed",
@@ -308,7 +308,7 @@ impl Rule {
         self.entry().meaning
     }
 
-    /// What follows from a finding.
+    /// What follows from a finding. What intake sets aside under [`Rule::rejections`] is set aside whatever this says.
     #[must_use]
     pub const fn severity(self) -> Severity {
         self.entry().severity
@@ -320,7 +320,7 @@ impl Rule {
         self.entry().unit
     }
 
-    /// The codes under which intake decides it; none for a rule that is asked of accepted values only.
+    /// The codes under which intake decides it; none for a rule that is asked of values that were taken only.
     #[must_use]
     pub const fn rejections(self) -> &'static [RejectionCode] {
         self.entry().rejections

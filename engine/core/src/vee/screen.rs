@@ -108,7 +108,7 @@ pub fn suspects(day: &DayColumns<'_>, context: &DayContext<'_>, rules: &ClassRul
         .with_if(Rule::FlatLine, may_be_flat(day, context, parameters, &summary))
         .with_if(Rule::InactiveUse, context.is_disconnected && summary.total_wh > 0);
     let by_history = match context.state {
-        Some(_) => by_history(day, context, parameters, &summary),
+        Some(_) => by_history(context, parameters, &summary),
         None => RuleSet::NONE,
     };
     by_values.or(by_history).or(by_company(day, context, parameters, &summary)).and(rules.asked)
@@ -153,7 +153,8 @@ fn may_lie_out(context: &DayContext<'_>, parameters: &RuleParameters, summary: &
 }
 
 /// A fall is never by more than the whole. So under a limit above that only a rise counts, and none does if every value
-/// is below `2^shift` times the floor, or the one before if that is more: `2^shift` is at most the limit as a factor.
+/// is below `2^shift` times the floor, or the one before if that is more: `2^shift` is at most the limit as a factor. The
+/// first value that fails comes right after a valid one, so neighbours are enough.
 /// Under a lesser limit the values' whole range must lie within the limit of the floor. The day's first value is held
 /// against the last one before it; where it is missing, the next one was held against the floor already.
 fn may_step(
@@ -213,16 +214,11 @@ fn may_be_flat(
 }
 
 /// The rules over history cost a comparison, and are asked outright.
-fn by_history(
-    day: &DayColumns<'_>,
-    context: &DayContext<'_>,
-    parameters: &RuleParameters,
-    summary: &DaySummary,
-) -> RuleSet {
+fn by_history(context: &DayContext<'_>, parameters: &RuleParameters, summary: &DaySummary) -> RuleSet {
     let Some(state) = context.state else { return RuleSet::NONE };
     let is_above = |limit: i128| i128::from(summary.max_wh) * 100 > limit;
-    let has_value = usize::try_from(summary.missing_count).unwrap_or(0) < day.values_wh().len();
-    let use_found = has_value && history::high_low_of(summary.total_wh, context, parameters).is_some();
+    let use_found =
+        summary.missing_count == 0 && history::high_low_of(summary.total_wh, context, parameters).is_some();
     RuleSet::NONE
         .with_if(Rule::HighLow, use_found)
         .with_if(Rule::HistoricalMax, history::peak_limit(state, parameters).is_some_and(is_above))
@@ -254,7 +250,7 @@ fn by_company(
         .with_if(Rule::Rollover, context.span.is_some_and(|span| span.end < span.start))
         .with_if(Rule::ZoneSum, context.zone_dials.is_some())
         .with_if(Rule::MultiplierMatch, context.multiplier.is_some())
-        .with_if(Rule::Reactive, context.active.is_some())
+        .with_if(Rule::Reactive, context.active.is_some() || context.active_export.is_some())
         .with_if(Rule::MainCheck, context.check.is_some())
         .with_if(Rule::DeviceStatus, !context.statuses.is_empty())
         .with_if(

@@ -7,6 +7,10 @@
 //! The state is a function of the days in their order and of nothing else. Two states are never joined: when a day
 //! arrives late or is corrected, the meter's days are pushed again from the one before it. So it does not
 //! depend on the order of arrival, and nobody has to store it for good.
+//!
+//! Days that are absent end what goes on from day to day: runs begin anew after them, there is no last value, and only
+//! the month just before counts as the last one. They had no measured value. Within the days that are there, intervals
+//! without a value are stepped over.
 
 use crate::calendar::{Day, UtcSeconds};
 use crate::meter::DialReading;
@@ -28,15 +32,17 @@ const _: () = assert!(size_of::<MeterState>() <= STATE_SIZE_MAX);
 /// Days of one billing month, added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PeriodUse {
-    /// Energy, Wh.
+    /// Energy of its whole days, Wh.
     pub energy_wh: i64,
-    /// The three highest values, highest first; 0 where there were fewer.
+    /// The three highest values of all its days, highest first; 0 where there were fewer.
     pub highest_wh: [i32; 3],
-    /// Days that had a value.
+    /// Whole days: a part of a day says nothing of daily use.
     pub day_count: u16,
+    /// Days that had a value, the whole ones with them.
+    pub seen_day_count: u16,
 }
 
-/// Energy over days: a daily use that loses nothing.
+/// Energy over whole days: a daily use that loses nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DailyUse {
     /// Energy, Wh.
@@ -50,13 +56,17 @@ pub struct DailyUse {
 pub struct MeterState {
     current: PeriodUse,
     previous: PeriodUse,
-    /// Mean daily use by month of the year; -1 if it is not known.
+    /// Energy of the whole days by month of the year, of the last twelve months that are over.
     monthly_wh: [i64; MONTH_COUNT],
+    /// Whole days by month of the year; 0 where nothing is known.
+    monthly_days: [u8; MONTH_COUNT],
     /// Mean value by kind of day and part of day; -1 before the first.
     profile_wh: [[i32; PROFILE_PART_COUNT]; 2],
-    last_read: Option<(UtcSeconds, DialReading)>,
+    /// At the earliest instant before the first.
+    last_read: (UtcSeconds, DialReading),
     last_seen: UtcSeconds,
-    last_day: Option<Day>,
+    /// Number of the last day that was pushed or is absent; below any day's before the first.
+    last_day_number: i32,
     /// The first day after the current period.
     period_end: Option<Day>,
     /// The last value; -1 before the first.
@@ -81,11 +91,12 @@ impl Default for MeterState {
         Self {
             current: PeriodUse::default(),
             previous: PeriodUse::default(),
-            monthly_wh: [-1; MONTH_COUNT],
+            monthly_wh: [0; MONTH_COUNT],
+            monthly_days: [0; MONTH_COUNT],
             profile_wh: [[-1; PROFILE_PART_COUNT]; 2],
-            last_read: None,
+            last_read: (UtcSeconds(i64::MIN), DialReading::default()),
             last_seen: UtcSeconds(i64::MIN),
-            last_day: None,
+            last_day_number: i32::MIN,
             period_end: None,
             last_wh: -1,
             zero_run_minutes: 0,
@@ -97,21 +108,38 @@ impl Default for MeterState {
 }
 
 impl MeterState {
-    /// Turns to the billing month of `day`, so that the rules see the month before as the last one. Before the day is
-    /// validated; once more does nothing.
+    /// Turns to `day`: passes over the days absent before it, and to its billing month, so that the rules see the month
+    /// before as the last one. Before the day is validated; once more does nothing.
     ///
     /// # Errors
     /// [`StateError`] if the day is not after the last one.
     pub fn begin(&mut self, day: Day) -> Result<(), StateError> {
-        if let Some(last) = self.last_day.filter(|&last| day <= last) {
-            return Err(StateError { day, last });
+        let number = day.number();
+        if number <= self.last_day_number {
+            return Err(StateError { day, last: self.last_day().unwrap_or(day) });
         }
         match self.period_end {
-            Some(end) if day < end => {}
-            Some(end) => self.turn(end, day),
+            Some(end) => {
+                if number - self.last_day_number > 1 {
+                    self.pass_over(number - self.last_day_number - 1);
+                }
+                if day >= end {
+                    self.turn(end, day);
+                }
+            }
             None => self.open(day),
         }
+        self.last_day_number = number - 1;
         Ok(())
+    }
+
+    /// Passes over absent days: nothing goes on from before them, and none of them was measured.
+    fn pass_over(&mut self, day_count: i32) {
+        self.last_wh = -1;
+        self.zero_run_minutes = 0;
+        self.flat_run = 0;
+        self.estimated_days =
+            self.estimated_days.saturating_add(u16::try_from(day_count).unwrap_or(u16::MAX));
     }
 
     /// Closes the month that ended before `end` and opens the one of `day`.
@@ -119,17 +147,19 @@ impl MeterState {
         let month_of = |day: Day| usize::try_from(day.period().number() % 12).unwrap_or(0);
         let closed = std::mem::take(&mut self.current);
         let opened = day.period().number();
+        let next = end.period().number();
         // What lies more than a year back is forgotten, also where months were left out.
-        for past in end.period().number()..opened.min(end.period().number() + 12) {
-            self.monthly_wh[usize::try_from(past % 12).unwrap_or(0)] = -1;
+        for past in next..opened.min(next + 12) {
+            self.monthly_days[usize::try_from(past % 12).unwrap_or(0)] = 0;
         }
         if let Some(last) = end.plus(-1)
             && opened - last.period().number() <= 12
         {
-            self.monthly_wh[month_of(last)] =
-                closed.daily().map_or(-1, |daily| daily.energy_wh / i64::from(daily.day_count));
+            let month = month_of(last);
+            self.monthly_wh[month] = closed.energy_wh;
+            self.monthly_days[month] = u8::try_from(closed.day_count).unwrap_or(u8::MAX);
         }
-        self.previous = closed;
+        self.previous = if opened == next { closed } else { PeriodUse::default() };
         self.open(day);
     }
 
@@ -145,7 +175,7 @@ impl MeterState {
     /// [`StateError`] if the day is not after the last one.
     pub fn push(&mut self, day: Day, columns: &DayColumns<'_>) -> Result<(), StateError> {
         self.begin(day)?;
-        self.last_day = Some(day);
+        self.last_day_number = day.number();
         let is_measured = columns.qualities().iter().any(|quality| quality.is_measured());
         self.estimated_days = if is_measured { 0 } else { self.estimated_days.saturating_add(1) };
         let Some((last, last_wh)) = columns.present().next_back() else { return Ok(()) };
@@ -195,8 +225,8 @@ impl MeterState {
 
     /// Takes a read of the register, if it is the latest.
     pub fn read(&mut self, at: UtcSeconds, dial: DialReading) {
-        if self.last_read.is_none_or(|(last, _)| at > last) {
-            self.last_read = Some((at, dial));
+        if at > self.last_read.0 {
+            self.last_read = (at, dial);
         }
     }
 
@@ -206,19 +236,21 @@ impl MeterState {
         &self.current
     }
 
-    /// The last billing month that had a day.
+    /// The billing month before the current one; empty if it had no day.
     #[must_use]
     pub const fn previous(&self) -> &PeriodUse {
         &self.previous
     }
 
-    /// What daily use is held against: the same month of last year, else the last month.
+    /// What daily use is held against: the same month of last year, else the last month; each only with at least so many
+    /// whole days.
     #[must_use]
-    pub fn reference(&self) -> Option<DailyUse> {
-        match self.monthly_wh[usize::from(self.month)] {
-            -1 => self.previous.daily(),
-            energy_wh => Some(DailyUse { energy_wh, day_count: 1 }),
-        }
+    pub fn reference(&self, days_min: i64) -> Option<DailyUse> {
+        let month = usize::from(self.month);
+        let of_last_year =
+            DailyUse { energy_wh: self.monthly_wh[month], day_count: self.monthly_days[month].into() };
+        let says = |daily: &DailyUse| daily.day_count > 0 && i64::from(daily.day_count) >= days_min;
+        Some(of_last_year).filter(says).or_else(|| self.previous.daily().filter(says))
     }
 
     /// The third highest value of the last month and this one, Wh.
@@ -241,8 +273,8 @@ impl MeterState {
 
     /// The latest read of the register.
     #[must_use]
-    pub const fn last_read(&self) -> Option<(UtcSeconds, DialReading)> {
-        self.last_read
+    pub fn last_read(&self) -> Option<(UtcSeconds, DialReading)> {
+        (self.last_read.0.0 > i64::MIN).then_some(self.last_read)
     }
 
     /// Until when there are values; `None` before the first.
@@ -251,13 +283,13 @@ impl MeterState {
         (self.last_seen.0 > i64::MIN).then_some(self.last_seen)
     }
 
-    /// The last day pushed.
+    /// The last day that was pushed or is absent; `None` before the first.
     #[must_use]
-    pub const fn last_day(&self) -> Option<Day> {
-        self.last_day
+    pub fn last_day(&self) -> Option<Day> {
+        Day::from_number(self.last_day_number)
     }
 
-    /// The last value; `None` before the first.
+    /// The last value, whatever the rules said of it; `None` before the first and after days that are absent.
     #[must_use]
     pub fn last_wh(&self) -> Option<i32> {
         (self.last_wh >= 0).then_some(self.last_wh)
@@ -275,7 +307,7 @@ impl MeterState {
         self.flat_run
     }
 
-    /// How many of the last days had no measured value.
+    /// How many of the last days had no measured value, absent ones with them.
     #[must_use]
     pub const fn estimated_days(&self) -> u16 {
         self.estimated_days
@@ -294,8 +326,11 @@ fn mean(values_wh: &[i32], adds_up_in_32_bits: bool) -> Option<i32> {
 
 impl PeriodUse {
     fn add(&mut self, columns: &DayColumns<'_>, summary: &DaySummary) {
-        self.energy_wh = self.energy_wh.saturating_add(summary.total_wh);
-        self.day_count = self.day_count.saturating_add(1);
+        self.seen_day_count = self.seen_day_count.saturating_add(1);
+        if summary.missing_count == 0 {
+            self.energy_wh = self.energy_wh.saturating_add(summary.total_wh);
+            self.day_count = self.day_count.saturating_add(1);
+        }
         if summary.max_wh > self.highest_wh[2] {
             for &wh in columns.values_wh() {
                 self.rank_in(wh);
@@ -315,7 +350,7 @@ impl PeriodUse {
         }
     }
 
-    /// Its daily use; `None` without a day.
+    /// Its daily use; `None` without a whole day.
     #[must_use]
     pub fn daily(&self) -> Option<DailyUse> {
         let Self { energy_wh, day_count, .. } = *self;
@@ -367,32 +402,109 @@ mod tests {
             Some(UtcSeconds(i64::from(day("2026-03-07").number()) * 86_400 + 7_200))
         );
         assert_eq!(state.current().highest_wh, [8, 8, 8]);
-        assert_eq!((state.current().energy_wh, state.current().day_count), (76, 6));
+        assert_eq!((state.current().day_count, state.current().seen_day_count), (0, 6));
+    }
+
+    #[test]
+    fn absent_days_end_what_goes_on() {
+        let mut state = MeterState::default();
+        let zeros = vec!["0"; 24].join(" ");
+        // day, values; last value, zeros in minutes, length of the last run, days without a measurement before the day
+        let table = [
+            ("2026-01-01", "5 0 0", (None, 0, 0, 0)),
+            ("2026-01-02", "0 7 7", (Some(0), 120, 2, 0)),
+            // One day is absent.
+            ("2026-01-04", "7", (None, 0, 0, 1)),
+            ("2026-01-05", "-", (Some(7), 0, 1, 0)),
+            // The 5th had nothing, and two days are absent.
+            ("2026-01-08", "-", (None, 0, 0, 3)),
+            ("2026-01-09", zeros.as_str(), (None, 0, 0, 4)),
+            ("2026-03-15", zeros.as_str(), (None, 0, 0, 64)),
+            ("2026-03-16", "1", (Some(0), 1_440, 24, 0)),
+            ("2199-11-30", "1", (None, 0, 0, 63_445)),
+        ];
+        for (date, values, want) in table {
+            // Once more does nothing.
+            for _ in 0..2 {
+                state.begin(day(date)).unwrap();
+                let got =
+                    (state.last_wh(), state.zero_run_minutes(), state.flat_run(), state.estimated_days());
+                assert_eq!(got, want, "{date}");
+            }
+            push(&mut state, date, values);
+        }
+        assert_eq!(state.last_day(), Some(day("2199-11-30")));
+        let mut state = MeterState::default();
+        for date in ["1970-01-01", "2199-11-30"] {
+            push(&mut state, date, "-");
+        }
+        assert_eq!(state.estimated_days(), u16::MAX, "83,975 days are more than are counted");
+    }
+
+    /// A whole day of so many watt-hours in all.
+    fn push_whole(state: &mut MeterState, date: &str, total_wh: i32) {
+        push(state, date, &format!("{total_wh} {}", vec!["0"; 23].join(" ")));
     }
 
     #[test]
     fn months_turn_and_last_year_is_the_reference() {
         let mut state = MeterState::default();
         let daily = |energy_wh, day_count| Some(DailyUse { energy_wh, day_count });
-        push(&mut state, "2025-03-30", "10 20");
-        push(&mut state, "2025-03-31", "30 40");
-        assert_eq!(state.reference(), None);
+        push_whole(&mut state, "2025-03-30", 31);
+        push_whole(&mut state, "2025-03-31", 70);
+        assert_eq!(state.reference(1), None);
         state.begin(day("2025-04-01")).unwrap();
-        assert_eq!((state.reference(), state.current().day_count), (daily(100, 2), 0));
-        push(&mut state, "2025-04-01", "7");
-        assert_eq!(state.third_highest_wh(), 20);
+        assert_eq!((state.reference(1), state.current().day_count), (daily(101, 2), 0));
+        assert_eq!((state.reference(2), state.reference(3)), (daily(101, 2), None));
+        push_whole(&mut state, "2025-04-01", 7);
+        assert_eq!(state.third_highest_wh(), 7);
         for month in 5..=12 {
-            push(&mut state, &format!("2025-{month:02}-01"), "8");
+            push_whole(&mut state, &format!("2025-{month:02}-01"), 8);
         }
-        push(&mut state, "2026-02-01", "9");
+        push_whole(&mut state, "2026-02-01", 9);
         state.begin(day("2026-03-01")).unwrap();
-        assert_eq!(state.reference(), daily(50, 1), "March of last year");
+        assert_eq!(state.reference(2), daily(101, 2), "March of last year, to the watt-hour");
+        assert_eq!(state.reference(3), None, "neither says enough");
         state.begin(day("2026-03-01")).unwrap();
-        push(&mut state, "2026-03-01", "1");
+        push_whole(&mut state, "2026-03-01", 1);
+        push_whole(&mut state, "2026-03-02", 2);
         state.begin(day("2026-04-01")).unwrap();
-        assert_eq!(state.reference(), daily(7, 1));
+        assert_eq!(state.reference(1), daily(7, 1));
+        assert_eq!(state.reference(2), daily(3, 2), "one day of last year's April is not enough");
+        state.begin(day("2026-05-01")).unwrap();
+        assert_eq!(state.reference(1), daily(8, 1), "May of last year");
+        assert_eq!(state.previous().daily(), None, "April had no day");
         state.begin(day("2027-05-01")).unwrap();
-        assert_eq!(state.reference(), state.previous().daily(), "May of two years ago is forgotten");
+        assert_eq!(state.reference(1), None, "May of two years ago is forgotten");
+    }
+
+    #[test]
+    fn the_last_month_is_the_one_before() {
+        // The next day; the last month's energy and highest value by then.
+        for (date, want) in [
+            ("2026-01-31", (0, 0)),
+            ("2026-02-01", (50, 50)),
+            ("2026-02-28", (50, 50)),
+            ("2026-03-01", (0, 0)),
+            ("2029-02-01", (0, 0)),
+        ] {
+            let mut state = MeterState::default();
+            push_whole(&mut state, "2026-01-10", 50);
+            state.begin(day(date)).unwrap();
+            assert_eq!((state.previous().energy_wh, state.previous().highest_wh[0]), want, "{date}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_day_is_no_day_of_use() {
+        let mut state = MeterState::default();
+        push(&mut state, "2026-03-01", "5 6 7");
+        push(&mut state, "2026-03-02", "-");
+        push_whole(&mut state, "2026-03-03", 4);
+        let current = PeriodUse { energy_wh: 4, highest_wh: [7, 6, 5], day_count: 1, seen_day_count: 2 };
+        assert_eq!(state.current(), &current);
+        state.begin(day("2026-04-01")).unwrap();
+        assert_eq!(state.previous(), &current);
     }
 
     #[test]
@@ -424,6 +536,7 @@ mod tests {
     #[test]
     fn the_latest_read_is_kept() {
         let mut state = MeterState::default();
+        assert_eq!((state.last_read(), state.last_seen(), state.last_day()), (None, None, None));
         for (at, dial) in [(10, 5), (30, 9), (20, 7)] {
             state.read(UtcSeconds(at), DialReading::from_milliwatt_hours(dial));
         }

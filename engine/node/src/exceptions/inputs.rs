@@ -2,8 +2,9 @@
 
 use tallywatt_core::day_block::DayBlock;
 use tallywatt_core::meter::Installation;
-use tallywatt_core::vee::columns::DayContext;
+use tallywatt_core::vee::columns::{DayColumns, DayContext};
 use tallywatt_core::vee::finding::Finding;
+use tallywatt_core::vee::parameters::RuleParameters;
 use tallywatt_core::vee::rule::Rule;
 
 use super::money::{self, IntervalEnergy};
@@ -15,10 +16,10 @@ const VALUES_SHOWN_MAX: usize = 8;
 pub(super) fn shown(
     finding: &Finding,
     block: &DayBlock,
-    context: &DayContext<'_>,
+    (context, parameters): (&DayContext<'_>, &RuleParameters),
     energy: Option<&[IntervalEnergy]>,
 ) -> String {
-    let mut inputs = of_rule(finding, block, context);
+    let mut inputs = of_rule(finding, block, context, parameters);
     if finding.interval_count > 0 {
         inputs.push(format!("values {}", values(finding, block)));
     }
@@ -28,7 +29,12 @@ pub(super) fn shown(
     inputs.join("; ")
 }
 
-fn of_rule(finding: &Finding, block: &DayBlock, context: &DayContext<'_>) -> Vec<String> {
+fn of_rule(
+    finding: &Finding,
+    block: &DayBlock,
+    context: &DayContext<'_>,
+    parameters: &RuleParameters,
+) -> Vec<String> {
     let Some(state) = context.state else { return Vec::new() };
     let one = |text: String| vec![text];
     match finding.rule {
@@ -55,25 +61,30 @@ fn of_rule(finding: &Finding, block: &DayBlock, context: &DayContext<'_>) -> Vec
             one(format!("{zones} zone registers, total register {} Wh", block.total_wh()))
         }
         Rule::HighLow => {
-            let (so_far, reference) = (state.current(), state.reference());
+            let (so_far, reference) = (state.current(), state.reference(parameters.use_days_min));
             let mut inputs = one(format!(
-                "month so far {} Wh in {} days, with this one",
+                "month so far {} Wh in {} whole days, with this one",
                 so_far.energy_wh.saturating_add(block.total_wh()),
                 so_far.day_count.saturating_add(1)
             ));
             inputs.extend(
-                reference
-                    .map(|daily| format!("reference {} Wh in {} days", daily.energy_wh, daily.day_count)),
+                reference.map(|daily| {
+                    format!("reference {} Wh in {} whole days", daily.energy_wh, daily.day_count)
+                }),
             );
             inputs
         }
         Rule::HistoricalMax => one(format!("last month's highest {} Wh", state.previous().highest_wh[0])),
         Rule::ZeroRun => one(format!("{} minutes of zeros before this day", state.zero_run_minutes())),
         Rule::FlatLine => one(format!("{} equal values before this day", state.flat_run())),
-        Rule::Reactive => one(match context.active {
-            Some(active) => format!("active energy {} Wh", active.total_wh()),
-            None => String::new(),
-        }),
+        Rule::Reactive => {
+            let shown = |what: &str, day: DayColumns<'_>| format!("{what} {} Wh", day.total_wh());
+            let taken = context.active.map(|day| shown("active energy", day));
+            taken
+                .into_iter()
+                .chain(context.active_export.map(|day| shown("active energy fed in", day)))
+                .collect()
+        }
         Rule::ProlongedEstimation => one(format!("{} days before this one", state.estimated_days())),
         Rule::ProsumerSymmetry => one(format!("capacity {} W", context.capacity_w.unwrap_or(0))),
         _ => Vec::new(),

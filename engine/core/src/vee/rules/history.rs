@@ -6,19 +6,20 @@ use crate::vee::parameters::RuleParameters;
 use crate::vee::rule::Rule;
 use crate::vee::state::{DailyUse, MeterState};
 
-/// V15: daily use of the month so far, this day with it, against the same month of last year, else the last month.
+/// V15: daily use of the month so far, this day with it, against the same month of last year, else the last month. Whole
+/// days count, so a day with a gap says nothing.
 pub fn high_low(
     day: &DayColumns<'_>,
     context: &DayContext<'_>,
     parameters: &RuleParameters,
     findings: &mut Vec<Finding>,
 ) {
-    if day.present().next().is_some() {
+    if day.missing_count() == 0 {
         findings.extend(high_low_of(day.total_wh(), context, parameters));
     }
 }
 
-/// The same for a day whose sum is known already, and that has a value.
+/// The same for a whole day whose sum is known already.
 pub(crate) fn high_low_of(
     total_wh: i64,
     context: &DayContext<'_>,
@@ -31,7 +32,11 @@ pub(crate) fn high_low_of(
         return None;
     }
     let energy_wh = so_far.energy_wh.saturating_add(total_wh);
-    compare_daily_use(DailyUse { energy_wh, day_count }, state.reference()?, parameters)
+    compare_daily_use(
+        DailyUse { energy_wh, day_count },
+        state.reference(parameters.use_days_min)?,
+        parameters,
+    )
 }
 
 /// V15 for any two stretches of days, such as a month that is billed and the one before. A reference of nothing says
@@ -50,7 +55,7 @@ pub fn compare_daily_use(now: DailyUse, reference: DailyUse, parameters: &RulePa
     (part > high * whole).then(|| Finding::of(Rule::HighLow, div_up(part, whole), high))
 }
 
-/// V16: above the highest value of the last month by more than so many per cent.
+/// V16: above the highest value of the last month, or a floor if that is more, by more than so many per cent.
 pub fn historical_max(
     day: &DayColumns<'_>,
     context: &DayContext<'_>,
@@ -68,10 +73,8 @@ pub fn historical_max(
 /// What a value may not be above, in hundredths of a watt-hour; `None` if the last month says nothing.
 pub(crate) fn peak_limit(state: &MeterState, parameters: &RuleParameters) -> Option<i128> {
     let previous = state.previous();
-    let highest_wh = i64::from(previous.highest_wh[0]);
-    let says = i64::from(previous.day_count) >= parameters.use_days_min
-        && highest_wh >= parameters.peak_wh_min
-        && highest_wh > 0;
+    let highest_wh = i64::from(previous.highest_wh[0]).max(parameters.peak_wh_min);
+    let says = i64::from(previous.seen_day_count) >= parameters.use_days_min && highest_wh > 0;
     says.then(|| i128::from(100 + parameters.peak_percent_max) * i128::from(highest_wh))
 }
 

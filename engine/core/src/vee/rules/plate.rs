@@ -8,7 +8,8 @@ use crate::vee::rule::Rule;
 
 use super::stretches;
 
-/// V01: values of a time at which no meter was installed. That the name and the register are known, intake decides.
+/// V01: values of a time at which no meter was installed. Intake only decides that the name and the register are
+/// well-formed: these values were taken, and are billed unless somebody takes them back.
 pub fn identity(
     day: &DayColumns<'_>,
     context: &DayContext<'_>,
@@ -32,7 +33,8 @@ pub(crate) fn covers(installation: &Installation, from: i64, to: i64) -> bool {
     installation.from.0 < to && installation.to.is_none_or(|(end, _)| end.0 > from)
 }
 
-/// V20: the multiplier that came with the values is not that of the meter, so they are wrong by a whole factor.
+/// V20: the multiplier that came with the values is not that of the meter, so they are wrong by a whole factor. They were
+/// taken as they came.
 pub fn multiplier(
     day: &DayColumns<'_>,
     context: &DayContext<'_>,

@@ -9,16 +9,22 @@ use crate::vee::rule::Rule;
 
 use super::stretches;
 
-/// Sums over the intervals that have a value in both; `None` if they are not on one grid.
-fn paired_totals(a: &DayColumns<'_>, b: &DayColumns<'_>) -> Option<(i128, i128)> {
-    let (mut total_a, mut total_b) = (0, 0);
-    for at in 0..paired_count(a, b)? {
-        if a.qualities()[at].is_billable() && b.qualities()[at].is_billable() {
-            total_a += i128::from(a.values_wh()[at]);
-            total_b += i128::from(b.values_wh()[at]);
+/// Sum of `day`, and of all others together, over the intervals that have a value in each; `None` if they are not on one
+/// grid.
+fn paired_totals(day: &DayColumns<'_>, others: &[DayColumns<'_>]) -> Option<(i128, i128)> {
+    let mut count = day.values_wh().len();
+    for other in others {
+        count = count.min(paired_count(day, other)?);
+    }
+    let (mut own, mut theirs) = (0, 0);
+    for at in 0..count {
+        let has_value = |columns: &DayColumns<'_>| columns.qualities()[at].is_billable();
+        if has_value(day) && others.iter().all(has_value) {
+            own += i128::from(day.values_wh()[at]);
+            theirs += others.iter().map(|other| i128::from(other.values_wh()[at])).sum::<i128>();
         }
     }
-    Some((total_a, total_b))
+    Some((own, theirs))
 }
 
 /// Intervals of both; `None` if they are not on one grid.
@@ -27,14 +33,20 @@ fn paired_count(a: &DayColumns<'_>, b: &DayColumns<'_>) -> Option<usize> {
     (grid(a) == grid(b)).then(|| a.values_wh().len())
 }
 
-/// V22: more reactive energy than the largest tan φ explains. A day with little of it is not looked at.
+/// V22: more reactive energy than the largest tan φ explains with the active energy of both ways, taken and fed in. A day
+/// with little of it is not looked at.
 pub fn reactive(
     day: &DayColumns<'_>,
     context: &DayContext<'_>,
     parameters: &RuleParameters,
     findings: &mut Vec<Finding>,
 ) {
-    let Some((varh, wh)) = context.active.and_then(|active| paired_totals(day, &active)) else { return };
+    let totals = match (context.active, context.active_export) {
+        (Some(taken), Some(fed_in)) => paired_totals(day, &[taken, fed_in]),
+        (Some(one), None) | (None, Some(one)) => paired_totals(day, &[one]),
+        (None, None) => None,
+    };
+    let Some((varh, wh)) = totals else { return };
     let limit = i128::from(parameters.reactive_thousandths_max);
     if varh > parameters.reactive_varh_min.into() && varh * 1_000 > limit * wh {
         let count = day.values_wh().len();
@@ -49,7 +61,7 @@ pub fn main_check(
     parameters: &RuleParameters,
     findings: &mut Vec<Finding>,
 ) {
-    let Some((main, check)) = context.check.and_then(|check| paired_totals(day, &check)) else { return };
+    let Some((main, check)) = context.check.and_then(|check| paired_totals(day, &[check])) else { return };
     let (off, limit) = ((main - check).abs() * 1_000, i128::from(parameters.check_thousandths_max));
     if off > limit * check {
         let count = day.values_wh().len();

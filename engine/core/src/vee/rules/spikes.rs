@@ -87,7 +87,9 @@ fn twice_median(values: &mut [i64]) -> Option<i64> {
     }
 }
 
-/// V11: the difference from the last valid value above so many per cent of it, or of a floor if that is more.
+/// V11: the difference from the last valid value above so many per cent of it, or of a floor if that is more. A value
+/// that fails is not what the next is held against. A day begins with the last value before it, whatever was said of that:
+/// so a change that lasts is found for a day at most.
 pub fn step(
     day: &DayColumns<'_>,
     context: &DayContext<'_>,
@@ -102,6 +104,7 @@ pub fn step(
             let difference = (i128::from(wh) - i128::from(before)).abs() * 100;
             if difference > limit * base {
                 findings.push(Finding::at(Rule::Step, at, div_up(difference, base), limit));
+                continue;
             }
         }
         before = Some(wh);

@@ -4,14 +4,13 @@ mod case;
 
 use crate::calendar::{UtcSeconds, Zone};
 use crate::day_block::{DayGrid, MergeCounts, join_counted};
-use crate::label::Label;
 use crate::quality::Quality;
 use crate::reading::RawReading;
 use crate::register::Register;
 use crate::rejection::RejectionCode;
 use crate::vee::judge::{Limits, judge};
 use crate::vee::parameters::RuleParameters;
-use crate::vee::rule::Rule;
+use crate::vee::rule::{Rule, Severity};
 use crate::vee::rules::status::DeviceStatus;
 use crate::vee::rules::{DAY_RULES, balance, history, replacement, siblings, surveillance};
 use crate::vee::state::DailyUse;
@@ -40,7 +39,8 @@ fn at_intake(rule: Rule, what: &'static str, minutes: i64, energy_wh: i64, want:
     };
     let parameters = RuleParameters { power_w_max: 10_000, age_days_max: 60, ..RuleParameters::default() };
     let grid = DayGrid { start: START, interval_minutes: 30, interval_count: 48 };
-    let grid = DayGrid { start: if minutes < -60 { reading.start } else { grid.start }, ..grid };
+    let is_today = (0..1_440).contains(&minutes);
+    let grid = DayGrid { start: if is_today { grid.start } else { reading.start }, ..grid };
     let limits = Limits::of(&parameters, START.plus(86_400));
     let code = judge(&reading, &grid, &limits).err();
     assert!(code.is_none_or(|code| rule.rejections().contains(&code)), "{what}: {code:?}");
@@ -48,32 +48,44 @@ fn at_intake(rule: Rule, what: &'static str, minutes: i64, energy_wh: i64, want:
 }
 
 fn intake_rows() -> Vec<Row> {
-    let named = |rule: Rule, what, refused: bool, code: RejectionCode, want| {
-        assert!(rule.rejections().contains(&code));
-        (rule, what, if refused { code.to_string() } else { String::new() }, want)
-    };
     let twice = |what, wh, want| {
+        assert!(Rule::Duplicate.rejections().contains(&RejectionCode::Conflict));
         let mut counts = MergeCounts::default();
         let _ = join_counted((5, Quality::Valid), (wh, Quality::Valid), &mut counts);
-        named(Rule::Duplicate, what, counts.conflict > 0, RejectionCode::Conflict, want)
+        let code = if counts.conflict > 0 { RejectionCode::Conflict.to_string() } else { String::new() };
+        (Rule::Duplicate, what, code, want)
     };
-    vec![
-        named(Rule::Identity, "a name", "P 1".parse::<Label>().is_err(), RejectionCode::UsagePoint, ""),
-        named(Rule::Identity, "no name", "".parse::<Label>().is_err(), RejectionCode::UsagePoint, "R04"),
+    let mut rows = vec![
         twice("the same again", 5, ""),
         twice("another value", 6, "R18"),
         at_intake(Rule::Grid, "on the grid", 30, 1, ""),
         at_intake(Rule::Grid, "off the grid", 31, 1, "R10"),
+        // The clock shows the end of the day, and may be 5 minutes late.
         at_intake(Rule::Window, "the newest", 47 * 30, 1, ""),
-        at_intake(Rule::Window, "60 days back", -59 * 1_440, 1, ""),
-        at_intake(Rule::Window, "more than that", -59 * 1_440 - 30, 1, "R19"),
+        at_intake(Rule::Window, "it is not over", 1_440, 1, "R15"),
+        at_intake(Rule::Window, "ended 60 days back", -59 * 1_440 - 30, 1, ""),
+        at_intake(Rule::Window, "more than that", -59 * 1_440 - 60, 1, "R19"),
         at_intake(Rule::Negative, "nothing", 0, 0, ""),
         at_intake(Rule::Negative, "less", 0, -1, "R13"),
         at_intake(Rule::Ceiling, "10 kW and 15 %", 0, 5_750, ""),
         at_intake(Rule::Ceiling, "above", 0, 5_751, "R14"),
-        named(Rule::Unit, "active energy", "1.8.0".parse::<Register>().is_err(), RejectionCode::Register, ""),
-        named(Rule::Unit, "power", "1.7.0".parse::<Register>().is_err(), RejectionCode::Register, "R05"),
-    ]
+    ];
+    rows.extend(unit_rows());
+    rows
+}
+
+/// V21: energy and nothing else has a register. That the unit beside it is the register's (R06) the decoders see to.
+fn unit_rows() -> Vec<Row> {
+    let of = |code: &'static str, want| {
+        assert!(Rule::Unit.rejections().contains(&RejectionCode::Register));
+        let is_refused = code.parse::<Register>().is_err();
+        (Rule::Unit, code, if is_refused { RejectionCode::Register.to_string() } else { String::new() }, want)
+    };
+    // Active and reactive energy of both ways; then power, its maximum, energy of both ways less each other, apparent
+    // energy, current, voltage, heat, and a code without its last group.
+    let taken = ["1.8.0", "1-0:2.8.0", "1-0:3.8.1*255", "4.8.0"].map(|code| of(code, ""));
+    let refused = ["1.7.0", "1.6.0", "16.8.0", "9.8.0", "31.7.0", "32.7.0", "6-0:1.8.0", "1.8"];
+    taken.into_iter().chain(refused.map(|code| of(code, "R05"))).collect()
 }
 
 fn spike_rows() -> Vec<Row> {
@@ -130,11 +142,13 @@ fn spike_rows() -> Vec<Row> {
         ),
         day(Step, "100 600", per_cent(500), ""),
         day(Step, "100 601", per_cent(500), "1+1 501/500"),
-        day(Step, "100 - - 601 601", per_cent(500), "3+1 501/500"),
+        // What fails is not what the next is held against.
+        day(Step, "100 - - 601 601", per_cent(500), "3+1 501/500, 4+1 501/500"),
+        day(Step, "400 601 601 600 601", per_cent(50), "1+1 51/50, 2+1 51/50"),
         day(Step, "0 500 0", per_cent(500), ""),
         day(Step, "0 501 0", per_cent(500), "1+1 501/500"),
         day(Step, "400 600 300", per_cent(50), ""),
-        day(Step, "400 601 300", per_cent(50), "1+1 51/50, 2+1 51/50"),
+        day(Step, "400 601 300", per_cent(50), "1+1 51/50"),
         day(
             Step,
             "- 601",
@@ -143,6 +157,15 @@ fn spike_rows() -> Vec<Row> {
                 case.history(1, "100 -");
             },
             "1+1 501/500",
+        ),
+        day(
+            Step,
+            "- 601",
+            |case| {
+                per_cent(500)(case);
+                case.history(2, "100 -");
+            },
+            "",
         ),
         day(Step, "2147483647 0", per_cent(100), ""),
         day(Step, "0 2147483647", per_cent(1_000_000), "1+1 2147483647/1000000"),
@@ -242,6 +265,31 @@ fn history_rows() -> Vec<Row> {
         case.parameters.use_days_min = 2;
         case.parameters.peak_wh_min = 500;
     };
+    let floor = |case: &mut Case| {
+        february(case);
+        case.parameters.peak_wh_min = 1_000;
+    };
+    let eight_days = |first_back: i32, values: &'static str| {
+        move |case: &mut Case| {
+            for back in (first_back..first_back + 8).rev() {
+                case.history(back, values);
+            }
+            case.history(1, "48*100");
+            (case.parameters.use_days_min, case.parameters.peak_wh_min) = (2, 500);
+        }
+    };
+    let (gaps, january) = (eight_days(2, "46*100 - 500"), eight_days(40, "47*100 500"));
+    let scrap_of_last_year = |case: &mut Case| {
+        case.history(365, "48*1");
+        february(case);
+    };
+    // 1 and 2 March of last year with 101 Wh, then 1 March.
+    let last_year = |case: &mut Case| {
+        case.history(366, "47*0 50");
+        case.history(365, "47*0 51");
+        case.history(1, "47*0 100");
+        case.parameters.use_days_min = 2;
+    };
     let irregular = |case: &mut Case| {
         february(case);
         case.is_irregular = true;
@@ -257,8 +305,18 @@ fn history_rows() -> Vec<Row> {
         day(HighLow, "48*100", february, ""),
         day(HighLow, "47*8 24", february, ""),
         day(HighLow, "47*8 23", february, "499/500"),
-        day(HighLow, "46*8 - 23", february, "499/500"),
+        // A day with a gap is no day of use, and eight of them are no reference.
+        day(HighLow, "46*8 - 23", february, ""),
         day(HighLow, "48*-", february, ""),
+        day(HighLow, "47*333 350", gaps, ""),
+        // Nothing came in February.
+        day(HighLow, "47*333 350", january, ""),
+        // One day of last year's March is no reference either: February is.
+        day(HighLow, "48*100", scrap_of_last_year, ""),
+        day(HighLow, "47*333 350", scrap_of_last_year, "2001/2000"),
+        // 202 Wh are exactly twice 101 Wh.
+        day(HighLow, "47*0 102", last_year, ""),
+        day(HighLow, "47*0 103", last_year, "2010/2000"),
         day(HighLow, "47*333 349", february, ""),
         day(HighLow, "47*333 350", february, "2001/2000"),
         day(HighLow, "47*333 350", irregular, ""),
@@ -271,6 +329,11 @@ fn history_rows() -> Vec<Row> {
         day(HistoricalMax, "47*1 1000", february, ""),
         day(HistoricalMax, "1001 46*- 1001", february, "0+1 1001/1000, 47+1 1001/1000"),
         day(HistoricalMax, "47*1 9000", |_| (), ""),
+        day(HistoricalMax, "47*1 9000", january, ""),
+        day(HistoricalMax, "47*1 1001", gaps, "47+1 1001/1000"),
+        // The highest of 500 Wh is taken for 1,000 Wh.
+        day(HistoricalMax, "47*1 2000", floor, ""),
+        day(HistoricalMax, "47*1 2001", floor, "47+1 2001/2000"),
         day(InactiveUse, "48*0", off, ""),
         day(InactiveUse, "0 2 - 3 0", off, "1+3 5/0"),
         day(InactiveUse, "0 2 - 3 0", |_| (), ""),
@@ -280,6 +343,7 @@ fn history_rows() -> Vec<Row> {
 fn run_rows() -> Vec<Row> {
     use Rule::{FlatLine, ZeroRun};
     let yesterday = |values: &'static str| move |case: &mut Case| case.history(1, values);
+    let before = |values: &'static str| move |case: &mut Case| case.history(2, values);
     let empty = |case: &mut Case| {
         case.history(1, "48*0");
         case.is_occupied = false;
@@ -288,6 +352,7 @@ fn run_rows() -> Vec<Row> {
         |minutes| move |case: &mut Case| (case.parameters.zero_run_minutes, case.minutes) = (minutes, 60);
     vec![
         day(ZeroRun, "48*0", yesterday("48*0"), "0+48 2880/2880"),
+        day(ZeroRun, "48*0", before("48*0"), ""),
         day(ZeroRun, "47*0 1", yesterday("48*0"), ""),
         day(ZeroRun, "47*0 1", yesterday("50*0"), "0+47 2910/2880"),
         day(ZeroRun, "48*0", yesterday("1 47*0"), ""),
@@ -305,6 +370,7 @@ fn run_rows() -> Vec<Row> {
         day(FlatLine, "6 6*5 - - 6*5", |_| (), "1+14 12/12"),
         day(FlatLine, "48*0", |_| (), ""),
         day(FlatLine, "5 6", yesterday("6 11*5"), "0+1 12/12"),
+        day(FlatLine, "5 6", before("6 11*5"), ""),
         day(FlatLine, "- 5 6", yesterday("6 11*5"), "1+1 12/12"),
         day(FlatLine, "6 5", yesterday("6 11*5"), ""),
         day(FlatLine, "4*5", yesterday("6*5 3*-"), ""),
@@ -315,6 +381,13 @@ fn run_rows() -> Vec<Row> {
 fn sibling_rows() -> Vec<Row> {
     use Rule::{MainCheck, ProsumerSymmetry, Reactive, Siblings};
     let active = |text: &'static str| move |case: &mut Case| case.active = Some(Columns::parse(text));
+    let export = |text: &'static str| move |case: &mut Case| case.active_export = Some(Columns::parse(text));
+    let both = |taken: &'static str, fed_in: &'static str| {
+        move |case: &mut Case| {
+            active(taken)(case);
+            export(fed_in)(case);
+        }
+    };
     let check = |text: &'static str| move |case: &mut Case| case.check = Some(Columns::parse(text));
     let opposite = |text: &'static str| {
         move |case: &mut Case| (case.opposite, case.capacity_w) = (Some(Columns::parse(text)), Some(10_000))
@@ -332,6 +405,15 @@ fn sibling_rows() -> Vec<Row> {
         day(Reactive, "500 500", active("0 0"), ""),
         day(Reactive, "500 501", active("0 0"), "0+2 1001000/2000"),
         day(Reactive, "600 601", active("300 300 300"), ""),
+        // At night 100 Wh are taken, by day 20 kWh fed in: of 5 kvarh both explain enough.
+        day(Reactive, "2500 2500", both("50 50", "0 20000"), ""),
+        day(Reactive, "2500 2500", active("50 50"), "0+2 50000/2000"),
+        day(Reactive, "600 600", both("100 100", "200 200"), ""),
+        day(Reactive, "600 601", both("100 100", "200 200"), "0+2 2002/2000"),
+        day(Reactive, "600 601", export("300 300"), "0+2 2002/2000"),
+        day(Reactive, "600 700 701", both("100 - 100", "200 200 200"), "0+3 2169/2000"),
+        day(Reactive, "600 700 701", both("100 100 100", "200 - 200"), "0+3 2169/2000"),
+        day(Reactive, "600 601", both("0 0", "200 200 200"), ""),
         day(MainCheck, "510 510", check("500 500"), ""),
         day(MainCheck, "511 510", check("500 500"), "0+2 21/20"),
         day(MainCheck, "490 489", check("500 500"), "0+2 21/20"),
@@ -390,6 +472,11 @@ fn surveillance_rows() -> Vec<Row> {
         day(ProlongedEstimation, "2*7e", estimated(60), "61/60"),
         day(ProlongedEstimation, "2*-", estimated(60), "61/60"),
         day(ProlongedEstimation, "7e 7", estimated(60), ""),
+        // Absent days had no measured value.
+        day(ProlongedEstimation, "2*7e", |case| case.history(60, "2*7"), ""),
+        day(ProlongedEstimation, "2*7e", |case| case.history(61, "2*7"), "61/60"),
+        day(ProlongedEstimation, "2*7e", |case| case.history(61, "2*7e"), "62/60"),
+        day(ProlongedEstimation, "2*7", |case| case.history(90, "2*7"), ""),
         silent("35 hours and 59 minutes", Some(0), 129_599, ""),
         silent("36 hours", Some(0), 129_600, "129600/129600"),
         silent("never, since it was put in", None, 130_600, "129600/129600"),
@@ -467,6 +554,17 @@ fn rules_of_a_day_stand_in_order() {
         let of_more =
             [Rule::Siblings, Rule::Delivery, Rule::FeederBalance, Rule::Replacement].contains(&rule);
         assert!(is_of_a_day || of_more || !rule.rejections().is_empty(), "{rule} is asked nowhere");
+    }
+}
+
+/// What the rules of a day look at was taken, and is billed.
+#[test]
+fn nothing_that_was_taken_is_refused() {
+    for (rule, _) in DAY_RULES {
+        assert_ne!(rule.severity(), Severity::Reject, "{rule}");
+    }
+    for rule in Rule::ALL.into_iter().filter(|rule| rule.severity() == Severity::Reject) {
+        assert!(!rule.rejections().is_empty(), "{rule} is not decided at intake");
     }
 }
 

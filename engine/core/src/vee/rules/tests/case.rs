@@ -56,6 +56,7 @@ pub(super) struct Case {
     pub(super) previous: Option<Columns>,
     pub(super) check: Option<Columns>,
     pub(super) active: Option<Columns>,
+    pub(super) active_export: Option<Columns>,
     pub(super) opposite: Option<Columns>,
     pub(super) capacity_w: Option<i64>,
     pub(super) installations: Vec<Installation>,
@@ -83,6 +84,7 @@ impl Case {
             previous: None,
             check: None,
             active: None,
+            active_export: None,
             opposite: None,
             capacity_w: None,
             installations: Vec::new(),
@@ -129,6 +131,7 @@ impl Case {
             is_irregular: self.is_irregular,
             check: self.check.as_ref().map(|columns| columns.day(minutes)),
             active: self.active.as_ref().map(|columns| columns.day(minutes)),
+            active_export: self.active_export.as_ref().map(|columns| columns.day(minutes)),
             opposite: self.opposite.as_ref().map(|columns| columns.day(minutes)),
             capacity_w: self.capacity_w,
             ..DayContext::plain(RegisterClass::Residential, self.expected_count)
