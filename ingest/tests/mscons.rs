@@ -254,7 +254,7 @@ fn segments_that_are_lost() {
         (format!("NAD+{long}'LIN+2'PIA+5+1-1?:1.29.0'"), format!("{at}; R01×0@1; R01×1@1")),
         ("L0C+172+Q'LIN+2'PIA+5+1-1?:1.29.0'".to_owned(), format!("{at}; R03×0@1; R03×1@1")),
         (format!("L0C+172+{long}'LIN+2'PIA+5+1-1?:1.29.0'"), format!("{at}; R01×0@1; R01×1@1")),
-        (format!("L0C+172+Q'LOC+172+P'PIA+5+1-1?:1.29.0'"), format!("{at}; {later}; R03×0@1")),
+        ("L0C+172+Q'LOC+172+P'PIA+5+1-1?:1.29.0'".to_owned(), format!("{at}; {later}; R03×0@1")),
         (format!("LIN+2+{long}'"), format!("{at}; R01×0@1; R05×1@1")),
         (format!("PIA+5+{long}'"), format!("{at}; R01×0@1; R05×1@1")),
         (format!("RFF+{long}'"), format!("{at}; R01×0@1; R01×1@1")),

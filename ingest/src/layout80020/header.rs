@@ -140,10 +140,12 @@ impl Header {
 /// ```
 fn issue_of(number: u64, seconds: u64) -> Issued {
     let with = |time: u64, bits: u32| number << bits | time.min((1 << bits) - 1);
-    Issued(match number {
-        ..0x2000_0000 => with(seconds, 34),
-        ..0x4000_0000_0000 => 0b10 << 62 | with(seconds / 86_400, 16),
-        _ => 0b11 << 62 | number,
+    Issued(if number < 1 << 29 {
+        with(seconds, 34)
+    } else if number < 1 << 46 {
+        0b10 << 62 | with(seconds / 86_400, 16)
+    } else {
+        0b11 << 62 | number
     })
 }
 
