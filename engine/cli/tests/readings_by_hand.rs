@@ -459,7 +459,7 @@ fn equal_bytes_of_two_meters_are_two_files() {
     place.expect(0, "tallywatt init --demonstration-keys 7");
     place.write("name.toml", long("usage_point_from = 'file'", ""));
     for meter in ["MTR-A", "MTR-B"] {
-        place.write(&format!("{meter}.csv"), "start,v\n2026-03-01 00:00,5\n2026-03-01 01:00,6\n".to_owned());
+        place.write(&format!("{meter}.csv"), "start,v\n2026-03-01 00:00,5\n2026-03-01 01:00,6\n");
     }
     let both = place.json("tallywatt ingest MTR-A.csv MTR-B.csv --profile name.toml");
     assert_eq!(
@@ -478,7 +478,7 @@ fn a_retry_keeps_the_zone() {
     place.expect(0, "tallywatt init --demonstration-keys 7");
     place.write("low.toml", long("max_power_w = 1", "usage_point = 'id'"));
     place.write("high.toml", long("", "usage_point = 'id'"));
-    place.write("two.csv", "id,start,v\nX-1,2026-03-02 00:00,5\nX-1,2026-03-02 01:00,6\n".to_owned());
+    place.write("two.csv", "id,start,v\nX-1,2026-03-02 00:00,5\nX-1,2026-03-02 01:00,6\n");
     place.expect(3, "tallywatt ingest two.csv --profile low.toml --zone Asia/Yekaterinburg");
     place.expect(0, "tallywatt ingest --retry --profile high.toml");
     let shown = place.json("tallywatt readings show X-1 2026-03-02");
