@@ -534,11 +534,7 @@ fn a_failed_commit_ends_every_stage() {
 fn a_panic_is_passed_on() {
     struct Broken;
     impl EarlierDays for Broken {
-        fn find(
-            &self,
-            _: u8,
-            _: &tallywatt_ledger::leaf_key::LeafKey,
-        ) -> std::result::Result<Option<SealedDay>, DurableError> {
+        fn find(&self, _: u8, _: &LeafKey) -> std::result::Result<Option<SealedDay>, DurableError> {
             panic!("planted")
         }
     }
