@@ -1,18 +1,24 @@
 //! Closing a billing month: whole days that nobody delivered are added, gaps are estimated with the evidence there is.
 //!
 //! ```text
-//!   day      1    2    3    4    5    6         one register of one usage point
-//!   known    ▒▒   ▒▒   ..   ▒▒   ▓▓   ▓▓        ▒ half-hours, ▓ quarter-hours
-//!   runs    [▒▒   ▒▒   ▒▒   ▒▒] [▓▓   ▓▓]       the missing day takes the length of the day before it
-//!   around  the accepted days that a register span or a like day reaches to, before, after and between runs
+//!   day       1    2    3    4    5    6    7        one register of one usage point
+//!   known     ..   ▒▒   ..   ▒▒   ▓▓   ▓▓   ..        ▒ half-hours, ▓ quarter-hours
+//!   counted  ────────────────┤                       a register span
+//!   runs     [..   ▒▒   ..   ▒▒] [▓▓   ▓▓]            a missing day takes the length of the known day before it
 //! ```
 //!
-//! Each run of consecutive days with one interval length is estimated by itself. Days before the first and
-//! after the last known day of the month stay absent: nothing says that the point was there. The result is a
-//! function of the accepted set, the zones, the evidence and the parameters alone.
+//! Each run of consecutive days with one interval length is estimated by itself. Days between known days are added, and
+//! days before the first and after the last as far as register spans reach, because a meter counted there. Others stay
+//! absent: nothing says that the point was there.
+//!
+//! Like days are days of the month, or before it; none after its end, so that it does not show when a month was closed. A
+//! register span is weighed whole, over other runs and months too (`closing/outside.rs`). The result is a function of the
+//! accepted set, the zones, the evidence, the parameters, and what other months were closed with before.
+
+mod outside;
 
 use rayon::prelude::*;
-use tallywatt_core::calendar::{Period, Zone};
+use tallywatt_core::calendar::{Day, Period, Zone};
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::label::UsagePointId;
 use tallywatt_core::register::Register;
@@ -27,7 +33,7 @@ use tallywatt_ledger::seal::seal_order;
 use crate::accepted::AcceptedSet;
 use crate::threads::Threads;
 
-/// How many days before or after a run are looked at, at most: as long as a register span may be.
+/// How many days before a run like days are looked for, and how long a register span is that is weighed, at most.
 pub const DAYS_AROUND_MAX: i32 = APPORTION_DAYS_MAX;
 
 /// A closed month.
@@ -50,17 +56,30 @@ pub struct RegisterEstimation {
     pub estimation: Estimation,
 }
 
+/// What another month says of a register-day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClosedDay<'a> {
+    /// The month is not closed.
+    Open,
+    /// It was closed without this day.
+    Absent,
+    /// It was closed with this.
+    With(&'a DayBlock),
+}
+
 /// The period's day blocks with what can be estimated filled in, and how.
 ///
 /// `zone_of` gives the zone a usage point's local days are of. `evidence_of` gives what is known beside the accepted
-/// set; it is asked only for registers with a gap. What it says of days around and of the year before is not looked at:
-/// those are the accepted set's. Days are taken from around as far as [`EstimationParameters::like_days_back`], unless
-/// it has no limit, and as far as a register span reaches.
-pub fn close_period<'zone, 'evidence>(
+/// set; it is asked only for registers with a gap or an absent day. Its days around, intervals outside, year before and
+/// zone are not looked at: they follow from the rest. Like days are taken from before the month as far as
+/// [`EstimationParameters::like_days_back`], unless it has no limit. `closed_day` gives what other months were closed
+/// with; all days of one month are open, or none.
+pub fn close_period<'zone, 'evidence, 'closed>(
     accepted: &AcceptedSet,
     period: Period,
     zone_of: impl Fn(&UsagePointId) -> &'zone Zone + Sync,
     evidence_of: impl Fn(&UsagePointId, Register) -> Evidence<'evidence> + Sync,
+    closed_day: impl Fn(&BlockKey) -> ClosedDay<'closed> + Sync,
     parameters: &EstimationParameters,
     threads: &Threads,
 ) -> ClosedPeriod {
@@ -70,13 +89,16 @@ pub fn close_period<'zone, 'evidence>(
         .collect();
     let close = |known: &&[&DayBlock]| {
         let BlockKey { usage_point, register, .. } = known[0].key();
-        let mut days = with_missing_days(known, zone_of(&usage_point));
-        let mut estimation = Estimation::default();
-        if !days.iter().all(is_whole) {
-            let evidence = evidence_of(&usage_point, register);
-            let surroundings = Surroundings { accepted, period, parameters, evidence };
-            estimation = surroundings.estimate(&mut days);
-        }
+        let is_full = known.len() == period.days().count() && known.iter().all(|block| is_whole(block));
+        let (days, estimation) = if is_full {
+            (known.iter().map(|&block| block.clone()).collect(), Estimation::default())
+        } else {
+            let zone = zone_of(&usage_point);
+            let evidence = Evidence { zone: Some(zone), ..evidence_of(&usage_point, register) };
+            let closed_day = &closed_day;
+            let key = known[0].key();
+            Close { accepted, period, zone, key, parameters, evidence, closed_day }.close(known)
+        };
         (days, RegisterEstimation { usage_point, register, estimation })
     };
     threads.pool().install(|| {
@@ -90,72 +112,57 @@ pub fn close_period<'zone, 'evidence>(
     })
 }
 
-/// What one register's days are estimated with.
-struct Surroundings<'a> {
+/// The close of one register's month.
+struct Close<'a, 'closed> {
     accepted: &'a AcceptedSet,
     period: Period,
+    zone: &'a Zone,
+    /// Of any day of the register.
+    key: BlockKey,
     parameters: &'a EstimationParameters,
     evidence: Evidence<'a>,
+    closed_day: &'a (dyn Fn(&BlockKey) -> ClosedDay<'closed> + Sync),
 }
 
-impl Surroundings<'_> {
-    /// Estimates one register's days of the period, sorted.
-    fn estimate(&self, days: &mut [DayBlock]) -> Estimation {
+impl Close<'_, '_> {
+    /// The month's days with gaps filled, and how; from its known days, sorted.
+    fn close(&self, known: &[&DayBlock]) -> (Vec<DayBlock>, Estimation) {
+        let mut days = self.with_missing_days(self.period, known);
+        let outside = self.outside(&days);
         let mut all = Estimation::default();
         for run in days.chunk_by_mut(belong_together).filter(|run| !run.iter().all(is_whole)) {
-            let days_around = self.days_around(run);
+            let days_around = self.days_around(self.period, run);
             let previous_year = self.previous_year(run);
-            let evidence =
-                Evidence { days_around: &days_around, previous_year: &previous_year, ..self.evidence };
+            let evidence = Evidence {
+                days_around: &days_around,
+                previous_year: &previous_year,
+                outside: &outside,
+                ..self.evidence
+            };
             let Estimation { decisions, refusals } = estimate_with(run, &evidence, self.parameters);
             all.decisions.extend(decisions);
             all.refusals.extend(refusals);
         }
-        // A span over two runs is refused in both.
+        self.refuse_absent(&days, &mut all.refusals);
+        // A span over two runs may be refused in both.
+        all.refusals.sort_by_key(|refusal| (refusal.from, refusal.to));
         all.refusals.dedup();
-        all
+        (days, all)
     }
 
-    /// The accepted days before and after a run, sorted: as known before anything was estimated.
-    fn days_around(&self, run: &[DayBlock]) -> Vec<DayBlock> {
-        let (first, last) = (&run[0], &run[run.len() - 1]);
-        let (start, end) = (first.start(), last.interval_start(last.interval_count()));
-        let spans = self.evidence.register_spans.iter().filter(|span| span.from < end && start < span.to);
-        let from = spans.clone().map(|span| span.from).min().unwrap_or(start);
-        let to = spans.map(|span| span.to).max().unwrap_or(end);
-        // Without a limit the period's own days are meant, as they were before there was evidence.
+    /// The accepted days beside a run that may be like its days, sorted: as known before anything was estimated.
+    fn days_around(&self, month: Period, run: &[DayBlock]) -> Vec<DayBlock> {
+        // Without a limit the run's own days are meant, as they were before there was evidence.
         let back = match self.parameters.like_days_back {
             u16::MAX => 0,
             days => i32::from(days).min(DAYS_AROUND_MAX),
         };
+        let (first, last) = (run[0].key().day, run[run.len() - 1].key().day);
         // What comes after the month is no like day of it: when it was closed would show.
-        let ahead = back.min(self.period.end_day().since(last.key().day) - 1);
-        let mut days =
-            self.days_beside(first, -1, back, |block| from < block.interval_start(block.interval_count()));
-        days.reverse();
-        days.extend(self.days_beside(last, 1, ahead, |block| block.start() < to));
-        days
-    }
-
-    /// Known days from the one next to `edge` on: all of the nearest `always`, and further ones without a hole as long as
-    /// they are reached.
-    fn days_beside(
-        &self,
-        edge: &DayBlock,
-        step: i32,
-        always: i32,
-        is_reached: impl Fn(&DayBlock) -> bool,
-    ) -> Vec<DayBlock> {
-        let mut days = Vec::new();
-        for after in 1..=DAYS_AROUND_MAX {
-            let Some(day) = edge.key().day.plus(step * after) else { break };
-            let block = self.accepted.get(&BlockKey { day, ..edge.key() });
-            if after > always && !block.is_some_and(&is_reached) {
-                break;
-            }
-            days.extend(block.cloned());
-        }
-        days
+        let ahead = back.min(month.end_day().since(last) - 1);
+        let before = (1..=back).rev().filter_map(|days| first.plus(-days));
+        let after = (1..=ahead).filter_map(|days| last.plus(days));
+        before.chain(after).filter_map(|day| self.accepted.get(&self.on(day)).cloned()).collect()
     }
 
     /// The accepted days 52 weeks before, if they may stand for these.
@@ -163,9 +170,57 @@ impl Surroundings<'_> {
         let days = run.iter().filter(|_| self.parameters.previous_year);
         days.filter_map(|block| {
             let day = block.key().day.plus(-YEAR_DAYS)?;
-            self.accepted.get(&BlockKey { day, ..block.key() }).cloned()
+            self.accepted.get(&self.on(day)).cloned()
         })
         .collect()
+    }
+
+    /// The known days of a month, the empty ones between them, and the empty ones as far as register spans reach.
+    fn with_missing_days(&self, month: Period, known: &[&DayBlock]) -> Vec<DayBlock> {
+        let (Some(first), Some(last)) = (known.first(), known.last()) else { return Vec::new() };
+        let (first, last) = (first.key().day, last.key().day);
+        let from = month.days().take_while(|&day| day < first).find(|&day| self.is_counted(day));
+        let to = month.days().rev().take_while(|&day| day > last).find(|&day| self.is_counted(day));
+        let (from, to) = (from.unwrap_or(first), to.unwrap_or(last));
+        let (mut before, mut rest) = (None, known);
+        let mut days = Vec::with_capacity(known.len());
+        for day in month.days().filter(|day| (from..=to).contains(day)) {
+            match rest.split_first() {
+                Some((&next, after)) if next.key().day == day => {
+                    days.push(next.clone());
+                    (before, rest) = (Some(next), after);
+                }
+                _ => days.extend(self.missing_day(day, before, rest.first().copied())),
+            }
+        }
+        assert!(rest.is_empty(), "blocks of one register are sorted by day, and each day has one");
+        days
+    }
+
+    /// An empty day between known ones. `None` where intervals of that length do not fill it: an hourly register in a zone
+    /// whose clocks move by half an hour. Estimation then stops at that day.
+    fn missing_day(&self, day: Day, before: Option<&DayBlock>, next: Option<&DayBlock>) -> Option<DayBlock> {
+        let minutes = before.or(next)?.interval_minutes();
+        // Nobody delivered it; it says the most cautious of what its neighbours say, so synthetic stays synthetic.
+        let source = before.into_iter().chain(next).map(DayBlock::source).max()?;
+        let BlockKey { usage_point, register, .. } = self.key;
+        DayBlock::empty(usage_point, register, self.zone.local_day(day), minutes, source).ok()
+    }
+
+    /// Whether a register span reaches into the day.
+    fn is_counted(&self, day: Day) -> bool {
+        let spans = self.evidence.register_spans;
+        if spans.is_empty() {
+            return false;
+        }
+        let local = self.zone.local_day(day);
+        let next = spans.partition_point(|span| span.to <= local.start);
+        spans.get(next).is_some_and(|span| span.from < local.end)
+    }
+
+    /// The register on another day.
+    fn on(&self, day: Day) -> BlockKey {
+        BlockKey { day, ..self.key }
     }
 }
 
@@ -176,27 +231,4 @@ fn is_whole(block: &DayBlock) -> bool {
 /// Whether estimation may look from one day to the next.
 fn belong_together(a: &DayBlock, b: &DayBlock) -> bool {
     b.key().day.since(a.key().day) == 1 && a.interval_minutes() == b.interval_minutes()
-}
-
-fn with_missing_days(known: &[&DayBlock], zone: &Zone) -> Vec<DayBlock> {
-    let mut days: Vec<DayBlock> = Vec::with_capacity(known.len());
-    for &next in known {
-        if let Some(before) = days.last().cloned() {
-            let gap_days = next.key().day.since(before.key().day);
-            assert!(gap_days > 0, "blocks of one register are sorted by day");
-            days.extend((1..gap_days).filter_map(|after| missing_day(&before, next, after, zone)));
-        }
-        days.push(next.clone());
-    }
-    days
-}
-
-/// The empty day `after` days behind `before`. `None` where intervals of that length do not fill it: an hourly
-/// register in a zone whose clocks move by half an hour. Estimation then stops at that day.
-fn missing_day(before: &DayBlock, next: &DayBlock, after: i32, zone: &Zone) -> Option<DayBlock> {
-    let local = zone.local_day(before.key().day.plus(after)?);
-    // Nobody delivered it; it says the most cautious of what its neighbours say, so synthetic stays synthetic.
-    let source = before.source().max(next.source());
-    let key = before.key();
-    DayBlock::empty(key.usage_point, key.register, local, before.interval_minutes(), source).ok()
 }

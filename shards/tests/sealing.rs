@@ -10,7 +10,7 @@ use tallywatt_core::quality::Quality;
 use tallywatt_core::register::Register;
 use tallywatt_core::vee::consumption::{How, Span};
 use tallywatt_core::vee::estimate::decision::Method;
-use tallywatt_core::vee::estimate::estimate;
+use tallywatt_core::vee::estimate::estimate_with;
 use tallywatt_core::vee::estimate::evidence::Evidence;
 use tallywatt_core::vee::estimate::parameters::EstimationParameters;
 use tallywatt_ledger::blinding::BlindingSecret;
@@ -18,7 +18,7 @@ use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::seal::{SealKind, SealedTree, seal_order};
 use tallywatt_shards::accepted::AcceptedSet;
-use tallywatt_shards::closing::{ClosedPeriod, close_period};
+use tallywatt_shards::closing::{ClosedDay, ClosedPeriod, close_period};
 use tallywatt_shards::sealing::{leaves_of, seal};
 use tallywatt_shards::threads::Threads;
 use town::{Random, household_day, town as blocks_of_town, without};
@@ -100,11 +100,16 @@ fn what_naive_sealing_refuses_is_refused_alike() {
     assert_eq!(seal(SealKind::Period, &leaves, &threads).unwrap_err(), want);
 }
 
+/// No other month is closed.
+fn open(_: &BlockKey) -> ClosedDay<'static> {
+    ClosedDay::Open
+}
+
 /// Closes without evidence.
 fn close_plainly(accepted: &AcceptedSet, period: &str, zone: &Zone, threads: &Threads) -> Vec<DayBlock> {
     let parameters = EstimationParameters::default();
     let nothing = |_: &_, _| Evidence::default();
-    close_period(accepted, period.parse().unwrap(), |_| zone, nothing, &parameters, threads).blocks
+    close_period(accepted, period.parse().unwrap(), |_| zone, nothing, open, &parameters, threads).blocks
 }
 
 fn closed(blocks: Vec<DayBlock>, zone: &Zone, thread_count: usize) -> Vec<DayBlock> {
@@ -151,7 +156,8 @@ fn closing_fills_missing_days_and_estimates_as_core_does() {
             days.push(DayBlock::empty(register.0, register.1, local, 30, days[0].source()).unwrap());
         }
         days.sort_by_key(DayBlock::key);
-        estimate(&mut days);
+        let evidence = Evidence { zone: Some(&zone), ..Evidence::default() };
+        estimate_with(&mut days, &evidence, &EstimationParameters::default());
         let mut own: Vec<DayBlock> = got.iter().filter(own).cloned().collect();
         own.sort_by_key(DayBlock::key);
         assert_eq!(own, days);
@@ -250,7 +256,7 @@ fn evidence_reaches_beyond_the_month() {
             .iter()
             .map(|&count| {
                 let threads = Threads::new(count).unwrap();
-                close_period(&accepted, period, |_| &zone, evidence, &parameters, &threads)
+                close_period(&accepted, period, |_| &zone, evidence, open, &parameters, &threads)
             })
             .collect();
         assert!(closed.iter().all(|one| *one == closed[0]), "{want}");
@@ -275,4 +281,58 @@ fn evidence_reaches_beyond_the_month() {
             .sum();
         assert_eq!(monday.total_wh() + others_wh == energy_wh, want == "scaled to registers", "{want}");
     }
+}
+
+/// The day the clocks go forward has like days by the wall clock: eight days of March's weekends.
+#[test]
+fn an_absent_day_of_a_clock_change_is_filled() {
+    let zone = town::zone();
+    let mut random = Random(16);
+    let known = (1..=31).filter(|&day| day != 29).map(|day| format!("2026-03-{day:02}"));
+    let blocks: Vec<DayBlock> =
+        known.map(|date| household_day(0, Register::IMPORT, &date, &mut random)).collect();
+    let at_three: i32 = [1, 7, 8, 14, 15, 21, 22, 28].map(|day| blocks[day - 1].values_wh()[6]).iter().sum();
+    let got = closed(blocks, &zone, 2);
+    assert_eq!((got[28].interval_count(), got[28].present_count()), (46, 46));
+    // The fifth half-hour starts at 03:00, which is the seventh of other days; half to even over eight.
+    let (wh, rest) = (at_three / 8, at_three % 8);
+    let up = rest > 4 || (rest == 4 && wh % 2 == 1);
+    assert_eq!(got[28].interval(4), (wh + i32::from(up), Quality::EstimatedReferenceDay));
+}
+
+/// A span reaches into April, so its days are known; but what a working day of April was is nothing to March.
+#[test]
+fn no_day_after_the_month_is_a_like_day() {
+    let zone = town::zone();
+    let start = |date: &str| zone.local_day(date.parse().unwrap()).start;
+    let how =
+        How { meter_count: 1, rolled_over: false, quality: Quality::Valid, multiplier: Multiplier::ONE };
+    let parameters = EstimationParameters { like_days_back: 28, ..EstimationParameters::default() };
+    let threads = Threads::new(2).unwrap();
+    let closed = |april_wh: i32, is_spanned: bool| {
+        let mut random = Random(17);
+        let mut accepted = AcceptedSet::new();
+        let mut known_wh = 0;
+        let days = (1..=31).map(|day| format!("2026-03-{day:02}"));
+        for date in days.chain((1..=10).map(|day| format!("2026-04-{day:02}"))) {
+            let mut block = household_day(0, Register::IMPORT, &date, &mut random);
+            if date.starts_with("2026-04") {
+                let (key, from) = (block.key(), block.start());
+                let (values, qualities) = (vec![april_wh; 48], vec![Quality::Valid; 48]);
+                block = DayBlock::from_parts(key, from, 30, block.source(), values, qualities).unwrap();
+            }
+            let block = without(&block, |at| date == "2026-03-30" && (10..40).contains(&at));
+            known_wh += if date.as_str() >= "2026-03-25" { block.total_wh() } else { 0 };
+            accepted.merge(block).unwrap();
+        }
+        let (from, to) = (start("2026-03-25"), start("2026-04-11"));
+        let spans = [Span { from, to, energy_wh: known_wh + 9_999, how }];
+        let register_spans = if is_spanned { &spans[..] } else { &[] };
+        let evidence = |_: &_, _| Evidence { register_spans, ..Evidence::default() };
+        let period = "2026-03".parse().unwrap();
+        close_period(&accepted, period, |_| &zone, evidence, open, &parameters, &threads).blocks
+    };
+    assert_eq!(closed(10, true), closed(1_000, true));
+    assert_eq!(closed(10, false), closed(1_000, false));
+    assert_ne!(closed(10, true), closed(10, false));
 }

@@ -155,8 +155,8 @@ pub struct Books {
     builtin_pack: Published<RulePack>,
     contracts: Vec<Contract>,
     periods: BTreeMap<Period, (Root, Vec<DayLeaf>)>,
-    /// How many batches were sealed when a period was closed.
-    closed_after: BTreeMap<Period, u64>,
+    /// Closed periods in the order of the chain, and how many batches were sealed then.
+    closes: Vec<(Period, u64)>,
     bills: BTreeMap<Period, Vec<Bill>>,
     /// Whose readings the bills of a period used.
     billed: BTreeMap<Period, BTreeSet<(UsagePointId, Register)>>,
@@ -181,7 +181,7 @@ impl Books {
             builtin_pack: rule_packs::builtin(),
             contracts: Vec::new(),
             periods: BTreeMap::new(),
-            closed_after: BTreeMap::new(),
+            closes: Vec::new(),
             bills: BTreeMap::new(),
             billed: BTreeMap::new(),
             accounts: BTreeMap::new(),
@@ -252,10 +252,15 @@ impl Books {
         if !self.billed.get(&period)?.contains(&(key.usage_point, key.register)) {
             return None;
         }
-        let (_, leaves) = self.periods.get(&period)?;
+        self.closed_block(key).map(|block| block.values_wh().to_vec())
+    }
+
+    /// What a register-day's period was closed with.
+    fn closed_block(&self, key: &BlockKey) -> Option<&DayBlock> {
+        let (_, leaves) = self.periods.get(&key.day.period())?;
         let order = |leaf: &DayLeaf| seal_order(&leaf.block().key());
         let at = leaves.binary_search_by_key(&seal_order(key), order).ok()?;
-        Some(leaves[at].block().values_wh().to_vec())
+        Some(leaves[at].block())
     }
 
     /// Whether any bill is issued.
@@ -443,7 +448,7 @@ impl Books {
             Command::Period(commit) => {
                 let leaves = self.decode_sealed(file)?.leaves;
                 self.periods.insert(commit.period, (commit.sealed.root, leaves));
-                self.closed_after.insert(commit.period, commit.batches);
+                self.closes.push((commit.period, commit.batches));
             }
             Command::Bills(commit) => self.absorb_bills(commit.period, file)?,
             Command::Settlement(commit) => {

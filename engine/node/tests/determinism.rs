@@ -28,7 +28,7 @@ use tallywatt_ledger::tree::Root;
 use tallywatt_node::books::Input;
 use tallywatt_node::intake::{ImportEnd, ImportRun, Intake};
 use tallywatt_shards::accepted::AcceptedSet;
-use tallywatt_shards::closing::close_period;
+use tallywatt_shards::closing::{ClosedDay, close_period};
 use tallywatt_shards::sealing;
 use tallywatt_shards::threads::Threads;
 
@@ -318,7 +318,8 @@ fn any_order_of_single_readings_closes_to_one_root() {
         let parameters = EstimationParameters::default();
         let nothing = |_: &_, _| Evidence::default();
         let blocks: Vec<DayBlock> =
-            close_period(accepted, period(), |_| &zone, nothing, &parameters, &threads).blocks;
+            close_period(accepted, period(), |_| &zone, nothing, |_| ClosedDay::Open, &parameters, &threads)
+                .blocks;
         let secret = BlindingSecret::new([7; 32]);
         let leaves = sealing::leaves_of(&blocks, SealKind::Period, &secret, |_| 0, &threads);
         sealing::seal(SealKind::Period, &leaves, &threads).unwrap().sealed().root

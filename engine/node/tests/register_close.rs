@@ -11,7 +11,8 @@ use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::register::Register;
-use tallywatt_core::vee::estimate::decision::{Method, RefusedScaling};
+use tallywatt_core::vee::consumption::Why;
+use tallywatt_core::vee::estimate::decision::{Method, Refusal, RefusedScaling};
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::tree::Root;
@@ -169,7 +170,14 @@ fn a_gap_between_reads_gets_what_the_register_counted() {
         // Read by a person: known, but no measurement.
         assert!(GAP.clone().all(|slot| block.interval(slot).1 == Quality::EstimatedReferenceDay));
         let decided = books.decisions(march()).unwrap();
-        assert_eq!(decided.len(), 1);
+        // P-2 has no interval, so what its register counted is laid nowhere, and that is said.
+        assert_eq!(decided.len(), 2);
+        let [Refusal { from, to, why: RefusedScaling::NoInterval }] = decided[1].estimation.refusals[..]
+        else {
+            panic!("{:?}", decided[1])
+        };
+        let laid = (from.to_string(), to.to_string(), decided[1].usage_point.as_str());
+        assert_eq!(laid, ("2026-02-20T12:00:00Z".into(), "2026-04-02T09:00:00Z".into(), "P-2"));
         let scaled: Vec<Method> = decided[0]
             .estimation
             .decisions
@@ -253,4 +261,116 @@ fn late_actuals_and_the_order_of_files() {
         roots.push(root(&ledger));
     }
     assert!(roots.iter().all(|one| *one == roots[0]), "{roots:?}");
+}
+
+/// One register of 100 Wh a half-hour, 4.8 kWh a day, where its intervals are known.
+///
+/// A step is `meter` and `read`, the dial at the first and the last instant; `02:1-23`, intervals of days of a month;
+/// `=02`, the close of a month.
+#[track_caller]
+fn check_months((dials, steps): ([(&str, &str); 2], &str), want: &[(&str, i64, usize, &[RefusedScaling])]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = ledger(&folder.path().join("data"));
+    let [(from, first), (to, last)] = dials;
+    let columns: String = (1..=48).map(|slot| format!(",v{slot}")).collect();
+    for step in steps.split(' ') {
+        let (profile, text) = match (step, step.split_once(':')) {
+            ("meter", _) => (
+                "meters",
+                format!(
+                    "usage_point,obis,meter,from,first,digits\nP-1,1-0:1.8.0,M-1,{from} 00:00,{first},6\n"
+                ),
+            ),
+            ("read", _) => (
+                "reads",
+                format!(
+                    "usage_point,obis,read_at,value,unit,who,meter\nP-1,1-0:1.8.0,{to} 00:00,{last},kWh,anna,M-1\n"
+                ),
+            ),
+            (_, Some((month, days))) => {
+                let (first, last) = days.split_once('-').unwrap();
+                let days = first.parse::<u8>().unwrap()..=last.parse::<u8>().unwrap();
+                let row = |day| format!("P-1,1-0:1.8.0,2026-{month}-{day:02}{}\n", ",100".repeat(48));
+                let rows: String = days.map(row).collect();
+                ("tallywatt", format!("usage_point,obis,date{columns}\n{rows}"))
+            }
+            _ => {
+                let month = step.strip_prefix('=').unwrap();
+                ledger.propose(Party::Grid, Input::Period(format!("2026-{month}").parse().unwrap()));
+                continue;
+            }
+        };
+        let path = folder.path().join("step.csv");
+        std::fs::write(&path, text).unwrap();
+        let profile = Profile::builtin(profile).unwrap().with_zone("UTC").unwrap();
+        let (reports, _) = ledger.ingest(&[path], &profile);
+        assert_eq!(reports[0].end, ImportEnd::Finished, "{step}");
+    }
+    for party in [Party::Grid, Party::Bank, Party::Supplier] {
+        let books = ledger.consortium.node(party).books();
+        for (month, wh, missing_count, refused) in want {
+            let month: Period = format!("2026-{month}").parse().unwrap();
+            let blocks = || books.period_leaves(month).unwrap().iter().map(|leaf| leaf.block());
+            let present_count: usize = blocks().map(DayBlock::present_count).sum();
+            let expected_count = usize::try_from(month.day_count()).unwrap() * 48;
+            let got = (blocks().map(DayBlock::total_wh).sum::<i64>(), expected_count - present_count);
+            assert_eq!(got, (*wh, *missing_count), "{steps}: {month}");
+            let decided = books.decisions(month).unwrap();
+            let whys: Vec<RefusedScaling> =
+                decided.iter().flat_map(|one| &one.estimation.refusals).map(|one| one.why).collect();
+            assert_eq!(whys, *refused, "{steps}: {month}");
+        }
+    }
+    let Ledger { folder: held, consortium, threads, .. } = ledger;
+    drop(consortium);
+    assert_eq!(audit(&held, &threads).findings, []);
+}
+
+/// 160 kWh in March, of which intervals of twenty days show 96: the other eleven days get 64.
+#[test]
+fn days_that_only_a_register_counted_are_filled() {
+    let dials = [("2026-03-01", "1000"), ("2026-04-01", "1160")];
+    for steps in ["meter read 03:1-20 =03", "meter read 03:12-31 =03", "03:6-25 read meter =03"] {
+        check_months((dials, steps), &[("03", 160_000, 0, &[])]);
+    }
+    // Nothing counted after the twentieth: nothing says that the point was there.
+    check_months((dials, "meter 03:1-20 =03"), &[("03", 96_000, 11 * 48, &[])]);
+    // Read at the end of the 25th: five days more get 24 kWh, the last six stay absent.
+    let early = [("2026-03-01", "1000"), ("2026-03-26", "1120")];
+    check_months((early, "meter read 03:1-20 =03"), &[("03", 120_000, 6 * 48, &[])]);
+    // The register shows less than the intervals: it is refused, and the ladder goes on with 4.8 kWh a day.
+    let less = [("2026-03-01", "1000"), ("2026-04-01", "1095")];
+    let why = RefusedScaling::NegativeRemainder { register_wh: 95_000, known_wh: 96_000 };
+    check_months((less, "meter read 03:1-20 =03"), &[("03", 148_800, 0, &[why])]);
+    // The dial fell: there is no span, and that is said.
+    let fell = [("2026-03-01", "1000"), ("2026-04-01", "900")];
+    let why = RefusedScaling::NotCounted(Why::Backwards);
+    check_months((fell, "meter read 03:1-20 =03"), &[("03", 96_000, 11 * 48, &[why])]);
+}
+
+/// One span of 355.2 kWh over February and March, with a gap over the end of February.
+#[test]
+fn months_that_one_span_joins() {
+    use RefusedScaling::{ClosedWithout, UnknownOutside};
+    let dials = [("2026-02-01", "1000"), ("2026-04-01", "1355.2")];
+    let months = |steps: &str, february: (i64, usize, &[_]), march: (i64, usize, &[_])| {
+        let (own, next) = (february, march);
+        let want = [("02", own.0, own.1, own.2), ("03", next.0, next.1, next.2)];
+        check_months((dials, steps), &want);
+    };
+    // Known are 23 + 26 days of 4.8 kWh = 235.2; ten days alike get 120: five in February, 110.4 + 60, five in March,
+    // 124.8 + 60. Whichever is closed first.
+    let known = "meter read 02:1-23 03:6-31";
+    for closes in ["=02 =03", "=03 =02"] {
+        months(&format!("{known} {closes}"), (170_400, 0, &[]), (184_800, 0, &[]));
+    }
+    // February is closed while nothing of March is sealed: like days, 28 × 4.8. March gets what is left of the span.
+    let steps = "meter read 02:1-23 =02 03:6-31 =03";
+    months(steps, (134_400, 0, &[UnknownOutside]), (220_800, 0, &[]));
+    // The same where the read comes after February is closed, and its gap is between known days.
+    let steps = "meter 02:1-19 02:25-28 =02 03:1-5 03:11-31 read =03";
+    months(steps, (134_400, 0, &[]), (220_800, 0, &[]));
+    // February was closed with five days absent: what was used there is not March's. Like days then, 31 × 4.8.
+    let steps = "meter 02:1-23 =02 03:6-31 read =03";
+    months(steps, (110_400, 5 * 48, &[]), (148_800, 0, &[ClosedWithout]));
 }

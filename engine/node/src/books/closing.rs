@@ -3,15 +3,17 @@
 //! ```text
 //!   accepted days ───────────────────────────┐
 //!   reads, installations ─▶ what was counted ─┼─▶ close_period ─▶ leaves, and how each estimate came to be
-//!   estimation parameters ───────────────────┘
+//!   estimation parameters ───────────────────┤
+//!   months closed before, as they stand ─────┘
 //! ```
 //!
-//! All of it is what was sealed up to one batch, so the three nodes, and whoever asks later, compute the same.
+//! All of it is what was sealed up to one batch, and what the chain closed before, so the three nodes, and whoever asks
+//! later, compute the same. A register span that began in a month closed before gives this month what is left of it.
 
 use std::collections::{BTreeSet, HashMap};
 
 use tallywatt_core::calendar::{Period, Zone};
-use tallywatt_core::day_block::DayBlock;
+use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::label::{AccountId, UsagePointId};
 use tallywatt_core::register::Register;
 use tallywatt_core::vee::consumption::InstallationError;
@@ -22,7 +24,7 @@ use tallywatt_ledger::command::{BatchCommit, Command, PeriodCommit};
 use tallywatt_ledger::digest;
 use tallywatt_ledger::seal::{SealKind, seal_order};
 use tallywatt_shards::accepted::AcceptedSet;
-use tallywatt_shards::closing::{RegisterEstimation, close_period};
+use tallywatt_shards::closing::{ClosedDay, RegisterEstimation, close_period};
 use tallywatt_shards::{batch_file, sealing};
 
 use crate::books::counted::RegisterKey;
@@ -75,7 +77,8 @@ impl Books {
     /// [`BooksError::Conflict`] if the closed period does not follow from what is known any more: contracts that gave
     /// its usage points their zones were replaced.
     pub fn decisions(&self, period: Period) -> Result<Vec<RegisterEstimation>, BooksError> {
-        let batch = self.closed_after.get(&period).copied().unwrap_or(self.batch_count);
+        let closed = self.closes.iter().find(|(closed, _)| *closed == period);
+        let batch = closed.map_or(self.batch_count, |&(_, batch)| batch);
         let then;
         let accepted = if batch == self.batch_count {
             self.accepted()
@@ -114,11 +117,19 @@ impl Books {
         // No document says yet which meter checks which, when power failed, or what was shut down.
         let evidence_of = |usage_point: &UsagePointId, register: Register| Evidence {
             register_spans: counted.spans(&(*usage_point, register)),
+            register_failures: counted.failures(&(*usage_point, register)),
             ..Evidence::default()
         };
         let parameters = estimation_parameters(self, period);
-        let closed = close_period(accepted, period, zone_of, evidence_of, &parameters, &self.threads);
-        let mut blocks = closed.blocks;
+        let closed_before: BTreeSet<Period> =
+            self.closes.iter().map(|&(closed, _)| closed).take_while(|&closed| closed != period).collect();
+        let closed_day = |key: &BlockKey| match closed_before.contains(&key.day.period()) {
+            true => self.closed_block(key).map_or(ClosedDay::Absent, ClosedDay::With),
+            false => ClosedDay::Open,
+        };
+        let closed =
+            close_period(accepted, period, zone_of, evidence_of, closed_day, &parameters, &self.threads);
+        let (mut blocks, mut estimations) = (closed.blocks, closed.estimations);
         let known: BTreeSet<RegisterKey> =
             blocks.iter().map(|block| (block.key().usage_point, block.key().register)).collect();
         let rule = match parameters.apportioning {
@@ -130,7 +141,11 @@ impl Books {
             blocks.extend(register_only.days);
             blocks.sort_by_cached_key(|block| seal_order(&block.key()));
         }
-        Closed { blocks, estimations: closed.estimations, unbilled: register_only.unbilled }
+        estimations.extend(register_only.refused);
+        estimations.sort_by_key(|one| (one.usage_point, one.register));
+        // Two contracts of one register are told the same.
+        estimations.dedup();
+        Closed { blocks, estimations, unbilled: register_only.unbilled }
     }
 
     /// Whose local days a usage point follows: its contract's zone, else the offset its own days have.

@@ -5,33 +5,43 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 use tallywatt_core::label::UsagePointId;
 use tallywatt_core::register::Register;
-use tallywatt_core::vee::consumption::{InstallationError, Span, consumption};
+use tallywatt_core::vee::consumption::{Consumption, Failure, InstallationError, Span, consumption};
 
 use crate::books::Books;
 
 /// One register of one usage point.
 pub(super) type RegisterKey = (UsagePointId, Register);
 
-/// The spans of every register that a meter is known of.
+/// What is told of every register that a meter is known of.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
-    spans: BTreeMap<RegisterKey, Result<Vec<Span>, InstallationError>>,
+    registers: BTreeMap<RegisterKey, Result<Consumption, InstallationError>>,
 }
 
 impl Counted {
     /// In order of time; none where nothing is known, or the meters contradict each other.
     pub(super) fn spans(&self, key: &RegisterKey) -> &[Span] {
-        self.spans.get(key).and_then(|spans| spans.as_ref().ok()).map_or(&[], Vec::as_slice)
+        self.told(key).map_or(&[], |told| &told.spans)
     }
 
-    /// The same with the contradiction; `None` where no meter is known.
+    /// Where reads do not tell what was counted, in order of time.
+    pub(super) fn failures(&self, key: &RegisterKey) -> &[Failure] {
+        self.told(key).map_or(&[], |told| &told.failures)
+    }
+
+    /// The spans with the contradiction; `None` where no meter is known.
     pub(super) fn get(&self, key: &RegisterKey) -> Option<Result<&[Span], InstallationError>> {
-        self.spans.get(key).map(|spans| spans.as_ref().map(Vec::as_slice).map_err(|error| *error))
+        let told = self.registers.get(key)?;
+        Some(told.as_ref().map(|told| told.spans.as_slice()).map_err(|error| *error))
+    }
+
+    fn told(&self, key: &RegisterKey) -> Option<&Consumption> {
+        self.registers.get(key)?.as_ref().ok()
     }
 
     /// Registers whose meters contradict each other, in order.
     pub(super) fn faults(&self) -> impl Iterator<Item = (RegisterKey, InstallationError)> {
-        self.spans.iter().filter_map(|(key, spans)| Some((*key, *spans.as_ref().err()?)))
+        self.registers.iter().filter_map(|(key, told)| Some((*key, *told.as_ref().err()?)))
     }
 }
 
@@ -52,11 +62,11 @@ impl Books {
                     dials.reads.iter().filter(|one| one.read.register == register).copied().collect();
                 let meters: Vec<_> =
                     dials.installations.iter().filter(|one| one.register == register).copied().collect();
-                ((**usage_point, register), consumption(&reads, &meters).map(|found| found.spans))
+                ((**usage_point, register), consumption(&reads, &meters))
             };
             registers.into_iter().map(of_register).collect::<Vec<_>>()
         };
         let found: Vec<Vec<_>> = self.threads.pool().install(|| points.par_iter().map(of_point).collect());
-        Counted { spans: found.into_iter().flatten().collect() }
+        Counted { registers: found.into_iter().flatten().collect() }
     }
 }

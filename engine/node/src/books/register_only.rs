@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use tallywatt_core::calendar::Period;
+use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::DayBlock;
 use tallywatt_core::label::AccountId;
@@ -15,6 +15,8 @@ use tallywatt_core::reading::Source;
 use tallywatt_core::vee::consumption::Span;
 use tallywatt_core::vee::consumption::apportion::{Apportion, apportion};
 use tallywatt_core::vee::consumption::period::of_period;
+use tallywatt_core::vee::estimate::decision::{Estimation, Refusal, RefusedScaling};
+use tallywatt_shards::closing::RegisterEstimation;
 
 use crate::books::Books;
 use crate::books::counted::{Counted, RegisterKey};
@@ -29,6 +31,8 @@ pub(super) struct RegisterOnly {
     pub(super) days: Vec<DayBlock>,
     /// Accounts whose month reads do not tell, with the reason.
     pub(super) unbilled: Vec<(AccountId, String)>,
+    /// What registers of these counted, and nobody is billed for.
+    pub(super) refused: Vec<RegisterEstimation>,
 }
 
 impl Books {
@@ -52,6 +56,7 @@ impl Books {
                     let reason =
                         format!("{usage_point} register {register} has no interval of {period}: {why}");
                     all.unbilled.push((contract.account, reason));
+                    all.refused.extend(refused(contract, period, counted));
                 }
             }
         }
@@ -66,12 +71,8 @@ fn lay(
     spans: &[Span],
     rule: &Apportion<'_>,
 ) -> Result<Vec<DayBlock>, String> {
-    let Contract { usage_point, register, zone, validity, .. } = contract;
-    let first = validity.from().max(period.first_day());
-    let end = validity.to().map_or(period.end_day(), |to| to.min(period.end_day()));
-    if first >= end {
-        return Ok(Vec::new());
-    }
+    let Contract { usage_point, register, zone, .. } = contract;
+    let Some((first, end)) = held(contract, period) else { return Ok(Vec::new()) };
     let (from, to) = (zone.local_day(first).start, zone.local_day(end).start);
     let used = of_period(spans, from, to, rule).map_err(|error| error.to_string())?;
     let touching: Vec<Span> = spans.iter().filter(|span| span.from < to && from < span.to).copied().collect();
@@ -83,6 +84,35 @@ fn lay(
     let laid_wh: i64 = days.iter().map(DayBlock::total_wh).sum();
     assert!(laid_wh == used.energy_wh, "days that spans cover whole make what the register counted");
     Ok(days)
+}
+
+/// Every span and every failure that touches the days of the period on which the contract holds.
+fn refused(contract: &Contract, period: Period, counted: &Counted) -> Option<RegisterEstimation> {
+    let Contract { usage_point, register, zone, .. } = contract;
+    let (first, end) = held(contract, period)?;
+    let (start, end) = (zone.local_day(first).start, zone.local_day(end).start);
+    let key = (*usage_point, *register);
+    let spans = counted.spans(&key).iter().map(|span| (span.from, span.to, RefusedScaling::NoInterval));
+    let failures = counted.failures(&key).iter();
+    let failures =
+        failures.map(|failure| (failure.from, failure.to, RefusedScaling::NotCounted(failure.why)));
+    let touching = spans.chain(failures).filter(|&(from, to, _)| from < end && start < to);
+    let mut refusals: Vec<Refusal> = touching.map(|(from, to, why)| Refusal { from, to, why }).collect();
+    refusals.sort_by_key(|refusal| (refusal.from, refusal.to));
+    let estimation = Estimation { decisions: Vec::new(), refusals };
+    (estimation != Estimation::default()).then_some(RegisterEstimation {
+        usage_point: *usage_point,
+        register: *register,
+        estimation,
+    })
+}
+
+/// First day of the period on which the contract holds, and the day after the last.
+fn held(contract: &Contract, period: Period) -> Option<(Day, Day)> {
+    let validity = &contract.validity;
+    let first = validity.from().max(period.first_day());
+    let end = validity.to().map_or(period.end_day(), |to| to.min(period.end_day()));
+    (first < end).then_some((first, end))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::calendar::{Day, UtcSeconds};
 use crate::quality::Quality;
+use crate::vee::consumption::Why;
 
 /// One method over adjacent intervals of one day, with what it rested on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub enum Method {
         register_wh: i64,
         /// What its intervals show.
         known_wh: i64,
-        /// Intervals without a value in it.
+        /// Intervals without a value in it, also those outside the estimated days.
         missing_count: u32,
         /// Sum of the reference over them: watt-hours, or for [`Reference::Flat`] their number.
         reference_sum: i64,
@@ -137,9 +138,21 @@ pub enum RefusedScaling {
     /// A read lies within an interval.
     #[error("a register read lies within an interval")]
     OffGrid,
-    /// Some of the span lies outside the days, and is not known there.
+    /// Some of the span lies outside the days, where nothing is sealed yet, or a value that was not measured.
     #[error("an interval of the span outside the estimated days is not known")]
     UnknownOutside,
+    /// Some of the span lies in a month that is closed, in an interval that got no value.
+    #[error("an interval of the span lies in a month that was closed without a value there")]
+    ClosedWithout,
+    /// Some of the span lies in a day that intervals of the register's length do not fill.
+    #[error("a day of the span is no whole number of the register's intervals")]
+    NoGrid,
+    /// No interval of the month is known, and reads alone do not make it.
+    #[error("no interval of the month is known, and no rule lays the span over it")]
+    NoInterval,
+    /// Reads do not tell what the register counted.
+    #[error("reads do not tell what was counted: {0}")]
+    NotCounted(Why),
     /// Intervals already show more than the register.
     #[error("intervals show {known_wh} Wh, the register only {register_wh} Wh")]
     NegativeRemainder {

@@ -1,10 +1,12 @@
 //! What is known beside the days that are estimated. All of it may be absent.
 
-use crate::calendar::UtcSeconds;
+use crate::calendar::{UtcSeconds, Zone};
 use crate::day_block::{DayBlock, DayGrid};
 use crate::quality::Quality;
-use crate::vee::consumption::Span;
+use crate::vee::consumption::{Failure, Span};
 use crate::vee::profile::ProfileDay;
+
+use super::decision::RefusedScaling;
 
 /// A stretch of time, half-open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,31 @@ pub struct ClassProfile<'a> {
     pub daily_wh: i64,
 }
 
+/// An interval outside the estimated days, as a register span that reaches it takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutsideInterval {
+    /// When it is.
+    pub at: Stretch,
+    /// What is known of it.
+    pub state: Outside,
+}
+
+/// What is known of an interval outside the estimated days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// Watt-hours that stand.
+    Known(i32),
+    /// No value: it shares in what the span has left, as it will when its own month is closed.
+    Missing {
+        /// What the lower rungs would give it.
+        reference_wh: Option<i32>,
+        /// Whether the point is recorded as shut down.
+        is_shut: bool,
+    },
+    /// No span that reaches it can be used.
+    Refused(RefusedScaling),
+}
+
 /// What the ladder may rest on. Every list is sorted by time and without overlaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Evidence<'a> {
@@ -39,8 +66,14 @@ pub struct Evidence<'a> {
     pub check_meter: &'a [DayBlock],
     /// What the register of the same meter counted, read to read.
     pub register_spans: &'a [Span],
-    /// Days of the same register before and after the estimated ones.
+    /// Where reads of that register do not tell what it counted.
+    pub register_failures: &'a [Failure],
+    /// Days of the same register beside the estimated ones that may be like them: never one after the month's end.
     pub days_around: &'a [DayBlock],
+    /// Intervals that register spans reach before and after the estimated days. Those within the days are not looked at.
+    pub outside: &'a [OutsideInterval],
+    /// The zone of the days. Without it the day of a clock change is like no day of another length.
+    pub zone: Option<&'a Zone>,
     /// Days of the same register 52 weeks before.
     pub previous_year: &'a [DayBlock],
     /// The class of the point.

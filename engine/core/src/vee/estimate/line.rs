@@ -3,7 +3,7 @@
 use crate::calendar::UtcSeconds;
 use crate::day_block::DayBlock;
 
-use super::evidence::{Evidence, Stretch, stretch};
+use super::evidence::{Evidence, Stretch, measured, stretch};
 use super::like_day::LikeDays;
 use super::parameters::EstimationParameters;
 
@@ -42,7 +42,7 @@ impl<'a> Line<'a> {
         }
         let like_of = |block: &DayBlock| match block.present_count() == block.interval_count() {
             true => LikeDays::default(),
-            false => LikeDays::of(block, days, evidence.days_around, parameters.like_days_back),
+            false => LikeDays::of(block, days, evidence, parameters.like_days_back),
         };
         let like = days.iter().map(like_of).collect();
         Self { days, evidence, parameters, places, values, gap_count_max, firsts, like }
@@ -52,6 +52,12 @@ impl<'a> Line<'a> {
     pub(super) fn place(&self, at: usize) -> (&'a DayBlock, usize) {
         let (day, slot) = self.places[at];
         (&self.days[day], slot)
+    }
+
+    /// The value of an interval if it was measured, and nobody disputes it.
+    pub(super) fn measured(&self, at: usize) -> Option<i32> {
+        let (block, slot) = self.place(at);
+        measured(block, slot)
     }
 
     /// The days like that of a missing interval.

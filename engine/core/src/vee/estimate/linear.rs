@@ -1,4 +1,4 @@
-//! A straight line over a short gap.
+//! A straight line over a short gap between measured values.
 
 use super::Estimate;
 use super::decision::Method;
@@ -6,7 +6,9 @@ use super::line::Line;
 use crate::money::div_half_even;
 use crate::quality::Quality;
 
-/// The value on the straight line between the known neighbours of a short gap, half to even. Across midnight too.
+/// The value on the straight line between the neighbours of a short gap, half to even. Across midnight too.
+///
+/// Both neighbours must be measured: an estimate, an unreliable or a disputed value says nothing of the gap beside it.
 pub(super) fn linear(line: &Line<'_>, at: usize) -> Option<Estimate> {
     let before = (0..at).rev().take(line.gap_count_max).find(|&left| line.values[left].is_some())?;
     let after =
@@ -15,7 +17,7 @@ pub(super) fn linear(line: &Line<'_>, at: usize) -> Option<Estimate> {
     if gap_count > line.gap_count_max || !may_end(line, before) || !may_end(line, after) {
         return None;
     }
-    let (before_wh, after_wh) = (line.values[before]?, line.values[after]?);
+    let (before_wh, after_wh) = (line.measured(before)?, line.measured(after)?);
     let (left, right) = (i128::from(before_wh), i128::from(after_wh));
     let steps = i128::try_from(after - before).ok()?;
     let step = i128::try_from(at - before).ok()?;

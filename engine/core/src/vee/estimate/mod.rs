@@ -4,8 +4,9 @@
 //! 1. *check meter*: another meter measured it;
 //! 2. *scaled*: registers bracket the gap, and what intervals do not show is laid over it, so energy is conserved;
 //! 3. *zero*: the point is recorded as shut down;
-//! 4. *linear*: a short gap between two known values, across midnight too;
-//! 5. *like days*: the mean of the same slot over days of the same kind (working day or weekend);
+//! 4. *linear*: a short gap between two measured values, across midnight too;
+//! 5. *like days*: the mean of what was measured in the same slot on days of the same kind (working day or weekend), by
+//!    the wall clock on the day of a clock change;
 //! 6. *previous year*: the same weekday 52 weeks before;
 //! 7. *class profile*: the class's day, scaled to the point's average;
 //! 8. otherwise the interval stays missing, and the bill says so.
@@ -34,7 +35,7 @@ use crate::day_block::DayBlock;
 use crate::quality::Quality;
 
 use self::decision::{Decision, Estimation, Method};
-use self::evidence::Evidence;
+use self::evidence::{Evidence, Outside, OutsideInterval, measured};
 use self::line::Line;
 use self::parameters::EstimationParameters;
 
@@ -75,6 +76,46 @@ pub fn estimate_with(
         note(&mut decisions, &known[day], slot, estimate);
     }
     Estimation { decisions, refusals }
+}
+
+/// What a run of days is to register spans that reach it from other days: measured values, a check meter's values, and
+/// what the lower rungs would give where there is none. The source's own estimates may still be replaced, so they refuse.
+///
+/// # Panics
+/// If there is no day.
+#[must_use]
+pub fn outside(
+    days: &[DayBlock],
+    evidence: &Evidence<'_>,
+    parameters: &EstimationParameters,
+) -> Vec<OutsideInterval> {
+    let line = Line::of(days, evidence, parameters);
+    let state = |at: usize| {
+        let (block, slot) = line.place(at);
+        if line.values[at].is_some() {
+            let refused = Outside::Refused(decision::RefusedScaling::UnknownOutside);
+            return measured(block, slot).map_or(refused, Outside::Known);
+        }
+        check_meter::check_meter(&line, at).map_or_else(
+            || Outside::Missing {
+                reference_wh: lower_rungs(&line, at).map(|estimate| estimate.value_wh),
+                is_shut: zero::zero(&line, at).is_some(),
+            },
+            |estimate| Outside::Known(estimate.value_wh),
+        )
+    };
+    (0..line.places.len()).map(|at| OutsideInterval { at: line.stretch(at), state: state(at) }).collect()
+}
+
+/// What a day of a closed month is to register spans that reach it: what it was closed with stands.
+#[must_use]
+pub fn outside_closed(block: &DayBlock) -> Vec<OutsideInterval> {
+    let state = |slot: usize| match block.interval(slot) {
+        (_, Quality::Missing) => Outside::Refused(decision::RefusedScaling::ClosedWithout),
+        (value_wh, _) => Outside::Known(value_wh),
+    };
+    let interval = |slot| OutsideInterval { at: evidence::stretch(block, slot), state: state(slot) };
+    (0..block.interval_count()).map(interval).collect()
 }
 
 /// One interval's estimate.

@@ -9,7 +9,8 @@ pub struct EstimationParameters {
     pub like_day_count: u8,
     /// The fewest like days whose mean stands for a missing slot.
     pub like_days_min: u8,
-    /// How many days away a like day may be, before or after.
+    /// How many days away a like day may be: before or after in its month, and before the month. Never after its end.
+    /// The greatest number means the month's own days alone.
     pub like_days_back: u16,
     /// Whether a straight line may start or end in an interval flagged as a power failure.
     pub uses_outage_neighbours: bool,

@@ -1,5 +1,7 @@
 //! Rows of the ladder.
 
+mod spans;
+
 use super::decision::{Reference, RefusedScaling};
 use super::evidence::{ClassProfile, Stretch};
 use super::*;
@@ -9,7 +11,7 @@ use crate::meter::Multiplier;
 use crate::money::div_half_even;
 use crate::reading::Source;
 use crate::register::Register;
-use crate::vee::consumption::{How, Span};
+use crate::vee::consumption::{Failure, How, Span, Why};
 use crate::vee::profile::ProfileDay;
 
 type Cell = (usize, usize);
@@ -70,6 +72,98 @@ fn the_ladder() {
     }
 }
 
+/// The week without some cells, and with one of another quality.
+fn doubting(cells: &[Cell], (day, hour): Cell, quality: Quality) -> Vec<DayBlock> {
+    let mut days = without(cells);
+    let block = &days[day];
+    let (values, mut qualities) = (block.values_wh().to_vec(), block.qualities().to_vec());
+    qualities[hour] = quality;
+    let (key, start) = (block.key(), block.start());
+    days[day] = DayBlock::from_parts(key, start, 60, block.source(), values, qualities).unwrap();
+    days
+}
+
+/// Neighbours and reference days are measured; what is estimated, unreliable or disputed proves nothing.
+#[test]
+fn only_measured_values_are_evidence() {
+    use Quality::{
+        Derived, Edited, EstimatedLinear, EstimatedReferenceDay, Other, Projected, Questionable, Raw,
+    };
+    let long: Vec<Cell> = (5..10).map(|hour| (2, hour)).collect();
+    for quality in [Quality::Valid, Quality::Validated, Quality::Verified, Quality::Revenue] {
+        for neighbour in [(1, 4), (1, 6)] {
+            let mut days = doubting(&[(1, 5)], neighbour, quality);
+            estimate(&mut days);
+            assert_eq!(days[1].interval(5), (25, EstimatedLinear), "{quality} {neighbour:?}");
+        }
+        let mut days = doubting(&long, (0, 7), quality);
+        estimate(&mut days);
+        assert_eq!(days[2].interval(7).0, 37, "{quality}"); // 17, 27, 47, 57
+    }
+    for quality in [Edited, Derived, EstimatedLinear, Projected, Other, Raw, Questionable] {
+        for neighbour in [(1, 4), (1, 6)] {
+            let mut days = doubting(&[(1, 5)], neighbour, quality);
+            estimate(&mut days);
+            // No line from 24 to 26, but the mean of 15, 35, 45, 55: 37.5, to the even.
+            assert_eq!(days[1].interval(5), (38, EstimatedReferenceDay), "{quality} {neighbour:?}");
+        }
+        let mut days = doubting(&long, (0, 7), quality);
+        estimate(&mut days);
+        assert_eq!(days[2].interval(7).0, 44, "{quality}"); // 27, 47, 57: 43.67
+    }
+}
+
+/// The day of a clock change is like other days by the clock on the wall.
+#[test]
+fn like_days_of_a_clock_change() {
+    let zone = Zone::parse("Europe/Berlin").unwrap();
+    // First of nine days, Saturday to Sunday; hours of the last; slots and what they get; the whole day. Saturday has
+    // 100 + hour, Sunday 200 + hour, the next Saturday 300 + hour: the mean is 200 + hour on the wall.
+    let table = [
+        // 02:00 is not: 23 × 200 + 276 − 2.
+        ("2026-03-21", 23, [(0, 200), (1, 201), (2, 203), (22, 223)], 4_874),
+        // 02:00 comes twice: 25 × 200 + 276 + 2.
+        ("2026-10-17", 25, [(2, 202), (3, 202), (4, 203), (24, 223)], 5_278),
+    ];
+    for (first, hour_count, want, sum_wh) in table {
+        let first: Day = first.parse().unwrap();
+        let days: Vec<DayBlock> = (0..9)
+            .map(|after| {
+                let local = zone.local_day(first.plus(after).unwrap());
+                let mut block =
+                    DayBlock::empty("P".parse().unwrap(), Register::IMPORT, local, 60, Source::Automated)
+                        .unwrap();
+                let base = match after {
+                    0 => 100,
+                    1 => 200,
+                    7 => 300,
+                    _ => 9_000,
+                };
+                for hour in (0..block.interval_count()).filter(|_| after < 8) {
+                    let wh = base + i32::try_from(hour).unwrap();
+                    block.put(hour, wh, Quality::Valid, &mut MergeCounts::default());
+                }
+                block
+            })
+            .collect();
+        let close = |zone| {
+            let mut days = days.clone();
+            let evidence = Evidence { zone, ..Evidence::default() };
+            estimate_with(&mut days, &evidence, &EstimationParameters::default());
+            days.remove(8)
+        };
+        let day = close(Some(&zone));
+        assert_eq!((day.interval_count(), day.present_count()), (hour_count, hour_count), "{first}");
+        for (slot, wh) in want {
+            assert_eq!(day.interval(slot), (wh, Quality::EstimatedReferenceDay), "{first} {slot}");
+        }
+        assert_eq!(day.total_wh(), sum_wh, "{first}");
+        // Without a zone, or with one whose day it is not, nothing says what the wall shows.
+        assert_eq!(close(None).present_count(), 0);
+        assert_eq!(close(Some(&Zone::parse("Asia/Yekaterinburg").unwrap())).present_count(), 0);
+    }
+}
+
 #[test]
 fn nothing_missing_nothing_changed() {
     let mut days = week();
@@ -77,7 +171,7 @@ fn nothing_missing_nothing_changed() {
     assert_eq!(days, week());
 }
 
-/// The ladder as it was before it took evidence: two rungs, straight from the definition.
+/// The ladder without evidence: two rungs, straight from the definition.
 fn naive(days: &mut [DayBlock]) {
     let known = days.to_vec();
     let line: Vec<(usize, usize)> = (0..known.len())
@@ -86,15 +180,20 @@ fn naive(days: &mut [DayBlock]) {
     let value = |(day, slot): (usize, usize)| -> Option<i64> {
         known[day].qualities()[slot].is_billable().then(|| i64::from(known[day].values_wh()[slot]))
     };
+    let measured = |place: (usize, usize)| {
+        let quality = known[place.0].qualities()[place.1];
+        value(place).filter(|_| quality.is_measured() && quality != Quality::Questionable)
+    };
     for (at, &(day, slot)) in line.iter().enumerate().filter(|&(_, &place)| value(place).is_none()) {
         let left = (0..at).rev().find(|&other| value(line[other]).is_some());
         let right = (at + 1..line.len()).find(|&other| value(line[other]).is_some());
         let minutes = usize::from(known[day].interval_minutes());
         if let (Some(left), Some(right)) = (left, right)
             && (right - left - 1) * minutes <= 120
+            && let (Some(before), Some(after)) = (measured(line[left]), measured(line[right]))
         {
             let (steps, step) = (i64::try_from(right - left).unwrap(), i64::try_from(at - left).unwrap());
-            let sum = value(line[left]).unwrap() * (steps - step) + value(line[right]).unwrap() * step;
+            let sum = before * (steps - step) + after * step;
             let wh = i32::try_from(div_half_even(i128::from(sum), i128::from(steps))).unwrap();
             days[day].fill(slot, wh, Quality::EstimatedLinear);
             continue;
@@ -103,7 +202,7 @@ fn naive(days: &mut [DayBlock]) {
         let like: Vec<i64> = (0..known.len())
             .filter(|&other| known[other].interval_count() == target.interval_count())
             .filter(|&other| known[other].key().day.is_weekend() == target.key().day.is_weekend())
-            .filter_map(|other| value((other, slot)))
+            .filter_map(|other| measured((other, slot)))
             .collect();
         if like.len() >= 3 {
             let sum = i128::from(like.iter().sum::<i64>());
@@ -128,8 +227,8 @@ fn random_days(random: &mut impl FnMut(u64) -> u64, first: &str, count: i32, min
                 if hole == 0 && random(60) == 0 {
                     hole = [1, 2, 3, 4, 5, 9, 60][usize::try_from(random(7)).unwrap()];
                 }
-                let quality = [Quality::Valid, Quality::Other, Quality::Edited]
-                    [usize::try_from(random(9) / 4).unwrap()];
+                let quality = [Quality::Valid, Quality::Valid, Quality::Other, Quality::Questionable]
+                    [usize::try_from(random(15) / 4).unwrap()];
                 let wh = i32::try_from(random(2_000)).unwrap();
                 match hole {
                     0 => block.put(slot, wh, quality, &mut MergeCounts::default()),
@@ -150,7 +249,7 @@ fn random_from(seed: u64) -> impl FnMut(u64) -> u64 {
 }
 
 #[test]
-fn without_evidence_nothing_has_changed() {
+fn without_evidence_it_is_the_definition() {
     for seed in 0..60 {
         let mut random = random_from(seed);
         let minutes = [5, 15, 30, 60][usize::try_from(random(4)).unwrap()];
@@ -258,6 +357,10 @@ fn each_rung_has_a_row() {
     let whole = |energy_wh| [span(start, end, energy_wh)];
     let (exact, more, same, less) = (whole(996), whole(known_wh + 370), whole(known_wh), whole(known_wh - 1));
     let off_grid = [span(start.plus(60), end, 996)];
+    let backwards = [
+        Failure { from: start, to: hour(5), why: Why::Conflict },
+        Failure { from: hour(9), to: end, why: Why::Backwards },
+    ];
     let outside = [span(start, end.plus(86_400 * 7), 99_999)];
     let vast = [span(start, end, i64::from(i32::MAX) * 100)];
     let check = [flat(day, 134, Quality::Valid)];
@@ -351,6 +454,22 @@ fn each_rung_has_a_row() {
             [35, 36, 37, 38, 39],
             "like days",
             "a register read lies within an interval",
+        ),
+        (
+            "reads that do not tell, before the gap and in it",
+            Evidence { register_failures: &backwards, ..none },
+            old,
+            [35, 36, 37, 38, 39],
+            "like days",
+            "reads do not tell what was counted: the dial went backwards",
+        ),
+        (
+            "reads that do not tell, within a span that does",
+            Evidence { register_spans: &exact, register_failures: &backwards, ..none },
+            old,
+            [35, 36, 37, 38, 39],
+            "scaled to registers",
+            "",
         ),
         (
             "beyond the days",
@@ -510,65 +629,4 @@ fn flat(day: Day, wh: i32, quality: Quality) -> DayBlock {
         block.put(hour, wh, quality, &mut MergeCounts::default());
     }
     block
-}
-
-#[test]
-fn what_a_decision_says() {
-    let gap: Vec<Cell> = (5..10).map(|hour| (2, hour)).collect();
-    let mut days = without(&gap);
-    let (from, to, day) = (days[2].start(), days[3].start(), days[2].key().day);
-    let spans = [span(from, to, 1_181)];
-    let evidence = Evidence { register_spans: &spans, ..Evidence::default() };
-    let done = estimate_with(&mut days, &evidence, &EstimationParameters::default());
-    let method = Method::Scaled {
-        from,
-        to,
-        register_wh: 1_181,
-        known_wh: 811,
-        missing_count: 5,
-        reference_sum: 185,
-        reference: Reference::LowerRungs,
-    };
-    let want = Decision {
-        day,
-        first_interval: 5,
-        interval_count: 5,
-        energy_wh: 370,
-        quality: Quality::Derived,
-        method,
-    };
-    assert_eq!(done.decisions, [want]);
-    assert_eq!(method.aemo_numbers(), [24]);
-    // A register read that was itself an estimate makes no derived value.
-    let mut days = without(&gap);
-    let doubtful = [Span { how: How { quality: Quality::Other, ..spans[0].how }, ..spans[0] }];
-    let evidence = Evidence { register_spans: &doubtful, ..Evidence::default() };
-    let done = estimate_with(&mut days, &evidence, &EstimationParameters::default());
-    assert_eq!(done.decisions[0].quality, Quality::EstimatedReferenceDay);
-}
-
-/// A register span that begins before the month: the days before are known.
-#[test]
-fn a_span_that_begins_before_the_days() {
-    let gap: Vec<Cell> = (0..10).map(|hour| (0, hour)).collect();
-    let days = without(&gap);
-    let (first, monday) = (days[0].key().day, days[0].start());
-    let sunday = first.plus(-1).unwrap();
-    // From Sunday noon to Tuesday: 12 × 7 of Sunday, Monday's known 10 + hour for 10 … 23 = 140 + 231, and 90 more.
-    let spans = [span(monday.plus(-12 * 3_600), days[1].start(), 84 + 371 + 90)];
-    // A Sunday of the source's estimates is not known: like days then, the mean of 20, 30, 40, 50 plus hour.
-    for (quality, want, refusal_count) in [(Quality::Valid, 90, 0), (Quality::Other, 395, 1)] {
-        let around = [flat(sunday, 7, quality)];
-        let evidence = Evidence { days_around: &around, register_spans: &spans, ..Evidence::default() };
-        let mut got = days.clone();
-        let done = estimate_with(&mut got, &evidence, &EstimationParameters::default());
-        let sum: i32 = got[0].values_wh()[..10].iter().sum();
-        assert_eq!((sum, done.refusals.len()), (want, refusal_count), "{quality}");
-    }
-    // A day that nobody knows between two that are known: the span is not known.
-    let around = [-3, -1].map(|days| flat(first.plus(days).unwrap(), 7, Quality::Valid));
-    let spans = [span(monday.plus(-3 * 86_400), days[1].start(), 2_000)];
-    let evidence = Evidence { days_around: &around, register_spans: &spans, ..Evidence::default() };
-    let done = estimate_with(&mut days.clone(), &evidence, &EstimationParameters::default());
-    assert_eq!(done.refusals[0].why, RefusedScaling::UnknownOutside);
 }

@@ -68,7 +68,7 @@ fn laid(books: &Books, period: &str, rule: &Apportion<'_>) -> RegisterOnly {
 /// The watt-hours and days of a month, or why there are none.
 #[track_caller]
 fn check(reads: &[(i64, i64)], (from, period): (&str, &str), rule: &Apportion<'_>, want: &str) {
-    let RegisterOnly { days, unbilled } = laid(&books(reads, from), period, rule);
+    let RegisterOnly { days, unbilled, .. } = laid(&books(reads, from), period, rule);
     let wh: i64 = days.iter().map(DayBlock::total_wh).sum();
     let told = match unbilled.as_slice() {
         [] => format!("{wh} Wh in {} days", days.len()),
