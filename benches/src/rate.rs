@@ -9,10 +9,12 @@ use tallywatt_core::money::{PricePerKwh, Rounding};
 use tallywatt_core::rate::{BillInputs, BlockIndex, RateRun};
 use tallywatt_core::register::Register;
 use tallywatt_core::tariff::{
-    DayKind, Range, RoundEach, Tariff, TariffBook, TariffParts, TariffZone, Vat, Window,
+    DayKind, FixedCharges, MonthSet, Range, RangeRule, RoundEach, Tariff, TariffBook, TariffParts,
+    TariffZone, Vat, Window,
 };
 use tallywatt_core::validity::Validity;
-use tallywatt_ledger::document::{publish_agreement, publish_tariff};
+use tallywatt_ledger::document::publish_agreement;
+use tallywatt_ledger::tariff_bytes::publish_tariff;
 
 use crate::town::{blocks, town};
 
@@ -109,7 +111,7 @@ fn price(text: &str) -> PricePerKwh {
 fn tariff() -> Published<Tariff> {
     let zone = |name: &str, from_minute, to_minute| TariffZone {
         name: name.parse().expect("a short name"),
-        windows: vec![Window { days: DayKind::Every, from_minute, to_minute }],
+        windows: vec![Window { months: MonthSet::ALL, days: DayKind::Every, from_minute, to_minute }],
     };
     let range = |up_to_wh, prices: [&str; 2]| Range { up_to_wh, prices: prices.map(price).to_vec() };
     let parts = TariffParts {
@@ -120,7 +122,11 @@ fn tariff() -> Published<Tariff> {
         validity: since_january(),
         zones: vec![zone("day", 7 * 60, 23 * 60), zone("night", 23 * 60, 7 * 60)],
         ranges: vec![range(Some(390_000), ["6.43", "3.02"]), range(None, ["8.27", "4.97"])],
-        fixed_per_day: PricePerKwh::default(),
+        holidays: Vec::new(),
+        range_rule: RangeRule::default(),
+        demands: Vec::new(),
+        fixed: FixedCharges::default(),
+        minimum_per_month: PricePerKwh::default(),
         vat: Vat { rate_e4: 2_200, is_included: true },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Line,

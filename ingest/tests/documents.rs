@@ -111,7 +111,7 @@ fn a_tariff() {
     assert_eq!((parts.rounding, parts.round_each), (Rounding::HalfUp, RoundEach::Line));
     assert_eq!(parts.ranges[0].up_to_wh, Some(3_900_000));
     assert_eq!(parts.ranges[1].prices.iter().map(ToString::to_string).collect::<Vec<_>>(), ["8.27", "4.97"]);
-    assert_eq!((tariff.zone_at(false, 22 * 60), tariff.zone_at(false, 23 * 60)), (0, 1));
+    assert_eq!((tariff.zone_at(0, 22 * 60), tariff.zone_at(0, 23 * 60)), (0, 1));
 
     let windows = r#"["weekday 07:00-23:00", "weekend 10:00-24:00", "weekend 07:00-10:00", "23:00-07:00"]"#;
     let one = TARIFF
@@ -124,7 +124,7 @@ fn a_tariff() {
     let Ok(Document::Tariff(tariff)) = parse_document("f", &one) else { panic!("{one}") };
     let days: Vec<DayKind> = tariff.parts().zones[0].windows.iter().map(|window| window.days).collect();
     assert_eq!(days, [DayKind::Weekday, DayKind::Weekend, DayKind::Weekend, DayKind::Every]);
-    assert_eq!((tariff.parts().validity.to(), tariff.parts().fixed_per_day.as_e8()), (None, 0));
+    assert_eq!((tariff.parts().validity.to(), tariff.parts().fixed.per_day.as_e8()), (None, 0));
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn mistakes_in_a_tariff() {
             (
                 "fixed_per_day",
                 "fixed_per_week",
-                "9: unknown field `fixed_per_week`, expected one of `kind`, `id`, `title`, `currency`, `valid_from`, `valid_to`, `rounding`, `round_each`, `fixed_per_day`, `source`, `vat`, `zone`, `range`",
+                "9: unknown field `fixed_per_week`, expected one of `kind`, `id`, `title`, `currency`, `valid_from`, `valid_to`, `rounding`, `round_each`, `fixed_per_day`, `fixed_per_month`, `fixed_per_year`, `minimum_per_month`, `source`, `holidays`, `range_counting`, `range_unit`, `range_kind`, `vat`, `zone`, `range`, `demand`",
             ),
             ("\"22\"", "22", "12: write rate_percent as text, 22 loses digits as a number"),
             ("\"22\"", "\"22.005\"", "12: rate_percent 22.005 has more than 2 decimals"),
@@ -179,15 +179,15 @@ fn mistakes_in_a_tariff() {
             (
                 "\"07:00-23:00\"",
                 "\"07:02-23:00\"",
-                "15: window 422 to 1380 of zone day: minutes must be multiples of 5 within a day",
+                "15: window 422 to 1380 of day: minutes must be multiples of 5 within a day",
             ),
             (
                 "\"23:00-07:00\"",
                 "\"22:00-07:00\"",
-                "18: zones day and night both hold at 22:00 of a working day",
+                "18: zones day and night both hold at 22:00 of a working day in jan",
             ),
-            ("\"23:00-07:00\"", "\"23:00-06:00\"", "15: no zone holds at 06:00 of a working day"),
-            ("\"07:00-23:00\"", "\"weekday 07:00-23:00\"", "15: no zone holds at 07:00 of a weekend"),
+            ("\"23:00-07:00\"", "\"23:00-06:00\"", "15: no zone holds at 06:00 of a working day in jan"),
+            ("\"07:00-23:00\"", "\"weekday 07:00-23:00\"", "15: no zone holds at 07:00 of a weekend in jan"),
             ("\"6.43\"", "6.43", "22: write prices as text, 6.43 loses digits as a number"),
             ("\"6.43\"", "\"6,43\"", "22: prices \"6,43\": not a decimal number"),
             ("\"6.43\"", "\"6.430000001\"", "22: prices 6.430000001 has more than 8 decimals"),

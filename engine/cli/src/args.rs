@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use tallywatt_core::calendar::Day;
+use tallywatt_core::label::Label;
+
 use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, RegistersOptions};
 
 /// Meter readings in, bills out, money split, and a proof of every line that anyone can check offline.
@@ -351,6 +354,39 @@ pub enum TariffAction {
     },
     /// What is published.
     List,
+    /// A tariff in full: zones, prices by range, demand, fixed charges.
+    Show {
+        /// A tariff file, or the name of a published tariff.
+        tariff: String,
+        /// Of a published tariff the version that holds on this day; else its last.
+        #[arg(long)]
+        day: Option<Day>,
+    },
+    /// Compute the bills of test cases, and say where they are not what the cases expect.
+    Test {
+        /// Files of cases (TOML); tariffs are named in them.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Turn a rate of the utility rate database (URDB, JSON) into a tariff file.
+    Import {
+        /// The rate.
+        rate: PathBuf,
+        /// The tariff file to write; it must not exist.
+        file: PathBuf,
+        /// Name of the tariff; else `urdb-` and the rate's label.
+        #[arg(long)]
+        id: Option<Label>,
+        /// First day it holds; else the rate's own.
+        #[arg(long)]
+        from: Option<Day>,
+        /// The first day it no longer holds; else the day after the rate's last, if it has one.
+        #[arg(long)]
+        to: Option<Day>,
+        /// A day billed as a weekend; may be given several times.
+        #[arg(long)]
+        holiday: Vec<Day>,
+    },
 }
 
 #[derive(Debug, Args)]

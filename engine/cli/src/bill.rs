@@ -10,6 +10,7 @@ use tallywatt_core::calendar::Period;
 use tallywatt_core::energy::Energy;
 use tallywatt_core::label::AccountId;
 use tallywatt_core::money::Money;
+use tallywatt_core::tariff::FixedPer;
 use tallywatt_ledger::command::Command;
 use tallywatt_node::books::records::read_bills;
 use tallywatt_node::books::{Books, Computed, Input};
@@ -167,7 +168,22 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
                 let name = if ranges > 1 { format!("{zone_name}, range {}", range + 1) } else { zone_name };
                 (name, Energy::from_wh(line.quantity).to_string(), "kWh")
             }
-            ChargeKind::Fixed => ("fixed charge".into(), line.quantity.to_string(), "days"),
+            ChargeKind::Demand { charge, range } => {
+                let demand = tariff.map(|tariff| &tariff.body.parts().demands[usize::from(charge)]);
+                let name = demand.map_or("?".to_owned(), |demand| demand.name.to_string());
+                let ranges = demand.map_or(1, |demand| demand.ranges.len());
+                let name = if ranges > 1 { format!("{name}, range {}", range + 1) } else { name };
+                (name, Energy::from_wh(line.quantity).to_string(), "kW")
+            }
+            ChargeKind::Fixed(per) => {
+                let name = match per {
+                    FixedPer::Day => "fixed charge, by day",
+                    FixedPer::Month => "fixed charge, by month",
+                    FixedPer::Year => "fixed charge, by year",
+                };
+                (name.into(), line.quantity.to_string(), "days")
+            }
+            ChargeKind::Minimum => ("up to the minimum".into(), String::new(), ""),
         };
         table.row(vec![
             json!(name),

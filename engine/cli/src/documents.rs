@@ -10,9 +10,9 @@ use tallywatt_core::contract;
 use tallywatt_core::label::Label;
 use tallywatt_core::tariff::TariffBook;
 use tallywatt_core::validity::Validity;
-use tallywatt_ingest::documents::{Document, parse_contracts, parse_document};
+use tallywatt_ingest::documents::{Document, UrdbOptions, parse_contracts, parse_document};
 use tallywatt_ledger::command::Publication;
-use tallywatt_ledger::document;
+use tallywatt_ledger::{document, tariff_bytes};
 use tallywatt_node::books::Input;
 use tallywatt_node::books::records::{contracts_file, document_bytes, publication_of};
 
@@ -20,6 +20,7 @@ use crate::args::{Arguments, Contract, ContractAction, Tariff, TariffAction};
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, record};
 use crate::output::{Report, Table, word};
+use crate::tariffs;
 
 /// Tariffs, agreements and rule packs.
 pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Failure> {
@@ -77,6 +78,14 @@ pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Fail
             let mut report = Report { table: Some(table), ..Report::default() };
             report.then(format!("tallywatt{} contract list", data_option(arguments)));
             Ok(report)
+        }
+        TariffAction::Show { tariff, day } => tariffs::show(tariff, *day, arguments),
+        TariffAction::Test { files } => tariffs::test(files),
+        TariffAction::Import { rate, file, id, from, to, holiday } => {
+            let mut holidays = holiday.clone();
+            holidays.sort();
+            holidays.dedup();
+            tariffs::import(rate, file, &UrdbOptions { id: *id, from: *from, to: *to, holidays })
         }
     }
 }
@@ -137,7 +146,7 @@ fn read_documents(files: &[PathBuf]) -> Result<(Vec<Vec<u8>>, Table), Failure> {
         documents.push(bytes);
         match document {
             Document::Tariff(tariff) => {
-                let published = document::publish_tariff(*tariff);
+                let published = tariff_bytes::publish_tariff(*tariff);
                 book.publish(published).map_err(|error| overlap(&name, &error))?;
             }
             Document::RulePack(pack) => {

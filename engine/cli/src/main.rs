@@ -31,6 +31,7 @@ mod readings;
 mod readings_decisions;
 mod replies;
 mod synth;
+mod tariffs;
 
 use std::process::ExitCode;
 

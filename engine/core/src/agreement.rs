@@ -196,6 +196,7 @@ mod tests {
     use crate::energy::Energy;
     use crate::hash::ContentHash;
     use crate::money::Money;
+    use crate::tariff::FixedPer;
 
     fn rates(text: &str) -> SplitRule {
         let rate = |rate: &str| {
@@ -274,7 +275,7 @@ mod tests {
             lines: vec![
                 line(ChargeKind::Energy { range: 0, zone: 0 }, Energy::from_wh(100_000).as_wh()),
                 line(ChargeKind::Energy { range: 0, zone: 1 }, Energy::from_wh(50_000).as_wh()),
-                line(ChargeKind::Fixed, 31),
+                line(ChargeKind::Fixed(FixedPer::Day), 31),
             ],
             vat: Vec::new(),
             completeness: Completeness::default(),

@@ -7,7 +7,7 @@ use crate::energy::Energy;
 use crate::hash::ContentHash;
 use crate::label::AccountId;
 use crate::money::{ExactAmount, Money, PricePerKwh};
-use crate::tariff::{Currency, Vat};
+use crate::tariff::{Currency, FixedPer, Vat};
 
 /// The most charge lines in a bill.
 pub const LINE_COUNT_MAX: u32 = 4_096;
@@ -24,8 +24,35 @@ pub enum ChargeKind {
         /// Zone.
         zone: u8,
     },
-    /// The fixed charge for days.
-    Fixed,
+    /// The peak of a demand charge, as far as it lies in one of its ranges, both counted from 0.
+    Demand {
+        /// Demand charge.
+        charge: u8,
+        /// Its range.
+        range: u8,
+    },
+    /// The fixed charge for usage-point-days, by a day's, a month's or a year's price.
+    Fixed(FixedPer),
+    /// What the lines of the tariff lack to its minimum.
+    Minimum,
+}
+
+impl ChargeKind {
+    /// What `quantity` costs, exact; see [`ChargeLine::quantity`] for its units.
+    ///
+    /// A part of a month or year is cut at the eleventh decimal: that is its exact amount, and the only division.
+    #[must_use]
+    pub fn charge(self, quantity: i64, price: PricePerKwh, period: Period) -> ExactAmount {
+        let product = i128::from(price.as_e8()) * i128::from(quantity);
+        let e11 = match self {
+            Self::Energy { .. } | Self::Demand { .. } => product,
+            Self::Fixed(FixedPer::Day) => product * 1_000,
+            Self::Fixed(FixedPer::Month) => product * 1_000 / i128::from(period.day_count()),
+            Self::Fixed(FixedPer::Year) => product * 1_000 / i128::from(period.year_day_count()),
+            Self::Minimum => i128::from(quantity),
+        };
+        ExactAmount::from_e11(e11)
+    }
 }
 
 /// One line: quantity × price, exact, and its share of the rounded total.
@@ -35,23 +62,24 @@ pub struct ChargeLine {
     pub version: u8,
     /// For what.
     pub kind: ChargeKind,
-    /// Watt-hours, or usage-point-days for a fixed charge.
+    /// Watt-hours; watts for demand; usage-point-days for a fixed charge; for a minimum what is lacking, 10^-11 of the
+    /// currency.
     pub quantity: i64,
-    /// Per kilowatt-hour, or per day.
+    /// Per kilowatt-hour, per kilowatt, per day, month or year; the minimum of a month.
     pub price: PricePerKwh,
-    /// Quantity × price.
+    /// What the quantity costs at the price.
     pub exact: ExactAmount,
     /// In minor units.
     pub amount: Money,
 }
 
 impl ChargeLine {
-    /// The energy charged for; zero for a fixed charge.
+    /// The energy charged for; zero for other charges.
     #[must_use]
     pub const fn energy(&self) -> Energy {
         match self.kind {
             ChargeKind::Energy { .. } => Energy::from_wh(self.quantity),
-            ChargeKind::Fixed => Energy::ZERO,
+            ChargeKind::Demand { .. } | ChargeKind::Fixed(_) | ChargeKind::Minimum => Energy::ZERO,
         }
     }
 }

@@ -196,6 +196,13 @@ impl Period {
         self.end_day().since(self.first_day())
     }
 
+    /// How many days its year has: 365 or 366.
+    #[must_use]
+    pub fn year_day_count(self) -> i32 {
+        let first = |year| civil::Date::new(year, 1, 1).map_or(0, civil_number);
+        first(self.year + 1) - first(self.year)
+    }
+
     /// Its days, in order.
     pub fn days(self) -> impl DoubleEndedIterator<Item = Day> + Clone {
         (self.first_day().number()..self.end_day().number()).map(Day)

@@ -150,9 +150,9 @@ impl DayPattern {
         let count = local.interval_count(interval_minutes).unwrap_or(0);
         let step_s = i64::from(interval_minutes) * 60;
         let starts = (0..count).map(|at| local.start.plus(i64::from(at) * step_s));
-        let is_weekend = local.day.is_weekend();
+        let pattern = tariff.pattern_of(local.day);
         let zones: Vec<usize> =
-            starts.map(|start| tariff.zone_at(is_weekend, zone.wall_minute(start))).collect();
+            starts.map(|start| tariff.zone_at(pattern, zone.wall_minute(start))).collect();
         let codes: Vec<u8> = zones.iter().map(|&zone| u8::try_from(zone).unwrap_or(u8::MAX)).collect();
         Self::new(&codes, &zones.iter().map(|&zone| demand.contains(zone)).collect::<Vec<_>>())
     }

@@ -20,7 +20,8 @@ use tallywatt_core::rate::{BillError, BillInputs, BlockIndex, RateRun, bill};
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::Register;
 use tallywatt_core::tariff::{
-    DayKind, Range, RoundEach, Tariff, TariffBook, TariffParts, TariffZone, Vat, Window,
+    DayKind, FixedCharges, MonthSet, Range, RangeRule, RoundEach, Tariff, TariffBook, TariffParts,
+    TariffZone, Vat, Window,
 };
 use tallywatt_core::validity::Validity;
 
@@ -155,7 +156,12 @@ fn tariffs(random: &mut Random, period: Period) -> TariffBook {
 }
 
 fn tariff(random: &mut Random, id: &str, validity: Validity) -> TariffParts {
-    let window = |days, from: u16, to: u16| Window { days, from_minute: from * 60, to_minute: to * 60 };
+    let window = |days, from: u16, to: u16| Window {
+        months: MonthSet::ALL,
+        days,
+        from_minute: from * 60,
+        to_minute: to * 60,
+    };
     let every = |from, to| vec![window(DayKind::Every, from, to)];
     let working = |from, to| vec![window(DayKind::Weekday, from, to)];
     let low = [working(20, 8), vec![window(DayKind::Weekend, 0, 24)]].concat();
@@ -178,7 +184,11 @@ fn tariff(random: &mut Random, id: &str, validity: Validity) -> TariffParts {
         validity,
         zones,
         ranges,
-        fixed_per_day: "1.235".parse().unwrap(),
+        holidays: Vec::new(),
+        range_rule: RangeRule::default(),
+        demands: Vec::new(),
+        fixed: FixedCharges { per_day: "1.235".parse().unwrap(), ..FixedCharges::default() },
+        minimum_per_month: PricePerKwh::default(),
         vat: Vat { rate_e4: 2_200, is_included: random.one_in(2) },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Line,

@@ -22,7 +22,8 @@ use tallywatt_core::rate::{BillInputs, bill};
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::Register;
 use tallywatt_core::tariff::{
-    DayKind, Range, RoundEach, Tariff, TariffBook, TariffParts, TariffZone, Vat, Window,
+    DayKind, FixedCharges, MonthSet, Range, RangeRule, RoundEach, Tariff, TariffBook, TariffParts,
+    TariffZone, Vat, Window,
 };
 
 use common::{Random, agreement, label, validity};
@@ -44,13 +45,16 @@ fn clock(text: &str) -> u16 {
 /// `night 23:00-07:00; day weekday@07:00-23:00 …` as zones.
 fn zones(text: &str) -> Vec<TariffZone> {
     let window = |word: &str| {
-        let (days, clocks) = match word.split_once('@') {
-            Some(("weekday", clocks)) => (DayKind::Weekday, clocks),
-            Some((_, clocks)) => (DayKind::Weekend, clocks),
-            None => (DayKind::Every, word),
+        let (months, word) = match word.split_once('/') {
+            Some(("odd", word)) => (0b0101_0101_0101, word),
+            Some((_, word)) => (0b1010_1010_1010, word),
+            None => (0xFFF, word),
         };
+        let (days, clocks) = word.split_once('@').unwrap_or(("", word));
+        let days = DayKind::ALL.into_iter().find(|kind| kind.name() == days).unwrap();
         let (from, to) = clocks.split_once('-').unwrap();
-        Window { days, from_minute: clock(from), to_minute: clock(to) }
+        let months = MonthSet::from_bits(months).unwrap();
+        Window { months, days, from_minute: clock(from), to_minute: clock(to) }
     };
     let zone = |zone: &str| {
         let (name, windows) = zone.split_once(' ').unwrap();
@@ -159,8 +163,13 @@ fn random_tariffs(random: &mut Random, period: Period) -> TariffBook {
                 "all 00:00-24:00",
                 "day 07:00-23:00; night 23:00-07:00",
                 "night 23:00-07:00; half 10:00-17:00 21:00-23:00; peak 07:00-10:00 17:00-21:00",
-                "peak weekday@02:00-03:00 weekday@08:00-20:00; low weekday@20:00-02:00 weekday@03:00-08:00 weekend@00:00-24:00",
+                "peak weekday@02:00-03:00 weekday@08:00-20:00; low weekday@20:00-02:00 weekday@03:00-08:00 day-off@00:00-24:00",
+                "work weekday@00:00-24:00; weekend weekend@00:00-24:00; feast holiday@00:00-24:00",
+                "day odd/07:00-19:00 even/08:00-20:00; night odd/19:00-07:00 even/20:00-08:00",
             ]));
+            let is_holiday = |day: &Day| day.number() % 9 == 0;
+            let has_holidays = random.one_in(2);
+            let holidays = period.days().filter(|day| has_holidays && is_holiday(day)).collect();
             let mut bound = 0;
             let range_count = 1 + random.below(3);
             let ranges = (1..=range_count)
@@ -185,7 +194,14 @@ fn random_tariffs(random: &mut Random, period: Period) -> TariffBook {
                 validity: validity(from, to),
                 zones,
                 ranges,
-                fixed_per_day: random.pick(&[PricePerKwh::default(), "1.235".parse().unwrap()]),
+                holidays,
+                range_rule: RangeRule::default(),
+                demands: Vec::new(),
+                fixed: FixedCharges {
+                    per_day: random.pick(&[PricePerKwh::default(), "1.235".parse().unwrap()]),
+                    ..FixedCharges::default()
+                },
+                minimum_per_month: PricePerKwh::default(),
                 vat: Vat { rate_e4: random.pick(&[0, 950, 2_000, 2_200]), is_included: random.one_in(2) },
                 rounding,
                 round_each,
@@ -295,12 +311,16 @@ fn naive(case: &Case) -> NaiveBill {
 }
 
 fn naive_zone(parts: &TariffParts, day: Day, minute: u16) -> usize {
+    let is_holiday = parts.holidays.contains(&day);
+    let month: u32 = day.to_string()[5..7].parse().unwrap();
     let holds = |window: &Window| {
         let on_day = match window.days {
             DayKind::Every => true,
-            DayKind::Weekday => !day.is_weekend(),
-            DayKind::Weekend => day.is_weekend(),
-        };
+            DayKind::Weekday => !day.is_weekend() && !is_holiday,
+            DayKind::Weekend => day.is_weekend() && !is_holiday,
+            DayKind::Holiday => is_holiday,
+            DayKind::DayOff => day.is_weekend() || is_holiday,
+        } && window.months.bits() >> (month - 1) & 1 == 1;
         let (from, to) = (window.from_minute, window.to_minute);
         let at_time = if from < to { (from..to).contains(&minute) } else { minute >= from || minute < to };
         on_day && at_time
@@ -330,8 +350,8 @@ fn price(case: &Case, quantities: &[(LineKey, i64)], completeness: Completeness)
                 due += kwh * per_kwh_rate(&case.agreement.body, &parts.zones[*zone].name);
                 Decimal::new(parts.ranges[*range].prices[*zone].as_e8(), 8) * kwh
             }
-            None if parts.fixed_per_day.as_e8() == 0 => continue,
-            None => Decimal::new(parts.fixed_per_day.as_e8(), 8) * Decimal::from(*quantity),
+            None if parts.fixed.per_day.as_e8() == 0 => continue,
+            None => Decimal::new(parts.fixed.per_day.as_e8(), 8) * Decimal::from(*quantity),
         };
         exact_sum += exact;
         let amount = match parts.round_each {
@@ -465,7 +485,11 @@ fn household_bill(
             .iter()
             .map(|(up_to_wh, texts)| Range { up_to_wh: *up_to_wh, prices: prices(texts) })
             .collect(),
-        fixed_per_day: PricePerKwh::default(),
+        holidays: Vec::new(),
+        range_rule: RangeRule::default(),
+        demands: Vec::new(),
+        fixed: FixedCharges::default(),
+        minimum_per_month: PricePerKwh::default(),
         vat: Vat { rate_e4: 2_000, is_included: true },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Bill,

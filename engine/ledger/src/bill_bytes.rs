@@ -26,7 +26,7 @@ use tallywatt_core::calendar::Period;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::{ExactAmount, Money, PricePerKwh};
 use tallywatt_core::split::{LegKind, SettledPayment};
-use tallywatt_core::tariff::{RANGE_COUNT_MAX, ZONE_COUNT_MAX};
+use tallywatt_core::tariff::{DEMAND_COUNT_MAX, FixedPer, RANGE_COUNT_MAX, ZONE_COUNT_MAX};
 
 use crate::codec::{CodecError, Reader, Writer};
 use crate::document::{DOCUMENT_VERSION, read_currency, read_day, read_vat, write_vat};
@@ -41,6 +41,8 @@ pub const ALLOCATION_COUNT_MAX: u32 = 4_096;
 
 const ENERGY: u8 = 1;
 const FIXED: u8 = 2;
+const DEMAND: u8 = 3;
+const MINIMUM: u8 = 4;
 /// The whole of a VAT rate.
 const RATE_WHOLE: i128 = 10_000;
 
@@ -88,7 +90,7 @@ pub fn decode_bill(bytes: &[u8]) -> Result<Bill, CodecError> {
     let tariffs = read_tariffs(&mut reader)?;
     let agreement = reader.hash("agreement")?;
     let readings = reader.hash("readings")?;
-    let lines = read_lines(&mut reader, tariffs.len())?;
+    let lines = read_lines(&mut reader, tariffs.len(), period)?;
     let vat = read_vat_lines(&mut reader, &lines)?;
     let completeness = read_completeness(&mut reader)?;
     let total_at = reader.at();
@@ -166,7 +168,9 @@ pub fn decode_settled(bytes: &[u8]) -> Result<SettledPayment, CodecError> {
 fn write_line(writer: &mut Writer, line: &ChargeLine) {
     let (kind, range, zone) = match line.kind {
         ChargeKind::Energy { range, zone } => (ENERGY, range, zone),
-        ChargeKind::Fixed => (FIXED, 0, 0),
+        ChargeKind::Demand { charge, range } => (DEMAND, range, charge),
+        ChargeKind::Fixed(per) => (FIXED, per as u8, 0),
+        ChargeKind::Minimum => (MINIMUM, 0, 0),
     };
     writer.u8(line.version).u8(kind).u8(range).u8(zone).i64(line.quantity).i64(line.price.as_e8());
     writer.i128(line.exact.as_e11()).i64(line.amount.as_minor());
@@ -188,12 +192,16 @@ fn read_tariffs(reader: &mut Reader<'_>) -> Result<Vec<ContentHash>, CodecError>
 }
 
 /// Lines by (version, kind), each a product, each amount within one minor unit of it.
-fn read_lines(reader: &mut Reader<'_>, version_count: usize) -> Result<Vec<ChargeLine>, CodecError> {
+fn read_lines(
+    reader: &mut Reader<'_>,
+    version_count: usize,
+    period: Period,
+) -> Result<Vec<ChargeLine>, CodecError> {
     let count = reader.count("lines", LINE_COUNT_MAX)?;
     let mut lines: Vec<ChargeLine> = Vec::new();
     for _ in 0..count {
         let at = reader.at();
-        let line = read_line(reader)?;
+        let line = read_line(reader, period)?;
         let is_after = lines.last().is_none_or(|last| (last.version, last.kind) < (line.version, line.kind));
         if !is_after || usize::from(line.version) >= version_count {
             return Err(reader.refuse("line", at));
@@ -203,7 +211,7 @@ fn read_lines(reader: &mut Reader<'_>, version_count: usize) -> Result<Vec<Charg
     Ok(lines)
 }
 
-fn read_line(reader: &mut Reader<'_>) -> Result<ChargeLine, CodecError> {
+fn read_line(reader: &mut Reader<'_>, period: Period) -> Result<ChargeLine, CodecError> {
     let at = reader.at();
     let version = reader.u8("line version")?;
     let (code, range, zone) = (reader.u8("line kind")?, reader.u8("line range")?, reader.u8("line zone")?);
@@ -213,21 +221,26 @@ fn read_line(reader: &mut Reader<'_>) -> Result<ChargeLine, CodecError> {
         {
             ChargeKind::Energy { range, zone }
         }
-        (FIXED, 0, 0) => ChargeKind::Fixed,
+        (DEMAND, range, charge)
+            if usize::from(range) < RANGE_COUNT_MAX && usize::from(charge) < DEMAND_COUNT_MAX =>
+        {
+            ChargeKind::Demand { charge, range }
+        }
+        (FIXED, per @ 0..=2, 0) => ChargeKind::Fixed(FixedPer::ALL[usize::from(per)]),
+        (MINIMUM, 0, 0) => ChargeKind::Minimum,
         _ => return Err(reader.refuse("line kind", at)),
     };
     let (quantity, price) = (reader.i64("quantity")?, PricePerKwh::from_e8(reader.i64("price")?));
     let exact = ExactAmount::from_e11(reader.i128("exact amount")?);
     let amount = Money::from_minor(reader.i64("line amount")?);
     let line = ChargeLine { version, kind, quantity, price, exact, amount };
-    let product = match kind {
-        ChargeKind::Energy { .. } => Some(price.charge(line.energy())),
-        ChargeKind::Fixed => u32::try_from(quantity).ok().map(|days| price.charge_days(days)),
-    };
+    // No bill has four billion days, and no product of so many passes 128 bits.
+    let is_in_range = !matches!(kind, ChargeKind::Fixed(_)) || u32::try_from(quantity).is_ok();
     // Rounding a line moves it by less than a minor unit; a share of a rounded bill by at most one.
     let one = Money::from_minor(1).exact().as_e11();
     let off = amount.exact().as_e11().abs_diff(exact.as_e11());
-    if product != Some(exact) || quantity < 0 || price.as_e8() < 0 || off > one.unsigned_abs() {
+    let is_product = is_in_range && kind.charge(quantity, price, period) == exact;
+    if !is_product || quantity < 0 || price.as_e8() < 0 || off > one.unsigned_abs() {
         return Err(reader.refuse("line", at));
     }
     Ok(line)
@@ -323,10 +336,7 @@ mod tests {
 
     fn line(version: u8, kind: ChargeKind, quantity: i64, price: &str) -> ChargeLine {
         let price: PricePerKwh = price.parse().unwrap();
-        let exact = match kind {
-            ChargeKind::Energy { .. } => price.charge(tallywatt_core::energy::Energy::from_wh(quantity)),
-            ChargeKind::Fixed => price.charge_days(u32::try_from(quantity).unwrap()),
-        };
+        let exact = kind.charge(quantity, price, "2026-03".parse().unwrap());
         let amount = exact.round(Rounding::HalfUp).unwrap();
         ChargeLine { version, kind, quantity, price, exact, amount }
     }
@@ -337,8 +347,11 @@ mod tests {
         let lines = vec![
             line(0, energy(0, 0), 123_456, "6.43"),
             line(0, energy(1, 1), 7_001, "4.97"),
-            line(0, ChargeKind::Fixed, 14, "1.5"),
+            line(0, ChargeKind::Demand { charge: 1, range: 0 }, 5_200, "13.5"),
+            line(0, ChargeKind::Fixed(FixedPer::Day), 14, "1.5"),
+            line(0, ChargeKind::Fixed(FixedPer::Month), 14, "88.67"),
             line(1, energy(0, 0), 250_000, "7.125"),
+            line(1, ChargeKind::Minimum, 1_234_567_890_123, "100"),
         ];
         let base =
             |version: u8| lines.iter().filter(|line| line.version == version).map(|line| line.amount).sum();
@@ -438,7 +451,7 @@ mod tests {
             (
                 "bill",
                 encode_bill(&bill()),
-                "d820535bd78fca0ca4f5ad26a1ef7afa49ce87961fae6a09e86268e9d52fe6df",
+                "57637354c9fe7439577c60270ded2e2f45b344738554b52cae0897486ca984a9",
             ),
             (
                 "settled",
@@ -466,12 +479,12 @@ mod tests {
             ("line", |bill| bill.lines[0].quantity += 1),
             ("line", |bill| bill.lines[0].amount = Money::from_minor(bill.lines[0].amount.as_minor() + 2)),
             ("line", |bill| bill.lines[0] = line(0, bill.lines[0].kind, -5, "6.43")),
-            ("line", |bill| bill.lines[2].quantity = 1 << 32),
+            ("line", |bill| bill.lines[3].quantity = 1 << 32),
             ("line", |bill| bill.lines.swap(0, 1)),
             ("line", |bill| bill.lines[1] = bill.lines[0]),
-            ("line", |bill| bill.lines[3].version = 2),
-            ("line kind", |bill| bill.lines[0].kind = ChargeKind::Energy { range: 8, zone: 0 }),
-            ("line kind", |bill| bill.lines[0].kind = ChargeKind::Energy { range: 0, zone: 8 }),
+            ("line", |bill| bill.lines[5].version = 2),
+            ("line kind", |bill| bill.lines[0].kind = ChargeKind::Energy { range: 16, zone: 0 }),
+            ("line kind", |bill| bill.lines[0].kind = ChargeKind::Energy { range: 0, zone: 16 }),
             ("tariff", |bill| bill.tariffs[1] = bill.tariffs[0]),
             ("tariffs", |bill| bill.tariffs.clear()),
             ("VAT line", |bill| bill.vat.swap(0, 1)),

@@ -1,12 +1,8 @@
-//! Canonical bytes of the documents that bills follow from: tariff versions, agreements, contracts.
+//! Canonical bytes of the documents that bills follow from: agreements and contracts. Tariffs stand in `tariff_bytes.rs`.
 //!
 //! ```text
 //! every record   version = 1 ‖ kind ‖ fields in order, little-endian
 //!
-//! tariff 0x30    id[33] title source currency[3] from[i32] to[i32]
-//!                zones[u32] × { name[33] windows[u32] × { days[u8] from[u16] to[u16] } }
-//!                ranges[u32] × { up to[i64], Wh, 0 for no bound; a price[i64] a zone, 10^-8 }
-//!                fixed[i64] VAT rate[u16] VAT included[u8] rounding[u8] round each[u8]
 //! agreement 0x31 id[33] title currency[3] from[i32] to[i32] payee[u8] remainder[u8]
 //!                rule[u8] = 1: rates[u32] × { zone[33] rate[i64] }
 //!                rule[u8] = 2: share[u32], of 10^8
@@ -38,12 +34,9 @@ use tallywatt_core::agreement::{Agreement, Party, RATE_COUNT_MAX, SplitRule};
 use tallywatt_core::calendar::{Day, Zone};
 use tallywatt_core::contract::Contract;
 use tallywatt_core::hash::Published;
-use tallywatt_core::money::{PricePerKwh, Rounding};
+use tallywatt_core::money::PricePerKwh;
 use tallywatt_core::register::{Flow, Register};
-use tallywatt_core::tariff::{
-    Currency, DayKind, RANGE_COUNT_MAX, Range, RoundEach, TEXT_SIZE_MAX, Tariff, TariffParts, TariffZone,
-    Vat, WINDOW_COUNT_MAX, Window, ZONE_COUNT_MAX,
-};
+use tallywatt_core::tariff::{Currency, TEXT_SIZE_MAX, Vat};
 use tallywatt_core::validity::Validity;
 
 use crate::codec::{CodecError, Reader, Writer};
@@ -52,8 +45,6 @@ use crate::tree::{Root, Tree, TreeKind};
 
 /// The version of these bytes.
 pub const DOCUMENT_VERSION: u8 = 1;
-/// Kind byte of a tariff.
-pub const TARIFF_KIND: u8 = 0x30;
 /// Kind byte of an agreement.
 pub const AGREEMENT_KIND: u8 = 0x31;
 /// Kind byte of a contract.
@@ -63,98 +54,8 @@ pub const ZONE_NAME_SIZE_MAX: usize = 64;
 
 /// A `to` that never comes.
 const FOR_GOOD: i32 = -1;
-/// The bound of the range that has none; a real bound is above zero.
-const NO_BOUND: i64 = 0;
 const RULE_PER_KWH: u8 = 1;
 const RULE_SHARE: u8 = 2;
-
-/// The canonical bytes of a tariff version.
-#[must_use]
-pub fn encode_tariff(tariff: &Tariff) -> Vec<u8> {
-    let parts = tariff.parts();
-    let mut writer = Writer::record(DOCUMENT_VERSION, TARIFF_KIND);
-    writer.label(&parts.id).text(&parts.title).text(&parts.source).raw(&parts.currency.bytes());
-    write_validity(&mut writer, parts.validity);
-    writer.count(parts.zones.len());
-    for zone in &parts.zones {
-        writer.label(&zone.name).count(zone.windows.len());
-        for window in &zone.windows {
-            writer.u8(day_kind_code(window.days)).u16(window.from_minute).u16(window.to_minute);
-        }
-    }
-    writer.count(parts.ranges.len());
-    for range in &parts.ranges {
-        writer.i64(range.up_to_wh.unwrap_or(NO_BOUND));
-        for price in &range.prices {
-            writer.i64(price.as_e8());
-        }
-    }
-    writer.i64(parts.fixed_per_day.as_e8());
-    write_vat(&mut writer, parts.vat);
-    writer.u8(rounding_code(parts.rounding)).u8(round_each_code(parts.round_each));
-    writer.finish()
-}
-
-/// The tariff version of these canonical bytes.
-///
-/// # Errors
-/// [`CodecError`]: a field that is not canonical, or fields that [`Tariff::new`] refuses together.
-pub fn decode_tariff(bytes: &[u8]) -> Result<Tariff, CodecError> {
-    let mut reader = Reader::record(bytes, DOCUMENT_VERSION, TARIFF_KIND)?;
-    let start = reader.at();
-    let id = reader.label("tariff id")?;
-    let title = short_text(&mut reader, "title", TEXT_SIZE_MAX)?.to_owned();
-    let source = short_text(&mut reader, "source", TEXT_SIZE_MAX)?.to_owned();
-    let currency = read_currency(&mut reader)?;
-    let validity = read_validity(&mut reader)?;
-    let zone_count = read_count(&mut reader, "zones", ZONE_COUNT_MAX)?;
-    let mut zones = Vec::with_capacity(zone_count);
-    for _ in 0..zone_count {
-        zones.push(read_tariff_zone(&mut reader)?);
-    }
-    let range_count = read_count(&mut reader, "ranges", RANGE_COUNT_MAX)?;
-    let mut ranges = Vec::with_capacity(range_count);
-    for _ in 0..range_count {
-        let bound = reader.i64("range bound")?;
-        let mut prices = Vec::with_capacity(zone_count);
-        for _ in 0..zone_count {
-            prices.push(PricePerKwh::from_e8(reader.i64("price")?));
-        }
-        ranges.push(Range { up_to_wh: (bound != NO_BOUND).then_some(bound), prices });
-    }
-    let fixed_per_day = PricePerKwh::from_e8(reader.i64("fixed charge")?);
-    let vat = read_vat(&mut reader)?;
-    let rounding = read_code(&mut reader, "rounding", rounding_from_code)?;
-    let round_each = read_code(&mut reader, "round each", round_each_from_code)?;
-    let refused = reader.refuse("tariff", start);
-    reader.finish()?;
-    Tariff::new(TariffParts {
-        id,
-        title,
-        source,
-        currency,
-        validity,
-        zones,
-        ranges,
-        fixed_per_day,
-        vat,
-        rounding,
-        round_each,
-    })
-    .map_err(|_| refused)
-}
-
-fn read_tariff_zone(reader: &mut Reader<'_>) -> Result<TariffZone, CodecError> {
-    let name = reader.label("zone name")?;
-    let window_count = read_count(reader, "windows", WINDOW_COUNT_MAX)?;
-    let mut windows = Vec::with_capacity(window_count);
-    for _ in 0..window_count {
-        let days = read_code(reader, "window days", day_kind_from_code)?;
-        let (from_minute, to_minute) = (reader.u16("window start")?, reader.u16("window end")?);
-        windows.push(Window { days, from_minute, to_minute });
-    }
-    Ok(TariffZone { name, windows })
-}
 
 /// The canonical bytes of an agreement.
 ///
@@ -250,12 +151,6 @@ pub fn decode_contract(bytes: &[u8]) -> Result<Contract, CodecError> {
     Ok(Contract { account, usage_point, register, zone, tariff, agreement, validity })
 }
 
-/// The tariff together with the content hash of its canonical bytes.
-#[must_use]
-pub fn publish_tariff(tariff: Tariff) -> Published<Tariff> {
-    Published { hash: digest::content_hash(&encode_tariff(&tariff)), body: tariff }
-}
-
 /// The agreement together with the content hash of its canonical bytes.
 ///
 /// # Panics
@@ -347,7 +242,12 @@ pub(crate) fn read_validity(reader: &mut Reader<'_>) -> Result<Validity, CodecEr
     Validity::new(from, to).map_err(|_| reader.refuse("valid to", at))
 }
 
-fn read_count(reader: &mut Reader<'_>, field: &'static str, max: usize) -> Result<usize, CodecError> {
+/// Takes a count of at most `max`.
+pub(crate) fn read_count(
+    reader: &mut Reader<'_>,
+    field: &'static str,
+    max: usize,
+) -> Result<usize, CodecError> {
     reader.count(field, u32::try_from(max).expect("limits of documents are far below four billion"))
 }
 
@@ -366,90 +266,10 @@ pub(crate) fn short_text<'a>(
     Ok(text)
 }
 
-const fn day_kind_code(days: DayKind) -> u8 {
-    match days {
-        DayKind::Every => 0,
-        DayKind::Weekday => 1,
-        DayKind::Weekend => 2,
-    }
-}
-
-const fn day_kind_from_code(code: u8) -> Option<DayKind> {
-    match code {
-        0 => Some(DayKind::Every),
-        1 => Some(DayKind::Weekday),
-        2 => Some(DayKind::Weekend),
-        _ => None,
-    }
-}
-
-const fn rounding_code(rounding: Rounding) -> u8 {
-    match rounding {
-        Rounding::HalfUp => 1,
-        Rounding::HalfEven => 2,
-        Rounding::Down => 3,
-    }
-}
-
-const fn rounding_from_code(code: u8) -> Option<Rounding> {
-    match code {
-        1 => Some(Rounding::HalfUp),
-        2 => Some(Rounding::HalfEven),
-        3 => Some(Rounding::Down),
-        _ => None,
-    }
-}
-
-const fn round_each_code(round_each: RoundEach) -> u8 {
-    match round_each {
-        RoundEach::Line => 0,
-        RoundEach::Bill => 1,
-    }
-}
-
-const fn round_each_from_code(code: u8) -> Option<RoundEach> {
-    match code {
-        0 => Some(RoundEach::Line),
-        1 => Some(RoundEach::Bill),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::fmt::Debug;
-
-    fn window(days: DayKind, from_minute: u16, to_minute: u16) -> Window {
-        Window { days, from_minute, to_minute }
-    }
-
-    fn tariff() -> Tariff {
-        let zone = |name: &str, windows| TariffZone { name: name.parse().unwrap(), windows };
-        let prices = |texts: [&str; 3]| texts.map(|text| text.parse().unwrap()).to_vec();
-        Tariff::new(TariffParts {
-            id: "ekb-three".parse().unwrap(),
-            title: "Три зоны".into(),
-            source: "illustrative".into(),
-            currency: "RUB".parse().unwrap(),
-            validity: Validity::new("2026-01-01".parse().unwrap(), Some("2026-07-01".parse().unwrap()))
-                .unwrap(),
-            zones: vec![
-                zone("peak", vec![window(DayKind::Weekday, 420, 1_380)]),
-                zone("night", vec![window(DayKind::Every, 1_380, 420)]),
-                zone("quiet", vec![window(DayKind::Weekend, 420, 1_380)]),
-            ],
-            ranges: vec![
-                Range { up_to_wh: Some(3_900_000), prices: prices(["6.43", "3.02", "5.5"]) },
-                Range { up_to_wh: None, prices: prices(["8.27", "4.97", "7.125"]) },
-            ],
-            fixed_per_day: "1.5".parse().unwrap(),
-            vat: Vat { rate_e4: 2_200, is_included: true },
-            rounding: Rounding::HalfEven,
-            round_each: RoundEach::Bill,
-        })
-        .unwrap()
-    }
 
     fn agreement(rule: SplitRule) -> Agreement {
         Agreement {
@@ -481,7 +301,7 @@ mod tests {
     }
 
     /// Round trip; every truncation and an extra byte refused; every flipped bit refused or another value.
-    fn check<T: PartialEq + Debug>(
+    pub(crate) fn check<T: PartialEq + Debug>(
         value: &T,
         encode: impl Fn(&T) -> Vec<u8>,
         decode: impl Fn(&[u8]) -> Result<T, CodecError>,
@@ -504,7 +324,6 @@ mod tests {
 
     #[test]
     fn bytes_and_values_are_one_to_one() {
-        check(&tariff(), encode_tariff, decode_tariff);
         check(&per_kwh(), encode_agreement, decode_agreement);
         check(&agreement(SplitRule::Share(45_123_000)), encode_agreement, decode_agreement);
         check(&contract("A", "Europe/Amsterdam"), encode_contract, decode_contract);
@@ -516,11 +335,6 @@ mod tests {
     fn golden_hashes() {
         let contracts = [contract("A", "UTC"), contract("B", "+05:00")];
         let table = [
-            (
-                "tariff",
-                publish_tariff(tariff()).hash,
-                "315317ee0381d82a32147f14965c0344ea911caf110b5a3bcb88e41e549770e7",
-            ),
             (
                 "per kWh",
                 publish_agreement(per_kwh()).hash,
@@ -553,9 +367,6 @@ mod tests {
             Err(CodecError::TooLong { field, .. }) => assert_eq!(field, want),
             other => panic!("{want}: {other:?}"),
         };
-        let mut writer = Writer::record(DOCUMENT_VERSION, TARIFF_KIND);
-        writer.label(&"t".parse().unwrap()).text(&"x".repeat(TEXT_SIZE_MAX + 1));
-        too_long(decode_tariff(&writer.finish()).map(drop), "title");
         let mut bytes = encode_agreement(&per_kwh());
         let count_at = 2 + 33 + 4 + "Grid and supplier".len() + 3 + 8 + 2 + 1;
         bytes[count_at] = 17;
@@ -569,8 +380,8 @@ mod tests {
     #[test]
     fn kinds_are_apart() {
         let bytes = encode_contract(&contract("A", "UTC"));
-        let kind = CodecError::Kind { kind: CONTRACT_KIND, version: 1, want: TARIFF_KIND };
-        assert_eq!(decode_tariff(&bytes), Err(kind));
+        let kind = CodecError::Kind { kind: CONTRACT_KIND, version: 1, want: AGREEMENT_KIND };
+        assert_eq!(decode_agreement(&bytes), Err(kind));
     }
 
     #[test]

@@ -25,5 +25,6 @@ pub mod policy;
 pub mod receipt;
 pub mod rule_pack_bytes;
 pub mod seal;
+pub mod tariff_bytes;
 pub mod tlog_proof;
 pub mod tree;

@@ -46,7 +46,7 @@ use tallywatt_ledger::command::{Command, DocumentKind, Genesis};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree, seal_order};
 use tallywatt_ledger::tree::Root;
-use tallywatt_ledger::{bill_bytes, digest, document, rule_pack_bytes};
+use tallywatt_ledger::{bill_bytes, digest, document, rule_pack_bytes, tariff_bytes};
 use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::batch_file::{BatchFile, BatchFileError};
 use tallywatt_shards::threads::Threads;
@@ -468,10 +468,10 @@ impl Books {
     fn absorb_document(&mut self, kind: DocumentKind, bytes: &[u8]) -> Result<(), BooksError> {
         match kind {
             DocumentKind::Tariff => {
-                let tariff = document::decode_tariff(bytes)
+                let tariff = tariff_bytes::decode_tariff(bytes)
                     .map_err(|source| BooksError::Codec { what: "tariff", source })?;
                 self.tariffs
-                    .publish(document::publish_tariff(tariff))
+                    .publish(tariff_bytes::publish_tariff(tariff))
                     .map_err(|error| BooksError::Conflict(error.to_string()))
             }
             DocumentKind::Agreement => {

@@ -14,7 +14,7 @@ use tallywatt_ledger::receipt::{
 use tallywatt_ledger::seal::{LeafProof, SealedTree};
 use tallywatt_ledger::tlog_proof::TlogProof;
 use tallywatt_ledger::tree::TreeKind;
-use tallywatt_ledger::{bill_bytes, document};
+use tallywatt_ledger::{bill_bytes, document, tariff_bytes};
 use tallywatt_shards::batch_file::reader::BatchReader;
 
 use crate::books::records::tree_over;
@@ -112,7 +112,7 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
         .tariffs
         .iter()
         .filter_map(|hash| books.tariffs().versions().iter().find(|version| version.hash == *hash))
-        .map(|version| document::encode_tariff(&version.body))
+        .map(|version| tariff_bytes::encode_tariff(&version.body))
         .collect();
     let agreement = books.agreements().iter().find(|known| known.hash == bill.agreement);
     let agreement =

@@ -10,12 +10,11 @@ use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
-use tallywatt_ledger::document::{
-    decode_agreement, decode_contract, decode_tariff, encode_agreement, encode_contract, encode_tariff,
-};
+use tallywatt_ledger::document::{decode_agreement, decode_contract, encode_agreement, encode_contract};
 use tallywatt_ledger::log::LogHash;
 use tallywatt_ledger::receipt::{BillPart, LoggedBlock, Placed, Receipt, ReceiptError, Subject};
 use tallywatt_ledger::seal::PartitionSummary;
+use tallywatt_ledger::tariff_bytes::{decode_tariff, encode_tariff};
 use tallywatt_ledger::tlog_proof::TlogProof;
 
 use crate::report::{Passed, Refusal, Step};

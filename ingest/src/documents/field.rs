@@ -99,7 +99,8 @@ impl<'t> Source<'t> {
         })
     }
 
-    fn line(&self, span: &Range<usize>) -> u64 {
+    /// The line of a place, counted from 1.
+    pub(super) fn line(&self, span: &Range<usize>) -> u64 {
         let before = self.text.as_bytes().get(..span.start).unwrap_or(self.text.as_bytes());
         let breaks = before.iter().filter(|&&byte| byte == b'\n').count();
         u64::try_from(breaks).unwrap_or(u64::MAX).saturating_add(1)

@@ -28,7 +28,11 @@ mod field;
 pub mod payment_file;
 mod rows;
 pub mod rule_pack_file;
+mod tariff_cases;
 pub mod tariff_file;
+mod tariff_text;
+mod urdb;
+mod windows;
 
 use serde::Deserialize;
 use tallywatt_core::agreement::Agreement;
@@ -42,6 +46,10 @@ pub use error::DocumentError;
 pub use feeder_file::{Feeder, parse_feeders};
 pub use payment_file::{PaymentRegistry, parse_payments};
 pub use rule_pack_file::{builtin_rule_pack, builtin_rule_packs, parse_rule_pack};
+pub use tariff_cases::{TariffCase, parse_tariff_cases};
+pub use tariff_text::render_tariff;
+pub use urdb::{ImportedTariff, UrdbOptions, import_urdb};
+pub use windows::render as render_window;
 
 /// The largest tariff, agreement or rule pack file, bytes.
 pub const DOCUMENT_SIZE_MAX: usize = 1 << 20;

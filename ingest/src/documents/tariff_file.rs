@@ -9,14 +9,19 @@
 //! # valid_to = "2026-07-01"     # the first day it no longer holds
 //! rounding = "half-up"          # half-up | half-even | down
 //! round_each = "line"           # line | bill
-//! fixed_per_day = "0"           # currency a day and usage point
+//! fixed_per_day = "0"           # currency a day and usage point; also fixed_per_month, fixed_per_year
+//! # minimum_per_month = "50"    # what a usage point pays at least, tax apart
+//! # holidays = ["2026-05-01"]   # days that windows can name
+//! # range_counting = "in-order" # in-order | shares | each-zone
+//! # range_unit = "month"        # what up_to_kwh is for: month | day | kw | kw-day
+//! # range_kind = "graduated"    # graduated | volume
 //! source = "illustrative"
 //! [vat]
 //! rate_percent = "22"           # at most two decimals
 //! included = true
 //! [[zone]]
 //! name = "day"
-//! windows = ["07:00-23:00"]     # local wall clock; "weekday 07:00-23:00" and "weekend …" on those days only
+//! windows = ["07:00-23:00"]     # local wall clock; "jun-sep weekday 07:00-23:00" then and on those days only
 //! [[zone]]
 //! name = "night"
 //! windows = ["23:00-07:00"]
@@ -25,21 +30,29 @@
 //! price = { day = "6.43", night = "3.02" }
 //! [[range]]
 //! price = { day = "8.27", night = "4.97" }
+//! # [[demand]]                  # the month's highest power
+//! # name = "peak"
+//! # windows = ["weekday 07:00-23:00"]
+//! # minutes = 30                # what power is averaged over
+//! # ranges = [{ up_to_kw = "100", price = "13.5" }, { price = "12.1" }]
 //! ```
 
 use std::collections::BTreeMap;
 use std::ops::Range as Span;
 
 use serde::Deserialize;
+use tallywatt_core::calendar::Day;
 use tallywatt_core::label::Label;
 use tallywatt_core::money::{PRICE_DECIMALS, PricePerKwh, Rounding};
 use tallywatt_core::tariff::{
-    DayKind, Range, RoundEach, Tariff, TariffError, TariffParts, TariffZone, Vat, Window,
+    BoundUnit, DemandCharge, DemandRange, FixedCharges, Range, RangeCounting, RangeKind, RangeRule,
+    RoundEach, Tariff, TariffError, TariffParts, TariffZone, Vat, Window,
 };
 use toml::Spanned;
 
 use super::error::DocumentError;
 use super::field::{Field, Source};
+use super::windows::{self, WINDOWS};
 
 /// Decimals of a kilowatt-hour down to the watt-hour.
 const KWH_DECIMALS: u32 = 3;
@@ -50,9 +63,12 @@ const VAT_WHOLE: u16 = 10_000;
 
 const NAMES: &str = "write 1 to 33 printable ASCII characters";
 const NAMED_TWICE: &str = "give each zone a name of its own";
-const WINDOWS: &str = "write windows as \"07:00-23:00\" on five-minute marks; midnight at the end is 24:00";
-const TILES: &str = "give every minute of the week to exactly one zone";
+const TILES: &str = "give every minute of the year to exactly one zone";
 const RANGES: &str = "let the bounds ascend, and leave out up_to_kwh in the last range only";
+const HOLIDAYS: &str = "write holidays as \"2026-05-01\", ascending, each once";
+const DEMAND_NAMES: &str = "give each demand charge a name of its own";
+const DEMAND_RANGES: &str = "let the bounds ascend, and leave out up_to_kw in the last range only";
+const DEMAND_MINUTES: &str = "write minutes = 5, 15, 30 or 60";
 const PRICES: &str = "give each range one price for each zone";
 
 #[derive(Deserialize)]
@@ -68,10 +84,19 @@ struct TariffFile {
     rounding: Field,
     round_each: Field,
     fixed_per_day: Option<Field>,
+    fixed_per_month: Option<Field>,
+    fixed_per_year: Option<Field>,
+    minimum_per_month: Option<Field>,
     source: Field,
+    holidays: Option<Spanned<Vec<Field>>>,
+    range_counting: Option<Field>,
+    range_unit: Option<Field>,
+    range_kind: Option<Field>,
     vat: VatTable,
     zone: Vec<Spanned<ZoneTable>>,
     range: Vec<Spanned<RangeTable>>,
+    #[serde(default)]
+    demand: Vec<Spanned<DemandTable>>,
 }
 
 #[derive(Deserialize)]
@@ -95,6 +120,22 @@ struct RangeTable {
     price: Spanned<BTreeMap<String, Field>>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DemandTable {
+    name: Field,
+    windows: Vec<Field>,
+    minutes: Spanned<u8>,
+    ranges: Spanned<Vec<DemandRangeTable>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DemandRangeTable {
+    up_to_kw: Option<Field>,
+    price: Field,
+}
+
 /// Reads a tariff file.
 pub(super) fn parse(source: &Source<'_>) -> Result<Tariff, DocumentError> {
     let file: TariffFile = source.read()?;
@@ -111,9 +152,14 @@ pub(super) fn parse(source: &Source<'_>) -> Result<Tariff, DocumentError> {
         .zip(&file.range)
         .map(|(number, range)| range_of(source, number, range.get_ref(), &zones))
         .collect::<Result<Vec<_>, _>>()?;
-    let fixed_per_day = match &file.fixed_per_day {
-        Some(field) => price_of(source, "fixed_per_day", field)?,
-        None => PricePerKwh::default(),
+    let demands = file
+        .demand
+        .iter()
+        .map(|demand| demand_of(source, demand.get_ref()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let price = |name: &str, field: &Option<Field>| match field {
+        Some(field) => price_of(source, name, field),
+        None => Ok(PricePerKwh::default()),
     };
     let parts = TariffParts {
         id: source.parse("id", &file.id, NAMES)?,
@@ -121,9 +167,17 @@ pub(super) fn parse(source: &Source<'_>) -> Result<Tariff, DocumentError> {
         source: source.text("source", &file.source)?.to_owned(),
         currency: source.parse("currency", &file.currency, "write three capital letters, such as \"RUB\"")?,
         validity: source.validity(&file.valid_from, file.valid_to.as_ref())?,
+        holidays: holidays_of(source, file.holidays.as_ref())?,
         zones,
+        range_rule: range_rule_of(source, &file)?,
         ranges,
-        fixed_per_day,
+        demands,
+        fixed: FixedCharges {
+            per_day: price("fixed_per_day", &file.fixed_per_day)?,
+            per_month: price("fixed_per_month", &file.fixed_per_month)?,
+            per_year: price("fixed_per_year", &file.fixed_per_year)?,
+        },
+        minimum_per_month: price("minimum_per_month", &file.minimum_per_month)?,
         vat: vat_of(source, &file.vat)?,
         rounding: rounding_of(source, &file.rounding)?,
         round_each: round_each_of(source, &file.round_each)?,
@@ -142,28 +196,71 @@ fn zone_of(source: &Source<'_>, zone: &ZoneTable) -> Result<TariffZone, Document
 
 fn window_of(source: &Source<'_>, field: &Field) -> Result<Window, DocumentError> {
     let text = source.text("window", field)?;
-    let (days, clocks) = match text.split_once(' ') {
-        Some(("weekday", clocks)) => (DayKind::Weekday, clocks),
-        Some(("weekend", clocks)) => (DayKind::Weekend, clocks),
-        _ => (DayKind::Every, text),
-    };
-    let minutes = clocks.split_once('-').and_then(|(from, to)| Some((minute_of(from)?, minute_of(to)?)));
-    match minutes {
-        Some((from_minute @ ..1_440, to_minute @ 1..)) => Ok(Window { days, from_minute, to_minute }),
-        _ => Err(source.fail(&field.span(), format!("window {text:?} is not a stretch of a day"), WINDOWS)),
-    }
+    windows::parse(text).ok_or_else(|| {
+        source.fail(&field.span(), format!("window {text:?} is not a stretch of a day"), WINDOWS)
+    })
 }
 
-/// `07:05` → 425; up to `24:00`.
-fn minute_of(clock: &str) -> Option<u16> {
-    let (hours, minutes) = clock.split_once(':')?;
-    let two_digits = |text: &str| -> Option<u16> {
-        let is_plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-        if is_plain { text.parse().ok() } else { None }
+fn demand_of(source: &Source<'_>, demand: &DemandTable) -> Result<DemandCharge, DocumentError> {
+    let name = source.parse("demand charge", &demand.name, NAMES)?;
+    let windows = demand.windows.iter().map(|field| window_of(source, field)).collect::<Result<_, _>>()?;
+    let range = |range: &DemandRangeTable| {
+        let up_to_w = range.up_to_kw.as_ref().map(|field| source.decimal("up_to_kw", field, KWH_DECIMALS));
+        Ok(DemandRange { up_to_w: up_to_w.transpose()?, price: price_of(source, "price", &range.price)? })
     };
-    let (hours, minutes) = (two_digits(hours)?, two_digits(minutes)?);
-    let minute = hours * 60 + minutes;
-    (minutes < 60 && minute <= 1_440).then_some(minute)
+    let ranges = demand.ranges.get_ref().iter().map(range).collect::<Result<_, _>>()?;
+    Ok(DemandCharge { name, windows, minutes: *demand.minutes.get_ref(), ranges })
+}
+
+fn holidays_of(source: &Source<'_>, days: Option<&Spanned<Vec<Field>>>) -> Result<Vec<Day>, DocumentError> {
+    let days = days.into_iter().flat_map(Spanned::get_ref);
+    days.map(|day| source.parse("holiday", day, HOLIDAYS)).collect()
+}
+
+fn range_rule_of(source: &Source<'_>, file: &TariffFile) -> Result<RangeRule, DocumentError> {
+    let counting = [
+        ("in-order", RangeCounting::InOrder),
+        ("shares", RangeCounting::Shares),
+        ("each-zone", RangeCounting::EachZone),
+    ];
+    let unit = [
+        ("month", BoundUnit::Month),
+        ("day", BoundUnit::Day),
+        ("kw", BoundUnit::Kw),
+        ("kw-day", BoundUnit::KwDay),
+    ];
+    let kind = [("graduated", RangeKind::Graduated), ("volume", RangeKind::Volume)];
+    Ok(RangeRule {
+        counting: word_of(
+            source,
+            "range_counting",
+            file.range_counting.as_ref(),
+            &counting,
+            "write in-order, shares or each-zone",
+        )?,
+        unit: word_of(
+            source,
+            "range_unit",
+            file.range_unit.as_ref(),
+            &unit,
+            "write month, day, kw or kw-day",
+        )?,
+        kind: word_of(source, "range_kind", file.range_kind.as_ref(), &kind, "write graduated or volume")?,
+    })
+}
+
+/// The value that a word stands for; the default where the field is left out.
+fn word_of<T: Copy + Default>(
+    source: &Source<'_>,
+    name: &str,
+    field: Option<&Field>,
+    words: &[(&str, T)],
+    next_step: &'static str,
+) -> Result<T, DocumentError> {
+    let Some(field) = field else { return Ok(T::default()) };
+    let text = source.text(name, field)?;
+    let known = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    known.ok_or_else(|| source.fail(&field.span(), format!("{name} {text:?} is not known"), next_step))
 }
 
 fn range_of(
@@ -242,8 +339,15 @@ fn place_of(error: &TariffError, file: &TariffFile) -> (Span<usize>, &'static st
     let zone = |name: &Label| {
         let named =
             |zone: &&Spanned<ZoneTable>| zone.get_ref().name.get_ref().as_str() == Some(name.as_str());
-        file.zone.iter().rfind(named).map_or(top.clone(), |zone| zone.get_ref().name.span())
+        file.zone.iter().rfind(named).map(|zone| zone.get_ref().name.span())
     };
+    let demand = |name: &Label| {
+        let named =
+            |demand: &&Spanned<DemandTable>| demand.get_ref().name.get_ref().as_str() == Some(name.as_str());
+        file.demand.iter().rfind(named).map(Spanned::get_ref)
+    };
+    let demand_name = |name: &Label| demand(name).map_or(top.clone(), |demand| demand.name.span());
+    let zone_or_demand = |name: &Label| zone(name).unwrap_or_else(|| demand_name(name));
     let range = |number: usize| {
         file.range.get(number.wrapping_sub(1)).map_or(top.clone(), |range| range.get_ref().price.span())
     };
@@ -252,9 +356,21 @@ fn place_of(error: &TariffError, file: &TariffFile) -> (Span<usize>, &'static st
         TariffError::Text(_) => (file.source.span(), "shorten it"),
         TariffError::Currency(_) => (file.currency.span(), "write three capital letters"),
         TariffError::Count { .. } => (top, "split the tariff, or leave something out"),
-        TariffError::ZoneName(name) => (zone(name), NAMED_TWICE),
-        TariffError::Window { zone: name, .. } => (zone(name), WINDOWS),
-        TariffError::Overlap { second, .. } => (zone(second), TILES),
+        TariffError::Holidays => (file.holidays.as_ref().map_or(top, Spanned::span), HOLIDAYS),
+        TariffError::ZoneName(name) => (zone_or_demand(name), NAMED_TWICE),
+        TariffError::DemandName(name) => (demand_name(name), DEMAND_NAMES),
+        TariffError::Window { zone: name, .. } => (zone_or_demand(name), WINDOWS),
+        TariffError::Overlap { second, .. } => (zone_or_demand(second), TILES),
+        TariffError::DemandMinutes(name) => {
+            (demand(name).map_or(top, |demand| demand.minutes.span()), DEMAND_MINUTES)
+        }
+        TariffError::DemandBounds(name) => {
+            (demand(name).map_or(top, |demand| demand.ranges.span()), DEMAND_RANGES)
+        }
+        TariffError::BoundsPerKw => (
+            file.range_unit.as_ref().map_or(top, Spanned::span),
+            "write range_counting = \"shares\" or \"each-zone\"",
+        ),
         TariffError::Gap(_) => (file.zone.first().map_or(top, |zone| zone.get_ref().name.span()), TILES),
         TariffError::Bounds(number) => (range(*number), RANGES),
         TariffError::Prices { range: number, .. } => (range(*number), PRICES),

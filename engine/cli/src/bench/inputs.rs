@@ -30,8 +30,9 @@ use tallywatt_ingest::profile::Profile;
 use tallywatt_ingest::sink::{ReadOrigin, ReadingRun, ReadingSink};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::day_leaf::DayLeaf;
-use tallywatt_ledger::document::{publish_agreement, publish_tariff};
+use tallywatt_ledger::document::publish_agreement;
 use tallywatt_ledger::seal::SealKind;
+use tallywatt_ledger::tariff_bytes::publish_tariff;
 use tallywatt_shards::sealing;
 use tallywatt_shards::threads::Threads;
 

@@ -3,7 +3,7 @@
 use super::Largest;
 use crate::determinants::{RunningUse, USE_ZONE_COUNT, ZONE_WH_MAX, ZoneSet};
 use crate::money::{PricePerKwh, Rounding};
-use crate::tariff::{RoundEach, Tariff, Vat};
+use crate::tariff::{RangeRule, RoundEach, Tariff, Vat};
 
 /// The most lines of a plan.
 pub const PLAN_LINE_COUNT_MAX: usize = 32;
@@ -91,6 +91,9 @@ pub enum PlanError {
     /// Ranges and zones are mixed: which range a zone's energy falls into depends on the order of time.
     #[error("which range a zone's energy falls into depends on its order in time, which sums do not keep")]
     Order,
+    /// The tariff has charges that need more than sums, or other ranges than graduated ones counted in order of time.
+    #[error("demand, monthly, yearly and minimum charges and other range rules are billed by documents only")]
+    Charges,
     /// The agreement has no rate for a zone of the tariff.
     #[error("the agreement has no rate for every zone of the tariff")]
     Rate,
@@ -140,12 +143,19 @@ impl RatePlan {
     /// a whole; or when there is only one zone. Zones take the slots of a running use in the tariff's order.
     ///
     /// # Errors
-    /// [`PlanError::Zones`] or [`PlanError::Order`] if sums do not suffice; the documents still bill such a tariff.
+    /// [`PlanError::Zones`], [`PlanError::Charges`] or [`PlanError::Order`] if sums do not suffice; the documents still bill such a tariff.
     pub fn of(tariff: &Tariff) -> Result<Self, PlanError> {
         let parts = tariff.parts();
         let zone_count = parts.zones.len();
         if zone_count > USE_ZONE_COUNT {
             return Err(PlanError::Zones(zone_count));
+        }
+        let more_than_days = [parts.fixed.per_month, parts.fixed.per_year, parts.minimum_per_month];
+        if !parts.demands.is_empty()
+            || parts.range_rule != RangeRule::default()
+            || more_than_days.iter().any(|price| price.as_e8() != 0)
+        {
+            return Err(PlanError::Charges);
         }
         let first = &parts.ranges[0].prices;
         let mut lines = Vec::new();
@@ -172,7 +182,7 @@ impl RatePlan {
                 lines.push(PlanLine { quantity, price: PricePerKwh::from_e8(more(0)) });
             }
         }
-        lines.push(PlanLine { quantity: Quantity::Days, price: parts.fixed_per_day });
+        lines.push(PlanLine { quantity: Quantity::Days, price: parts.fixed.per_day });
         lines.retain(|line| line.price.as_e8() != 0);
         Self::new(lines, parts.rounding, parts.round_each, parts.vat)
     }

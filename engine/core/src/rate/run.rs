@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   zone, day                       ─▶ start, end, is the wall clock ordinary?    once a run, not once an account
-//!   version, kind of day, interval  ─▶ zone by interval, and stretches of one zone
+//!   version, kind of day, interval  ─▶ zone by interval, stretches of one zone, demand charges by interval
 //! ```
 //!
 //! Both grow with the zones and versions in use, never with the accounts.
@@ -21,8 +21,8 @@ pub struct RateRun {
     period: Period,
     zones: Vec<ZoneDays>,
     tables: Vec<VersionTables>,
-    /// Zones of the last day with a clock change: such days are few, and not alike.
-    odd: Vec<u8>,
+    /// The last day with a clock change: such days are few, and not alike.
+    odd: DayTable,
 }
 
 /// The local days of a period in one zone, each when it is first asked for.
@@ -40,17 +40,19 @@ pub(super) struct KnownDay {
     pub(super) is_ordinary: bool,
 }
 
-/// The ordinary days of one tariff version, by weekend and interval length.
+/// One tariff version: the kind of each day of the period, and the ordinary days by kind and interval length.
 #[derive(Debug, Clone)]
 struct VersionTables {
     version: ContentHash,
-    days: [[Option<DayTable>; INTERVAL_MINUTES.len()]; 2],
+    patterns: Vec<usize>,
+    days: Vec<[Option<DayTable>; INTERVAL_MINUTES.len()]>,
 }
 
-/// An ordinary day: the zone of each interval, and where each stretch of one zone ends.
+/// A day: the zone and the demand charges of each interval, and where each stretch of one zone ends.
 #[derive(Debug, Clone)]
 struct DayTable {
     zones: Vec<u8>,
+    demands: Vec<u16>,
     stretches: Vec<(usize, u8)>,
 }
 
@@ -58,7 +60,7 @@ impl RateRun {
     /// A run over the bills of `period`.
     #[must_use]
     pub const fn new(period: Period) -> Self {
-        Self { period, zones: Vec::new(), tables: Vec::new(), odd: Vec::new() }
+        Self { period, zones: Vec::new(), tables: Vec::new(), odd: DayTable::EMPTY }
     }
 
     /// The month whose bills these are.
@@ -94,8 +96,11 @@ impl RateRun {
     /// The place of a version's tables.
     pub(super) fn table_place(&mut self, version: &Published<Tariff>) -> usize {
         self.tables.iter().position(|known| known.version == version.hash).unwrap_or_else(|| {
-            self.tables
-                .push(VersionTables { version: version.hash, days: [const { [const { None }; 4] }; 2] });
+            self.tables.push(VersionTables {
+                version: version.hash,
+                patterns: self.period.days().map(|day| version.body.pattern_of(day)).collect(),
+                days: vec![const { [const { None }; INTERVAL_MINUTES.len()] }; version.body.pattern_count()],
+            });
             self.tables.len() - 1
         })
     }
@@ -108,18 +113,13 @@ impl RateRun {
         block: &DayBlock,
         zone_place: usize,
     ) -> [i64; ZONE_COUNT_MAX] {
-        let mut sums = [0; ZONE_COUNT_MAX];
+        let table = self.table(table_place, tariff, block, zone_place);
         let values_wh = block.values_wh();
-        if let Some(table) = self.ordinary(table_place, tariff, block, zone_place) {
-            let mut from = 0;
-            for &(to, zone) in &table.stretches {
-                sums[usize::from(zone)] += sum(&values_wh[from..to]);
-                from = to;
-            }
-        } else {
-            for (&wh, &zone) in values_wh.iter().zip(self.zones_of(table_place, tariff, block, zone_place)) {
-                sums[usize::from(zone)] += i64::from(wh);
-            }
+        let mut sums = [0; ZONE_COUNT_MAX];
+        let mut from = 0;
+        for &(to, zone) in &table.stretches {
+            sums[usize::from(zone)] += sum(&values_wh[from..to]);
+            from = to;
         }
         sums
     }
@@ -132,55 +132,64 @@ impl RateRun {
         block: &DayBlock,
         zone_place: usize,
     ) -> &[u8] {
-        if self.day(zone_place, block.key().day).is_ordinary {
-            let table = self.ordinary(table_place, tariff, block, zone_place);
-            return &table.expect("an ordinary day has a table").zones;
-        }
-        let zone = &self.zones[zone_place].zone;
-        let is_weekend = block.key().day.is_weekend();
-        let minute = |at: usize| zone.wall_minute(block.interval_start(at));
-        self.odd.clear();
-        self.odd.extend((0..block.interval_count()).map(|at| small(tariff.zone_at(is_weekend, minute(at)))));
-        &self.odd
+        &self.table(table_place, tariff, block, zone_place).zones
     }
 
-    /// The table of an ordinary day; `None` on a day with a clock change.
-    fn ordinary(
+    /// The demand charges of every interval of a day, a bit each.
+    pub(super) fn demands_of(
         &mut self,
         table_place: usize,
         tariff: &Tariff,
         block: &DayBlock,
         zone_place: usize,
-    ) -> Option<&DayTable> {
+    ) -> &[u16] {
+        &self.table(table_place, tariff, block, zone_place).demands
+    }
+
+    /// The table of a day: one a kind of day where the wall clock is ordinary, else its own.
+    fn table(
+        &mut self,
+        table_place: usize,
+        tariff: &Tariff,
+        block: &DayBlock,
+        zone_place: usize,
+    ) -> &DayTable {
         let (day, minutes) = (block.key().day, block.interval_minutes());
-        if !self.day(zone_place, day).is_ordinary {
-            return None;
+        let at = usize::try_from(day.since(self.period.first_day())).expect("the day lies in the period");
+        let is_ordinary = self.day(zone_place, day).is_ordinary;
+        let tables = &mut self.tables[table_place];
+        let pattern = tables.patterns[at];
+        if !is_ordinary {
+            let zone = &self.zones[zone_place].zone;
+            let wall = (0..block.interval_count()).map(|at| zone.wall_minute(block.interval_start(at)));
+            self.odd = DayTable::new(tariff, pattern, wall);
+            return &self.odd;
         }
-        let by_length = &mut self.tables[table_place].days[usize::from(day.is_weekend())];
         let length = INTERVAL_MINUTES.iter().position(|&known| known == minutes);
         let length = length.expect("a day block's interval is one of these lengths");
-        Some(by_length[length].get_or_insert_with(|| DayTable::new(tariff, day.is_weekend(), minutes)))
+        tables.days[pattern][length]
+            .get_or_insert_with(|| DayTable::new(tariff, pattern, (0..24 * 60).step_by(usize::from(minutes))))
     }
 }
 
 impl DayTable {
-    fn new(tariff: &Tariff, is_weekend: bool, interval_minutes: u8) -> Self {
-        let starts = (0..24 * 60).step_by(usize::from(interval_minutes));
-        let zones: Vec<u8> = starts.map(|minute| small(tariff.zone_at(is_weekend, minute))).collect();
-        let mut end = 0;
-        let stretches = zones
-            .chunk_by(|a, b| a == b)
-            .map(|stretch| {
-                end += stretch.len();
-                (end, stretch[0])
-            })
-            .collect();
-        Self { zones, stretches }
-    }
-}
+    const EMPTY: Self = Self { zones: Vec::new(), demands: Vec::new(), stretches: Vec::new() };
 
-fn small(zone: usize) -> u8 {
-    u8::try_from(zone).expect("a tariff has at most 8 zones")
+    /// Of intervals that begin at these minutes of the wall clock.
+    fn new(tariff: &Tariff, pattern: usize, minutes: impl Iterator<Item = u16>) -> Self {
+        let mut table = Self::EMPTY;
+        for minute in minutes {
+            let zone = tariff.zone_at(pattern, minute);
+            table.zones.push(u8::try_from(zone).expect("a tariff has at most 16 zones"));
+            table.demands.push(tariff.demands_at(pattern, minute));
+        }
+        let mut end = 0;
+        for stretch in table.zones.chunk_by(|a, b| a == b) {
+            end += stretch.len();
+            table.stretches.push((end, stretch[0]));
+        }
+        table
+    }
 }
 
 /// The sum of at most 300 values of a day block: none is negative, so it stays below 2^40 and wraps nowhere.

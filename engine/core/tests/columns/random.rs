@@ -5,7 +5,10 @@ use tallywatt_core::calendar::Day;
 use tallywatt_core::columns::{PlanLine, Quantity};
 use tallywatt_core::determinants::{RunningUse, ZoneSet};
 use tallywatt_core::money::{PricePerKwh, Rounding};
-use tallywatt_core::tariff::{DayKind, Range, RoundEach, Tariff, TariffParts, TariffZone, Vat, Window};
+use tallywatt_core::tariff::{
+    DayKind, FixedCharges, MonthSet, Range, RangeRule, RoundEach, Tariff, TariffParts, TariffZone, Vat,
+    Window,
+};
 use tallywatt_core::validity::Validity;
 
 pub const ROUNDINGS: [Rounding; 3] = [Rounding::HalfUp, Rounding::HalfEven, Rounding::Down];
@@ -98,7 +101,12 @@ pub fn random_tariff(random: &mut Random) -> Tariff {
         .iter()
         .map(|&(name, from, to)| TariffZone {
             name: name.parse().unwrap(),
-            windows: vec![Window { days: DayKind::Every, from_minute: from * 60, to_minute: to * 60 }],
+            windows: vec![Window {
+                months: MonthSet::ALL,
+                days: DayKind::Every,
+                from_minute: from * 60,
+                to_minute: to * 60,
+            }],
         })
         .collect();
     let (range_count, is_even) = (1 + random.below(3), random.below(2) == 0);
@@ -125,7 +133,14 @@ pub fn random_tariff(random: &mut Random) -> Tariff {
         validity: always(),
         zones,
         ranges,
-        fixed_per_day: random.pick(&[PricePerKwh::default(), "1.235".parse().unwrap()]),
+        holidays: Vec::new(),
+        range_rule: RangeRule::default(),
+        demands: Vec::new(),
+        fixed: FixedCharges {
+            per_day: random.pick(&[PricePerKwh::default(), "1.235".parse().unwrap()]),
+            ..FixedCharges::default()
+        },
+        minimum_per_month: PricePerKwh::default(),
         vat: random.vat(),
         rounding: random.pick(&ROUNDINGS),
         round_each: random.pick(&ROUND_EACH),

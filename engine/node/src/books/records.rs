@@ -7,7 +7,7 @@ use tallywatt_core::split::SettledPayment;
 use tallywatt_ingest::documents::Document;
 use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::tree::{Tree, TreeKind};
-use tallywatt_ledger::{bill_bytes, digest, document, rule_pack_bytes};
+use tallywatt_ledger::{bill_bytes, digest, document, rule_pack_bytes, tariff_bytes};
 
 use crate::books::BooksError;
 use crate::list_file;
@@ -30,7 +30,7 @@ pub fn contracts_file(contracts: &[Contract]) -> Vec<u8> {
 #[must_use]
 pub fn document_bytes(document: &Document) -> Vec<u8> {
     match document {
-        Document::Tariff(tariff) => document::encode_tariff(tariff),
+        Document::Tariff(tariff) => tariff_bytes::encode_tariff(tariff),
         Document::Agreement(agreement) => document::encode_agreement(agreement),
         Document::RulePack(pack) => rule_pack_bytes::encode_rule_pack(pack),
     }
@@ -43,9 +43,9 @@ pub fn document_bytes(document: &Document) -> Vec<u8> {
 pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
     let codec = |what| move |source| BooksError::Codec { what, source };
     match bytes.get(1) {
-        Some(&document::TARIFF_KIND) => {
+        Some(&tariff_bytes::TARIFF_KIND) => {
             let published =
-                document::publish_tariff(document::decode_tariff(bytes).map_err(codec("tariff"))?);
+                tariff_bytes::publish_tariff(tariff_bytes::decode_tariff(bytes).map_err(codec("tariff"))?);
             let (id, validity) = (published.body.parts().id, published.body.parts().validity);
             Ok(Publication { kind: DocumentKind::Tariff, id, hash: published.hash, validity })
         }

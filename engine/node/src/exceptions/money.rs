@@ -94,10 +94,11 @@ pub(super) fn cost_at(
     let contract = contract_on(contracts, key.register, key.day)?;
     let tariff = &tariffs.version(&contract.tariff, key.day)?.body;
     let parts = tariff.parts();
+    let pattern = tariff.pattern_of(key.day);
     let mut exact = ExactAmount::ZERO;
     for (at, wh) in energy {
         let minute = contract.zone.wall_minute(at);
-        let zone = tariff.zone_at(key.day.is_weekend(), minute);
+        let zone = tariff.zone_at(pattern, minute);
         let price = parts.ranges.first()?.prices.get(zone)?;
         exact = exact.checked_add(price.charge(Energy::from_wh(wh)))?;
     }

@@ -19,7 +19,8 @@ use tallywatt_core::rate::{BillInputs, bill};
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::Register;
 use tallywatt_core::tariff::{
-    DayKind, Range, RoundEach, Tariff, TariffBook, TariffParts, TariffZone, Vat, Window,
+    DayKind, FixedCharges, MonthSet, Range, RangeRule, RoundEach, Tariff, TariffBook, TariffParts,
+    TariffZone, Vat, Window,
 };
 use tallywatt_core::validity::Validity;
 use tallywatt_ledger::bill_bytes::encode_bill;
@@ -31,9 +32,7 @@ use tallywatt_ledger::command::{
 };
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
-use tallywatt_ledger::document::{
-    contracts_tree, encode_agreement, encode_contract, encode_tariff, publish_agreement, publish_tariff,
-};
+use tallywatt_ledger::document::{contracts_tree, encode_agreement, encode_contract, publish_agreement};
 use tallywatt_ledger::key::{Cosigner, LogSigner};
 use tallywatt_ledger::log::{Log, LogHash};
 use tallywatt_ledger::note::Note;
@@ -42,6 +41,7 @@ use tallywatt_ledger::receipt::{
     BillPart, LoggedBlock, Placed, PlacedBlock, PlacedPartition, Receipt, Subject,
 };
 use tallywatt_ledger::seal::{LeafProof, SealKind, SealedTree, partition_of};
+use tallywatt_ledger::tariff_bytes::{encode_tariff, publish_tariff};
 use tallywatt_ledger::tlog_proof::TlogProof;
 use tallywatt_ledger::tree::{Tree, TreeKind};
 
@@ -135,7 +135,7 @@ pub fn policy(threshold: usize) -> Policy {
 pub fn tariff(title: &str, prices: [&str; 2], from: &str, to: Option<&str>) -> Published<Tariff> {
     let zone = |name: &str, from_minute, to_minute| TariffZone {
         name: name.parse().unwrap(),
-        windows: vec![Window { days: DayKind::Every, from_minute, to_minute }],
+        windows: vec![Window { months: MonthSet::ALL, days: DayKind::Every, from_minute, to_minute }],
     };
     let parts = TariffParts {
         id: "ekb-2t".parse().unwrap(),
@@ -145,7 +145,11 @@ pub fn tariff(title: &str, prices: [&str; 2], from: &str, to: Option<&str>) -> P
         validity: Validity::new(day(from), to.map(day)).unwrap(),
         zones: vec![zone("day", 7 * 60, 23 * 60), zone("night", 23 * 60, 7 * 60)],
         ranges: vec![Range { up_to_wh: None, prices: prices.map(|price| price.parse().unwrap()).to_vec() }],
-        fixed_per_day: PricePerKwh::default(),
+        holidays: Vec::new(),
+        range_rule: RangeRule::default(),
+        demands: Vec::new(),
+        fixed: FixedCharges::default(),
+        minimum_per_month: PricePerKwh::default(),
         vat: Vat { rate_e4: 2_000, is_included: true },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Bill,

@@ -1,0 +1,156 @@
+//! From usage to the bill: lines priced exactly, each amount rounded once, tax, total.
+
+use std::collections::BTreeMap;
+
+use super::usage::{Usage, VersionUse};
+use super::{BillError, BillInputs};
+use crate::bill::{Bill, ChargeKind, ChargeLine, VatLine};
+use crate::calendar::Period;
+use crate::label::Label;
+use crate::money::{ExactAmount, Money, PricePerKwh, Rounding, div_half_even, div_half_up};
+use crate::tariff::{FixedPer, RoundEach, Tariff, Vat};
+
+impl Usage<'_> {
+    /// The bill.
+    pub(super) fn into_bill(self, inputs: &BillInputs<'_>) -> Result<Bill, BillError> {
+        let first = self.versions[0].version.body.parts();
+        let agreement = &inputs.agreement.body;
+        let mixed = self.versions.iter().map(|used| used.version.body.parts()).any(|parts| {
+            parts.currency != first.currency
+                || parts.rounding != first.rounding
+                || parts.round_each != first.round_each
+        });
+        if mixed || agreement.currency != first.currency {
+            return Err(BillError::Mixed(inputs.account));
+        }
+        let overflow = || BillError::Overflow(inputs.account);
+        let mut lines = self.lines(inputs.period).ok_or_else(overflow)?;
+        match first.round_each {
+            RoundEach::Line => {
+                for line in &mut lines {
+                    line.amount = line.exact.round(first.rounding).ok_or_else(overflow)?;
+                }
+            }
+            RoundEach::Bill => {
+                // The total is rounded once; each line shows its share, so that the lines still add up.
+                let (mut exact, mut rounded) = (ExactAmount::ZERO, Money::ZERO);
+                for line in &mut lines {
+                    exact = exact.checked_add(line.exact).ok_or_else(overflow)?;
+                    let up_to_here = exact.round(first.rounding).ok_or_else(overflow)?;
+                    line.amount = up_to_here.checked_sub(rounded).ok_or_else(overflow)?;
+                    rounded = up_to_here;
+                }
+            }
+        }
+        let vat = self.vat_lines(&lines, first.rounding).ok_or_else(overflow)?;
+        let on_top = vat.iter().filter(|line| !line.vat.is_included).map(|line| line.amount);
+        let mut amounts = lines.iter().map(|line| line.amount).chain(on_top);
+        let total = amounts.try_fold(Money::ZERO, Money::checked_add).ok_or_else(overflow)?;
+        let tariffs: Vec<&Tariff> = self.versions.iter().map(|used| &used.version.body).collect();
+        let mut bill = Bill {
+            account: inputs.account,
+            period: inputs.period,
+            currency: first.currency,
+            tariffs: self.versions.iter().map(|used| used.version.hash).collect(),
+            agreement: inputs.agreement.hash,
+            readings: inputs.readings,
+            lines,
+            vat,
+            completeness: self.completeness,
+            total,
+            payee_part: ExactAmount::ZERO,
+        };
+        bill.payee_part = agreement.payee_part(&bill, &tariffs)?;
+        Ok(bill)
+    }
+
+    /// Each version's lines, then what each tariff's lines lack to its minimum; by (version, kind). `None` past 128
+    /// bits, or if what is lacking does not fit 64.
+    fn lines(&self, period: Period) -> Option<Vec<ChargeLine>> {
+        let mut lines = Vec::new();
+        // By tariff: what its lines come to, what they must, and its last version with a minimum.
+        let mut tariffs: BTreeMap<Label, (ExactAmount, ExactAmount, Option<usize>)> = BTreeMap::new();
+        for (at, used) in self.versions.iter().enumerate() {
+            let parts = used.version.body.parts();
+            let of_version = version_lines(at, used, period);
+            let sums = tariffs.entry(parts.id).or_default();
+            for line in &of_version {
+                sums.0 = sums.0.checked_add(line.exact)?;
+            }
+            if parts.minimum_per_month.as_e8() > 0 {
+                let monthly = ChargeKind::Fixed(FixedPer::Month);
+                let least = monthly.charge(used.day_count, parts.minimum_per_month, period);
+                sums.1 = sums.1.checked_add(least)?;
+                sums.2 = Some(at);
+            }
+            lines.extend(of_version);
+        }
+        for (sum, least, version) in tariffs.into_values() {
+            let lacking = least.as_e11() - sum.as_e11();
+            if let Some(version) = version.filter(|_| lacking > 0) {
+                let price = self.versions[version].version.body.parts().minimum_per_month;
+                let quantity = i64::try_from(lacking).ok()?;
+                lines.push(line(version, ChargeKind::Minimum, quantity, price, period));
+            }
+        }
+        lines.sort_by_key(|line| (line.version, line.kind));
+        Some(lines)
+    }
+
+    /// The tax by rate; `None` if a base does not fit 64-bit minor units.
+    fn vat_lines(&self, lines: &[ChargeLine], rounding: Rounding) -> Option<Vec<VatLine>> {
+        let mut bases: BTreeMap<Vat, Money> = BTreeMap::new();
+        for line in lines {
+            let vat = self.versions[usize::from(line.version)].version.body.parts().vat;
+            let base = bases.entry(vat).or_default();
+            *base = base.checked_add(line.amount)?;
+        }
+        let taxed = bases.into_iter();
+        Some(taxed.map(|(vat, base)| VatLine { vat, base, amount: tax(vat, base, rounding) }).collect())
+    }
+}
+
+/// Energy by (range, zone), demand by (charge, range), fixed charges.
+fn version_lines(version: usize, used: &VersionUse<'_>, period: Period) -> Vec<ChargeLine> {
+    let parts = used.version.body.parts();
+    let mut lines = Vec::new();
+    for (range, zones) in used.energy_wh.iter().enumerate() {
+        for (zone, &quantity) in zones.iter().enumerate().filter(|(_, wh)| **wh != 0) {
+            let kind = ChargeKind::Energy { range: small(range), zone: small(zone) };
+            lines.push(line(version, kind, quantity, parts.ranges[range].prices[zone], period));
+        }
+    }
+    for (&(charge, range), &quantity) in &used.demand_w {
+        let price = parts.demands[usize::from(charge)].ranges[usize::from(range)].price;
+        lines.push(line(version, ChargeKind::Demand { charge, range }, quantity, price, period));
+    }
+    for per in FixedPer::ALL {
+        let price = parts.fixed.price(per);
+        if price.as_e8() != 0 && used.day_count != 0 {
+            lines.push(line(version, ChargeKind::Fixed(per), used.day_count, price, period));
+        }
+    }
+    lines
+}
+
+fn line(version: usize, kind: ChargeKind, quantity: i64, price: PricePerKwh, period: Period) -> ChargeLine {
+    let exact = kind.charge(quantity, price, period);
+    ChargeLine { version: small(version), kind, quantity, price, exact, amount: Money::ZERO }
+}
+
+fn small(number: usize) -> u8 {
+    u8::try_from(number).expect("versions, ranges, zones and charges are few")
+}
+
+/// The tax in (or on) `base`, rounded once by the tariff's rule.
+pub(crate) fn tax(vat: Vat, base: Money, rounding: Rounding) -> Money {
+    let rate = i128::from(vat.rate_e4);
+    let whole = if vat.is_included { 10_000 + rate } else { 10_000 };
+    let numerator = i128::from(base.as_minor()) * rate;
+    let minor = match rounding {
+        Rounding::HalfUp => div_half_up(numerator, whole),
+        Rounding::HalfEven => div_half_even(numerator, whole),
+        Rounding::Down => numerator.div_euclid(whole),
+    };
+    Money::from_minor(i64::try_from(minor).expect("a tax of at most 100 % is no larger than its base"))
+}

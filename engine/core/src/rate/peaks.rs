@@ -1,0 +1,79 @@
+//! The highest power of each usage point's month, by demand charge.
+//!
+//! ```text
+//!   intervals ── mean over the charge's minutes ──▶ highest a version and charge ──▶ the month's, once
+//! ```
+
+use std::collections::BTreeMap;
+
+use super::usage::VersionUse;
+use crate::day_block::DayBlock;
+use crate::label::Label;
+use crate::tariff::TariffParts;
+
+/// What one register's month reached, W.
+#[derive(Debug, Default)]
+pub(super) struct PointPeaks {
+    /// The highest interval of all.
+    highest_w: i64,
+    /// By (charge's name, version): the highest that counts; versions are in order of time.
+    charges: BTreeMap<(Label, usize), i64>,
+}
+
+impl PointPeaks {
+    pub(super) const fn highest_w(&self) -> i64 {
+        self.highest_w
+    }
+
+    /// Adds a day; `demands` tells for each interval which charges it counts for.
+    pub(super) fn add_day(&mut self, version: usize, parts: &TariffParts, block: &DayBlock, demands: &[u16]) {
+        let per_hour = |minutes: u8| i64::from(60 / minutes);
+        let values_wh = block.values_wh();
+        let highest_wh = values_wh.iter().copied().max().unwrap_or(0);
+        self.highest_w = self.highest_w.max(i64::from(highest_wh) * per_hour(block.interval_minutes()));
+        for (at, demand) in parts.demands.iter().enumerate() {
+            // Where the readings are coarser than the charge's stretch, nothing is known of less than an interval.
+            let minutes = demand.minutes.max(block.interval_minutes());
+            let step = usize::from(minutes / block.interval_minutes());
+            let stretches = values_wh.chunks(step).zip(demands.chunks(step));
+            let counting = stretches.filter(|(_, demands)| demands[0] >> at & 1 == 1);
+            let sums = counting.map(|(values_wh, _)| values_wh.iter().map(|&wh| i64::from(wh)).sum::<i64>());
+            if let Some(sum_wh) = sums.max() {
+                let peak_w = self.charges.entry((demand.name, version)).or_default();
+                *peak_w = (*peak_w).max(sum_wh * per_hour(minutes));
+            }
+        }
+    }
+}
+
+/// Puts each of the point's peaks to the version that held on its day, the first of equal ones; graduated there.
+///
+/// `group` are the versions from the number `first` on.
+pub(super) fn charge_peaks(group: &mut [VersionUse<'_>], first: usize, point: &PointPeaks) {
+    let mut highest: BTreeMap<Label, (usize, i64)> = BTreeMap::new();
+    for (&(name, version), &peak_w) in &point.charges {
+        let known = highest.entry(name).or_insert((version, peak_w));
+        if peak_w > known.1 {
+            *known = (version, peak_w);
+        }
+    }
+    for (name, (version, peak_w)) in highest {
+        let used = &mut group[version - first];
+        let demands = &used.version.body.parts().demands;
+        let charge =
+            demands.iter().position(|demand| demand.name == name).expect("a version has its own charges");
+        let mut from_w = 0;
+        for (range, slice) in demands[charge].ranges.iter().enumerate() {
+            let to_w = slice.up_to_w.map_or(peak_w, |bound| bound.min(peak_w));
+            if to_w > from_w {
+                let key = (small(charge), small(range));
+                *used.demand_w.entry(key).or_default() += to_w - from_w;
+                from_w = to_w;
+            }
+        }
+    }
+}
+
+fn small(number: usize) -> u8 {
+    u8::try_from(number).expect("a tariff has few demand charges and ranges")
+}

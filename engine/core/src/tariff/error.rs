@@ -1,0 +1,89 @@
+//! Why parts do not make a tariff.
+
+use super::clock::{CELL_MINUTES, CellTime};
+use super::{HOLIDAY_COUNT_MAX, TEXT_SIZE_MAX};
+use crate::label::Label;
+use crate::money::PricePerKwh;
+
+/// Why parts do not make a tariff.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TariffError {
+    /// Not three capital letters.
+    #[error("{0:?} is not a currency code such as RUB")]
+    Currency(String),
+    /// Too many or too few of something.
+    #[error("{count} {what}, need 1 to {max}")]
+    Count {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// At most.
+        max: usize,
+    },
+    /// A title or source is too long, or has control characters.
+    #[error("{0} is longer than {TEXT_SIZE_MAX} bytes or has control characters")]
+    Text(&'static str),
+    /// Too many holidays, not ascending, or one twice.
+    #[error("holidays must ascend, each once, at most {HOLIDAY_COUNT_MAX}")]
+    Holidays,
+    /// Two zones, or two demand charges, have one name.
+    #[error("two zones are named {0}")]
+    ZoneName(Label),
+    /// Two demand charges have one name.
+    #[error("two demand charges are named {0}")]
+    DemandName(Label),
+    /// A window is not on the five-minute grid or outside the day.
+    #[error(
+        "window {from_minute} to {to_minute} of {zone}: minutes must be multiples of {CELL_MINUTES} within a day"
+    )]
+    Window {
+        /// The zone or demand charge.
+        zone: Label,
+        /// Its first minute.
+        from_minute: u16,
+        /// Its end.
+        to_minute: u16,
+    },
+    /// Two zones hold at one time.
+    #[error("zones {first} and {second} both hold at {at}")]
+    Overlap {
+        /// One zone.
+        first: Label,
+        /// The other.
+        second: Label,
+        /// When.
+        at: CellTime,
+    },
+    /// No zone holds at some time.
+    #[error("no zone holds at {0}")]
+    Gap(CellTime),
+    /// Ranges do not ascend, or the last is bounded.
+    #[error("range {0}: bounds must ascend from above zero, and only the last has none")]
+    Bounds(usize),
+    /// A range has not one price a zone.
+    #[error("range {range} has {count} prices for {zones} zones")]
+    Prices {
+        /// Which range.
+        range: usize,
+        /// Its prices.
+        count: usize,
+        /// Zones of the tariff.
+        zones: usize,
+    },
+    /// Bounds a kilowatt of demand, counted in order of time: the demand is only known at the end of the month.
+    #[error("bounds per kW of several zones cannot be counted in order of time")]
+    BoundsPerKw,
+    /// The demand is averaged over a length that does not divide the hour into intervals.
+    #[error("demand charge {0}: a window must be 5, 15, 30 or 60 minutes")]
+    DemandMinutes(Label),
+    /// Ranges of a demand charge do not ascend, or the last is bounded.
+    #[error("demand charge {0}: bounds must ascend from above zero, and only the last range has none")]
+    DemandBounds(Label),
+    /// A negative price.
+    #[error("negative price {0}")]
+    Negative(PricePerKwh),
+    /// A VAT rate above 100 %.
+    #[error("VAT of {0} hundredths of a per cent, at most 10000")]
+    Vat(u16),
+}

@@ -1,0 +1,456 @@
+//! Demand, range rules, fixed and minimum charges: random bills against a reference that takes every interval by itself
+//! and computes in rational steps as the documentation of the tariff says them.
+#![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{Random, agreement, label, validity};
+use rust_decimal::Decimal;
+use tallywatt_core::agreement::SplitRule;
+use tallywatt_core::bill::{Bill, ChargeKind};
+use tallywatt_core::calendar::{Day, Period, Zone};
+use tallywatt_core::contract::{Contract, in_order};
+use tallywatt_core::day_block::{BlockKey, DayBlock};
+use tallywatt_core::hash::{ContentHash, Published};
+use tallywatt_core::label::Label;
+use tallywatt_core::money::{PricePerKwh, Rounding};
+use tallywatt_core::quality::Quality;
+use tallywatt_core::rate::{BillInputs, bill};
+use tallywatt_core::reading::Source;
+use tallywatt_core::register::Register;
+use tallywatt_core::tariff::{
+    BoundUnit, DayKind, DemandCharge, DemandRange, FixedCharges, FixedPer, MonthSet, Range, RangeCounting,
+    RangeKind, RangeRule, RoundEach, Tariff, TariffBook, TariffParts, TariffZone, Vat, Window,
+};
+
+/// Random accounts that are billed both ways.
+const CASE_COUNT: u64 = 400;
+
+struct Case {
+    period: Period,
+    contracts: Vec<Contract>,
+    tariffs: TariffBook,
+    blocks: BTreeMap<BlockKey, DayBlock>,
+}
+
+fn window(days: DayKind, from_hour: u16, to_hour: u16) -> Window {
+    Window { months: MonthSet::ALL, days, from_minute: from_hour * 60, to_minute: to_hour * 60 }
+}
+
+fn price(random: &mut Random) -> PricePerKwh {
+    PricePerKwh::from_e8(i64::try_from(random.below(4_000_000_000)).unwrap())
+}
+
+fn bound(random: &mut Random, last: &mut i64, step: u64) -> i64 {
+    *last += 1 + i64::try_from(random.below(step)).unwrap();
+    *last
+}
+
+impl Case {
+    fn random(seed: u64) -> Self {
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let (zone, period) =
+            random.pick(&[("Europe/Amsterdam", "2024-03"), ("UTC", "2024-02"), ("+05:00", "2026-01")]);
+        let (zone, period): (Zone, Period) = (Zone::parse(zone).unwrap(), period.parse().unwrap());
+        let change = random.one_in(2).then(|| period.first_day().plus(11).unwrap());
+        let mut tariffs = TariffBook::default();
+        let rule = random_rule(&mut random);
+        let spans = match change {
+            None => vec![(None, None)],
+            Some(_) => vec![(None, change), (change, None)],
+        };
+        for (tag, (from, to)) in (1..).zip(spans) {
+            let parts = random_parts(&mut random, rule, from, to);
+            let body = Tariff::new(parts).unwrap();
+            tariffs.publish(Published { hash: ContentHash([tag; 32]), body }).unwrap();
+        }
+        let mut case = Self { period, contracts: Vec::new(), tariffs, blocks: BTreeMap::new() };
+        for at in 0..1 + random.below(2) {
+            let usage_point = label(&format!("P{at}"));
+            let from = random.one_in(3).then(|| period.first_day().plus(6).unwrap());
+            case.contracts.push(Contract {
+                account: label("A"),
+                usage_point,
+                register: Register::IMPORT,
+                zone: zone.clone(),
+                tariff: label("t"),
+                agreement: label("grid"),
+                validity: validity(from, None),
+            });
+            let minutes = random.pick(&[15, 30, 60]);
+            // Small months meet the minimum, large ones do not.
+            let most = random.pick(&[3, 300]);
+            for day in period.days() {
+                let local = zone.local_day(day);
+                let count = usize::from(local.interval_count(minutes).unwrap());
+                let values = (0..count).map(|_| i32::try_from(random.below(most)).unwrap()).collect();
+                let key = BlockKey { usage_point, register: Register::IMPORT, day };
+                let qualities = vec![Quality::Valid; count];
+                let block =
+                    DayBlock::from_parts(key, local.start, minutes, Source::Automated, values, qualities);
+                case.blocks.insert(key, block.unwrap());
+            }
+        }
+        case.contracts = in_order(case.contracts).unwrap();
+        case
+    }
+
+    fn bill(&self) -> Bill {
+        let inputs = BillInputs {
+            account: label("A"),
+            period: self.period,
+            contracts: &self.contracts,
+            tariffs: &self.tariffs,
+            agreement: &agreement(SplitRule::Share(0)),
+            readings: ContentHash::default(),
+        };
+        bill(&inputs, &|key| self.blocks.get(key)).unwrap()
+    }
+}
+
+fn random_rule(random: &mut Random) -> RangeRule {
+    let counting = random.pick(&[RangeCounting::InOrder, RangeCounting::Shares, RangeCounting::EachZone]);
+    let kind = random.pick(&[RangeKind::Graduated, RangeKind::Graduated, RangeKind::Volume]);
+    let unit = if counting == RangeCounting::InOrder && kind == RangeKind::Graduated {
+        random.pick(&[BoundUnit::Month, BoundUnit::Day])
+    } else {
+        random.pick(&[BoundUnit::Month, BoundUnit::Day, BoundUnit::Kw, BoundUnit::KwDay])
+    };
+    RangeRule { counting, unit, kind }
+}
+
+fn random_parts(random: &mut Random, rule: RangeRule, from: Option<Day>, to: Option<Day>) -> TariffParts {
+    let zone = |name: &str, windows| TariffZone { name: label(name), windows };
+    let zones = match random.below(3) {
+        0 => vec![zone("all", vec![window(DayKind::Every, 0, 24)])],
+        1 => vec![
+            zone("day", vec![window(DayKind::Every, 7, 23)]),
+            zone("night", vec![window(DayKind::Every, 23, 7)]),
+        ],
+        _ => vec![
+            zone("work", vec![window(DayKind::Weekday, 8, 20)]),
+            zone("rest", vec![window(DayKind::Weekday, 20, 8), window(DayKind::DayOff, 0, 24)]),
+        ],
+    };
+    let step = match rule.unit {
+        BoundUnit::Month => 60_000,
+        BoundUnit::Day => 3_000,
+        BoundUnit::Kw => 200_000,
+        BoundUnit::KwDay => 8_000,
+    };
+    let (range_count, mut last) = (1 + random.below(3), 0);
+    let ranges = (1..=range_count)
+        .map(|number| Range {
+            up_to_wh: (number < range_count).then(|| bound(random, &mut last, step)),
+            prices: zones.iter().map(|_| price(random)).collect(),
+        })
+        .collect();
+    let windows = [
+        vec![window(DayKind::Every, 0, 24)],
+        vec![window(DayKind::Weekday, 17, 21), window(DayKind::Weekday, 7, 10)],
+        vec![window(DayKind::Weekend, 22, 3)],
+    ];
+    let demands = ["a", "b", "c"].into_iter().take(usize::try_from(random.below(4)).unwrap());
+    let demands = demands
+        .map(|name| {
+            let (range_count, mut last) = (1 + random.below(2), 0);
+            DemandCharge {
+                name: label(name),
+                windows: random.pick(&windows),
+                minutes: random.pick(&[15, 30, 60]),
+                ranges: (1..=range_count)
+                    .map(|number| DemandRange {
+                        up_to_w: (number < range_count).then(|| bound(random, &mut last, 600)),
+                        price: price(random),
+                    })
+                    .collect(),
+            }
+        })
+        .collect();
+    let charge = |random: &mut Random| random.pick(&["0", "1.235", "88.67"]).parse().unwrap();
+    TariffParts {
+        id: label("t"),
+        title: "t".into(),
+        source: "random".into(),
+        currency: "RUB".parse().unwrap(),
+        validity: validity(from, to),
+        holidays: Vec::new(),
+        zones,
+        range_rule: rule,
+        ranges,
+        demands,
+        fixed: FixedCharges { per_day: charge(random), per_month: charge(random), per_year: charge(random) },
+        minimum_per_month: random.pick(&["0", "300"]).parse().unwrap(),
+        vat: Vat { rate_e4: 0, is_included: false },
+        rounding: Rounding::HalfUp,
+        round_each: RoundEach::Line,
+    }
+}
+
+/// An interval of one usage point, and the tariff that holds.
+struct Interval<'c> {
+    usage_point: Label,
+    day: Day,
+    minute: u16,
+    minutes: u8,
+    wh: i64,
+    parts: &'c TariffParts,
+    version: usize,
+}
+
+/// (version, kind) to the quantity.
+type Quantities = BTreeMap<(usize, ChargeKind), i64>;
+
+fn holds(windows: &[Window], day: Day, minute: u16) -> bool {
+    windows.iter().any(|window| {
+        let on_day = match window.days {
+            DayKind::Every => true,
+            DayKind::Weekday => !day.is_weekend(),
+            DayKind::Weekend | DayKind::DayOff => day.is_weekend(),
+            DayKind::Holiday => false,
+        };
+        let (from, to) = (window.from_minute, window.to_minute);
+        on_day && if from < to { from <= minute && minute < to } else { minute >= from || minute < to }
+    })
+}
+
+/// Every interval of the account in order of time.
+fn intervals(case: &Case) -> Vec<Interval<'_>> {
+    let mut found = Vec::new();
+    for contract in &case.contracts {
+        for block in case.blocks.values().filter(|block| block.key().usage_point == contract.usage_point) {
+            let day = block.key().day;
+            if !contract.validity.contains(day) {
+                continue;
+            }
+            let versions = case.tariffs.versions();
+            let version =
+                versions.iter().position(|version| version.body.parts().validity.contains(day)).unwrap();
+            for at in 0..block.interval_count() {
+                let start = block.interval_start(at);
+                found.push((
+                    start,
+                    Interval {
+                        usage_point: contract.usage_point,
+                        day,
+                        minute: contract.zone.wall_minute(start),
+                        minutes: block.interval_minutes(),
+                        wh: i64::from(block.values_wh()[at]),
+                        parts: versions[version].body.parts(),
+                        version,
+                    },
+                ));
+            }
+        }
+    }
+    found.sort_by_key(|(start, _)| *start);
+    found.into_iter().map(|(_, interval)| interval).collect()
+}
+
+fn watts(interval: &Interval<'_>) -> i64 {
+    interval.wh * 60 / i64::from(interval.minutes)
+}
+
+/// Quantities by the letter of the documentation.
+fn naive(case: &Case) -> Quantities {
+    let intervals = intervals(case);
+    let mut quantities = Quantities::new();
+    let held_days: std::collections::BTreeSet<Day> = intervals.iter().map(|interval| interval.day).collect();
+    let mut peaks: BTreeMap<Label, i64> = BTreeMap::new();
+    for interval in &intervals {
+        let peak = peaks.entry(interval.usage_point).or_default();
+        *peak = (*peak).max(watts(interval));
+    }
+    let peak_w: i64 = peaks.values().sum();
+    let bound = |parts: &TariffParts, wh: i64| {
+        let (days, kw) = (Decimal::from(held_days.len()), Decimal::new(peak_w, 3));
+        let factor = match parts.range_rule.unit {
+            BoundUnit::Month => Decimal::ONE,
+            BoundUnit::Day => days,
+            BoundUnit::Kw => kw,
+            BoundUnit::KwDay => days * kw,
+        };
+        i64::try_from((Decimal::from(wh) * factor).floor()).unwrap()
+    };
+    let range_of = |parts: &TariffParts, used: i64| {
+        let is_below = |range: &Range| range.up_to_wh.is_none_or(|wh| used < bound(parts, wh));
+        parts.ranges.iter().position(is_below).unwrap()
+    };
+    let zone_of = |interval: &Interval<'_>| {
+        let zones = &interval.parts.zones;
+        zones.iter().position(|zone| holds(&zone.windows, interval.day, interval.minute)).unwrap()
+    };
+    energy(&intervals, &zone_of, &range_of, &mut quantities);
+    demand(&intervals, &mut quantities);
+    for contract in &case.contracts {
+        for day in case.period.days().filter(|day| contract.validity.contains(*day)) {
+            let versions = case.tariffs.versions();
+            let at = versions.iter().position(|version| version.body.parts().validity.contains(day)).unwrap();
+            for per in FixedPer::ALL {
+                if versions[at].body.parts().fixed.price(per).as_e8() > 0 {
+                    *quantities.entry((at, ChargeKind::Fixed(per))).or_default() += 1;
+                }
+            }
+        }
+    }
+    quantities
+}
+
+fn energy(
+    intervals: &[Interval<'_>],
+    zone_of: &dyn Fn(&Interval<'_>) -> usize,
+    range_of: &dyn Fn(&TariffParts, i64) -> usize,
+    quantities: &mut Quantities,
+) {
+    let name = |interval: &Interval<'_>| interval.parts.zones[zone_of(interval)].name;
+    let month_wh: i64 = intervals.iter().map(|interval| interval.wh).sum();
+    let mut month_zones_wh: BTreeMap<Label, i64> = BTreeMap::new();
+    for interval in intervals {
+        *month_zones_wh.entry(name(interval)).or_default() += interval.wh;
+    }
+    let (mut used_wh, mut used_zones_wh) = (0, BTreeMap::<Label, i64>::new());
+    // What a version used, by zone, and by the range its watt-hours fell into.
+    let mut shared: BTreeMap<usize, [BTreeMap<usize, i64>; 2]> = BTreeMap::new();
+    for interval in intervals {
+        let RangeRule { counting, kind, .. } = interval.parts.range_rule;
+        let zone = zone_of(interval);
+        let mut add = |range: usize, wh: i64| {
+            let (range, zone) = (u8::try_from(range).unwrap(), u8::try_from(zone).unwrap());
+            let key = (interval.version, ChargeKind::Energy { range, zone });
+            *quantities.entry(key).or_default() += wh;
+        };
+        for _ in 0..interval.wh {
+            match (kind, counting) {
+                (RangeKind::Volume, RangeCounting::EachZone) => {
+                    add(range_of(interval.parts, month_zones_wh[&name(interval)] - 1), 1);
+                }
+                (RangeKind::Volume, _) => add(range_of(interval.parts, month_wh - 1), 1),
+                (RangeKind::Graduated, RangeCounting::InOrder) => add(range_of(interval.parts, used_wh), 1),
+                (RangeKind::Graduated, RangeCounting::EachZone) => {
+                    let used = used_zones_wh.entry(name(interval)).or_default();
+                    add(range_of(interval.parts, *used), 1);
+                    *used += 1;
+                }
+                (RangeKind::Graduated, RangeCounting::Shares) => {
+                    let [zones, ranges] = shared.entry(interval.version).or_default();
+                    *zones.entry(zone).or_default() += 1;
+                    *ranges.entry(range_of(interval.parts, used_wh)).or_default() += 1;
+                }
+            }
+            used_wh += 1;
+        }
+    }
+    for (version, [zones, ranges]) in shared {
+        let total: i64 = zones.values().sum();
+        for (zone, wh) in zones {
+            let exact = |part: i64| Decimal::from(wh) * Decimal::from(part) / Decimal::from(total);
+            let mut parts: Vec<(usize, i64, Decimal)> = ranges
+                .iter()
+                .map(|(&range, &part)| {
+                    let whole = exact(part).floor();
+                    (range, i64::try_from(whole).unwrap(), exact(part) - whole)
+                })
+                .collect();
+            let left = wh - parts.iter().map(|(_, whole, _)| whole).sum::<i64>();
+            parts.sort_by(|a, b| b.2.cmp(&a.2).then(a.0.cmp(&b.0)));
+            for (at, (range, whole, _)) in parts.into_iter().enumerate() {
+                let more = i64::from(i64::try_from(at).unwrap() < left);
+                let (range, zone) = (u8::try_from(range).unwrap(), u8::try_from(zone).unwrap());
+                let key = (version, ChargeKind::Energy { range, zone });
+                *quantities.entry(key).or_default() += whole + more;
+            }
+        }
+    }
+}
+
+fn demand(intervals: &[Interval<'_>], quantities: &mut Quantities) {
+    // The stretches of each point and charge: (day, which of the day) to energy and what it takes.
+    let mut best: BTreeMap<(Label, Label), (i64, usize)> = BTreeMap::new();
+    let mut points: BTreeMap<Label, Vec<&Interval<'_>>> = BTreeMap::new();
+    for interval in intervals {
+        points.entry(interval.usage_point).or_default().push(interval);
+    }
+    for (point, intervals) in points {
+        for day in intervals.chunk_by(|a, b| a.day == b.day) {
+            for charge in &day[0].parts.demands {
+                let minutes = charge.minutes.max(day[0].minutes);
+                for stretch in day.chunks(usize::from(minutes / day[0].minutes)) {
+                    if holds(&charge.windows, stretch[0].day, stretch[0].minute) {
+                        let wh: i64 = stretch.iter().map(|interval| interval.wh).sum();
+                        let w = wh * 60 / i64::from(minutes);
+                        let known = best.entry((point, charge.name)).or_insert((w, stretch[0].version));
+                        if w > known.0 {
+                            *known = (w, stretch[0].version);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for ((_, name), (w, version)) in best {
+        let parts = intervals.iter().find(|interval| interval.version == version).unwrap().parts;
+        let charge = parts.demands.iter().position(|charge| charge.name == name).unwrap();
+        for at in 0..w {
+            let ranges = &parts.demands[charge].ranges;
+            let range = ranges.iter().position(|range| range.up_to_w.is_none_or(|bound| at < bound)).unwrap();
+            let (charge, range) = (u8::try_from(charge).unwrap(), u8::try_from(range).unwrap());
+            *quantities.entry((version, ChargeKind::Demand { charge, range })).or_default() += 1;
+        }
+    }
+}
+
+#[test]
+fn equals_the_naive_reference() {
+    let (mut with_minimum, mut with_ranges, mut with_demand) = (0, 0, 0);
+    for seed in 0..CASE_COUNT {
+        let case = Case::random(seed);
+        let bill = case.bill();
+        let version = |at: u8| {
+            let hash = bill.tariffs[usize::from(at)];
+            case.tariffs.versions().iter().position(|version| version.hash == hash).unwrap()
+        };
+        let mut got = Quantities::new();
+        let (mut lines, mut minimum) = (Decimal::ZERO, None);
+        for line in &bill.lines {
+            let exact = Decimal::from_i128_with_scale(line.exact.as_e11(), 11);
+            if line.kind == ChargeKind::Minimum {
+                minimum = Some(exact);
+            } else {
+                got.insert((version(line.version), line.kind), line.quantity);
+                lines += exact;
+            }
+            with_ranges += u64::from(matches!(line.kind, ChargeKind::Energy { range: 1.., .. }));
+            with_demand += u64::from(matches!(line.kind, ChargeKind::Demand { range: 1.., .. }));
+        }
+        let mut want = naive(&case);
+        want.retain(|_, quantity| *quantity != 0);
+        assert_eq!(got, want, "seed {seed}");
+        // The minimum of the days held, to the eleventh decimal of each version's part.
+        let least: Decimal = case
+            .tariffs
+            .versions()
+            .iter()
+            .map(|version| {
+                let parts = version.body.parts();
+                let days = case.period.days().filter(|day| parts.validity.contains(*day));
+                let held =
+                    days.map(|day| case.contracts.iter().filter(|one| one.validity.contains(day)).count());
+                let part = Decimal::new(parts.minimum_per_month.as_e8(), 8)
+                    * Decimal::from(held.sum::<usize>())
+                    / Decimal::from(case.period.day_count());
+                part.trunc_with_scale(11)
+            })
+            .sum();
+        let lacking = (least - lines).max(Decimal::ZERO);
+        assert_eq!(minimum.unwrap_or_default(), lacking, "seed {seed}");
+        with_minimum += u64::from(minimum.is_some());
+        let amounts: i64 = bill.lines.iter().map(|line| line.amount.as_minor()).sum();
+        assert_eq!(bill.total.as_minor(), amounts, "seed {seed}");
+    }
+    assert!(
+        with_minimum > 20 && with_ranges > 200 && with_demand > 50,
+        "{with_minimum} {with_ranges} {with_demand}"
+    );
+}

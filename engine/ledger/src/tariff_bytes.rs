@@ -1,0 +1,294 @@
+//! Canonical bytes of a tariff version.
+//!
+//! ```text
+//! version = 2 ‖ 0x30 ‖ id[33] title source currency[3] from[i32] to[i32]
+//!   holidays[u32] × day[i32]
+//!   zones[u32] × { name[33] windows }
+//!   counting[u8] bound unit[u8] range kind[u8]
+//!   ranges[u32] × { up to[i64], Wh, 0 for no bound; a price[i64] a zone, 10^-8 }
+//!   demand charges[u32] × { name[33] minutes[u8] windows ranges[u32] × { up to[i64], W, 0 for no bound; price[i64] } }
+//!   fixed a day, a month, a year[3 × i64] minimum a month[i64]
+//!   VAT rate[u16] VAT included[u8] rounding[u8] round each[u8]
+//! windows = count[u32] × { months[u16] days[u8] from[u16] to[u16] }
+//! ```
+//!
+//! The rules of `document.rs` hold here too: one meaning, one code. Also in `FORMAT.md` §3.
+
+use tallywatt_core::hash::Published;
+use tallywatt_core::money::{PricePerKwh, Rounding};
+use tallywatt_core::tariff::{
+    BoundUnit, DEMAND_COUNT_MAX, DayKind, DemandCharge, DemandRange, FixedCharges, HOLIDAY_COUNT_MAX,
+    MonthSet, RANGE_COUNT_MAX, Range, RangeCounting, RangeKind, RangeRule, RoundEach, TEXT_SIZE_MAX, Tariff,
+    TariffParts, TariffZone, WINDOW_COUNT_MAX, Window, ZONE_COUNT_MAX,
+};
+
+use crate::codec::{CodecError, Reader, Writer};
+use crate::digest;
+use crate::document::{
+    read_code, read_count, read_currency, read_day, read_validity, read_vat, short_text, write_validity,
+    write_vat,
+};
+
+/// The version of these bytes.
+pub const TARIFF_VERSION: u8 = 2;
+/// Kind byte of a tariff.
+pub const TARIFF_KIND: u8 = 0x30;
+
+/// The bound of the range that has none; a real bound is above zero.
+const NO_BOUND: i64 = 0;
+
+/// The canonical bytes of a tariff version.
+#[must_use]
+pub fn encode_tariff(tariff: &Tariff) -> Vec<u8> {
+    let parts = tariff.parts();
+    let mut writer = Writer::record(TARIFF_VERSION, TARIFF_KIND);
+    writer.label(&parts.id).text(&parts.title).text(&parts.source).raw(&parts.currency.bytes());
+    write_validity(&mut writer, parts.validity);
+    writer.count(parts.holidays.len());
+    for holiday in &parts.holidays {
+        writer.i32(holiday.number());
+    }
+    writer.count(parts.zones.len());
+    for zone in &parts.zones {
+        writer.label(&zone.name);
+        write_windows(&mut writer, &zone.windows);
+    }
+    let RangeRule { counting, unit, kind } = parts.range_rule;
+    writer.u8(counting as u8).u8(unit as u8).u8(kind as u8);
+    writer.count(parts.ranges.len());
+    for range in &parts.ranges {
+        writer.i64(range.up_to_wh.unwrap_or(NO_BOUND));
+        for price in &range.prices {
+            writer.i64(price.as_e8());
+        }
+    }
+    writer.count(parts.demands.len());
+    for demand in &parts.demands {
+        writer.label(&demand.name).u8(demand.minutes);
+        write_windows(&mut writer, &demand.windows);
+        writer.count(demand.ranges.len());
+        for range in &demand.ranges {
+            writer.i64(range.up_to_w.unwrap_or(NO_BOUND)).i64(range.price.as_e8());
+        }
+    }
+    let FixedCharges { per_day, per_month, per_year } = parts.fixed;
+    for price in [per_day, per_month, per_year, parts.minimum_per_month] {
+        writer.i64(price.as_e8());
+    }
+    write_vat(&mut writer, parts.vat);
+    writer.u8(rounding_code(parts.rounding)).u8(parts.round_each as u8);
+    writer.finish()
+}
+
+fn write_windows(writer: &mut Writer, windows: &[Window]) {
+    writer.count(windows.len());
+    for window in windows {
+        writer.u16(window.months.bits()).u8(window.days as u8);
+        writer.u16(window.from_minute).u16(window.to_minute);
+    }
+}
+
+/// The tariff version of these canonical bytes.
+///
+/// # Errors
+/// [`CodecError`]: a field that is not canonical, or fields that [`Tariff::new`] refuses together.
+pub fn decode_tariff(bytes: &[u8]) -> Result<Tariff, CodecError> {
+    let mut reader = Reader::record(bytes, TARIFF_VERSION, TARIFF_KIND)?;
+    let start = reader.at();
+    let id = reader.label("tariff id")?;
+    let title = short_text(&mut reader, "title", TEXT_SIZE_MAX)?.to_owned();
+    let source = short_text(&mut reader, "source", TEXT_SIZE_MAX)?.to_owned();
+    let currency = read_currency(&mut reader)?;
+    let validity = read_validity(&mut reader)?;
+    let holidays = list(&mut reader, "holidays", HOLIDAY_COUNT_MAX, |reader| read_day(reader, "holiday"))?;
+    let zones = list(&mut reader, "zones", ZONE_COUNT_MAX, |reader| {
+        Ok(TariffZone { name: reader.label("zone name")?, windows: read_windows(reader)? })
+    })?;
+    let range_rule = RangeRule {
+        counting: read_code(&mut reader, "range counting", |code| {
+            by_code(code, [RangeCounting::InOrder, RangeCounting::Shares, RangeCounting::EachZone])
+        })?,
+        unit: read_code(&mut reader, "bound unit", |code| {
+            by_code(code, [BoundUnit::Month, BoundUnit::Day, BoundUnit::Kw, BoundUnit::KwDay])
+        })?,
+        kind: read_code(&mut reader, "range kind", |code| {
+            by_code(code, [RangeKind::Graduated, RangeKind::Volume])
+        })?,
+    };
+    let ranges = list(&mut reader, "ranges", RANGE_COUNT_MAX, |reader| {
+        let up_to_wh = read_bound(reader)?;
+        let prices = zones.iter().map(|_| read_price(reader)).collect::<Result<_, _>>()?;
+        Ok(Range { up_to_wh, prices })
+    })?;
+    let demands = list(&mut reader, "demand charges", DEMAND_COUNT_MAX, read_demand)?;
+    let fixed = FixedCharges {
+        per_day: read_price(&mut reader)?,
+        per_month: read_price(&mut reader)?,
+        per_year: read_price(&mut reader)?,
+    };
+    let minimum_per_month = read_price(&mut reader)?;
+    let vat = read_vat(&mut reader)?;
+    let rounding = read_code(&mut reader, "rounding", |code| {
+        by_code(code.wrapping_sub(1), [Rounding::HalfUp, Rounding::HalfEven, Rounding::Down])
+    })?;
+    let round_each =
+        read_code(&mut reader, "round each", |code| by_code(code, [RoundEach::Line, RoundEach::Bill]))?;
+    let refused = reader.refuse("tariff", start);
+    reader.finish()?;
+    Tariff::new(TariffParts {
+        id,
+        title,
+        source,
+        currency,
+        validity,
+        holidays,
+        zones,
+        range_rule,
+        ranges,
+        demands,
+        fixed,
+        minimum_per_month,
+        vat,
+        rounding,
+        round_each,
+    })
+    .map_err(|_| refused)
+}
+
+fn read_demand(reader: &mut Reader<'_>) -> Result<DemandCharge, CodecError> {
+    let name = reader.label("demand charge")?;
+    let minutes = reader.u8("demand minutes")?;
+    let windows = read_windows(reader)?;
+    let ranges = list(reader, "demand ranges", RANGE_COUNT_MAX, |reader| {
+        Ok(DemandRange { up_to_w: read_bound(reader)?, price: read_price(reader)? })
+    })?;
+    Ok(DemandCharge { name, windows, minutes, ranges })
+}
+
+fn read_windows(reader: &mut Reader<'_>) -> Result<Vec<Window>, CodecError> {
+    list(reader, "windows", WINDOW_COUNT_MAX, |reader| {
+        let months_at = reader.at();
+        let months = MonthSet::from_bits(reader.u16("window months")?);
+        let months = months.ok_or_else(|| reader.refuse("window months", months_at))?;
+        let days = read_code(reader, "window days", |code| by_code(code, DayKind::ALL))?;
+        let (from_minute, to_minute) = (reader.u16("window start")?, reader.u16("window end")?);
+        Ok(Window { months, days, from_minute, to_minute })
+    })
+}
+
+fn read_bound(reader: &mut Reader<'_>) -> Result<Option<i64>, CodecError> {
+    let bound = reader.i64("range bound")?;
+    Ok((bound != NO_BOUND).then_some(bound))
+}
+
+fn read_price(reader: &mut Reader<'_>) -> Result<PricePerKwh, CodecError> {
+    reader.i64("price").map(PricePerKwh::from_e8)
+}
+
+fn list<'a, T>(
+    reader: &mut Reader<'a>,
+    field: &'static str,
+    max: usize,
+    mut item: impl FnMut(&mut Reader<'a>) -> Result<T, CodecError>,
+) -> Result<Vec<T>, CodecError> {
+    let count = read_count(reader, field, max)?;
+    (0..count).map(|_| item(reader)).collect()
+}
+
+/// The value whose code is its place.
+fn by_code<T: Copy, const COUNT: usize>(code: u8, values: [T; COUNT]) -> Option<T> {
+    values.get(usize::from(code)).copied()
+}
+
+const fn rounding_code(rounding: Rounding) -> u8 {
+    match rounding {
+        Rounding::HalfUp => 1,
+        Rounding::HalfEven => 2,
+        Rounding::Down => 3,
+    }
+}
+
+/// The tariff together with the content hash of its canonical bytes.
+#[must_use]
+pub fn publish_tariff(tariff: Tariff) -> Published<Tariff> {
+    Published { hash: digest::content_hash(&encode_tariff(&tariff)), body: tariff }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::tests::check;
+    use tallywatt_core::tariff::Vat;
+    use tallywatt_core::validity::Validity;
+
+    fn window(months: u16, days: DayKind, from_minute: u16, to_minute: u16) -> Window {
+        Window { months: MonthSet::from_bits(months).unwrap(), days, from_minute, to_minute }
+    }
+
+    fn tariff() -> Tariff {
+        let zone = |name: &str, windows| TariffZone { name: name.parse().unwrap(), windows };
+        let prices = |texts: [&str; 3]| texts.map(|text| text.parse().unwrap()).to_vec();
+        let demand_range = |up_to_w, price: &str| DemandRange { up_to_w, price: price.parse().unwrap() };
+        Tariff::new(TariffParts {
+            id: "ekb-three".parse().unwrap(),
+            title: "Три зоны".into(),
+            source: "illustrative".into(),
+            currency: "RUB".parse().unwrap(),
+            validity: Validity::new("2026-01-01".parse().unwrap(), Some("2026-07-01".parse().unwrap()))
+                .unwrap(),
+            holidays: vec!["2026-01-01".parse().unwrap(), "2026-05-01".parse().unwrap()],
+            zones: vec![
+                zone("peak", vec![window(0xFFF, DayKind::Weekday, 420, 1_380)]),
+                zone("night", vec![window(0xFFF, DayKind::Every, 1_380, 420)]),
+                zone("quiet", vec![window(0xFFF, DayKind::DayOff, 420, 1_380)]),
+            ],
+            range_rule: RangeRule {
+                counting: RangeCounting::EachZone,
+                unit: BoundUnit::Kw,
+                kind: RangeKind::Graduated,
+            },
+            ranges: vec![
+                Range { up_to_wh: Some(3_900_000), prices: prices(["6.43", "3.02", "5.5"]) },
+                Range { up_to_wh: None, prices: prices(["8.27", "4.97", "7.125"]) },
+            ],
+            demands: vec![DemandCharge {
+                name: "summer".parse().unwrap(),
+                windows: vec![window(0x0E0, DayKind::Every, 0, 1_440)],
+                minutes: 30,
+                ranges: vec![demand_range(Some(100_000), "13.5"), demand_range(None, "12.1")],
+            }],
+            fixed: FixedCharges {
+                per_day: "1.5".parse().unwrap(),
+                per_month: "88.67".parse().unwrap(),
+                per_year: "12".parse().unwrap(),
+            },
+            minimum_per_month: "100".parse().unwrap(),
+            vat: Vat { rate_e4: 2_200, is_included: true },
+            rounding: Rounding::HalfEven,
+            round_each: RoundEach::Bill,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn bytes_and_values_are_one_to_one() {
+        check(&tariff(), encode_tariff, decode_tariff);
+    }
+
+    /// A changed hash here is a change of every ledger that exists: never in passing.
+    #[test]
+    fn golden_hash() {
+        let hash = publish_tariff(tariff()).hash.to_string();
+        assert_eq!(hash, "69a0c61fb3b708208a99b41ae76c888f6c572713954a476f51e7b97c640b41e3");
+    }
+
+    #[test]
+    fn limits_come_before_content() {
+        let mut writer = Writer::record(TARIFF_VERSION, TARIFF_KIND);
+        writer.label(&"t".parse().unwrap()).text(&"x".repeat(TEXT_SIZE_MAX + 1));
+        match decode_tariff(&writer.finish()) {
+            Err(CodecError::TooLong { field, .. }) => assert_eq!(field, "title"),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A tariff back as the text of a tariff file: what is written here is read as the same tariff.
+
+use std::fmt::Write as _;
+
+use tallywatt_core::energy::Energy;
+use tallywatt_core::money::{PricePerKwh, Rounding};
+use tallywatt_core::tariff::{
+    BoundUnit, FixedCharges, RangeCounting, RangeKind, RoundEach, Tariff, TariffParts, Window,
+};
+
+use super::windows;
+
+/// The tariff file of a tariff.
+#[must_use]
+pub fn render_tariff(tariff: &Tariff) -> String {
+    let parts = tariff.parts();
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name} = {}", quoted(value));
+    };
+    line("kind", "tariff");
+    line("id", parts.id.as_str());
+    line("title", &parts.title);
+    line("currency", &parts.currency.to_string());
+    line("valid_from", &parts.validity.from().to_string());
+    if let Some(to) = parts.validity.to() {
+        line("valid_to", &to.to_string());
+    }
+    line(
+        "rounding",
+        match parts.rounding {
+            Rounding::HalfUp => "half-up",
+            Rounding::HalfEven => "half-even",
+            Rounding::Down => "down",
+        },
+    );
+    line(
+        "round_each",
+        match parts.round_each {
+            RoundEach::Line => "line",
+            RoundEach::Bill => "bill",
+        },
+    );
+    let FixedCharges { per_day, per_month, per_year } = parts.fixed;
+    for (name, price) in [
+        ("fixed_per_day", per_day),
+        ("fixed_per_month", per_month),
+        ("fixed_per_year", per_year),
+        ("minimum_per_month", parts.minimum_per_month),
+    ] {
+        if price != PricePerKwh::default() {
+            line(name, &price.to_string());
+        }
+    }
+    line("source", &parts.source);
+    if !parts.holidays.is_empty() {
+        let days: Vec<String> = parts.holidays.iter().map(|day| quoted(&day.to_string())).collect();
+        let _ = writeln!(text, "holidays = [{}]", days.join(", "));
+    }
+    render_range_rule(&mut text, parts);
+    let percent = format!("{}.{:02}", parts.vat.rate_e4 / 100, parts.vat.rate_e4 % 100);
+    let _ = writeln!(text, "[vat]\nrate_percent = \"{percent}\"\nincluded = {}", parts.vat.is_included);
+    for zone in &parts.zones {
+        let name = quoted(zone.name.as_str());
+        let _ = writeln!(text, "[[zone]]\nname = {name}\nwindows = {}", render_windows(&zone.windows));
+    }
+    for range in &parts.ranges {
+        text.push_str("[[range]]\n");
+        if let Some(bound) = range.up_to_wh {
+            let _ = writeln!(text, "up_to_kwh = \"{}\"", Energy::from_wh(bound));
+        }
+        let prices = parts.zones.iter().zip(&range.prices);
+        let prices: Vec<String> =
+            prices.map(|(zone, price)| format!("{} = \"{price}\"", quoted(zone.name.as_str()))).collect();
+        let _ = writeln!(text, "price = {{ {} }}", prices.join(", "));
+    }
+    for demand in &parts.demands {
+        let name = quoted(demand.name.as_str());
+        let _ = writeln!(text, "[[demand]]\nname = {name}\nwindows = {}", render_windows(&demand.windows));
+        let ranges = demand.ranges.iter().map(|range| match range.up_to_w {
+            Some(bound) => {
+                format!("{{ up_to_kw = \"{}\", price = \"{}\" }}", Energy::from_wh(bound), range.price)
+            }
+            None => format!("{{ price = \"{}\" }}", range.price),
+        });
+        let ranges = ranges.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "minutes = {}\nranges = [{ranges}]", demand.minutes);
+    }
+    text
+}
+
+/// Only what is not as a tariff file has it without saying.
+fn render_range_rule(text: &mut String, parts: &TariffParts) {
+    let counting = match parts.range_rule.counting {
+        RangeCounting::InOrder => None,
+        RangeCounting::Shares => Some("shares"),
+        RangeCounting::EachZone => Some("each-zone"),
+    };
+    let unit = match parts.range_rule.unit {
+        BoundUnit::Month => None,
+        BoundUnit::Day => Some("day"),
+        BoundUnit::Kw => Some("kw"),
+        BoundUnit::KwDay => Some("kw-day"),
+    };
+    let kind = match parts.range_rule.kind {
+        RangeKind::Graduated => None,
+        RangeKind::Volume => Some("volume"),
+    };
+    for (name, word) in [("range_counting", counting), ("range_unit", unit), ("range_kind", kind)] {
+        if let Some(word) = word {
+            let _ = writeln!(text, "{name} = \"{word}\"");
+        }
+    }
+}
+
+fn render_windows(windows: &[Window]) -> String {
+    let windows: Vec<String> = windows.iter().map(|window| quoted(&windows::render(window))).collect();
+    format!("[{}]", windows.join(", "))
+}
+
+/// A TOML string; names and titles have no control characters.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
