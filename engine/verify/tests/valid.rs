@@ -13,7 +13,7 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "18250755a293f6af3b0c6cd19154bdd720d2be52db4cb38b0b3e66c31ce09d19";
+const GOLDEN_BILL_RECEIPT: &str = "8b900e9a2b93b0f27a2556a3385e003b7aa389f468ce972f5b4a43ed5ca82fc3";
 const GOLDEN_DAY_RECEIPT: &str = "f6174348a61a14c15ff5e86166e7b2a299db55f47084cbdf5469487f673a43fd";
 
 #[test]
