@@ -433,6 +433,35 @@ pub enum BillAction {
         #[arg(long)]
         leave_unbilled: bool,
     },
+    /// What a line of a bill counts: its days, or the intervals of one day.
+    Explain {
+        /// Account.
+        account: String,
+        /// Month, YYYY-MM.
+        period: String,
+        /// Which line, counted from 1; without it the bill.
+        #[arg(long)]
+        line: Option<usize>,
+        /// The intervals of this day.
+        #[arg(long, requires = "line")]
+        day: Option<Day>,
+    },
+    /// Hold a month's bills against those that another system issued, and say what each difference comes from.
+    Match {
+        /// Month, YYYY-MM.
+        period: String,
+        /// CSV file: account,total,energy_kwh.
+        file: PathBuf,
+    },
+    /// Why an account's bill of one month is not that of another: terms that add up to the difference.
+    Why {
+        /// Account.
+        account: String,
+        /// The month compared with, YYYY-MM.
+        earlier: String,
+        /// The month asked about, YYYY-MM.
+        later: String,
+    },
     /// One account's bill, line by line.
     Show {
         /// Account.

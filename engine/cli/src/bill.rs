@@ -6,11 +6,11 @@ use std::path::Path;
 use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::bill::{Bill, ChargeKind};
+use tallywatt_core::bill_change::charge_name;
 use tallywatt_core::calendar::Period;
 use tallywatt_core::energy::Energy;
 use tallywatt_core::label::AccountId;
 use tallywatt_core::money::Money;
-use tallywatt_core::tariff::FixedPer;
 use tallywatt_ledger::command::Command;
 use tallywatt_node::books::records::read_bills;
 use tallywatt_node::books::{Books, Computed, Input};
@@ -18,6 +18,7 @@ use tallywatt_node::compare;
 use tallywatt_shards::durable;
 
 use crate::args::{Arguments, Bill as BillArguments, BillAction};
+use crate::bill_reasons;
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, period_of, record};
 use crate::output::{Report, Table, word};
@@ -36,6 +37,15 @@ pub fn run(bill: &BillArguments, arguments: &Arguments) -> Result<Report, Failur
             Ok(report)
         }
         BillAction::Show { account, period } => show(&opened, account, period_of(period)?, arguments),
+        BillAction::Explain { account, period, line, day } => {
+            bill_reasons::explain(&opened, account, period_of(period)?, *line, *day, arguments)
+        }
+        BillAction::Match { period, file } => {
+            bill_reasons::compare(&opened, period_of(period)?, file, arguments)
+        }
+        BillAction::Why { account, earlier, later } => {
+            bill_reasons::why(&opened, account, earlier, later, arguments)
+        }
         BillAction::List { period } => list(&opened, period_of(period)?, arguments),
         BillAction::Arrears => Ok(arrears(&opened, arguments)),
     }
@@ -136,18 +146,19 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-fn find<'a>(books: &'a Books, account: &AccountId, period: Period) -> Result<&'a Bill, Failure> {
+/// An account's bill of a month.
+pub fn find<'a>(books: &'a Books, account: &str, period: Period) -> Result<&'a Bill, Failure> {
+    let account: AccountId =
+        account.parse().map_err(|error| Failure::usage(format!("account: {error}"), "check the name"))?;
     let next = "see `tallywatt bill list`";
     let bills = books.bills(period).ok_or_else(|| Failure::usage(format!("{period} is not billed"), next))?;
-    let found = bills.iter().find(|bill| bill.account == *account);
+    let found = bills.iter().find(|bill| bill.account == account);
     found.ok_or_else(|| Failure::usage(format!("account {account} has no bill for {period}"), next))
 }
 
 fn show(opened: &Opened, account: &str, period: Period, arguments: &Arguments) -> Result<Report, Failure> {
-    let id: AccountId =
-        account.parse().map_err(|error| Failure::usage(format!("account: {error}"), "check the name"))?;
     let books = opened.consortium.node(Party::Supplier).books();
-    let bill = find(books, &id, period)?;
+    let bill = find(books, account, period)?;
     let mut report = bill_report(books, bill);
     report.then(format!("tallywatt{} prove bill {account} {period}", data_option(arguments)));
     Ok(report)
@@ -159,31 +170,13 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
     for line in &bill.lines {
         let hash = bill.tariffs[usize::from(line.version)];
         let tariff = books.tariffs().versions().iter().find(|version| version.hash == hash);
-        let (name, quantity, unit) = match line.kind {
-            ChargeKind::Energy { range, zone } => {
-                let zone_name = tariff.map_or("?".to_owned(), |tariff| {
-                    tariff.body.parts().zones[usize::from(zone)].name.to_string()
-                });
-                let ranges = tariff.map_or(1, |tariff| tariff.body.parts().ranges.len());
-                let name = if ranges > 1 { format!("{zone_name}, range {}", range + 1) } else { zone_name };
-                (name, Energy::from_wh(line.quantity).to_string(), "kWh")
-            }
-            ChargeKind::Demand { charge, range } => {
-                let demand = tariff.map(|tariff| &tariff.body.parts().demands[usize::from(charge)]);
-                let name = demand.map_or("?".to_owned(), |demand| demand.name.to_string());
-                let ranges = demand.map_or(1, |demand| demand.ranges.len());
-                let name = if ranges > 1 { format!("{name}, range {}", range + 1) } else { name };
-                (name, Energy::from_wh(line.quantity).to_string(), "kW")
-            }
-            ChargeKind::Fixed(per) => {
-                let name = match per {
-                    FixedPer::Day => "fixed charge, by day",
-                    FixedPer::Month => "fixed charge, by month",
-                    FixedPer::Year => "fixed charge, by year",
-                };
-                (name.into(), line.quantity.to_string(), "days")
-            }
-            ChargeKind::Minimum => ("up to the minimum".into(), String::new(), ""),
+        let name = tariff.map_or("?".to_owned(), |tariff| charge_name(line.kind, &tariff.body));
+        let thousandths = Energy::from_wh(line.quantity).to_string();
+        let (quantity, unit) = match line.kind {
+            ChargeKind::Energy { .. } => (thousandths, "kWh"),
+            ChargeKind::Demand { .. } => (thousandths, "kW"),
+            ChargeKind::Fixed(_) => (line.quantity.to_string(), "days"),
+            ChargeKind::Minimum => (String::new(), ""),
         };
         table.row(vec![
             json!(name),

@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 mod bill;
+mod bill_reasons;
 mod by_hand;
 mod chain;
 mod config;

@@ -15,6 +15,8 @@
 pub mod account;
 pub mod agreement;
 pub mod bill;
+pub mod bill_change;
+pub mod bill_match;
 pub mod calendar;
 pub mod columns;
 pub mod contract;
@@ -23,6 +25,7 @@ pub mod day_layers;
 pub mod decimal;
 pub mod determinants;
 pub mod energy;
+pub mod explain;
 pub mod hash;
 pub mod label;
 pub mod layer;

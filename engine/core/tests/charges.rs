@@ -10,12 +10,14 @@ use common::{Random, agreement, label, validity};
 use rust_decimal::Decimal;
 use tallywatt_core::agreement::SplitRule;
 use tallywatt_core::bill::{Bill, ChargeKind};
+use tallywatt_core::bill_change::{NamedBill, change};
 use tallywatt_core::calendar::{Day, Period, Zone};
 use tallywatt_core::contract::{Contract, in_order};
 use tallywatt_core::day_block::{BlockKey, DayBlock};
+use tallywatt_core::explain::Explained;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::Label;
-use tallywatt_core::money::{PricePerKwh, Rounding};
+use tallywatt_core::money::{Money, PricePerKwh, Rounding};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillInputs, bill};
 use tallywatt_core::reading::Source;
@@ -183,7 +185,7 @@ fn random_parts(random: &mut Random, rule: RangeRule, from: Option<Day>, to: Opt
         demands,
         fixed: FixedCharges { per_day: charge(random), per_month: charge(random), per_year: charge(random) },
         minimum_per_month: random.pick(&["0", "300"]).parse().unwrap(),
-        vat: Vat { rate_e4: 0, is_included: false },
+        vat: Vat { rate_e4: random.pick(&[0, 2_000, 2_200]), is_included: random.one_in(2) },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Line,
     }
@@ -401,6 +403,46 @@ fn demand(intervals: &[Interval<'_>], quantities: &mut Quantities) {
     }
 }
 
+/// The terms between any two bills add up to the difference of their totals; between a bill and itself there are none.
+#[test]
+fn changes_add_up() {
+    let cases: Vec<Case> = (0..60).map(Case::random).collect();
+    let bills: Vec<Bill> = cases.iter().map(Case::bill).collect();
+    let tariffs = |at: usize| -> Vec<&Tariff> {
+        let versions = cases[at].tariffs.versions();
+        let body = |hash: &ContentHash| &versions.iter().find(|version| version.hash == *hash).unwrap().body;
+        bills[at].tariffs.iter().map(body).collect()
+    };
+    let tariffs: Vec<Vec<&Tariff>> = (0..cases.len()).map(tariffs).collect();
+    let named = |at: usize| NamedBill { bill: &bills[at], tariffs: &tariffs[at] };
+    for (first, second) in (0..cases.len()).flat_map(|a| (0..cases.len()).map(move |b| (a, b))) {
+        let terms = change(named(first), named(second));
+        let sum: i128 = terms.iter().map(|term| term.amount.as_e11()).sum();
+        let difference = bills[second].total.as_minor() - bills[first].total.as_minor();
+        assert_eq!(sum, i128::from(difference) * 1_000_000_000, "seeds {first} and {second}");
+        assert!(first != second || terms.is_empty(), "seed {first}");
+    }
+}
+
+/// The intervals that a line names come to what rating counted.
+#[test]
+fn explained_intervals_come_to_the_quantities() {
+    for seed in 0..60 {
+        let case = Case::random(seed);
+        let bill = case.bill();
+        let explained = Explained { bill: &bill, contracts: &case.contracts, tariffs: &case.tariffs };
+        for line in &bill.lines {
+            let intervals = explained.intervals(line, &|key| case.blocks.get(key));
+            let sum_wh: i64 = intervals.iter().map(|one| i64::from(one.energy_wh)).sum();
+            match line.kind {
+                ChargeKind::Energy { .. } => assert_eq!(sum_wh, explained.zone_wh(line), "seed {seed}"),
+                ChargeKind::Demand { .. } => assert!(!intervals.is_empty(), "seed {seed}"),
+                ChargeKind::Fixed(_) | ChargeKind::Minimum => assert!(intervals.is_empty(), "seed {seed}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn equals_the_naive_reference() {
     let (mut with_minimum, mut with_ranges, mut with_demand) = (0, 0, 0);
@@ -446,7 +488,8 @@ fn equals_the_naive_reference() {
         let lacking = (least - lines).max(Decimal::ZERO);
         assert_eq!(minimum.unwrap_or_default(), lacking, "seed {seed}");
         with_minimum += u64::from(minimum.is_some());
-        let amounts: i64 = bill.lines.iter().map(|line| line.amount.as_minor()).sum();
+        let on_top = bill.vat.iter().filter(|line| !line.vat.is_included).map(|line| line.amount);
+        let amounts: i64 = bill.lines.iter().map(|line| line.amount).chain(on_top).map(Money::as_minor).sum();
         assert_eq!(bill.total.as_minor(), amounts, "seed {seed}");
     }
     assert!(

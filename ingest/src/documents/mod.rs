@@ -5,6 +5,7 @@
 //! rule pack, TOML                      ─▶ parse_rule_pack ─▶ RulePack          one version a file
 //! contracts, CSV                       ─▶ parse_contracts ─▶ Vec<Contract>     in canonical order
 //! feeders, CSV                         ─▶ parse_feeders   ─▶ Vec<Feeder>       by head
+//! bills issued elsewhere, CSV          ─▶ parse_issued_bills ─▶ Vec<IssuedBill>  by account
 //! payment registry, CSV                ─▶ parse_payments  ─▶ PaymentRegistry   in file order, equal to its trailer
 //! ```
 //!
@@ -25,6 +26,7 @@ pub mod contract_file;
 pub mod error;
 pub mod feeder_file;
 mod field;
+pub mod issued_file;
 pub mod payment_file;
 mod rows;
 pub mod rule_pack_file;
@@ -44,6 +46,7 @@ use field::{Field, Source};
 pub use contract_file::parse_contracts;
 pub use error::DocumentError;
 pub use feeder_file::{Feeder, parse_feeders};
+pub use issued_file::parse_issued_bills;
 pub use payment_file::{PaymentRegistry, parse_payments};
 pub use rule_pack_file::{builtin_rule_pack, builtin_rule_packs, parse_rule_pack};
 pub use tariff_cases::{TariffCase, parse_tariff_cases};

@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tallywatt_core::agreement::{Agreement, Party, SplitRule};
-use tallywatt_core::bill::{Bill, ChargeKind};
+use tallywatt_core::bill::Bill;
+use tallywatt_core::bill_change::charge_name;
 use tallywatt_core::calendar::{Day, LocalDay, Period, Zone};
 use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
@@ -33,7 +34,7 @@ use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillInputs, bill};
 use tallywatt_core::reading::{INTERVAL_MINUTES, Source as ReadingSource};
 use tallywatt_core::register::Register;
-use tallywatt_core::tariff::{FixedPer, Tariff, TariffBook, Window};
+use tallywatt_core::tariff::{Tariff, TariffBook, Window};
 use tallywatt_core::validity::Validity;
 use toml::Spanned;
 
@@ -287,34 +288,17 @@ fn covers(window: &Window, tariffs: &TariffBook, contract: &Contract, day: Day, 
     }
 }
 
-/// A bill's lines by name, versions of one name added up: `day`, `day, range 2`, `peak`, `fixed by month`, `minimum`.
+/// A bill's lines by name, versions of one name added up.
 fn named_lines(bill: &Bill, tariffs: &TariffBook) -> BTreeMap<String, Money> {
     let mut named: BTreeMap<String, Money> = BTreeMap::new();
     for line in &bill.lines {
         let hash = bill.tariffs[usize::from(line.version)];
         let version = tariffs.versions().iter().find(|version| version.hash == hash);
-        let parts = version.expect("a bill names versions of the book").body.parts();
-        let name = match line.kind {
-            ChargeKind::Energy { range, zone } => {
-                numbered(parts.zones[usize::from(zone)].name, range, parts.ranges.len())
-            }
-            ChargeKind::Demand { charge, range } => {
-                let demand = &parts.demands[usize::from(charge)];
-                numbered(demand.name, range, demand.ranges.len())
-            }
-            ChargeKind::Fixed(FixedPer::Day) => "fixed by day".to_owned(),
-            ChargeKind::Fixed(FixedPer::Month) => "fixed by month".to_owned(),
-            ChargeKind::Fixed(FixedPer::Year) => "fixed by year".to_owned(),
-            ChargeKind::Minimum => "minimum".to_owned(),
-        };
-        let sum = named.entry(name).or_default();
+        let version = version.expect("a bill names versions of the book");
+        let sum = named.entry(charge_name(line.kind, &version.body)).or_default();
         *sum = [*sum, line.amount].into_iter().sum();
     }
     named
-}
-
-fn numbered(name: Label, range: u8, range_count: usize) -> String {
-    if range_count > 1 { format!("{name}, range {}", range + 1) } else { name.to_string() }
 }
 
 fn differing_lines(want: &BTreeMap<String, Money>, got: &BTreeMap<String, Money>) -> Vec<String> {

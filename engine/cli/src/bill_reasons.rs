@@ -1,0 +1,222 @@
+//! `bill why | explain | match`: why a bill is higher than another, which readings a line counts, and what differs from bills
+//! that another system issued.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use serde_json::json;
+use tallywatt_core::agreement::Party;
+use tallywatt_core::bill::{Bill, ChargeKind};
+use tallywatt_core::bill_change::{NamedBill, change, charge_name};
+use tallywatt_core::bill_match::{Verdict, match_bills};
+use tallywatt_core::calendar::{Day, Period};
+use tallywatt_core::contract::Contract;
+use tallywatt_core::energy::Energy;
+use tallywatt_core::explain::{CountedInterval, Explained};
+use tallywatt_core::hash::ContentHash;
+use tallywatt_core::money::{ExactAmount, Money};
+use tallywatt_core::tariff::Tariff;
+use tallywatt_ingest::documents::parse_issued_bills;
+use tallywatt_node::books::Books;
+
+use crate::args::Arguments;
+use crate::bill::find;
+use crate::failure::{Failure, code};
+use crate::open::{Opened, data_option, period_of};
+use crate::output::{Report, Table};
+
+/// Why the later bill is not the earlier one.
+pub fn why(
+    opened: &Opened,
+    account: &str,
+    earlier: &str,
+    later: &str,
+    arguments: &Arguments,
+) -> Result<Report, Failure> {
+    let books = opened.consortium.node(Party::Supplier).books();
+    let (before, after) =
+        (find(books, account, period_of(earlier)?)?, find(books, account, period_of(later)?)?);
+    if before.currency != after.currency {
+        let what = format!("a bill in {} and one in {}", before.currency, after.currency);
+        return Err(Failure::usage(what, "compare bills of one currency"));
+    }
+    let (before_tariffs, after_tariffs) = (tariffs_of(books, before)?, tariffs_of(books, after)?);
+    let terms = change(
+        NamedBill { bill: before, tariffs: &before_tariffs },
+        NamedBill { bill: after, tariffs: &after_tariffs },
+    );
+    let mut table = Table::new(&["charge", "because of", "amount"]);
+    for term in &terms {
+        table.row(vec![json!(term.charge), json!(term.cause.name()), json!(term.amount.to_string())]);
+    }
+    let sum: ExactAmount = terms.iter().map(|term| term.amount).sum();
+    let mut report = Report { table: Some(table), ..Report::default() };
+    report.fact("account", before.account.to_string());
+    report.fact("earlier", format!("{} in {}", before.total, before.period));
+    report.fact("later", format!("{} in {}", after.total, after.period));
+    report.fact("difference", sum.to_string());
+    report.then(format!("tallywatt{} bill show {account} {later}", data_option(arguments)));
+    Ok(report)
+}
+
+fn tariffs_of<'b>(books: &'b Books, bill: &Bill) -> Result<Vec<&'b Tariff>, Failure> {
+    let versions = books.tariffs().versions();
+    let version = |hash: &ContentHash| {
+        versions.iter().find(|version| version.hash == *hash).map(|version| &version.body)
+    };
+    let tariffs: Option<Vec<&Tariff>> = bill.tariffs.iter().map(version).collect();
+    tariffs
+        .ok_or_else(|| Failure::usage("a tariff of the bill is not published", "run `tallywatt chain audit`"))
+}
+
+/// What a line counts: its days, or the intervals of one day.
+pub fn explain(
+    opened: &Opened,
+    account: &str,
+    period: Period,
+    number: Option<usize>,
+    day: Option<Day>,
+    arguments: &Arguments,
+) -> Result<Report, Failure> {
+    let books = opened.consortium.node(Party::Supplier).books();
+    let bill = find(books, account, period)?;
+    let contracts: Vec<Contract> =
+        books.contracts().iter().filter(|contract| contract.account == bill.account).cloned().collect();
+    let tariffs = tariffs_of(books, bill)?;
+    let next = format!("tallywatt{} bill show {account} {period}", data_option(arguments));
+    let Some(number) = number else {
+        let mut report = crate::bill::bill_report(books, bill);
+        for at in 1..=bill.lines.len() {
+            report.then(format!(
+                "tallywatt{} bill explain {account} {period} --line {at}",
+                data_option(arguments)
+            ));
+        }
+        return Ok(report);
+    };
+    let line = number.checked_sub(1).and_then(|at| bill.lines.get(at));
+    let line = line.ok_or_else(|| {
+        Failure::usage(format!("the bill has lines 1 to {}", bill.lines.len()), format!("see `{next}`"))
+    })?;
+    let leaves = books.period_leaves(period).unwrap_or_default();
+    let blocks: BTreeMap<_, _> = leaves.iter().map(|leaf| (leaf.block().key(), leaf.block())).collect();
+    let explained = Explained { bill, contracts: &contracts, tariffs: books.tariffs() };
+    let intervals = explained.intervals(line, &|key| blocks.get(key).copied());
+    let tariff = tariffs[usize::from(line.version)];
+    let mut report = Report::default();
+    report.fact("line", charge_name(line.kind, tariff)).fact("price", line.price.to_string());
+    report.fact("exact", line.exact.to_string()).fact("amount", line.amount.to_string());
+    match line.kind {
+        ChargeKind::Energy { .. } => {
+            let counted_wh: i64 = intervals.iter().map(|one| i64::from(one.energy_wh)).sum();
+            let zone_wh = explained.zone_wh(line);
+            if counted_wh != zone_wh {
+                let what = format!(
+                    "the intervals of the zone come to {} kWh, its lines to {} kWh",
+                    Energy::from_wh(counted_wh),
+                    Energy::from_wh(zone_wh)
+                );
+                return Err(Failure::with_code(code::NO, what, "run `tallywatt chain audit`"));
+            }
+            report.fact("energy kWh", line.energy().to_string());
+            report.fact("energy of its zone in all ranges kWh", Energy::from_wh(zone_wh).to_string());
+        }
+        ChargeKind::Demand { .. } => {
+            report.fact("peak in this range kW", Energy::from_wh(line.quantity).to_string());
+        }
+        ChargeKind::Fixed(_) => {
+            report.fact("usage-point-days", line.quantity);
+        }
+        ChargeKind::Minimum => {
+            report.fact("lacking to the minimum", line.exact.to_string());
+        }
+    }
+    if !intervals.is_empty() {
+        report.table = Some(match day {
+            Some(day) => interval_table(&intervals, day),
+            None => day_table(&intervals),
+        });
+    }
+    report.then(next);
+    Ok(report)
+}
+
+fn day_table(intervals: &[CountedInterval]) -> Table {
+    let mut table = Table::new(&["usage point", "day", "intervals", "estimated", "kWh", "highest Wh"]);
+    for day in intervals.chunk_by(|a, b| (a.usage_point, a.day) == (b.usage_point, b.day)) {
+        let sum_wh = day.iter().map(|one| i64::from(one.energy_wh)).sum();
+        let estimated = day.iter().filter(|one| one.quality.is_estimated()).count();
+        let highest_wh = day.iter().map(|one| one.energy_wh).max();
+        table.row(vec![
+            json!(day[0].usage_point.to_string()),
+            json!(day[0].day.to_string()),
+            json!(day.len()),
+            json!(estimated),
+            json!(Energy::from_wh(sum_wh).to_string()),
+            json!(highest_wh),
+        ]);
+    }
+    table
+}
+
+fn interval_table(intervals: &[CountedInterval], day: Day) -> Table {
+    let mut table = Table::new(&["usage point", "start", "Wh", "quality"]);
+    for one in intervals.iter().filter(|one| one.day == day) {
+        table.row(vec![
+            json!(one.usage_point.to_string()),
+            json!(one.start.to_string()),
+            json!(one.energy_wh),
+            json!(one.quality.name()),
+        ]);
+    }
+    table
+}
+
+/// Our bills of a month beside a list of another system's. Exit code 4 if one differs.
+pub fn compare(
+    opened: &Opened,
+    period: Period,
+    file: &Path,
+    arguments: &Arguments,
+) -> Result<Report, Failure> {
+    let books = opened.consortium.node(Party::Supplier).books();
+    let next = "see `tallywatt bill list`";
+    let bills = books.bills(period).ok_or_else(|| Failure::usage(format!("{period} is not billed"), next))?;
+    let input = File::open(file).map_err(|error| Failure::file("read", file, &error))?;
+    let theirs = parse_issued_bills(&file.display().to_string(), input)?;
+    let mut table =
+        Table::new(&["account", "here", "there", "difference", "kWh here", "kWh there", "verdict"]);
+    let mut counts: BTreeMap<Verdict, u64> = BTreeMap::new();
+    for one in match_bills(bills, &theirs) {
+        *counts.entry(one.verdict).or_default() += 1;
+        if one.verdict == Verdict::Same {
+            continue;
+        }
+        let shown = |amount: Option<Money>| amount.map_or(String::new(), |amount| amount.to_string());
+        let kwh = |wh: Option<i64>| wh.map_or(String::new(), |wh| Energy::from_wh(wh).to_string());
+        let (here, there) = (one.ours.map(|bill| bill.total), one.theirs.map(|bill| bill.total));
+        let difference = here.zip(there).and_then(|(here, there)| there.checked_sub(here));
+        table.row(vec![
+            json!(one.account.to_string()),
+            json!(shown(here)),
+            json!(shown(there)),
+            json!(shown(difference)),
+            json!(kwh(one.ours.map(|bill| bill.energy().as_wh()))),
+            json!(kwh(one.theirs.and_then(|bill| bill.energy_wh))),
+            json!(one.verdict.name()),
+        ]);
+    }
+    let mut report = Report::default();
+    report.fact("period", period.to_string());
+    for (verdict, count) in &counts {
+        report.fact(verdict.name(), *count);
+    }
+    if let Some(row) = table.rows.first() {
+        report.code = code::DIFFERENCES;
+        let account = row[0].as_str().unwrap_or_default();
+        report.then(format!("tallywatt{} bill explain {account} {period}", data_option(arguments)));
+    }
+    report.table = Some(table);
+    Ok(report)
+}

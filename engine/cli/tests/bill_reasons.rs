@@ -1,0 +1,133 @@
+//! `bill explain | why | match` and `tariff show | test | import`, as a billing analyst types them.
+#![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
+
+mod common;
+
+use common::Place;
+use serde_json::Value;
+
+/// A decimal text in 10^-11.
+fn e11(text: &Value) -> i128 {
+    let text = text.as_str().unwrap();
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    format!("{whole}{decimals:0<11}").parse().unwrap()
+}
+
+#[test]
+fn a_bill_is_explained_and_compared() {
+    let place = Place::new();
+    place.town(20, 61);
+    place.expect(0, "tallywatt bill run 2026-03");
+    place.expect(0, "tallywatt bill run 2026-04");
+    let mut explained = 0;
+    for account in ["A-000002", "A-000003", "A-000017"] {
+        let bill = place.json(&format!("tallywatt bill show {account} 2026-04"));
+        for (at, line) in (1..).zip(bill["rows"].as_array().unwrap()) {
+            let explain = format!("tallywatt bill explain {account} 2026-04 --line {at}");
+            let told = place.json(&explain);
+            assert_eq!((&told["line"], &told["exact"]), (&line["line"], &line["exact"]), "{account}");
+            // The days of a zone add up to its energy in all ranges.
+            let days = told["rows"].as_array().unwrap();
+            let sum: i128 = days.iter().map(|day| e11(&day["kwh"])).sum();
+            assert_eq!(sum, e11(&told["energy_of_its_zone_in_all_ranges_kwh"]), "{told}");
+            let day = place.json(&format!("{explain} --day 2026-04-07"));
+            let of_day = days.iter().find(|row| row["day"] == "2026-04-07").unwrap();
+            assert_eq!(day["rows"].as_array().unwrap().len(), of_day["intervals"], "{day}");
+            explained += 1;
+        }
+        let why = place.json(&format!("tallywatt bill why {account} 2026-03 2026-04"));
+        let terms = why["rows"].as_array().unwrap();
+        assert_eq!(terms.iter().map(|term| e11(&term["amount"])).sum::<i128>(), e11(&why["difference"]));
+        let march = place.json(&format!("tallywatt bill show {account} 2026-03"));
+        let total = |bill: &Value| bill["total"].as_str().unwrap().trim_end_matches(" RUB").to_owned();
+        let difference = e11(&total(&bill).into()) - e11(&total(&march).into());
+        assert_eq!(e11(&why["difference"]), difference, "{why}");
+    }
+    assert!(explained >= 5, "{explained} lines");
+    let wrong = place.expect(2, "tallywatt bill explain A-000017 2026-04 --line 99");
+    assert!(wrong.err.contains("the bill has lines 1 to "), "{}", wrong.err);
+    // A list that another system could have issued: one bill is left out, one is another's, one is dearer.
+    let bills = place.json("tallywatt bill list 2026-04");
+    let mut list = "account,total,energy_kwh\n".to_owned();
+    for row in &bills["rows"].as_array().unwrap()[1..] {
+        let field = |name: &str| row[name].as_str().unwrap().to_owned();
+        list += &format!("{},{},{}\n", field("account"), field("total"), field("kwh"));
+    }
+    place.write("same.csv", &list);
+    let same = place.expect(4, "tallywatt bill match 2026-04 same.csv --format json").object();
+    assert_eq!((&same["same"], &same["no_bill_there"]), (&19.into(), &1.into()), "{same}");
+    list += "A-999999,1.00,\n";
+    place.write("more.csv", list.replacen("\nA-000003,", "\nA-000003,9", 1));
+    let more = place.expect(4, "tallywatt bill match 2026-04 more.csv --format json").object();
+    let verdicts: Vec<&str> =
+        more["rows"].as_array().unwrap().iter().map(|row| row["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["no bill there", "same energy, other price", "no bill here"], "{more}");
+    let twice = format!("{list}A-999999,1.00,\n");
+    place.write("twice.csv", twice);
+    let refused = place.expect(2, "tallywatt bill match 2026-04 twice.csv");
+    assert!(
+        refused.err.contains("twice.csv:22: account A-999999 stands on line 21 already"),
+        "{}",
+        refused.err
+    );
+}
+
+const RATE: &str = r#"{"label": "539f6a23ec4f024411ec8beb", "name": "General", "utility": "Someone", "startdate": 1514764800,
+"energyratestructure": [[{"rate": 0.05, "max": 300, "unit": "kWh"}, {"rate": 0.07}]],
+"energyweekdayschedule": [HOURS], "energyweekendschedule": [HOURS],
+"flatdemandstructure": [[{"rate": 13.5}]], "flatdemandmonths": [0,0,0,0,0,0,0,0,0,0,0,0],
+"fixedchargefirstmeter": 12.5, "fixedchargeunits": "$/month"}"#;
+
+const CASES: &str = r#"[[case]]
+name = "a flat kilowatt"
+tariffs = ["general.toml"]
+period = "2018-01"
+zone = "America/Chicago"
+minutes = 60
+use = [{ wh = 1000 }]
+# 744 kWh: 300 x 0.05 + 444 x 0.07 = 46.08; 1 kW x 13.50; 12.50
+total = "72.08"
+lines = { "period-0, range 1" = "15.00", "period-0, range 2" = "31.08", "flat-demand-0" = "13.50", "fixed by month" = "12.50" }
+[[case]]
+name = "before the tariff"
+tariffs = ["general.toml"]
+period = "2017-12"
+zone = "America/Chicago"
+minutes = 60
+use = [{ wh = 1000 }]
+error = "no version that holds on 2017-12-01"
+"#;
+
+#[test]
+fn a_rate_is_imported_shown_and_tested() {
+    let place = Place::new();
+    let hours = vec![format!("[{}]", vec!["0"; 24].join(",")); 12].join(",");
+    place.write("rate.json", RATE.replace("HOURS", &hours));
+    let imported = place.expect(0, "tallywatt tariff import rate.json general.toml --holiday 2018-07-04");
+    assert!(imported.out.contains("urdb-539f6a23ec4f024411ec8beb"), "{}", imported.out);
+    let again = place.expect(2, "tallywatt tariff import rate.json general.toml");
+    assert!(again.err.contains("general.toml"), "{}", again.err);
+    place.expect(0, "tallywatt tariff check general.toml");
+    let shown = place.json("tallywatt tariff show general.toml");
+    assert_eq!(shown["holidays"], "2018-07-04", "{shown}");
+    let prices: Vec<&str> =
+        shown["rows"].as_array().unwrap().iter().map(|row| row["price"].as_str().unwrap()).collect();
+    assert_eq!(prices, ["0.05", "0.07", "13.50", "12.50"], "{shown}");
+    place.write("cases.toml", CASES);
+    let tested = place.json("tallywatt tariff test cases.toml");
+    assert_eq!((&tested["cases"], &tested["as_expected"]), (&2.into(), &2.into()), "{tested}");
+    place.write("wrong.toml", CASES.replace("72.08", "72.09").replace("31.08", "31.09"));
+    let wrong = place.expect(4, "tallywatt tariff test wrong.toml --format json").object();
+    assert_eq!(wrong["rows"][0]["place"], "wrong.toml:1", "{wrong}");
+    assert_eq!(
+        wrong["rows"][0]["result"],
+        "total 72.08, expected 72.09; period-0, range 2 31.08, expected 31.09"
+    );
+    place.write("bent.toml", CASES.replace("minutes = 60", "minutes = 45"));
+    let bent = place.expect(2, "tallywatt tariff test bent.toml");
+    assert!(bent.err.contains("bent.toml:6: intervals of 45 minutes"), "{}", bent.err);
+    let broken = RATE.replacen("HOURS", &hours, 1).replace("HOURS", "[0]");
+    place.write("ragged.json", broken);
+    let ragged = place.expect(2, "tallywatt tariff import ragged.json ragged.toml");
+    assert!(ragged.err.contains("energyweekendschedule: 1 months, need 12"), "{}", ragged.err);
+}

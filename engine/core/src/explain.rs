@@ -1,0 +1,95 @@
+//! From a charge line back to the readings: which intervals of which days it counts, one by one, without any table.
+//!
+//! Slow and plain on purpose: what a person can follow, and a second way to the quantities that rating found.
+
+use crate::bill::{Bill, ChargeKind, ChargeLine};
+use crate::calendar::{Day, UtcSeconds};
+use crate::contract::Contract;
+use crate::day_block::{BlockKey, DayBlock};
+use crate::hash::Published;
+use crate::label::UsagePointId;
+use crate::quality::Quality;
+use crate::tariff::{Tariff, TariffBook};
+
+/// An interval that a line counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountedInterval {
+    /// Where it was measured.
+    pub usage_point: UsagePointId,
+    /// Local day.
+    pub day: Day,
+    /// When it begins.
+    pub start: UtcSeconds,
+    /// Energy, Wh.
+    pub energy_wh: i32,
+    /// How the value came to be.
+    pub quality: Quality,
+}
+
+/// The bill's account and what its bill followed from.
+pub struct Explained<'a> {
+    /// The bill.
+    pub bill: &'a Bill,
+    /// The account's contracts.
+    pub contracts: &'a [Contract],
+    /// All tariff versions.
+    pub tariffs: &'a TariffBook,
+}
+
+impl Explained<'_> {
+    /// The version that a line is of; `None` if it is not published.
+    #[must_use]
+    pub fn version(&self, line: &ChargeLine) -> Option<&Published<Tariff>> {
+        let hash = self.bill.tariffs.get(usize::from(line.version))?;
+        self.tariffs.versions().iter().find(|version| version.hash == *hash)
+    }
+
+    /// The intervals of the line's zone, over all its ranges; of a demand charge those that count for a peak. In the
+    /// order of usage points, then time. Of other charges none.
+    pub fn intervals<'b>(
+        &self,
+        line: &ChargeLine,
+        block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
+    ) -> Vec<CountedInterval> {
+        let Some(version) = self.version(line) else { return Vec::new() };
+        let parts = version.body.parts();
+        let mut found = Vec::new();
+        for contract in self.contracts.iter().filter(|contract| contract.tariff == parts.id) {
+            let holds = |day: &Day| contract.validity.contains(*day) && parts.validity.contains(*day);
+            for day in self.bill.period.days().filter(holds) {
+                let (usage_point, register) = (contract.usage_point, contract.register);
+                let Some(block) = block(&BlockKey { usage_point, register, day }) else { continue };
+                let pattern = version.body.pattern_of(day);
+                for at in 0..block.interval_count() {
+                    let start = block.interval_start(at);
+                    let minute = contract.zone.wall_minute(start);
+                    let counts = match line.kind {
+                        ChargeKind::Energy { zone, .. } => {
+                            version.body.zone_at(pattern, minute) == usize::from(zone)
+                        }
+                        ChargeKind::Demand { charge, .. } => {
+                            version.body.demands_at(pattern, minute) >> charge & 1 == 1
+                        }
+                        ChargeKind::Fixed(_) | ChargeKind::Minimum => false,
+                    };
+                    if counts {
+                        let (energy_wh, quality) = (block.values_wh()[at], block.qualities()[at]);
+                        found.push(CountedInterval { usage_point, day, start, energy_wh, quality });
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// The energy of the line's zone in all ranges of its version, Wh: what the intervals must add up to.
+    #[must_use]
+    pub fn zone_wh(&self, line: &ChargeLine) -> i64 {
+        let ChargeKind::Energy { zone, .. } = line.kind else { return 0 };
+        let same = |other: &&ChargeLine| {
+            other.version == line.version
+                && matches!(other.kind, ChargeKind::Energy { zone: of, .. } if of == zone)
+        };
+        self.bill.lines.iter().filter(same).map(|line| line.quantity).sum()
+    }
+}
