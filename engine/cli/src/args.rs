@@ -62,7 +62,7 @@ pub enum Command {
     Readings(Readings),
     /// Balance feeders: what their heads gave against what their meters took.
     Losses(Losses),
-    /// Tariffs, agreements and rule packs: check, publish, list.
+    /// Tariffs, agreements, rule packs and penalty tables: check, publish, list.
     Tariff(Tariff),
     /// Contracts: publish, list.
     Contract(Contract),
@@ -337,13 +337,13 @@ pub struct Tariff {
 
 #[derive(Debug, Subcommand)]
 pub enum TariffAction {
-    /// Read tariff, agreement and rule pack files, and say what is wrong with them.
+    /// Read tariff, agreement, rule pack and penalty table files, and say what is wrong with them.
     Check {
         /// Files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Put tariffs, agreements and rule packs on the chain.
+    /// Put tariffs, agreements, rule packs and penalty tables on the chain.
     Publish {
         /// Files.
         #[arg(required = true)]
