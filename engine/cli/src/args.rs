@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::arrears::options::Arrears;
 use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, RegistersOptions};
 
 /// Meter readings in, bills out, money split, and a proof of every line that anyone can check offline.
@@ -68,6 +69,9 @@ pub enum Command {
     Contract(Contract),
     /// Bills: plan, run, show, list, arrears.
     Bill(Bill),
+    /// Open bills by account and age, and what the published penalty table makes of bills paid late: it is shown, and
+    /// booked into no bill.
+    Arrears(Arrears),
     /// Payments: plan, run, split.
     Pay(Pay),
     /// Write a receipt: a file that proves a bill or a day of readings.

@@ -135,7 +135,8 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-fn find<'a>(books: &'a Books, account: &AccountId, period: Period) -> Result<&'a Bill, Failure> {
+/// An account's bill for a month.
+pub fn find<'a>(books: &'a Books, account: &AccountId, period: Period) -> Result<&'a Bill, Failure> {
     let next = "see `tallywatt bill list`";
     let bills = books.bills(period).ok_or_else(|| Failure::usage(format!("{period} is not billed"), next))?;
     let found = bills.iter().find(|bill| bill.account == *account);

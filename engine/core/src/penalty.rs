@@ -8,7 +8,7 @@
 //!
 //! A debt falls into the parts in which it is paid, and what is still open on the day that is asked for. A penalty bears
 //! no penalty itself. It is a sum of fractions with one denominator, exact, and rounded once: [`pieces::ExactPenalty::round`]. A
-//! due day on a weekend is not moved. After the reference's §5.4: households in Russia, article 155 of the housing code.
+//! due day on a weekend is not moved. The shape is that of article 155, part 14 of the Russian housing code; figures are data.
 //!
 //! ```
 //! use tallywatt_core::penalty::YearlyRate;
