@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tallywatt_core::calendar::Day;
 use tallywatt_core::label::Label;
 
+use crate::arrears::options::Arrears;
 use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, RegistersOptions};
 
 /// Meter readings in, bills out, money split, and a proof of every line that anyone can check offline.
@@ -65,12 +66,15 @@ pub enum Command {
     Readings(Readings),
     /// Balance feeders: what their heads gave against what their meters took.
     Losses(Losses),
-    /// Tariffs, agreements and rule packs: check, publish, list.
+    /// Tariffs, agreements, rule packs and penalty tables: check, publish, list.
     Tariff(Tariff),
     /// Contracts: publish, list.
     Contract(Contract),
     /// Bills: plan, run, show, list, arrears.
     Bill(Bill),
+    /// Open bills by account and age, and what the published penalty table makes of bills paid late: it is shown, and
+    /// booked into no bill.
+    Arrears(Arrears),
     /// Payments: plan, run, split.
     Pay(Pay),
     /// Write a receipt: a file that proves a bill or a day of readings.
@@ -340,13 +344,13 @@ pub struct Tariff {
 
 #[derive(Debug, Subcommand)]
 pub enum TariffAction {
-    /// Read tariff, agreement and rule pack files, and say what is wrong with them.
+    /// Read tariff, agreement, rule pack and penalty table files, and say what is wrong with them.
     Check {
         /// Files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Put tariffs, agreements and rule packs on the chain.
+    /// Put tariffs, agreements, rule packs and penalty tables on the chain.
     Publish {
         /// Files.
         #[arg(required = true)]

@@ -1,4 +1,4 @@
-//! `tariff` and `contract`: text files to documents on the chain; rule packs travel with the tariffs.
+//! `tariff` and `contract`: text files to documents on the chain; rule packs and penalty tables travel with the tariffs.
 
 use std::fmt::Display;
 use std::fs;
@@ -11,7 +11,7 @@ use tallywatt_core::label::Label;
 use tallywatt_core::tariff::TariffBook;
 use tallywatt_core::validity::Validity;
 use tallywatt_ingest::documents::{Document, UrdbOptions, parse_contracts, parse_document};
-use tallywatt_ledger::command::Publication;
+use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::{document, tariff_bytes};
 use tallywatt_node::books::Input;
 use tallywatt_node::books::records::{contracts_file, document_bytes, publication_of};
@@ -22,7 +22,7 @@ use crate::open::{Opened, data_option, open, record};
 use crate::output::{Report, Table, word};
 use crate::tariffs;
 
-/// Tariffs, agreements and rule packs.
+/// Tariffs, agreements, rule packs and penalty tables.
 pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Failure> {
     match &tariff.action {
         TariffAction::Check { files } => {
@@ -69,6 +69,17 @@ pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Fail
                 let (id, validity) = (parts.id.to_string(), parts.validity.to_string());
                 table.row(vec![
                     json!("rule pack"),
+                    json!(id),
+                    json!(validity),
+                    json!(parts.title),
+                    json!(known.hash.short()),
+                ]);
+            }
+            for known in books.penalty_tables() {
+                let parts = known.body.parts();
+                let (id, validity) = (parts.id.to_string(), parts.validity.to_string());
+                table.row(vec![
+                    json!("penalty table"),
                     json!(id),
                     json!(validity),
                     json!(parts.title),
@@ -129,11 +140,11 @@ pub fn run_contract(contract: &Contract, arguments: &Arguments) -> Result<Report
     }
 }
 
-/// Reads documents and checks that no two versions of one tariff or rule pack overlap.
+/// Reads documents and checks that no two versions of one tariff, rule pack or penalty table overlap.
 fn read_documents(files: &[PathBuf]) -> Result<(Vec<Vec<u8>>, Table), Failure> {
     let mut table = Table::new(&["file", "kind", "id", "validity"]);
     let mut book = TariffBook::default();
-    let mut packs: Vec<(Label, Validity)> = Vec::new();
+    let mut versions: Vec<(DocumentKind, Label, Validity)> = Vec::new();
     let mut documents = Vec::new();
     for file in files {
         let bytes = fs::read(file).map_err(|error| Failure::file("read", file, &error))?;
@@ -149,15 +160,16 @@ fn read_documents(files: &[PathBuf]) -> Result<(Vec<Vec<u8>>, Table), Failure> {
                 let published = tariff_bytes::publish_tariff(*tariff);
                 book.publish(published).map_err(|error| overlap(&name, &error))?;
             }
-            Document::RulePack(pack) => {
-                let (id, validity) = (pack.parts().id, pack.parts().validity);
-                if let Some((_, known)) =
-                    packs.iter().find(|(other, held)| *other == id && held.overlaps(validity))
-                {
-                    let text = format!("rule pack {id}: the version {validity} overlaps the version {known}");
+            Document::RulePack(_) | Document::PenaltyTable(_) => {
+                let overlapping = versions.iter().find(|(other_kind, other, held)| {
+                    (*other_kind, *other) == (kind, id) && held.overlaps(validity)
+                });
+                if let Some((.., known)) = overlapping {
+                    let text =
+                        format!("{} {id}: the version {validity} overlaps the version {known}", kind.name());
                     return Err(overlap(&name, &text));
                 }
-                packs.push((id, validity));
+                versions.push((kind, id, validity));
             }
             Document::Agreement(_) => {}
         }

@@ -5,6 +5,7 @@
 //! 11 in use; 12 key refused; 13 no quorum; 78 bad configuration; 130 interrupted, safe to run again.
 
 mod args;
+mod arrears;
 mod bench;
 mod bill;
 mod bill_reasons;
@@ -87,6 +88,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
         Command::Tariff(tariff) => documents::run_tariff(tariff, arguments),
         Command::Contract(contract) => documents::run_contract(contract, arguments),
         Command::Bill(bill) => bill::run(bill, arguments),
+        Command::Arrears(arrears) => arrears::run(arrears, arguments),
         Command::Pay(pay) => pay::run(pay, arguments),
         Command::Prove(prove) => prove::run(prove, arguments),
         Command::Verify(verify) => prove::verify(verify, arguments),

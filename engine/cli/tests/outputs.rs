@@ -40,6 +40,9 @@ contract publish town/contracts.csv
 bill list 2026-03
 bill show A-000001 2026-03
 bill arrears
+arrears --as-of 2026-09-30
+arrears --as-of 2026-09-30 --account A-000001
+arrears table
 pay plan new.csv
 pay run new.csv
 pay split

@@ -32,6 +32,7 @@ pub mod layer;
 pub mod meter;
 pub mod meter_event;
 pub mod money;
+pub mod penalty;
 pub mod quality;
 pub mod rate;
 pub mod reading;

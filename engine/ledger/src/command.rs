@@ -59,6 +59,8 @@ pub enum DocumentKind {
     Agreement = 2,
     /// A version of a rule pack.
     RulePack = 3,
+    /// A version of a penalty table.
+    PenaltyTable = 4,
 }
 
 impl DocumentKind {
@@ -69,6 +71,7 @@ impl DocumentKind {
             Self::Tariff => "tariff",
             Self::Agreement => "agreement",
             Self::RulePack => "rule pack",
+            Self::PenaltyTable => "penalty table",
         }
     }
 }
@@ -151,7 +154,7 @@ pub struct SettlementCommit {
 pub enum Command {
     /// The first block.
     Genesis(Box<Genesis>),
-    /// A tariff, an agreement or a rule pack.
+    /// A tariff, an agreement, a rule pack or a penalty table.
     Publish(Publication),
     /// The contract list, replacing the one before.
     Contracts(Root),
@@ -393,6 +396,7 @@ fn read_publication(reader: &mut Reader<'_>) -> Result<Publication, CodecError> 
         1 => DocumentKind::Tariff,
         2 => DocumentKind::Agreement,
         3 => DocumentKind::RulePack,
+        4 => DocumentKind::PenaltyTable,
         _ => return Err(reader.refuse("document kind", at)),
     };
     let (id, hash) = (reader.label("document id")?, reader.hash("document hash")?);
@@ -478,17 +482,20 @@ mod tests {
 
     #[test]
     fn every_kind_of_document_has_one_code() {
-        use DocumentKind::{Agreement, RulePack, Tariff};
+        use DocumentKind::{Agreement, PenaltyTable, RulePack, Tariff};
         // Version, kind and command stand before the document's code.
         let code_at = 3;
-        for (code, kind, name) in
-            [(1, Tariff, "tariff"), (2, Agreement, "agreement"), (3, RulePack, "rule pack")]
-        {
+        for (code, kind, name) in [
+            (1, Tariff, "tariff"),
+            (2, Agreement, "agreement"),
+            (3, RulePack, "rule pack"),
+            (4, PenaltyTable, "penalty table"),
+        ] {
             let bytes = publication(kind).encode();
             assert_eq!((bytes[code_at], kind.name()), (code, name));
             assert_eq!(Command::decode(&bytes), Ok(publication(kind)));
         }
-        for code in [0, 4, 255] {
+        for code in [0, 5, 255] {
             let mut bytes = publication(RulePack).encode();
             bytes[code_at] = code;
             let refused = CodecError::Value { field: "document kind", at: code_at };

@@ -21,6 +21,7 @@ pub mod log;
 pub mod meter_event_bytes;
 pub mod note;
 pub mod packed_values;
+pub mod penalty_bytes;
 pub mod policy;
 pub mod receipt;
 pub mod rule_pack_bytes;

@@ -15,6 +15,7 @@ pub mod records;
 mod billing;
 mod closing;
 mod counted;
+mod penalties;
 mod register_only;
 mod rule_packs;
 mod sealed_readings;
@@ -25,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tallywatt_core::account::{AccountState, OpenBill, Payment};
 use tallywatt_core::agreement::Agreement;
 use tallywatt_core::bill::Bill;
-use tallywatt_core::calendar::Period;
+use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::day_layers::DayState;
@@ -35,6 +36,7 @@ use tallywatt_core::layer::Layer;
 use tallywatt_core::meter::Installation;
 use tallywatt_core::meter_event::{MeterEvent, ReceivedRead};
 use tallywatt_core::money::Money;
+use tallywatt_core::penalty::PenaltyTable;
 use tallywatt_core::register::Register;
 use tallywatt_core::split::RunningSplit;
 use tallywatt_core::tariff::TariffBook;
@@ -46,7 +48,7 @@ use tallywatt_ledger::command::{Command, DocumentKind, Genesis};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree, seal_order};
 use tallywatt_ledger::tree::Root;
-use tallywatt_ledger::{bill_bytes, digest, document, rule_pack_bytes, tariff_bytes};
+use tallywatt_ledger::{bill_bytes, digest, document, penalty_bytes, rule_pack_bytes, tariff_bytes};
 use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::batch_file::{BatchFile, BatchFileError};
 use tallywatt_shards::threads::Threads;
@@ -62,7 +64,7 @@ use crate::list_file::ListError;
 pub enum Input {
     /// The first block.
     Genesis(Box<Genesis>),
-    /// The canonical bytes of a tariff, an agreement or a rule pack.
+    /// The canonical bytes of a tariff, an agreement, a rule pack or a penalty table.
     Document(Vec<u8>),
     /// A contract list file.
     Contracts(Vec<u8>),
@@ -153,6 +155,8 @@ pub struct Books {
     /// In the order of the chain.
     rule_packs: Vec<Published<RulePack>>,
     builtin_pack: Published<RulePack>,
+    /// In the order of the chain.
+    penalty_tables: Vec<Published<PenaltyTable>>,
     contracts: Vec<Contract>,
     periods: BTreeMap<Period, (Root, Vec<DayLeaf>)>,
     /// Closed periods in the order of the chain, and how many batches were sealed then.
@@ -162,6 +166,8 @@ pub struct Books {
     billed: BTreeMap<Period, BTreeSet<(UsagePointId, Register)>>,
     accounts: BTreeMap<AccountId, AccountState>,
     payments: BTreeMap<Label, Payment>,
+    /// What was put against each bill, by the day of its payment.
+    paid_by_bill: BTreeMap<ContentHash, Vec<(Day, Money)>>,
     running: BTreeMap<ContentHash, RunningSplit>,
     settlement_count: u64,
 }
@@ -179,6 +185,7 @@ impl Books {
             agreements: Vec::new(),
             rule_packs: Vec::new(),
             builtin_pack: rule_packs::builtin(),
+            penalty_tables: Vec::new(),
             contracts: Vec::new(),
             periods: BTreeMap::new(),
             closes: Vec::new(),
@@ -186,6 +193,7 @@ impl Books {
             billed: BTreeMap::new(),
             accounts: BTreeMap::new(),
             payments: BTreeMap::new(),
+            paid_by_bill: BTreeMap::new(),
             running: BTreeMap::new(),
             settlement_count: 0,
         }
@@ -456,6 +464,10 @@ impl Books {
                     if let Some(account) = self.accounts.get_mut(&settled.payment.account) {
                         account.pay(settled.payment.amount);
                     }
+                    for part in &settled.allocations {
+                        let paid = self.paid_by_bill.entry(part.bill).or_default();
+                        paid.push((settled.payment.booked, part.amount));
+                    }
                     self.payments.insert(settled.payment.id, settled.payment);
                 }
                 self.running.extend(commit.running.iter().copied());
@@ -485,6 +497,12 @@ impl Books {
                 let pack = rule_pack_bytes::decode_rule_pack(bytes)
                     .map_err(|source| BooksError::Codec { what: "rule pack", source })?;
                 self.rule_packs.push(rule_pack_bytes::publish_rule_pack(pack));
+                Ok(())
+            }
+            DocumentKind::PenaltyTable => {
+                let table = penalty_bytes::decode_penalty_table(bytes)
+                    .map_err(|source| BooksError::Codec { what: "penalty table", source })?;
+                self.penalty_tables.push(penalty_bytes::publish_penalty_table(table));
                 Ok(())
             }
         }

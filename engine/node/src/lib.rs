@@ -7,11 +7,13 @@
 //!   exceptions      what the rules say of the accepted days, with the money at stake
 //!   completeness    what came of what was expected
 //!   losses          what feeders gave against what their meters took
+//!   arrears         who owes what for how long, and what the penalty table makes of it
 //!   prove           receipts
 //!   audit           re-reads, re-hashes and recomputes everything stored
 //! ```
 
 pub mod archive;
+pub mod arrears;
 pub mod audit;
 pub mod books;
 pub mod compare;

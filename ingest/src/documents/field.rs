@@ -1,7 +1,7 @@
 //! Fields of a TOML document with the place they stand at.
 
 use std::fmt::Display;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
@@ -16,6 +16,7 @@ pub(super) type Field = Spanned<Value>;
 
 const QUOTE: &str = "put the value in double quotes";
 const SHAPE: &str = "compare the file with the example of its kind";
+const FLAG: &str = "write true or false";
 const DECIMAL: &str = "write a decimal number with a point, such as \"6.43\"";
 /// The most characters of a value that a message shows.
 const SHOWN_CHARS_MAX: usize = 40;
@@ -86,6 +87,35 @@ impl<'t> Source<'t> {
             };
             self.fail(&field.span(), problem, DECIMAL)
         })
+    }
+
+    /// A whole number in a range.
+    pub(super) fn whole<T>(
+        &self,
+        name: &str,
+        field: &Field,
+        range: RangeInclusive<T>,
+        next_step: &'static str,
+    ) -> Result<T, DocumentError>
+    where
+        T: TryFrom<i64> + PartialOrd + Display,
+    {
+        let number = match field.get_ref() {
+            Value::Integer(number) => T::try_from(*number).ok(),
+            _ => None,
+        };
+        number.filter(|number| range.contains(number)).ok_or_else(|| {
+            let problem = format!("{name} is not a whole number from {} to {}", range.start(), range.end());
+            self.fail(&field.span(), problem, next_step)
+        })
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(&self, name: &str, field: &Field) -> Result<bool, DocumentError> {
+        match field.get_ref() {
+            Value::Boolean(flag) => Ok(*flag),
+            _ => Err(self.fail(&field.span(), format!("{name} is neither true nor false"), FLAG)),
+        }
     }
 
     /// The days from `from` until the day before `to`.

@@ -1,12 +1,12 @@
-//! Documents and tables that people and banks write: tariffs, agreements, rule packs, contracts, payment registries.
+//! Documents and tables that people and banks write: tariffs, agreements, rule packs, penalty tables, contracts, payment registries.
 //!
 //! ```text
-//! tariff, agreement or rule pack, TOML ─▶ parse_document  ─▶ Document          one version a file
-//! rule pack, TOML                      ─▶ parse_rule_pack ─▶ RulePack          one version a file
-//! contracts, CSV                       ─▶ parse_contracts ─▶ Vec<Contract>     in canonical order
-//! feeders, CSV                         ─▶ parse_feeders   ─▶ Vec<Feeder>       by head
-//! bills issued elsewhere, CSV          ─▶ parse_issued_bills ─▶ Vec<IssuedBill>  by account
-//! payment registry, CSV                ─▶ parse_payments  ─▶ PaymentRegistry   in file order, equal to its trailer
+//! tariff, agreement, rule pack or penalty, TOML ─▶ parse_document  ─▶ Document          one version a file
+//! rule pack, TOML                               ─▶ parse_rule_pack ─▶ RulePack          one version a file
+//! contracts, CSV                                ─▶ parse_contracts ─▶ Vec<Contract>     in canonical order
+//! feeders, CSV                                  ─▶ parse_feeders   ─▶ Vec<Feeder>       by head
+//! bills issued elsewhere, CSV                   ─▶ parse_issued_bills ─▶ Vec<IssuedBill>  by account
+//! payment registry, CSV                         ─▶ parse_payments  ─▶ PaymentRegistry   in file order, equal to its trailer
 //! ```
 //!
 //! A file is taken whole or not at all. Whatever is wrong is named with file and line, and what to do next.
@@ -28,6 +28,7 @@ pub mod feeder_file;
 mod field;
 pub mod issued_file;
 pub mod payment_file;
+pub mod penalty_file;
 mod rows;
 pub mod rule_pack_file;
 mod tariff_cases;
@@ -38,6 +39,7 @@ mod windows;
 
 use serde::Deserialize;
 use tallywatt_core::agreement::Agreement;
+use tallywatt_core::penalty::PenaltyTable;
 use tallywatt_core::tariff::Tariff;
 use tallywatt_core::vee::pack::RulePack;
 
@@ -48,13 +50,14 @@ pub use error::DocumentError;
 pub use feeder_file::{Feeder, parse_feeders};
 pub use issued_file::parse_issued_bills;
 pub use payment_file::{PaymentRegistry, parse_payments};
+pub use penalty_file::{builtin_penalty_table, builtin_penalty_tables};
 pub use rule_pack_file::{builtin_rule_pack, builtin_rule_packs, parse_rule_pack};
 pub use tariff_cases::{TariffCase, parse_tariff_cases};
 pub use tariff_text::render_tariff;
 pub use urdb::{ImportedTariff, UrdbOptions, import_urdb};
 pub use windows::render as render_window;
 
-/// The largest tariff, agreement or rule pack file, bytes.
+/// The largest tariff, agreement, rule pack or penalty table file, bytes.
 pub const DOCUMENT_SIZE_MAX: usize = 1 << 20;
 /// The largest contract list, feeder list or payment registry, bytes; all are read as a stream.
 pub const TABLE_SIZE_MAX: u64 = 1 << 30;
@@ -72,6 +75,8 @@ pub enum Document {
     Agreement(Agreement),
     /// A version of a rule pack.
     RulePack(Box<RulePack>),
+    /// A version of a penalty table.
+    PenaltyTable(Box<PenaltyTable>),
 }
 
 /// Only the field that says what the rest is.
@@ -80,7 +85,7 @@ struct Kind {
     kind: Field,
 }
 
-/// Reads a tariff, agreement or rule pack file; `file` is its name in messages.
+/// Reads a tariff, agreement, rule pack or penalty table file; `file` is its name in messages.
 ///
 /// # Errors
 /// [`DocumentError`] names the first line that is wrong.
@@ -95,9 +100,11 @@ pub fn parse_document(file: &str, text: &str) -> Result<Document, DocumentError>
         "tariff" => tariff_file::parse(&source).map(|tariff| Document::Tariff(Box::new(tariff))),
         "agreement" => agreement_file::parse(&source).map(Document::Agreement),
         "rule-pack" => rule_pack_file::parse(&source).map(|pack| Document::RulePack(Box::new(pack))),
+        "penalty" => penalty_file::parse(&source).map(|table| Document::PenaltyTable(Box::new(table))),
         other => {
             let problem = format!("kind {other:?} is not known");
-            Err(source.fail(&kind.span(), problem, "write kind = \"tariff\", \"agreement\" or \"rule-pack\""))
+            let next_step = "write kind = \"tariff\", \"agreement\", \"rule-pack\" or \"penalty\"";
+            Err(source.fail(&kind.span(), problem, next_step))
         }
     }
 }

@@ -53,7 +53,6 @@ const NAMES: &str = "write 1 to 33 printable ASCII characters";
 const RULES: &str = "write a list of rule numbers, such as [\"V10\", \"V11\"]";
 const PARAMETER: &str = "write a parameter of the catalogue, as a whole number in the unit of its name";
 const CLASSES: &str = "write residential, commercial, industrial, export or reactive";
-const FLAG: &str = "write true or false";
 const APPORTIONING: &str = "write \"never\" or \"evenly\"";
 
 /// The parameters of a class by name, with the lists `off` and `on`.
@@ -161,7 +160,7 @@ fn rules_of(
                     let problem = format!("parameter {name:?} is not known");
                     return Err(source.fail(&field.span(), problem, PARAMETER));
                 };
-                values[at] = whole(source, name, field, PARAMETERS[at].min, PARAMETERS[at].max)?;
+                values[at] = source.whole(name, field, PARAMETERS[at].min..=PARAMETERS[at].max, PARAMETER)?;
             }
         }
     }
@@ -181,44 +180,22 @@ fn rule_list(source: &Source<'_>, field: &Field) -> Result<Vec<Rule>, DocumentEr
     list.iter().map(rule).collect()
 }
 
-/// A whole number from `min` to `max`.
-fn whole<T>(source: &Source<'_>, name: &str, field: &Field, min: T, max: T) -> Result<T, DocumentError>
-where
-    T: TryFrom<i64> + PartialOrd + std::fmt::Display + Copy,
-{
-    let number = match field.get_ref() {
-        Value::Integer(number) => T::try_from(*number).ok(),
-        _ => None,
-    };
-    number.filter(|number| (min..=max).contains(number)).ok_or_else(|| {
-        let problem = format!("{name} is not a whole number from {min} to {max}");
-        source.fail(&field.span(), problem, PARAMETER)
-    })
-}
-
-fn flag(source: &Source<'_>, name: &str, field: &Field) -> Result<bool, DocumentError> {
-    match field.get_ref() {
-        Value::Boolean(flag) => Ok(*flag),
-        _ => Err(source.fail(&field.span(), format!("{name} is neither true nor false"), FLAG)),
-    }
-}
-
 fn estimation_of(
     source: &Source<'_>,
     table: &EstimationTable,
 ) -> Result<EstimationParameters, DocumentError> {
     let mut parameters = EstimationParameters::default();
     if let Some(field) = &table.linear_minutes_max {
-        parameters.linear_minutes_max = whole(source, "linear_minutes_max", field, 0, u16::MAX)?;
+        parameters.linear_minutes_max = source.whole("linear_minutes_max", field, 0..=u16::MAX, PARAMETER)?;
     }
     if let Some(field) = &table.like_day_count {
-        parameters.like_day_count = whole(source, "like_day_count", field, 0, u8::MAX)?;
+        parameters.like_day_count = source.whole("like_day_count", field, 0..=u8::MAX, PARAMETER)?;
     }
     if let Some(field) = &table.like_days_back {
-        parameters.like_days_back = whole(source, "like_days_back", field, 0, u16::MAX)?;
+        parameters.like_days_back = source.whole("like_days_back", field, 0..=u16::MAX, PARAMETER)?;
     }
     if let Some(field) = &table.like_days_min {
-        parameters.like_days_min = whole(source, "like_days_min", field, 0, u8::MAX)?;
+        parameters.like_days_min = source.whole("like_days_min", field, 0..=u8::MAX, PARAMETER)?;
     }
     let flags = [
         ("uses_outage_neighbours", &table.uses_outage_neighbours, &mut parameters.uses_outage_neighbours),
@@ -227,7 +204,7 @@ fn estimation_of(
     ];
     for (name, field, set) in flags {
         if let Some(field) = field {
-            *set = flag(source, name, field)?;
+            *set = source.flag(name, field)?;
         }
     }
     if let Some(field) = &table.apportioning {

@@ -7,7 +7,7 @@ use tallywatt_core::split::SettledPayment;
 use tallywatt_ingest::documents::Document;
 use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::tree::{Tree, TreeKind};
-use tallywatt_ledger::{bill_bytes, digest, document, rule_pack_bytes, tariff_bytes};
+use tallywatt_ledger::{bill_bytes, digest, document, penalty_bytes, rule_pack_bytes, tariff_bytes};
 
 use crate::books::BooksError;
 use crate::list_file;
@@ -33,13 +33,14 @@ pub fn document_bytes(document: &Document) -> Vec<u8> {
         Document::Tariff(tariff) => tariff_bytes::encode_tariff(tariff),
         Document::Agreement(agreement) => document::encode_agreement(agreement),
         Document::RulePack(pack) => rule_pack_bytes::encode_rule_pack(pack),
+        Document::PenaltyTable(table) => penalty_bytes::encode_penalty_table(table),
     }
 }
 
 /// The publication that a document's canonical bytes stand for.
 ///
 /// # Errors
-/// [`BooksError::Codec`] if they are neither a tariff nor an agreement nor a rule pack.
+/// [`BooksError::Codec`] if they are none of a tariff, an agreement, a rule pack and a penalty table.
 pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
     let codec = |what| move |source| BooksError::Codec { what, source };
     match bytes.get(1) {
@@ -54,6 +55,12 @@ pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
             let published = rule_pack_bytes::publish_rule_pack(pack);
             let (id, validity) = (published.body.parts().id, published.body.parts().validity);
             Ok(Publication { kind: DocumentKind::RulePack, id, hash: published.hash, validity })
+        }
+        Some(&penalty_bytes::PENALTY_KIND) => {
+            let table = penalty_bytes::decode_penalty_table(bytes).map_err(codec("penalty table"))?;
+            let published = penalty_bytes::publish_penalty_table(table);
+            let (id, validity) = (published.body.parts().id, published.body.parts().validity);
+            Ok(Publication { kind: DocumentKind::PenaltyTable, id, hash: published.hash, validity })
         }
         _ => {
             let agreement = document::decode_agreement(bytes).map_err(codec("agreement"))?;

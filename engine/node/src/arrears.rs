@@ -1,0 +1,212 @@
+//! Arrears: what is open of each bill, for how long, and what the penalty table that holds makes of it.
+//!
+//! ```text
+//!   bills of ended months ─┐
+//!   settled payments ──────┼─▶ Debt { open, due, days overdue, age, penalty }     as of a day
+//!   penalty table ─────────┘
+//! ```
+//!
+//! Nothing is stored: what was paid when follows from the settlements. Penalties are shown, and are in no bill. Without a
+//! table a bill counts as due on the last day of its month. Payments that were booked after the day are not known on it.
+
+use tallywatt_core::bill::Bill;
+use tallywatt_core::calendar::{Day, Period};
+use tallywatt_core::hash::ContentHash;
+use tallywatt_core::label::{AccountId, Label};
+use tallywatt_core::money::Money;
+use tallywatt_core::penalty::pieces::{OverdueDebt, Penalty};
+use tallywatt_core::penalty::{NoPenalty, PenaltyTable};
+use tallywatt_ledger::{bill_bytes, digest};
+
+use crate::books::Books;
+
+/// For how long a bill is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Age {
+    /// Its due day is still to come.
+    NotDue,
+    /// At most 30 days overdue; 0 on the due day itself.
+    UpTo30,
+    /// 31 to 90.
+    UpTo90,
+    /// 91 to 180.
+    UpTo180,
+    /// More.
+    Older,
+}
+
+impl Age {
+    /// All, youngest first.
+    pub const ALL: [Self; 5] = [Self::NotDue, Self::UpTo30, Self::UpTo90, Self::UpTo180, Self::Older];
+
+    /// Of a bill that is overdue for so many days; below zero, it is still to be due.
+    #[must_use]
+    pub const fn of(days_overdue: i32) -> Self {
+        match days_overdue {
+            ..0 => Self::NotDue,
+            0..=30 => Self::UpTo30,
+            31..=90 => Self::UpTo90,
+            91..=180 => Self::UpTo180,
+            181.. => Self::Older,
+        }
+    }
+
+    /// Its name in results.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotDue => "not due",
+            Self::UpTo30 => "0-30",
+            Self::UpTo90 => "31-90",
+            Self::UpTo180 => "91-180",
+            Self::Older => "older",
+        }
+    }
+}
+
+/// What a bill came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Debt {
+    /// Whose.
+    pub account: AccountId,
+    /// For which month.
+    pub period: Period,
+    /// What was to be paid.
+    pub total: Money,
+    /// What is still.
+    pub open: Money,
+    /// The last day on which nothing is late.
+    pub due: Day,
+    /// Days since then, whether anything is open or not; below zero before it.
+    pub days_overdue: i32,
+    /// The penalty until the day that is asked for; `None` without a table.
+    pub penalty: Option<Result<Penalty, NoPenalty>>,
+}
+
+impl Debt {
+    /// For how long it is open; `None` if it is paid.
+    #[must_use]
+    pub fn age(&self) -> Option<Age> {
+        (self.open > Money::ZERO).then_some(Age::of(self.days_overdue))
+    }
+
+    /// The penalty in minor units; `None` without a table, where it does not say, and past 64 bits.
+    #[must_use]
+    pub fn penalty_amount(&self) -> Option<Money> {
+        self.penalty.as_ref()?.as_ref().ok()?.amount()
+    }
+
+    /// Whether something is open, or was paid so late that it cost something.
+    fn is_in_arrears(&self) -> bool {
+        self.open > Money::ZERO || self.penalty_amount().is_some_and(|amount| amount > Money::ZERO)
+    }
+}
+
+/// What is open as of a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrears {
+    /// The penalty table that is asked, by name and content hash.
+    pub table: Option<(Label, ContentHash)>,
+    /// Bills that are open, or were paid late at a cost; by account, then by month.
+    pub debts: Vec<Debt>,
+}
+
+/// What is open as of a day, of all accounts or of one.
+#[must_use]
+pub fn arrears(books: &Books, as_of: Day, account: Option<&AccountId>) -> Arrears {
+    let mut debts: Vec<Debt> = Vec::new();
+    for period in books.billed_periods().filter(|period| period.end_day() <= as_of) {
+        let bills = books.bills(period).unwrap_or_default().iter();
+        let asked = bills.filter(|bill| account.is_none_or(|account| bill.account == *account));
+        debts.extend(asked.map(|bill| debt_of(books, bill, as_of)).filter(Debt::is_in_arrears));
+    }
+    debts.sort_by_key(|debt| (debt.account, debt.period));
+    let table = books.penalty_table_on(as_of);
+    Arrears { table: table.map(|table| (table.body.parts().id, table.hash)), debts }
+}
+
+/// What one bill came to as of a day, whether anything is open of it or not.
+#[must_use]
+pub fn debt_of(books: &Books, bill: &Bill, as_of: Day) -> Debt {
+    let paid = paid_of(books, bill);
+    let known = paid.iter().filter(|(day, _)| *day <= as_of);
+    // A bill is never paid beyond its total, so neither sum passes it.
+    let paid_minor: i64 = known.map(|(_, amount)| amount.as_minor()).sum();
+    let open = Money::from_minor(bill.total.as_minor().max(0) - paid_minor);
+    let table = books.penalty_table_on(as_of).map(|table| &table.body);
+    let due = table.map(|table| table.due_day(bill.period));
+    let due_day = match &due {
+        Some(Ok(day)) => *day,
+        _ => last_day(bill.period),
+    };
+    let penalty_of = |table: &PenaltyTable, due: Day| {
+        table.penalty(&OverdueDebt { due, total: bill.total, payments: &paid, as_of })
+    };
+    let penalty = due.zip(table).map(|(due, table)| due.and_then(|due| penalty_of(table, due)));
+    Debt {
+        account: bill.account,
+        period: bill.period,
+        total: bill.total,
+        open,
+        due: due_day,
+        days_overdue: as_of.since(due_day),
+        penalty,
+    }
+}
+
+fn last_day(period: Period) -> Day {
+    period.end_day().plus(-1).expect("the day before a month's end is one of its days")
+}
+
+/// What was paid of a bill on which day.
+fn paid_of(books: &Books, bill: &Bill) -> Vec<(Day, Money)> {
+    let hash = digest::content_hash(&bill_bytes::encode_bill(bill));
+    let state = books.accounts().get(&bill.account);
+    let still_open = state.and_then(|state| state.open.iter().find(|open| open.bill == hash));
+    let stands = still_open.map_or(bill.total, |open| open.paid);
+    with_paid_ahead(books.payments_of(&hash), stands, bill.period.first_day())
+}
+
+/// The payments that were put against a bill, and before them what is paid of it beyond them: that was paid ahead, before
+/// the bill was there, and so in time whatever its day was.
+fn with_paid_ahead(payments: &[(Day, Money)], paid: Money, before: Day) -> Vec<(Day, Money)> {
+    let dated: i64 = payments.iter().map(|(_, amount)| amount.as_minor()).sum();
+    let ahead = paid.as_minor().saturating_sub(dated);
+    let ahead = (ahead > 0).then_some((before, Money::from_minor(ahead)));
+    ahead.into_iter().chain(payments.iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages() {
+        let table = [
+            (i32::MIN, Age::NotDue),
+            (-1, Age::NotDue),
+            (0, Age::UpTo30),
+            (30, Age::UpTo30),
+            (31, Age::UpTo90),
+            (90, Age::UpTo90),
+            (91, Age::UpTo180),
+            (180, Age::UpTo180),
+            (181, Age::Older),
+            (i32::MAX, Age::Older),
+        ];
+        for (days, want) in table {
+            assert_eq!(Age::of(days), want, "{days}");
+        }
+    }
+
+    #[test]
+    fn what_no_payment_accounts_for_was_paid_ahead() {
+        let day = |text: &str| text.parse::<Day>().unwrap();
+        let paid = |minor| Money::from_minor(minor);
+        let dated = [(day("2026-05-02"), paid(30)), (day("2026-05-01"), paid(20))];
+        let first = day("2026-03-01");
+        assert_eq!(with_paid_ahead(&dated, paid(50), first), dated);
+        assert_eq!(with_paid_ahead(&dated, paid(60), first), [(first, paid(10)), dated[0], dated[1]]);
+        assert_eq!(with_paid_ahead(&[], Money::ZERO, first), []);
+    }
+}
