@@ -366,6 +366,15 @@ pub enum TariffAction {
         #[arg(long)]
         day: Option<Day>,
     },
+    /// What a billed month of an account would have cost under other tariffs, cheapest first.
+    Compare {
+        /// Account.
+        account: String,
+        /// Month, YYYY-MM.
+        period: String,
+        /// Tariff files; without one, all published tariffs.
+        files: Vec<PathBuf>,
+    },
     /// Compute the bills of test cases, and say where they are not what the cases expect.
     Test {
         /// Files of cases (TOML); tariffs are named in them.

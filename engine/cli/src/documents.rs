@@ -18,8 +18,9 @@ use tallywatt_node::books::records::{contracts_file, document_bytes, publication
 
 use crate::args::{Arguments, Contract, ContractAction, Tariff, TariffAction};
 use crate::failure::{Failure, code};
-use crate::open::{Opened, data_option, open, record};
+use crate::open::{Opened, data_option, open, period_of, record};
 use crate::output::{Report, Table, word};
+use crate::tariff_compare;
 use crate::tariffs;
 
 /// Tariffs, agreements, rule packs and penalty tables.
@@ -91,6 +92,9 @@ pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Fail
             Ok(report)
         }
         TariffAction::Show { tariff, day } => tariffs::show(tariff, *day, arguments),
+        TariffAction::Compare { account, period, files } => {
+            tariff_compare::run(&open(arguments)?, account, period_of(period)?, files, arguments)
+        }
         TariffAction::Test { files } => tariffs::test(files),
         TariffAction::Import { rate, file, id, from, to, holiday } => {
             let mut holidays = holiday.clone();

@@ -33,6 +33,7 @@ mod readings;
 mod readings_decisions;
 mod replies;
 mod synth;
+mod tariff_compare;
 mod tariffs;
 
 use std::process::ExitCode;

@@ -41,7 +41,7 @@ pub fn show(name: &str, day: Option<Day>, arguments: &Arguments) -> Result<Repor
 }
 
 /// Reads a file and takes the tariff it must be.
-fn read_tariff(file: &Path) -> Result<Published<Tariff>, Failure> {
+pub fn read_tariff(file: &Path) -> Result<Published<Tariff>, Failure> {
     let text = read_text(file)?;
     let name = file.display().to_string();
     match parse_document(&name, &text)? {

@@ -20,7 +20,7 @@ fn a_bill_is_explained_and_compared() {
     place.expect(0, "tallywatt bill run 2026-03");
     place.expect(0, "tallywatt bill run 2026-04");
     let mut explained = 0;
-    for account in ["A-000002", "A-000003", "A-000017"] {
+    for account in ["A-000001", "A-000002", "A-000003", "A-000004", "A-000017"] {
         let bill = place.json(&format!("tallywatt bill show {account} 2026-04"));
         for (at, line) in (1..).zip(bill["rows"].as_array().unwrap()) {
             let explain = format!("tallywatt bill explain {account} 2026-04 --line {at}");
@@ -46,6 +46,15 @@ fn a_bill_is_explained_and_compared() {
     assert!(explained >= 5, "{explained} lines");
     let wrong = place.expect(2, "tallywatt bill explain A-000017 2026-04 --line 99");
     assert!(wrong.err.contains("the bill has lines 1 to "), "{}", wrong.err);
+    // Cheapest first; under its own tariff the bill is the one that was issued.
+    let compared = place.json("tallywatt tariff compare A-000017 2026-04");
+    let totals: Vec<i128> =
+        compared["rows"].as_array().unwrap().iter().map(|row| e11(&row["total"])).collect();
+    assert!(totals.len() > 1 && totals.is_sorted(), "{compared}");
+    let own = place.json("tallywatt contract list");
+    let own = own["rows"].as_array().unwrap().iter().find(|row| row["account"] == "A-000017").unwrap();
+    let same = compared["rows"].as_array().unwrap().iter().find(|row| row["tariff"] == own["tariff"]);
+    assert_eq!(same.unwrap()["difference"], "0.00", "{compared}");
     // A list that another system could have issued: one bill is left out, one is another's, one is dearer.
     let bills = place.json("tallywatt bill list 2026-04");
     let mut list = "account,total,energy_kwh\n".to_owned();
