@@ -15,7 +15,8 @@
 //! # error = "no version that holds on 2026-01-31"                          # instead: part of the reason why not
 //! ```
 //!
-//! The bill is computed by the same rating as every other.
+//! The bill is computed by the same rating as every other. The intervals must fill every day that is held: half an
+//! hour of clock change leaves no bill to intervals of an hour.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -85,7 +86,7 @@ struct CasesFile {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table of a case")]
 struct CaseTable {
     name: Field,
     tariffs: Vec<Field>,
@@ -102,7 +103,7 @@ struct CaseTable {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as { wh = 500 }")]
 struct UseTable {
     windows: Option<Vec<Field>>,
     wh: Spanned<i32>,
@@ -132,8 +133,12 @@ fn case_of(source: &Source<'_>, table: &Spanned<CaseTable>) -> Result<TariffCase
     let period: Period = source.parse("period", &case.period, PERIOD)?;
     let from = case.held_from.as_ref().map(|field| source.parse("held_from", field, DATE)).transpose()?;
     let to = case.held_to.as_ref().map(|field| source.parse("held_to", field, DATE)).transpose()?;
-    let held = Validity::new(from.unwrap_or(period.first_day()), to)
-        .map_err(|error| source.fail(&table.span(), error.to_string(), DATE))?;
+    let from = from.unwrap_or(period.first_day());
+    let held = Validity::new(from, to).map_err(|_| {
+        let span = case.held_to.as_ref().map_or(table.span(), Spanned::span);
+        let to = to.map_or_else(String::new, |to| to.to_string());
+        source.fail(&span, format!("held_to {to} is not after {from}, the first day held"), DATE)
+    })?;
     let zone = Zone::parse(source.text("zone", &case.zone)?)
         .map_err(|error| source.fail(&case.zone.span(), format!("zone: {error}"), ZONE))?;
     let paths = case.tariffs.iter().map(|field| source.text("tariff", field).map(PathBuf::from));
@@ -156,7 +161,7 @@ fn use_of(source: &Source<'_>, table: &UseTable) -> Result<Use, DocumentError> {
     }
     let window = |field: &Field| {
         let text = source.text("window", field)?;
-        windows::parse(text).ok_or_else(|| {
+        windows::parse(text).filter(Window::is_sound).ok_or_else(|| {
             source.fail(&field.span(), format!("window {text:?} is not a stretch of a day"), WINDOWS)
         })
     };
@@ -243,9 +248,11 @@ impl TariffCase {
             rule: SplitRule::Share(0),
         };
         let mut blocks = BTreeMap::new();
-        for day in self.period.days() {
+        for day in self.period.days().filter(|day| self.held.contains(*day)) {
             let local = self.zone.local_day(day);
-            if let Some(block) = self.block(&contract, &tariffs, local) {
+            // A day that the zone's calendar left out has nothing to read.
+            if local.start < local.end {
+                let block = self.block(&contract, &tariffs, local)?;
                 blocks.insert(block.key(), block);
             }
         }
@@ -261,9 +268,10 @@ impl TariffCase {
         Ok((bill, tariffs))
     }
 
-    /// A day of what is used; `None` where the intervals do not fill the day.
-    fn block(&self, contract: &Contract, tariffs: &TariffBook, local: LocalDay) -> Option<DayBlock> {
-        let count = local.interval_count(self.minutes)?;
+    /// A day of what is used. Where the intervals do not fill it there is no bill: it would lack the day, and not say so.
+    fn block(&self, contract: &Contract, tariffs: &TariffBook, local: LocalDay) -> Result<DayBlock, String> {
+        let unfilled = || format!("intervals of {} minutes do not fill {}", self.minutes, local.day);
+        let count = local.interval_count(self.minutes).ok_or_else(unfilled)?;
         let starts = (0..count).map(|at| local.start.plus(i64::from(at) * i64::from(self.minutes) * 60));
         let values = starts.map(|start| {
             let minute = self.zone.wall_minute(start);
@@ -276,7 +284,8 @@ impl TariffCase {
         let values: Vec<i32> = values.collect();
         let key = BlockKey { usage_point: contract.usage_point, register: contract.register, day: local.day };
         let qualities = vec![Quality::Valid; values.len()];
-        DayBlock::from_parts(key, local.start, self.minutes, ReadingSource::Synthetic, values, qualities).ok()
+        DayBlock::from_parts(key, local.start, self.minutes, ReadingSource::Synthetic, values, qualities)
+            .map_err(|error| format!("{}: {error}", local.day))
     }
 }
 

@@ -72,6 +72,7 @@ impl<'a> Usage<'a> {
         let held_days = inputs.period.days().filter(|day| is_held(*day));
         let held_count = u32::try_from(held_days.clone().count()).expect("a month has at most 31 days");
         let first_version = self.versions.len();
+        let needs_month_peak = needs_month_peak(inputs, &tariff);
         let mut peaks: BTreeMap<_, PointPeaks> = BTreeMap::new();
         let (mut progress, mut current) = (Progress::default(), None);
         let mut days = Vec::with_capacity(contracts.len());
@@ -92,7 +93,7 @@ impl<'a> Usage<'a> {
                 used.day_count += 1;
                 if let Some(block) = found(contract, day) {
                     let local = run.day(zone_place, day).local;
-                    if used.needs_peaks() {
+                    if needs_month_peak || !used.version.body.parts().demands.is_empty() {
                         let demands = run.demands_of(used.table_place, &used.version.body, block, zone_place);
                         let point = peaks.entry((contract.usage_point, contract.register)).or_default();
                         point.add_day(version, used.version.body.parts(), block, demands);
@@ -180,12 +181,6 @@ impl<'a> Usage<'a> {
 }
 
 impl VersionUse<'_> {
-    /// Whether its bill follows from more than sums.
-    fn needs_peaks(&self) -> bool {
-        let parts = self.version.body.parts();
-        !parts.demands.is_empty() || parts.range_rule.unit.needs_peak()
-    }
-
     /// Whether ranges are filled as the month goes; else its energy waits in the first range for [`fill_ranges`].
     fn fills_in_order(&self) -> bool {
         let parts = self.version.body.parts();
@@ -224,6 +219,13 @@ impl VersionUse<'_> {
             progress.used_wh += wh;
         }
     }
+}
+
+/// Whether a version of the tariff has bounds a kilowatt: they follow from the month's peak, also where another version
+/// holds on its day.
+fn needs_month_peak(inputs: &BillInputs<'_>, tariff: &Label) -> bool {
+    let mut versions = inputs.tariffs.versions().iter().map(|version| version.body.parts());
+    versions.any(|parts| parts.id == *tariff && parts.range_rule.unit.needs_peak())
 }
 
 /// Which range the watt-hour after `used_wh` falls into, and how many watt-hours are left in it.

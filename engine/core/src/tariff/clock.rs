@@ -128,7 +128,9 @@ pub struct Window {
 }
 
 impl Window {
-    const fn is_sound(&self) -> bool {
+    /// Whether it lies within a day, on the five-minute grid.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
         let on_grid =
             self.from_minute.is_multiple_of(CELL_MINUTES) && self.to_minute.is_multiple_of(CELL_MINUTES);
         on_grid && self.from_minute < 1_440 && self.to_minute >= 1 && self.to_minute <= 1_440

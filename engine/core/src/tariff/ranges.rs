@@ -41,7 +41,7 @@ pub enum BoundUnit {
     Month = 0,
     /// The days held: kWh daily.
     Day = 1,
-    /// The month's peak in kilowatts: kWh/kW, hours of use.
+    /// The month's peak in kilowatts, of every day held, whichever version holds on it: kWh/kW, hours of use.
     Kw = 2,
     /// Both: kWh/kW daily.
     KwDay = 3,
