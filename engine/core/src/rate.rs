@@ -416,6 +416,7 @@ mod tests {
     use crate::agreement::{Party, SplitRule};
     use crate::calendar::Zone;
     use crate::money::PricePerKwh;
+    use crate::payment_terms::PaymentTerms;
     use crate::quality::Quality;
     use crate::reading::Source;
     use crate::register::Register;
@@ -444,6 +445,7 @@ mod tests {
             payee: Party::Grid,
             remainder: Party::Supplier,
             rule: SplitRule::Share(0),
+            terms: PaymentTerms::default(),
         };
         let contract = Contract {
             account: "A".parse().unwrap(),

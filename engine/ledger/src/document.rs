@@ -1,4 +1,5 @@
-//! Canonical bytes of the documents that bills follow from: tariff versions, agreements, contracts.
+//! Canonical bytes of the documents that bills follow from: tariff versions and contracts. Agreements are in
+//! [`crate::agreement_bytes`].
 //!
 //! ```text
 //! every record   version = 1 ‖ kind ‖ fields in order, little-endian
@@ -7,9 +8,6 @@
 //!                zones[u32] × { name[33] windows[u32] × { days[u8] from[u16] to[u16] } }
 //!                ranges[u32] × { up to[i64], Wh, 0 for no bound; a price[i64] a zone, 10^-8 }
 //!                fixed[i64] VAT rate[u16] VAT included[u8] rounding[u8] round each[u8]
-//! agreement 0x31 id[33] title currency[3] from[i32] to[i32] payee[u8] remainder[u8]
-//!                rule[u8] = 1: rates[u32] × { zone[33] rate[i64] }
-//!                rule[u8] = 2: share[u32], of 10^8
 //! contract 0x32  account[33] usage point[33] OBIS B, C, E[3] time zone tariff[33] agreement[33] from[i32] to[i32]
 //! ```
 //!
@@ -34,7 +32,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use tallywatt_core::agreement::{Agreement, Party, RATE_COUNT_MAX, SplitRule};
 use tallywatt_core::calendar::{Day, Zone};
 use tallywatt_core::contract::Contract;
 use tallywatt_core::hash::Published;
@@ -54,8 +51,6 @@ use crate::tree::{Root, Tree, TreeKind};
 pub const DOCUMENT_VERSION: u8 = 1;
 /// Kind byte of a tariff.
 pub const TARIFF_KIND: u8 = 0x30;
-/// Kind byte of an agreement.
-pub const AGREEMENT_KIND: u8 = 0x31;
 /// Kind byte of a contract.
 pub const CONTRACT_KIND: u8 = 0x32;
 /// Longest name of a time zone, bytes; the longest of the database has 32.
@@ -65,8 +60,6 @@ pub const ZONE_NAME_SIZE_MAX: usize = 64;
 const FOR_GOOD: i32 = -1;
 /// The bound of the range that has none; a real bound is above zero.
 const NO_BOUND: i64 = 0;
-const RULE_PER_KWH: u8 = 1;
-const RULE_SHARE: u8 = 2;
 
 /// The canonical bytes of a tariff version.
 #[must_use]
@@ -156,67 +149,6 @@ fn read_tariff_zone(reader: &mut Reader<'_>) -> Result<TariffZone, CodecError> {
     Ok(TariffZone { name, windows })
 }
 
-/// The canonical bytes of an agreement.
-///
-/// # Panics
-/// If the agreement is not one that [`Agreement::check`] gave back.
-#[must_use]
-pub fn encode_agreement(agreement: &Agreement) -> Vec<u8> {
-    assert_eq!(
-        agreement.clone().check().as_ref(),
-        Ok(agreement),
-        "an agreement is checked before it is published"
-    );
-    let mut writer = Writer::record(DOCUMENT_VERSION, AGREEMENT_KIND);
-    writer.label(&agreement.id).text(&agreement.title).raw(&agreement.currency.bytes());
-    write_validity(&mut writer, agreement.validity);
-    writer.u8(agreement.payee.code()).u8(agreement.remainder.code());
-    match &agreement.rule {
-        SplitRule::PerKwh(rates) => {
-            writer.u8(RULE_PER_KWH).count(rates.len());
-            for (zone, rate) in rates {
-                writer.label(zone).i64(rate.as_e8());
-            }
-        }
-        SplitRule::Share(share) => {
-            writer.u8(RULE_SHARE).u32(*share);
-        }
-    }
-    writer.finish()
-}
-
-/// The agreement of these canonical bytes.
-///
-/// # Errors
-/// [`CodecError`]: a field that is not canonical, or fields that [`Agreement::check`] refuses together.
-pub fn decode_agreement(bytes: &[u8]) -> Result<Agreement, CodecError> {
-    let mut reader = Reader::record(bytes, DOCUMENT_VERSION, AGREEMENT_KIND)?;
-    let start = reader.at();
-    let id = reader.label("agreement id")?;
-    let title = short_text(&mut reader, "title", TEXT_SIZE_MAX)?.to_owned();
-    let currency = read_currency(&mut reader)?;
-    let validity = read_validity(&mut reader)?;
-    let payee = read_code(&mut reader, "payee", Party::from_code)?;
-    let remainder = read_code(&mut reader, "remainder", Party::from_code)?;
-    let rule_at = reader.at();
-    let rule = match reader.u8("rule")? {
-        RULE_PER_KWH => {
-            let rate_count = read_count(&mut reader, "rates", RATE_COUNT_MAX)?;
-            let mut rates = Vec::with_capacity(rate_count);
-            for _ in 0..rate_count {
-                let zone = reader.label("rate zone")?;
-                rates.push((zone, PricePerKwh::from_e8(reader.i64("rate")?)));
-            }
-            SplitRule::PerKwh(rates)
-        }
-        RULE_SHARE => SplitRule::Share(reader.u32("share")?),
-        _ => return Err(reader.refuse("rule", rule_at)),
-    };
-    let refused = reader.refuse("agreement", start);
-    reader.finish()?;
-    Agreement { id, title, currency, validity, payee, remainder, rule }.check().map_err(|_| refused)
-}
-
 /// The canonical bytes of a contract.
 #[must_use]
 pub fn encode_contract(contract: &Contract) -> Vec<u8> {
@@ -254,15 +186,6 @@ pub fn decode_contract(bytes: &[u8]) -> Result<Contract, CodecError> {
 #[must_use]
 pub fn publish_tariff(tariff: Tariff) -> Published<Tariff> {
     Published { hash: digest::content_hash(&encode_tariff(&tariff)), body: tariff }
-}
-
-/// The agreement together with the content hash of its canonical bytes.
-///
-/// # Panics
-/// As [`encode_agreement`].
-#[must_use]
-pub fn publish_agreement(agreement: Agreement) -> Published<Agreement> {
-    Published { hash: digest::content_hash(&encode_agreement(&agreement)), body: agreement }
 }
 
 /// The root over the contracts, given in the order of [`tallywatt_core::contract::in_order`].
@@ -347,7 +270,12 @@ pub(crate) fn read_validity(reader: &mut Reader<'_>) -> Result<Validity, CodecEr
     Validity::new(from, to).map_err(|_| reader.refuse("valid to", at))
 }
 
-fn read_count(reader: &mut Reader<'_>, field: &'static str, max: usize) -> Result<usize, CodecError> {
+/// Takes a count of at most `max`.
+pub(crate) fn read_count(
+    reader: &mut Reader<'_>,
+    field: &'static str,
+    max: usize,
+) -> Result<usize, CodecError> {
     reader.count(field, u32::try_from(max).expect("limits of documents are far below four billion"))
 }
 
@@ -451,23 +379,6 @@ mod tests {
         .unwrap()
     }
 
-    fn agreement(rule: SplitRule) -> Agreement {
-        Agreement {
-            id: "grid-2026".parse().unwrap(),
-            title: "Grid and supplier".into(),
-            currency: "RUB".parse().unwrap(),
-            validity: Validity::new("2026-01-01".parse().unwrap(), None).unwrap(),
-            payee: Party::Grid,
-            remainder: Party::Supplier,
-            rule,
-        }
-    }
-
-    fn per_kwh() -> Agreement {
-        let rate = |zone: &str, rate: &str| (zone.parse().unwrap(), rate.parse().unwrap());
-        agreement(SplitRule::PerKwh(vec![rate("night", "1.1"), rate("all", "2.3")]))
-    }
-
     fn contract(account: &str, zone: &str) -> Contract {
         Contract {
             account: account.parse().unwrap(),
@@ -505,8 +416,6 @@ mod tests {
     #[test]
     fn bytes_and_values_are_one_to_one() {
         check(&tariff(), encode_tariff, decode_tariff);
-        check(&per_kwh(), encode_agreement, decode_agreement);
-        check(&agreement(SplitRule::Share(45_123_000)), encode_agreement, decode_agreement);
         check(&contract("A", "Europe/Amsterdam"), encode_contract, decode_contract);
         check(&contract("A", "+05:00"), encode_contract, decode_contract);
     }
@@ -520,16 +429,6 @@ mod tests {
                 "tariff",
                 publish_tariff(tariff()).hash,
                 "315317ee0381d82a32147f14965c0344ea911caf110b5a3bcb88e41e549770e7",
-            ),
-            (
-                "per kWh",
-                publish_agreement(per_kwh()).hash,
-                "0ae4d0d17ec26a940e41a38048b2c4fffd83960725551c74dd635d37d05679c3",
-            ),
-            (
-                "share",
-                publish_agreement(agreement(SplitRule::Share(45_123_000))).hash,
-                "87634a5a2cdc430e2f64512227094ff6d203343f186587406b442e18f30d1c9d",
             ),
             (
                 "contract",
@@ -556,10 +455,6 @@ mod tests {
         let mut writer = Writer::record(DOCUMENT_VERSION, TARIFF_KIND);
         writer.label(&"t".parse().unwrap()).text(&"x".repeat(TEXT_SIZE_MAX + 1));
         too_long(decode_tariff(&writer.finish()).map(drop), "title");
-        let mut bytes = encode_agreement(&per_kwh());
-        let count_at = 2 + 33 + 4 + "Grid and supplier".len() + 3 + 8 + 2 + 1;
-        bytes[count_at] = 17;
-        too_long(decode_agreement(&bytes).map(drop), "rates");
         let zone_at = 2 + 66 + 3;
         let mut bytes = encode_contract(&contract("A", "UTC"));
         bytes.splice(zone_at..zone_at + 7, [65, 0, 0, 0].into_iter().chain([b'x'; 65]));

@@ -22,7 +22,7 @@ mod sealed_readings;
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use tallywatt_core::account::{AccountState, OpenBill, Payment};
+use tallywatt_core::account::{AccountState, Entry, OpenBill};
 use tallywatt_core::agreement::Agreement;
 use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::Period;
@@ -30,13 +30,14 @@ use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::day_layers::DayState;
 use tallywatt_core::hash::{ContentHash, Published};
-use tallywatt_core::label::{AccountId, Label, UsagePointId};
+use tallywatt_core::label::{AccountId, UsagePointId};
 use tallywatt_core::layer::Layer;
 use tallywatt_core::meter::Installation;
 use tallywatt_core::meter_event::{MeterEvent, ReceivedRead};
-use tallywatt_core::money::Money;
+use tallywatt_core::money::{ExactAmount, Money};
+use tallywatt_core::payment_book::{PaymentBook, SettleError};
 use tallywatt_core::register::Register;
-use tallywatt_core::split::RunningSplit;
+use tallywatt_core::split::Settled;
 use tallywatt_core::tariff::TariffBook;
 use tallywatt_core::vee::guard::ReplacementGuard;
 use tallywatt_core::vee::pack::{RegisterClass, RulePack};
@@ -46,7 +47,7 @@ use tallywatt_ledger::command::{Command, DocumentKind, Genesis};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree, seal_order};
 use tallywatt_ledger::tree::Root;
-use tallywatt_ledger::{bill_bytes, digest, document, rule_pack_bytes};
+use tallywatt_ledger::{agreement_bytes, bill_bytes, digest, document, rule_pack_bytes};
 use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::batch_file::{BatchFile, BatchFileError};
 use tallywatt_shards::threads::Threads;
@@ -72,8 +73,8 @@ pub enum Input {
     Period(Period),
     /// The bills of a period.
     Bills(Period),
-    /// New payments, in any order.
-    Payments(Vec<Payment>),
+    /// New payments and reversals, in any order; without any, what is parked is released to bills.
+    Payments(Vec<Entry>),
 }
 
 /// A command and the file it stands for.
@@ -137,6 +138,9 @@ pub enum BooksError {
     /// Something is known already, or something else.
     #[error("{0}")]
     Conflict(String),
+    /// Payments cannot be settled.
+    #[error(transparent)]
+    Settle(#[from] SettleError),
     /// Sums past 64-bit minor units.
     #[error("sums of {0} do not fit 64 bits")]
     Overflow(&'static str),
@@ -160,9 +164,7 @@ pub struct Books {
     bills: BTreeMap<Period, Vec<Bill>>,
     /// Whose readings the bills of a period used.
     billed: BTreeMap<Period, BTreeSet<(UsagePointId, Register)>>,
-    accounts: BTreeMap<AccountId, AccountState>,
-    payments: BTreeMap<Label, Payment>,
-    running: BTreeMap<ContentHash, RunningSplit>,
+    payments: PaymentBook,
     settlement_count: u64,
 }
 
@@ -184,9 +186,7 @@ impl Books {
             closes: Vec::new(),
             bills: BTreeMap::new(),
             billed: BTreeMap::new(),
-            accounts: BTreeMap::new(),
-            payments: BTreeMap::new(),
-            running: BTreeMap::new(),
+            payments: PaymentBook::default(),
             settlement_count: 0,
         }
     }
@@ -313,12 +313,12 @@ impl Books {
     /// Accounts and what they owe.
     #[must_use]
     pub const fn accounts(&self) -> &BTreeMap<AccountId, AccountState> {
-        &self.accounts
+        self.payments.accounts()
     }
 
-    /// Payments settled so far.
+    /// Payments settled so far, and where their money is.
     #[must_use]
-    pub const fn payments(&self) -> &BTreeMap<Label, Payment> {
+    pub const fn payments(&self) -> &PaymentBook {
         &self.payments
     }
 
@@ -394,7 +394,7 @@ impl Books {
             Command::Bills(commit) => Input::Bills(commit.period),
             Command::Settlement(_) => {
                 let settled = read_settled(&given()?)?;
-                Input::Payments(settled.into_iter().map(|settled| settled.payment).collect())
+                Input::Payments(settled.iter().filter_map(Settled::entry).collect())
             }
         })
     }
@@ -437,7 +437,7 @@ impl Books {
             Command::Contracts(_) => {
                 self.contracts = read_contracts(file)?;
                 for contract in &self.contracts {
-                    self.accounts.entry(contract.account).or_default();
+                    self.payments.open_account(contract.account);
                 }
             }
             Command::Batch(commit) => {
@@ -453,12 +453,8 @@ impl Books {
             Command::Bills(commit) => self.absorb_bills(commit.period, file)?,
             Command::Settlement(commit) => {
                 for settled in read_settled(file)? {
-                    if let Some(account) = self.accounts.get_mut(&settled.payment.account) {
-                        account.pay(settled.payment.amount);
-                    }
-                    self.payments.insert(settled.payment.id, settled.payment);
+                    self.payments.apply(&settled)?;
                 }
-                self.running.extend(commit.running.iter().copied());
                 self.settlement_count = commit.sequence;
             }
         }
@@ -475,9 +471,9 @@ impl Books {
                     .map_err(|error| BooksError::Conflict(error.to_string()))
             }
             DocumentKind::Agreement => {
-                let agreement = document::decode_agreement(bytes)
+                let agreement = agreement_bytes::decode_agreement(bytes)
                     .map_err(|source| BooksError::Codec { what: "agreement", source })?;
-                self.agreements.push(document::publish_agreement(agreement));
+                self.agreements.push(agreement_bytes::publish_agreement(agreement));
                 self.agreements.sort_by_key(|known| (known.body.id, known.body.validity));
                 Ok(())
             }
@@ -493,14 +489,16 @@ impl Books {
     fn absorb_bills(&mut self, period: Period, file: &[u8]) -> Result<(), BooksError> {
         let bills = read_bills(file)?;
         for bill in &bills {
-            self.accounts.entry(bill.account).or_default().issue(OpenBill {
+            let open = OpenBill {
                 bill: digest::content_hash(&bill_bytes::encode_bill(bill)),
                 period,
                 agreement: bill.agreement,
                 total: bill.total,
                 paid: Money::ZERO,
                 payee_part: bill.payee_part,
-            });
+                payee_paid: ExactAmount::ZERO,
+            };
+            self.payments.issue(bill.account, open);
         }
         self.bills.insert(period, bills);
         let used = self.contracts.iter().map(|contract| (contract.usage_point, contract.register));

@@ -5,14 +5,13 @@ use tallywatt_core::bill::Bill;
 use tallywatt_core::contract::Contract;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::tariff::Tariff;
+use tallywatt_ledger::agreement_bytes::{decode_agreement, encode_agreement};
 use tallywatt_ledger::bill_bytes::{decode_bill, encode_bill};
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
-use tallywatt_ledger::document::{
-    decode_agreement, decode_contract, decode_tariff, encode_agreement, encode_contract, encode_tariff,
-};
+use tallywatt_ledger::document::{decode_contract, decode_tariff, encode_contract, encode_tariff};
 use tallywatt_ledger::log::LogHash;
 use tallywatt_ledger::receipt::{BillPart, LoggedBlock, Placed, Receipt, ReceiptError, Subject};
 use tallywatt_ledger::seal::PartitionSummary;

@@ -91,6 +91,9 @@ pub enum PlanError {
     /// Ranges and zones are mixed: which range a zone's energy falls into depends on the order of time.
     #[error("which range a zone's energy falls into depends on its order in time, which sums do not keep")]
     Order,
+    /// Sums of bills do not say what the agreement's payee gets of each payment.
+    #[error("the agreement rounds or limits each payment by itself")]
+    EachPayment,
     /// The agreement has no rate for a zone of the tariff.
     #[error("the agreement has no rate for every zone of the tariff")]
     Rate,
