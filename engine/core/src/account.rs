@@ -109,14 +109,15 @@ impl OpenBill {
 
     /// The payee's part of the next `amount`: as much as it has then of its part in proportion, and all of it when all is
     /// paid; never below zero, never above the amount.
+    ///
+    /// # Panics
+    /// If the amount is more than is open.
     #[must_use]
     pub fn payee_part_of_next(&self, amount: Money) -> ExactAmount {
-        let total = i128::from(self.total.as_minor());
-        let paid = i128::from(self.paid.as_minor()) + i128::from(amount.as_minor());
-        let part = self.payee_part.as_e11();
-        // part × paid may pass i128 only beyond 10^15 currency units; split the product to stay exact.
-        let due = part / total * paid + part % total * paid / total;
-        ExactAmount::from_e11(due - self.payee_paid.as_e11()).clamp(ExactAmount::ZERO, amount.exact())
+        let paid = Money::from_minor(self.paid.as_minor() + amount.as_minor());
+        let due = self.payee_part.portion(paid, self.total);
+        ExactAmount::from_e11(due.as_e11() - self.payee_paid.as_e11())
+            .clamp(ExactAmount::ZERO, amount.exact())
     }
 }
 

@@ -21,7 +21,7 @@ use crate::calendar::{Day, Period};
 use crate::day_sheet::DaySheet;
 use crate::hash::ContentHash;
 use crate::label::{AccountId, Label};
-use crate::money::{ExactAmount, Money, div_half_up};
+use crate::money::{ExactAmount, Money, Rounding};
 use crate::split::{Cause, LegKind, Legs, Release, RunningSplit, Settled, agreement_of, allocate};
 
 /// Published agreements by hash.
@@ -463,15 +463,11 @@ impl PlacedAllocation {
     fn between(&self, returned: Money) -> Allocation {
         let before = self.returned;
         let Allocation { amount, payee_part, payee, .. } = self.allocation;
-        let whole = i128::from(amount.as_minor());
         let payee_of = |upto: Money| {
-            let product = i128::from(payee.as_minor()) * i128::from(upto.as_minor());
-            i64::try_from(div_half_up(product, whole)).expect("a part of a leg fits 64 bits")
+            let exact = payee.exact().portion(upto, amount);
+            exact.round(Rounding::HalfUp).expect("a part of a leg fits 64 bits").as_minor()
         };
-        let part_of = |upto: Money| {
-            let (part, upto) = (payee_part.as_e11(), i128::from(upto.as_minor()));
-            part / whole * upto + part % whole * upto / whole
-        };
+        let part_of = |upto: Money| payee_part.portion(upto, amount).as_e11();
         Allocation {
             amount: Money::from_minor(returned.as_minor() - before.as_minor()),
             payee_part: ExactAmount::from_e11(part_of(returned) - part_of(before)),
