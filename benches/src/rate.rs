@@ -6,6 +6,7 @@ use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::money::{PricePerKwh, Rounding};
+use tallywatt_core::payment_terms::PaymentTerms;
 use tallywatt_core::rate::{BillInputs, BlockIndex, RateRun};
 use tallywatt_core::register::Register;
 use tallywatt_core::tariff::{
@@ -13,7 +14,7 @@ use tallywatt_core::tariff::{
     TariffZone, Vat, Window,
 };
 use tallywatt_core::validity::Validity;
-use tallywatt_ledger::document::publish_agreement;
+use tallywatt_ledger::agreement_bytes::publish_agreement;
 use tallywatt_ledger::tariff_bytes::publish_tariff;
 
 use crate::town::{blocks, town};
@@ -144,6 +145,7 @@ fn agreement() -> Published<Agreement> {
         payee: Party::Grid,
         remainder: Party::Supplier,
         rule: SplitRule::PerKwh(rates),
+        terms: PaymentTerms::default(),
     };
     publish_agreement(agreement.check().expect("one rate for all zones is sound"))
 }

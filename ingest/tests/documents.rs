@@ -1,7 +1,10 @@
 //! Every mistake a document can hold, as a table: what was changed, the exact message with its line.
 
+use tallywatt_core::account::Entry;
 use tallywatt_core::agreement::{Party, SplitRule};
+use tallywatt_core::label::Label;
 use tallywatt_core::money::{Money, Rounding};
+use tallywatt_core::payment_terms::{Limits, PaymentTerms, SplitRounding, Step};
 use tallywatt_core::tariff::{DayKind, RoundEach, Vat};
 use tallywatt_core::vee::estimate::parameters::{Apportioning, EstimationParameters};
 use tallywatt_core::vee::pack::{ClassRules, RegisterClass};
@@ -74,6 +77,13 @@ TP-2,P3,40
 TP-1,P2,60
 TP-1,P1,60
 TP-1,TP-2,60
+";
+
+const REVERSALS: &str = "payment_id,account,date,amount,period,reverses
+p-2,A,2026-04-01,100.05,2026-03,
+p-1,B,2026-04-02,3,,
+r-1,A,2026-04-02,-3,,p-2
+#TOTAL,3,100.05
 ";
 
 const PAYMENTS: &str = "payment_id,account,date,amount
@@ -223,7 +233,23 @@ fn an_agreement() {
     for text in [SHARE, &bent(SHARE, "remainder_percent = \"54.877\"\n", "")] {
         let Ok(Document::Agreement(agreement)) = parse_document("f", text) else { panic!("share") };
         assert_eq!(agreement.rule, SplitRule::Share(45_123_000));
+        assert_eq!(agreement.terms, PaymentTerms::default());
     }
+    let text = bent(SHARE, "\"cumulative\"", "\"largest-remainder\"");
+    let terms = "order = [\"current\", \"proportional\", \"advance\"]
+payee_at_least = \"1\"
+payee_at_most = \"20.5\"
+remainder_at_least = \"0.01\"
+";
+    let Ok(Document::Agreement(agreement)) = parse_document("f", &(text + terms)) else { panic!("terms") };
+    let (least, most) = (Money::from_minor(100), Some(Money::from_minor(2_050)));
+    let want = PaymentTerms {
+        order: vec![Step::Current, Step::Proportional],
+        rounding: SplitRounding::LargestRemainder,
+        payee: Limits { at_least: least, at_most: most },
+        remainder: Limits { at_least: Money::from_minor(1), at_most: None },
+    };
+    assert_eq!(agreement.terms, want);
 }
 
 #[test]
@@ -232,6 +258,49 @@ fn mistakes_in_an_agreement() {
         PER_KWH,
         &[
             ("\"cumulative\"", "\"each\"", "8: rounding \"each\" is not known"),
+            ("rule =", "order = [\"oldest\"]\nrule =", "9: step \"oldest\" is not known"),
+            ("rule =", "order = [\n  1]\nrule =", "10: order is not text: 1"),
+            (
+                "rule =",
+                "order = [\"advance\", \"proportional\"]\nrule =",
+                "9: step advance is not the last of the order",
+            ),
+            (
+                "rule =",
+                "order = [\"designated\"]\nrule =",
+                "9: the order does not reach every open bill: end with earlier and current, or with proportional",
+            ),
+            (
+                "rule =",
+                "order = [\"current\", \"current\"]\nrule =",
+                "9: step current stands twice in the order",
+            ),
+            (
+                "rule =",
+                "order = [\"proportional\", \"current\"]\nrule =",
+                "9: step current gets nothing: the steps before it reach every open bill",
+            ),
+            (
+                "rule =",
+                "payee_at_least = \"2.00\"\npayee_at_most = \"1.99\"\nrule =",
+                "9: at least 2.00 is more than at most 1.99",
+            ),
+            ("rule =", "remainder_at_most = \"-1\"\nrule =", "9: a limit of -1.00 is below zero"),
+            (
+                "rule =",
+                "payee_at_least = 1.5\nrule =",
+                "9: write payee_at_least as text, 1.5 loses digits as a number",
+            ),
+            (
+                "rule =",
+                "payee_at_most = \"0.001\"\nrule =",
+                "9: payee_at_most 0.001 has more than 2 decimals",
+            ),
+            (
+                "rule =",
+                "payee_at_most = \"1\"\nremainder_at_most = \"1\"\nrule =",
+                "9: both parties have a cap: nobody would get what is above them",
+            ),
             ("payee = \"grid\"", "payee = \"gird\"", "6: payee \"gird\" is no party"),
             (
                 "payee = \"grid\"",
@@ -252,7 +321,7 @@ fn mistakes_in_an_agreement() {
             (
                 "rule = ",
                 "[extra]\nrule = ",
-                "9: unknown field `extra`, expected one of `kind`, `id`, `title`, `currency`, `valid_from`, `valid_to`, `payee`, `remainder`, `rounding`, `rule`, `per_kwh`, `share_percent`, `remainder_percent`",
+                "9: unknown field `extra`, expected one of `kind`, `id`, `title`, `currency`, `valid_from`, `valid_to`, `payee`, `remainder`, `rounding`, `rule`, `per_kwh`, `share_percent`, `remainder_percent`, `order`, `payee_at_least`, `payee_at_most`, `remainder_at_least`, `remainder_at_most`",
             ),
         ],
     );
@@ -403,11 +472,53 @@ fn mistakes_in_feeders() {
 #[test]
 fn payments() {
     let registry = parse_payments("f", PAYMENTS.as_bytes()).unwrap();
-    let ids: Vec<&str> = registry.payments.iter().map(|payment| payment.id.as_str()).collect();
-    assert_eq!((ids, registry.total), (vec!["p-2", "p-1"], Money::from_minor(10_305)));
-    assert_eq!(registry.payments[1].booked.to_string(), "2026-04-02");
+    let ids: Vec<Label> = registry.entries.iter().map(Entry::id).collect();
+    let want = ["p-2", "p-1"].map(|id| id.parse().unwrap());
+    assert_eq!((ids, registry.total), (want.to_vec(), Money::from_minor(10_305)));
+    let Entry::Payment(payment) = registry.entries[1] else { panic!("{:?}", registry.entries[1]) };
+    assert_eq!((payment.booked.to_string(), payment.period), ("2026-04-02".into(), None));
     let none = parse_payments("f", "payment_id,account,date,amount\n#TOTAL,0,0\n\n".as_bytes());
     assert_eq!(none, Ok(PaymentRegistry::default()));
+}
+
+#[test]
+fn a_month_named_and_a_reversal() {
+    let registry = parse_payments("f", REVERSALS.as_bytes()).unwrap();
+    let [Entry::Payment(paid), Entry::Payment(plain), Entry::Reversal(reversal)] = registry.entries[..]
+    else {
+        panic!("{:?}", registry.entries)
+    };
+    assert_eq!(paid.period, Some("2026-03".parse().unwrap()));
+    assert_eq!((plain.period, plain.amount), (None, Money::from_minor(300)));
+    assert_eq!((reversal.payment, reversal.account, reversal.amount), (paid.id, paid.account, plain.amount));
+    assert_eq!(registry.total, Money::from_minor(10_005));
+    let only = "payment_id,account,date,amount,reverses\nr,A,2026-04-02,-1,p\n#TOTAL,1,-1.00\n";
+    assert_eq!(parse_payments("f", only.as_bytes()).unwrap().total, Money::from_minor(-100));
+}
+
+#[test]
+fn mistakes_in_reversals() {
+    let table = [
+        ("-3,", "3,", "4: amount \"3\": not below zero, as a reversal is"),
+        ("-3,", "0,", "4: amount \"0\": not below zero, as a reversal is"),
+        ("-3,", "-0.001,", "4: amount \"-0.001\": more decimals than the unit carries"),
+        (
+            "-3,,p-2",
+            "-3,2026-03,p-2",
+            "4: a reversal with a period: it goes back to the bills that its payment paid",
+        ),
+        ("-3,,p-2", "-3,,", "4: amount \"-3\": not above zero"),
+        ("-3,,p-2", "-3,,\u{7}", "4: reverses: byte 0x07 at 0 is not allowed in a name"),
+        ("2026-03,", "2026-3,", "2: period: \"2026-3\" is not a month, written YYYY-MM"),
+        ("r-1,", "p-2,", "4: payment_id p-2 stands on line 2 already, with other content"),
+        ("-3,,p-2", "-3,p-2", "4: 5 fields, the header names 6"),
+        ("period,", "month,", "1: unknown column \"month\""),
+        ("100.05\n", "106.05\n", "5: the #TOTAL line sums to 106.05, the payments to 100.05"),
+    ];
+    for (from, to, want) in table {
+        let text = bent(REVERSALS, from, to);
+        assert_eq!(message(parse_payments("f", text.as_bytes()), to), want, "{from:?} to {to:?}");
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::decimal::Decimal;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::money::{ExactAmount, PricePerKwh};
+use tallywatt_core::payment_terms::PaymentTerms;
 use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillInputs, bill};
 use tallywatt_core::reading::Source;
@@ -100,6 +101,7 @@ fn bills(tariffs: &TariffBook, minutes: u8, values_wh: &[i32]) -> Vec<Bill> {
         payee: Party::Grid,
         remainder: Party::Supplier,
         rule: SplitRule::Share(0),
+        terms: PaymentTerms::default(),
     };
     let per_day = 24 * 60 / usize::from(minutes);
     assert_eq!(values_wh.len(), 365 * per_day);

@@ -499,7 +499,7 @@ pub struct Pay {
 
 #[derive(Debug, Subcommand)]
 pub enum PayAction {
-    /// Match and split the payments of a registry, and record nothing.
+    /// Match and split the payments of a registry, or take back those it reverses, and record nothing.
     Plan {
         /// Payments CSV with its trailer.
         file: PathBuf,
@@ -507,7 +507,7 @@ pub enum PayAction {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
-    /// Match, split and record the payments of a registry.
+    /// Match, split and record the payments of a registry, or take back those it reverses.
     Run {
         /// Payments CSV with its trailer.
         file: PathBuf,
@@ -516,7 +516,11 @@ pub enum PayAction {
         plan: Option<PathBuf>,
     },
     /// What each party has got.
-    Split,
+    Split {
+        /// Of what was booked on one day: hand-over lists and suspense.
+        #[arg(long)]
+        day: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

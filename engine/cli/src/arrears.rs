@@ -75,7 +75,7 @@ fn list(as_of: Day, account: Option<AccountId>, arguments: &Arguments) -> Result
     report.fact("owed", owed(&found.debts).to_string());
     report.fact("penalty", penalty_of(&found.debts));
     let asked = books.accounts().iter().filter(|(known, _)| account.is_none_or(|account| account == **known));
-    let ahead: Money = asked.map(|(_, state)| state.advance).sum();
+    let ahead: Money = asked.map(|(_, state)| state.advance()).sum();
     report.fact("paid ahead", ahead.to_string());
     let silent = found.debts.iter().filter_map(|debt| match &debt.penalty {
         Some(Err(error)) => Some(format!("account {}, {}: {error}", debt.account, debt.period)),

@@ -22,6 +22,7 @@ use crate::bill_reasons;
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, period_of, record};
 use crate::output::{Report, Table, word};
+use crate::pay;
 
 /// Bills.
 pub fn run(bill: &BillArguments, arguments: &Arguments) -> Result<Report, Failure> {
@@ -32,6 +33,8 @@ pub fn run(bill: &BillArguments, arguments: &Arguments) -> Result<Report, Failur
         }
         BillAction::Run { period, plan, leave_unbilled } => {
             let mut report = run_bills(&mut opened, period_of(period)?, plan.as_deref(), *leave_unbilled)?;
+            // What was paid ahead is split by the new bills' own agreements, as soon as they are in the chain.
+            pay::release(&mut opened, &mut report)?;
             report.then(format!("tallywatt{} bill list {period}", data_option(arguments)));
             report.then(format!("tallywatt{} pay run PAYMENTS.csv", data_option(arguments)));
             Ok(report)
@@ -251,8 +254,8 @@ fn arrears(opened: &Opened, arguments: &Arguments) -> Report {
     let (mut owed, mut ahead) = (Money::ZERO, Money::ZERO);
     for (account, state) in books.accounts() {
         owed = [owed, state.debt()].into_iter().sum();
-        ahead = [ahead, state.advance].into_iter().sum();
-        if state.open.is_empty() && state.advance == Money::ZERO {
+        ahead = [ahead, state.advance()].into_iter().sum();
+        if state.open.is_empty() && state.advance() == Money::ZERO {
             continue;
         }
         let oldest = state.open.first().map(|open| open.period.to_string());
@@ -261,7 +264,7 @@ fn arrears(opened: &Opened, arguments: &Arguments) -> Report {
             json!(state.open.len()),
             json!(oldest),
             json!(state.debt().to_string()),
-            json!(state.advance.to_string()),
+            json!(state.advance().to_string()),
         ]);
     }
     let mut report = Report { table: Some(table), ..Report::default() };

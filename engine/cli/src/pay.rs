@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
+use tallywatt_core::calendar::Day;
 use tallywatt_core::money::Money;
-use tallywatt_core::split::LegKind;
+use tallywatt_core::split::{Cause, LegKind};
 use tallywatt_ingest::documents::{PaymentRegistry, parse_payments};
 use tallywatt_ledger::command::Command;
 use tallywatt_node::books::records::read_settled;
@@ -19,13 +20,16 @@ use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, record};
 use crate::output::{Report, Table, word};
 
+/// How many payments had money waiting that went to bills.
+const RELEASED: &str = "advances released";
+
 /// Payments.
 pub fn run(pay: &Pay, arguments: &Arguments) -> Result<Report, Failure> {
     match &pay.action {
         PayAction::Plan { file, output } => {
             let registry = read(file)?;
             let opened = open(arguments)?;
-            let computed = opened.consortium.plan(Party::Bank, Input::Payments(registry.payments))?;
+            let computed = opened.consortium.plan(Party::Bank, Input::Payments(registry.entries))?;
             let mut report = Report::default();
             tell(&computed, &mut report)?;
             report.fact("status", "planned, nothing recorded");
@@ -51,7 +55,12 @@ pub fn run(pay: &Pay, arguments: &Arguments) -> Result<Report, Failure> {
             report.then(format!("tallywatt{} bill arrears", data_option(arguments)));
             Ok(report)
         }
-        PayAction::Split => Ok(split(&open(arguments)?, arguments)),
+        PayAction::Split { day: None } => Ok(split(&open(arguments)?, arguments)),
+        PayAction::Split { day: Some(day) } => {
+            let day =
+                day.parse().map_err(|error| Failure::usage(format!("{error}"), "write it as 2026-04-02"))?;
+            split_of_day(&open(arguments)?, day)
+        }
     }
 }
 
@@ -69,16 +78,16 @@ pub fn run_payments(
 ) -> Result<Report, Failure> {
     let mut report = Report::default();
     let known = opened.consortium.node(Party::Bank).books().payments();
-    let repeated = registry.payments.iter().filter(|payment| known.get(&payment.id) == Some(payment)).count();
-    if repeated == registry.payments.len() {
+    let repeated = registry.entries.iter().filter(|entry| known.is_settled(entry)).count();
+    if repeated == registry.entries.len() && !known.is_waiting() {
         report.fact("payments", 0).fact("settled before", repeated).fact("status", "nothing new");
         return Ok(report);
     }
     if let Some(path) = plan {
-        let computed = opened.consortium.plan(Party::Bank, Input::Payments(registry.payments.clone()))?;
+        let computed = opened.consortium.plan(Party::Bank, Input::Payments(registry.entries.clone()))?;
         compare_plan(path, &computed, "settlements/plan")?;
     }
-    let outcome = opened.consortium.propose(Party::Bank, Input::Payments(registry.payments))?;
+    let outcome = opened.consortium.propose(Party::Bank, Input::Payments(registry.entries))?;
     tell(&outcome.computed, &mut report)?;
     report.fact("settled before", repeated);
     record(&mut report, &outcome);
@@ -92,23 +101,34 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     let Command::Settlement(commit) = &computed.command else { return Ok(()) };
     report.fact("settlement", commit.sequence).fact("payments", commit.payments.count);
     report.fact("paid", commit.paid.to_string());
-    let mut table = Table::new(&["party", "leg", "amount"]);
-    for leg in &commit.legs {
-        table.row(vec![json!(leg.party.name()), json!(leg.kind.name()), json!(leg.amount.to_string())]);
+    if commit.reversed != Money::ZERO {
+        report.fact("reversed", commit.reversed.to_string());
     }
-    let sum: Money = commit.legs.iter().map(|leg| leg.amount).sum();
-    report.fact("sum of legs", sum.to_string());
+    let mut table = Table::new(&["party", "leg", "amount"]);
+    // Legs got and given back add up to what came in less what went back; what is given back is written below zero.
+    let mut sum = 0_i64;
+    let got = commit.legs.iter().map(|leg| (leg, leg.amount.as_minor()));
+    let given = commit.back.iter().map(|leg| (leg, -leg.amount.as_minor()));
+    for (leg, minor) in got.chain(given) {
+        sum = sum.saturating_add(minor);
+        let amount = Money::from_minor(minor).to_string();
+        table.row(vec![json!(leg.party.name()), json!(leg.kind.name()), json!(amount)]);
+    }
+    report.fact("sum of legs", Money::from_minor(sum).to_string());
     report.table = Some(table);
     let settled = read_settled(computed.file.as_deref().unwrap_or_default())?;
-    let suspense: Vec<_> = settled
-        .iter()
-        .filter(|settled| settled.legs.iter().any(|leg| leg.kind == LegKind::Suspense))
-        .collect();
+    let released = settled.iter().filter(|settled| matches!(settled.cause, Cause::Release(_))).count();
+    if released > 0 {
+        report.fact(RELEASED, released);
+    }
+    let suspense: Vec<_> = settled.iter().filter(|settled| settled.is_suspended()).collect();
     report.fact("in suspense", suspense.len());
     for settled in suspense.iter().take(20) {
         report.notes.push(format!(
             "payment {} of {} is for no account ({}): the bank holds it in suspense",
-            settled.payment.id, settled.payment.amount, settled.payment.account
+            settled.id(),
+            settled.amount(),
+            settled.account()
         ));
     }
     if !suspense.is_empty() {
@@ -122,7 +142,7 @@ fn split(opened: &Opened, arguments: &Arguments) -> Report {
     let mut table = Table::new(&["party", "leg", "amount"]);
     let mut sum = Money::ZERO;
     for party in Party::ALL {
-        for kind in [LegKind::Part, LegKind::Remainder, LegKind::Advance, LegKind::Suspense] {
+        for kind in LegKind::ALL {
             let amount = state.paid(party, kind);
             if amount != Money::ZERO {
                 sum = [sum, amount].into_iter().sum();
@@ -138,4 +158,46 @@ fn split(opened: &Opened, arguments: &Arguments) -> Report {
         report.code = code::DIFFERENCES;
     }
     report
+}
+
+/// What was booked on one day, and what each party is handed over of it.
+fn split_of_day(opened: &Opened, day: Day) -> Result<Report, Failure> {
+    let sheets = opened.consortium.node(Party::Bank).books().payments().days();
+    let sheet = sheets.get(&day).ok_or_else(|| {
+        Failure::usage(format!("no payment was booked on {day}"), "see `tallywatt pay split` for all days")
+    })?;
+    let mut table = Table::new(&["party", "leg", "amount"]);
+    for ((party, kind), amount) in sheet.legs() {
+        table.row(vec![json!(party.name()), json!(kind.name()), json!(amount.to_string())]);
+    }
+    let mut report = Report { table: Some(table), ..Report::default() };
+    report.fact("day", day.to_string()).fact("paid", sheet.paid().to_string());
+    report.fact("reversed", sheet.reversed().to_string());
+    let mut sum = Money::ZERO;
+    for (party, name) in [
+        (Party::Grid, "handed over to grid"),
+        (Party::Supplier, "handed over to supplier"),
+        (Party::Bank, "in suspense"),
+    ] {
+        let amount = sheet.handed_over(party);
+        sum = [sum, amount].into_iter().sum();
+        report.fact(name, amount.to_string());
+    }
+    report.fact("sum", sum.to_string());
+    if !sheet.is_balanced() {
+        report.code = code::DIFFERENCES;
+    }
+    Ok(report)
+}
+
+/// Settles what was paid ahead for bills issued since, and tells it in the report of what issued them.
+pub fn release(opened: &mut Opened, report: &mut Report) -> Result<(), Failure> {
+    if !opened.consortium.node(Party::Bank).books().payments().is_waiting() {
+        return Ok(());
+    }
+    let released = run_payments(opened, PaymentRegistry::default(), None)?;
+    report.facts.extend(released.facts.into_iter().filter(|(name, _)| *name == RELEASED));
+    report.notes.extend(released.notes);
+    report.code = report.code.max(released.code);
+    Ok(())
 }

@@ -10,6 +10,7 @@ use tallywatt_core::contract::Contract;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::Label;
 use tallywatt_core::money::Money;
+use tallywatt_core::payment_terms::PaymentTerms;
 use tallywatt_core::rate::{BillInputs, bill};
 use tallywatt_core::tariff::{Tariff, TariffBook};
 
@@ -103,6 +104,7 @@ fn nobodys(parts: &tallywatt_core::tariff::TariffParts) -> Published<Agreement> 
         payee: Party::Grid,
         remainder: Party::Supplier,
         rule: SplitRule::Share(0),
+        terms: PaymentTerms::default(),
     };
     Published { hash: ContentHash::default(), body }
 }

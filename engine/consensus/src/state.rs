@@ -15,8 +15,8 @@
 //! | `bills/<month>` | root and sum of its bills |
 //! | `settlements` | number of settlements |
 //! | `running/<agreement>` | running split |
-//! | `paid/<party>/<kind>` | sum of all legs |
-//! | `billed`, `received` | sums over all bills and all payments |
+//! | `paid/<party>/<kind>` | sum of all legs, less what was given back |
+//! | `billed`, `received` | sums over all bills, and over all payments less reversals |
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::{ExactAmount, Money};
-use tallywatt_core::split::{LegKind, RunningSplit};
+use tallywatt_core::split::{Leg, LegKind, RunningSplit};
 use tallywatt_core::validity::Validity;
 use tallywatt_ledger::block::Proposal;
 use tallywatt_ledger::codec::{CodecError, Reader, Writer};
@@ -172,7 +172,7 @@ impl State {
         self.entries.get(&key("running", &agreement.0)).and_then(|value| read(value).ok()).unwrap_or_default()
     }
 
-    /// Sum of the legs of a kind that a party has got.
+    /// Sum of the legs of a kind that a party has got, less what it gave back.
     #[must_use]
     pub fn paid(&self, party: Party, kind: LegKind) -> Money {
         self.money_at(&key("paid", &[party.code(), kind.code()]))
@@ -184,7 +184,7 @@ impl State {
         self.money_at(b"billed")
     }
 
-    /// Sum of all payments.
+    /// Sum of all payments, less all reversals.
     #[must_use]
     pub fn received(&self) -> Money {
         self.money_at(b"received")
@@ -306,8 +306,8 @@ impl State {
         for (agreement, after) in &settlement.running {
             let before = self.running(agreement);
             if !self.is_published(DocumentKind::Agreement, agreement)
-                || after.due < before.due
-                || after.paid < before.paid
+                || after.due < ExactAmount::ZERO
+                || after.paid < Money::ZERO
             {
                 return Err(Invalid::Running);
             }
@@ -316,16 +316,31 @@ impl State {
             value.i128(after.due.as_e11()).i64(after.paid.as_minor());
             changes.push((key("running", &agreement.0), value.finish()));
         }
-        let parts = settlement.legs.iter().filter(|leg| leg.kind == LegKind::Part);
-        if parts.map(|leg| i128::from(leg.amount.as_minor())).sum::<i128>() != paid_out {
+        let parts = |legs: &[Leg]| {
+            let parts = legs.iter().filter(|leg| leg.kind == LegKind::Part);
+            parts.map(|leg| i128::from(leg.amount.as_minor())).sum::<i128>()
+        };
+        if parts(&settlement.legs) - parts(&settlement.back) != paid_out {
             return Err(Invalid::Running);
         }
-        for leg in &settlement.legs {
-            let sum = self.paid(leg.party, leg.kind).checked_add(leg.amount).ok_or(Invalid::Running)?;
-            let at = key("paid", &[leg.party.code(), leg.kind.code()]);
+        let mut sums: BTreeMap<(Party, LegKind), Money> = BTreeMap::new();
+        let got = settlement.legs.iter().map(|leg| (leg, leg.amount.as_minor()));
+        let given = settlement.back.iter().map(|leg| (leg, -leg.amount.as_minor()));
+        for (Leg { party, kind, .. }, minor) in got.chain(given) {
+            let sum = sums.entry((*party, *kind)).or_insert_with(|| self.paid(*party, *kind));
+            *sum = sum.checked_add(Money::from_minor(minor)).ok_or(Invalid::Running)?;
+        }
+        for ((party, kind), sum) in sums {
+            // Nobody gives back what it has not got.
+            if sum < Money::ZERO {
+                return Err(Invalid::Running);
+            }
+            let at = key("paid", &[party.code(), kind.code()]);
             changes.push((at, sum.as_minor().to_le_bytes().to_vec()));
         }
-        let received = self.received().checked_add(settlement.paid).ok_or(Invalid::Running)?;
+        let received = self.received().checked_add(settlement.paid);
+        let received = received.and_then(|sum| sum.checked_sub(settlement.reversed));
+        let received = received.filter(|sum| *sum >= Money::ZERO).ok_or(Invalid::Running)?;
         changes.push((b"received".to_vec(), received.as_minor().to_le_bytes().to_vec()));
         Ok(changes)
     }

@@ -3,6 +3,7 @@
 use crate::bill::Bill;
 use crate::label::Label;
 use crate::money::{ExactAmount, PricePerKwh};
+use crate::payment_terms::{PaymentTerms, TermsError};
 use crate::tariff::{Currency, TEXT_SIZE_MAX, Tariff};
 use crate::validity::Validity;
 
@@ -93,6 +94,8 @@ pub struct Agreement {
     pub remainder: Party,
     /// How the part is computed.
     pub rule: SplitRule,
+    /// How payments are placed, rounded and limited.
+    pub terms: PaymentTerms,
 }
 
 /// Why an agreement cannot be taken.
@@ -116,6 +119,9 @@ pub enum AgreementError {
     /// A negative rate.
     #[error("negative rate {0}")]
     Negative(PricePerKwh),
+    /// The terms of payment cannot be taken.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
     /// A zone of the tariff has no rate.
     #[error("the agreement has no rate for zone {0}, and none for all")]
     NoRate(Label),
@@ -151,6 +157,7 @@ impl Agreement {
                 }
             }
         }
+        self.terms.check()?;
         Ok(self)
     }
 
@@ -215,6 +222,7 @@ mod tests {
             payee,
             remainder,
             rule,
+            terms: PaymentTerms::default(),
         }
     }
 
@@ -253,6 +261,9 @@ mod tests {
             let untitled = Agreement { title, ..agreement(Grid, Supplier, rates("all 2.3")) };
             assert_eq!(untitled.check(), Err(AgreementError::Title));
         }
+        let terms = PaymentTerms { order: Vec::new(), ..PaymentTerms::default() };
+        let unordered = Agreement { terms, ..agreement(Grid, Supplier, rates("all 2.3")) };
+        assert_eq!(unordered.check(), Err(AgreementError::Terms(TermsError::Unreached)));
     }
 
     /// A bill of 100 kWh by day, 50 kWh by night and a fixed charge, with a total in minor units.

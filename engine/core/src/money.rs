@@ -157,6 +157,18 @@ impl ExactAmount {
         self.0.checked_add(other.0).map(Self)
     }
 
+    /// As much of it as `some` is of `whole`, cut off below 10^-11 towards zero: all of it for the whole.
+    ///
+    /// # Panics
+    /// If not 0 ≤ `some` ≤ `whole`, or `whole` is zero.
+    #[must_use]
+    pub fn portion(self, some: Money, whole: Money) -> Self {
+        assert!(Money::ZERO <= some && some <= whole && whole > Money::ZERO, "{some} of {whole}");
+        let (some, whole) = (i128::from(some.0), i128::from(whole.0));
+        // Their product may pass i128; in two parts it is as exact, and cannot.
+        Self(self.0 / whole * some + self.0 % whole * some / whole)
+    }
+
     /// Rounds to whole minor units; the one place where an amount loses anything.
     ///
     /// `None` past `i64` minor units.
@@ -277,6 +289,24 @@ mod tests {
                 let got = exact.round(ours).unwrap();
                 assert_eq!(Oracle::new(got.as_minor(), 2), want, "{wh} Wh at {price} e-8, {ours:?}");
             }
+        }
+    }
+
+    #[test]
+    fn portions() {
+        let most = i64::MAX;
+        // exact units, some of whole, what that is
+        let table = [
+            (100, 1, 3, 33),
+            (100, 3, 3, 100),
+            (100, 0, 3, 0),
+            (-100, 2, 3, -66),
+            (i128::from(most) * EXACT_PER_MINOR, most, most, i128::from(most) * EXACT_PER_MINOR),
+            (i128::MAX, most, most, i128::MAX),
+        ];
+        for (e11, some, whole, want) in table {
+            let got = ExactAmount(e11).portion(Money(some), Money(whole));
+            assert_eq!(got, ExactAmount(want), "{e11} × {some} ÷ {whole}");
         }
     }
 

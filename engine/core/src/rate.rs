@@ -146,6 +146,7 @@ mod tests {
     use super::*;
     use crate::agreement::{Party, SplitRule};
     use crate::calendar::Zone;
+    use crate::payment_terms::PaymentTerms;
     use crate::quality::Quality;
     use crate::reading::Source;
     use crate::register::Register;
@@ -174,6 +175,7 @@ mod tests {
             payee: Party::Grid,
             remainder: Party::Supplier,
             rule: SplitRule::Share(0),
+            terms: PaymentTerms::default(),
         };
         let contract = Contract {
             account: "A".parse().unwrap(),

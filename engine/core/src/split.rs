@@ -1,19 +1,26 @@
 //! Splitting a payment into settlement legs. Σ legs = payment, exactly, always.
 //!
-//! Rounding is by cumulative residual: what the payee has got so far is always the rounded sum of what it was
-//! due so far. So it is never more than half a minor unit off, after any number of payments.
-//!
 //! ```text
-//!   due so far   S₀ ── + part ──▶ S₁              exact, 10^-11
-//!   leg          round(S₁) − round(S₀)            minor units; the remainder taker gets the rest
+//!   placed on bills ──▶ part, exact ──▶ within the limits of the terms ──▶ payee's leg, whole; the remainder taker's is the rest
+//!
+//!   cumulative          due so far   S₀ ── + part ──▶ S₁              over all payments, 10^-11
+//!                       leg          round(S₁) − round(S₀)            minor units
+//!   largest remainder   the same, from S₀ = 0 at each payment
 //! ```
+//!
+//! With cumulative rounding the payee is never more than half a minor unit off, after any number of payments. A reversal takes
+//! legs back as they were paid, so it may leave more than that behind; the next payments make up for it, less than a minor
+//! unit each. [`Settled::is_balanced`] is the one place that says what adds up to what.
 
 use std::collections::BTreeMap;
 
-use crate::account::{AccountState, Allocation, Payment};
+use crate::account::{AccountState, Allocation, Entry, Payment, Reversal};
 use crate::agreement::{Agreement, Party};
+use crate::calendar::Day;
 use crate::hash::ContentHash;
+use crate::label::{AccountId, Label};
 use crate::money::{ExactAmount, Money, Rounding};
+use crate::payment_terms::SplitRounding;
 
 /// How the running sum is rounded, in every agreement.
 const RUNNING_ROUNDING: Rounding = Rounding::HalfUp;
@@ -33,6 +40,9 @@ pub enum LegKind {
 }
 
 impl LegKind {
+    /// All four, in the order of their codes.
+    pub const ALL: [Self; 4] = [Self::Part, Self::Remainder, Self::Advance, Self::Suspense];
+
     /// The stored code.
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -92,7 +102,8 @@ impl RunningSplit {
         Some(Self { due, paid: due.round(RUNNING_ROUNDING)? })
     }
 
-    /// Splits `amount`, of which `part` is the payee's, into (payee, remainder).
+    /// Splits `amount`, of which `part` is the payee's, into (payee, remainder). The payee gets its part rounded down or up,
+    /// whichever brings what it has got nearer to what it was due.
     ///
     /// # Panics
     /// If `part` is negative or above `amount`: a bill's part lies between nothing and its total.
@@ -100,207 +111,310 @@ impl RunningSplit {
         assert!(part >= ExactAmount::ZERO && part <= amount.exact(), "a part lies within the payment");
         let due = self.due.checked_add(part).expect("money due fits 128 bits");
         let target = due.round(RUNNING_ROUNDING).expect("money due fits 64-bit minor units");
-        let payee = target.checked_sub(self.paid).expect("both are sums of the same payments");
+        let down = part.round(Rounding::Down).expect("a part is at most its payment");
+        let up = if down.exact() == part { down } else { Money::from_minor(down.as_minor() + 1) };
+        let payee =
+            target.checked_sub(self.paid).expect("both are sums of the same payments").clamp(down, up);
         let remainder = amount.checked_sub(payee).expect("a payee's leg is within the payment");
         assert!(payee >= Money::ZERO && remainder >= Money::ZERO, "legs are not negative");
-        *self = Self { due, paid: target };
+        let paid = self.paid.checked_add(payee).expect("money paid fits 64-bit minor units");
+        *self = Self { due, paid };
         (payee, remainder)
+    }
+
+    /// The split after an allocation.
+    ///
+    /// `None` past its numbers.
+    fn with(self, allocation: &Allocation) -> Option<Self> {
+        let due = self.due.checked_add(allocation.payee_part)?;
+        Some(Self { due, paid: self.paid.checked_add(allocation.payee)? })
+    }
+
+    /// The split after an allocation was taken back.
+    ///
+    /// `None` if more would be taken back than there is.
+    fn without(self, allocation: &Allocation) -> Option<Self> {
+        let due = ExactAmount::from_e11(self.due.as_e11().checked_sub(allocation.payee_part.as_e11())?);
+        let paid = self.paid.checked_sub(allocation.payee)?;
+        (due >= ExactAmount::ZERO && paid >= Money::ZERO).then_some(Self { due, paid })
     }
 }
 
-/// One payment, where it went and who gets what.
+/// Parked money that goes to bills that were issued, or opened again, after it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Release {
+    /// Whose money it is.
+    pub payment: Label,
+    /// The account.
+    pub account: AccountId,
+    /// On which day: the first on which both the money and the bills were there.
+    pub booked: Day,
+    /// How much.
+    pub amount: Money,
+}
+
+/// What legs follow from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Money that came in.
+    Payment(Payment),
+    /// Money that went back.
+    Reversal(Reversal),
+    /// Money that was parked.
+    Release(Release),
+}
+
+/// One entry, where its money went or came back from, and who gets or gives what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettledPayment {
-    /// The payment.
-    pub payment: Payment,
-    /// Which bills it paid.
+pub struct Settled {
+    /// What it is.
+    pub cause: Cause,
+    /// Which bills it paid; of a reversal, which it opens again, the newest allocation first.
     pub allocations: Vec<Allocation>,
     /// Who gets what, by (party, kind).
     pub legs: Vec<Leg>,
+    /// Who gives what back, by (party, kind).
+    pub back: Vec<Leg>,
 }
 
-/// Settles one payment against its account (`None`: no such account), under its bills' agreements.
-///
-/// # Panics
-/// If an open bill's agreement is not among `agreements`, or the legs do not add up to the payment.
-pub fn settle(
-    payment: Payment,
-    account: Option<&mut AccountState>,
-    agreements: &BTreeMap<ContentHash, Agreement>,
-    running: &mut BTreeMap<ContentHash, RunningSplit>,
-) -> SettledPayment {
-    let mut legs: BTreeMap<(Party, LegKind), i64> = BTreeMap::new();
-    let mut add = |party, kind, amount: Money| *legs.entry((party, kind)).or_default() += amount.as_minor();
-    let mut allocations = Vec::new();
-    match account {
-        None => add(Party::Bank, LegKind::Suspense, payment.amount),
-        Some(account) => {
-            let (paid, advance) = account.pay(payment.amount);
-            for allocation in &paid {
-                let agreement =
-                    agreements.get(&allocation.agreement).expect("a bill names a published agreement");
-                let split = running.entry(allocation.agreement).or_default();
-                let (payee, remainder) = split.split(allocation.amount, allocation.payee_part);
-                add(agreement.payee, LegKind::Part, payee);
-                add(agreement.remainder, LegKind::Remainder, remainder);
-            }
-            add(Party::Supplier, LegKind::Advance, advance);
-            allocations = paid;
+/// Legs being summed, minor units.
+#[derive(Debug, Default)]
+pub(crate) struct Legs(BTreeMap<(Party, LegKind), i64>);
+
+impl Legs {
+    /// Adds one; nothing is no leg.
+    pub(crate) fn add(&mut self, party: Party, kind: LegKind, amount: Money) {
+        if amount != Money::ZERO {
+            *self.0.entry((party, kind)).or_default() += amount.as_minor();
         }
     }
-    let legs: Vec<Leg> = legs
-        .into_iter()
-        .filter(|(_, minor)| *minor != 0)
-        .map(|((party, kind), minor)| Leg { party, kind, amount: Money::from_minor(minor) })
-        .collect();
-    let sum: Money = legs.iter().map(|leg| leg.amount).sum();
-    assert_eq!(sum, payment.amount, "the legs of payment {} add up to it", payment.id);
-    SettledPayment { payment, allocations, legs }
+
+    /// Adds both legs of each allocation.
+    ///
+    /// # Panics
+    /// If an agreement is not among `agreements`.
+    pub(crate) fn add_all(
+        &mut self,
+        allocations: &[Allocation],
+        agreements: &BTreeMap<ContentHash, Agreement>,
+    ) {
+        for allocation in allocations {
+            let agreement = agreement_of(agreements, &allocation.agreement);
+            self.add(agreement.payee, LegKind::Part, allocation.payee);
+            self.add(agreement.remainder, LegKind::Remainder, allocation.remainder());
+        }
+    }
+
+    pub(crate) fn finish(self) -> Vec<Leg> {
+        let leg = |((party, kind), minor)| Leg { party, kind, amount: Money::from_minor(minor) };
+        self.0.into_iter().map(leg).collect()
+    }
+}
+
+/// The agreement that a bill names.
+///
+/// # Panics
+/// If it is not there: a bill names a published agreement.
+pub(crate) fn agreement_of<'a>(
+    agreements: &'a BTreeMap<ContentHash, Agreement>,
+    hash: &ContentHash,
+) -> &'a Agreement {
+    agreements.get(hash).expect("a bill names a published agreement")
+}
+
+impl Settled {
+    /// With its invariants held.
+    ///
+    /// # Panics
+    /// If it is not balanced: then we split wrongly.
+    #[must_use]
+    pub(crate) fn new(cause: Cause, allocations: Vec<Allocation>, legs: Legs, back: Legs) -> Self {
+        let settled = Self { cause, allocations, legs: legs.finish(), back: back.finish() };
+        assert!(settled.is_balanced(), "legs of {} add up to it: {settled:?}", settled.id());
+        settled
+    }
+
+    /// The payment or reversal it is of; of a release, the payment whose money it is.
+    #[must_use]
+    pub const fn id(&self) -> Label {
+        match &self.cause {
+            Cause::Payment(payment) => payment.id,
+            Cause::Reversal(reversal) => reversal.id,
+            Cause::Release(release) => release.payment,
+        }
+    }
+
+    /// The account.
+    #[must_use]
+    pub const fn account(&self) -> AccountId {
+        match &self.cause {
+            Cause::Payment(payment) => payment.account,
+            Cause::Reversal(reversal) => reversal.account,
+            Cause::Release(release) => release.account,
+        }
+    }
+
+    /// The day it counts to.
+    #[must_use]
+    pub const fn booked(&self) -> Day {
+        match &self.cause {
+            Cause::Payment(payment) => payment.booked,
+            Cause::Reversal(reversal) => reversal.booked,
+            Cause::Release(release) => release.booked,
+        }
+    }
+
+    /// How much money it moves.
+    #[must_use]
+    pub const fn amount(&self) -> Money {
+        match &self.cause {
+            Cause::Payment(payment) => payment.amount,
+            Cause::Reversal(reversal) => reversal.amount,
+            Cause::Release(release) => release.amount,
+        }
+    }
+
+    /// The line of the registry it settles; a release settles none.
+    #[must_use]
+    pub const fn entry(&self) -> Option<Entry> {
+        match self.cause {
+            Cause::Payment(payment) => Some(Entry::Payment(payment)),
+            Cause::Reversal(reversal) => Some(Entry::Reversal(reversal)),
+            Cause::Release(_) => None,
+        }
+    }
+
+    /// The running split after one of the allocations.
+    ///
+    /// `None` past its numbers.
+    #[must_use]
+    pub fn running_after(&self, before: RunningSplit, allocation: &Allocation) -> Option<RunningSplit> {
+        match self.cause {
+            Cause::Reversal(_) => before.without(allocation),
+            Cause::Payment(_) | Cause::Release(_) => before.with(allocation),
+        }
+    }
+
+    /// Whether the bank holds the money because there is no such account.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.legs.iter().any(|leg| leg.kind == LegKind::Suspense)
+    }
+
+    /// Whether everything adds up:
+    ///
+    /// * every allocation and every leg is above zero, and a payee's leg lies within its allocation;
+    /// * the legs of a payment are the payment, none is given back; those given back by a reversal are the reversal, none is
+    ///   got; a release gives back an advance and gets as much;
+    /// * parts are what the payees get of the allocations, remainders the rest, and advance or suspense is what was not
+    ///   allocated; money in suspense is allocated to nothing.
+    #[must_use]
+    pub fn is_balanced(&self) -> bool {
+        let is_within = |one: &Allocation| {
+            one.amount > Money::ZERO && one.payee >= Money::ZERO && one.payee <= one.amount
+        };
+        let (amount, nothing) = (i128::from(self.amount().as_minor()), [0; 4]);
+        let allocated = sum(self.allocations.iter().map(|one| one.amount));
+        let payee = sum(self.allocations.iter().map(|one| one.payee));
+        let rest = amount - allocated;
+        let split = [payee, allocated - payee, rest, 0];
+        let held = [0, 0, 0, amount];
+        let (legs, back) = (by_kind(&self.legs), by_kind(&self.back));
+        let is_held = self.allocations.is_empty();
+        let adds_up = match self.cause {
+            Cause::Payment(_) => (legs == split || is_held && legs == held) && back == nothing,
+            Cause::Reversal(_) => (back == split || is_held && back == held) && legs == nothing,
+            Cause::Release(_) => rest == 0 && legs == split && back == [0, 0, amount, 0],
+        };
+        let is_above_zero = self.legs.iter().chain(&self.back).all(|leg| leg.amount > Money::ZERO);
+        amount > 0 && rest >= 0 && adds_up && is_above_zero && self.allocations.iter().all(is_within)
+    }
+}
+
+/// Sums by kind, in the order of the codes.
+fn by_kind(legs: &[Leg]) -> [i128; 4] {
+    LegKind::ALL.map(|kind| sum(legs.iter().filter(|leg| leg.kind == kind).map(|leg| leg.amount)))
+}
+
+/// Minor units, wide enough that nothing from outside overflows.
+fn sum(amounts: impl Iterator<Item = Money>) -> i128 {
+    amounts.map(|amount| i128::from(amount.as_minor())).sum()
+}
+
+/// What one payment has brought one agreement so far.
+struct Group<'a> {
+    agreement: &'a Agreement,
+    amount: Money,
+    /// The payee's part before limits.
+    unlimited: ExactAmount,
+    /// The payee's part within limits.
+    part: ExactAmount,
+    running: RunningSplit,
+}
+
+/// Splits money that [`AccountState::place`] put on open bills.
+///
+/// `running` are the splits before it; the limits of an agreement hold over all its bills that the payment pays.
+///
+/// # Panics
+/// If an open bill's agreement is not among `agreements`.
+#[must_use]
+pub fn allocate(
+    account: &AccountState,
+    placed: &[(usize, Money)],
+    agreements: &BTreeMap<ContentHash, Agreement>,
+    running: &BTreeMap<ContentHash, RunningSplit>,
+) -> Vec<Allocation> {
+    let mut groups: Vec<(ContentHash, Group<'_>)> = Vec::new();
+    let mut allocations = Vec::with_capacity(placed.len());
+    for (at, amount) in placed {
+        let open = &account.open[*at];
+        let group = match groups.iter().position(|(hash, _)| *hash == open.agreement) {
+            Some(at) => &mut groups[at].1,
+            None => {
+                let group =
+                    Group::start(agreement_of(agreements, &open.agreement), running.get(&open.agreement));
+                groups.push((open.agreement, group));
+                &mut groups.last_mut().expect("one was pushed").1
+            }
+        };
+        let (payee_part, payee) = group.take(*amount, open.payee_part_of_next(*amount));
+        allocations.push(Allocation {
+            bill: open.bill,
+            agreement: open.agreement,
+            amount: *amount,
+            payee_part,
+            payee,
+        });
+    }
+    allocations
+}
+
+impl<'a> Group<'a> {
+    fn start(agreement: &'a Agreement, running: Option<&RunningSplit>) -> Self {
+        let running = match agreement.terms.rounding {
+            SplitRounding::Cumulative => running.copied().unwrap_or_default(),
+            SplitRounding::LargestRemainder => RunningSplit::default(),
+        };
+        Self {
+            agreement,
+            amount: Money::ZERO,
+            unlimited: ExactAmount::ZERO,
+            part: ExactAmount::ZERO,
+            running,
+        }
+    }
+
+    /// The payee's part of `amount` more, of which `part` is the payee's without limits: exact, and whole.
+    fn take(&mut self, amount: Money, part: ExactAmount) -> (ExactAmount, Money) {
+        self.amount = self.amount.checked_add(amount).expect("a payment is its parts");
+        self.unlimited = self.unlimited.checked_add(part).expect("parts lie within the payment");
+        let limited = self.agreement.terms.within_limits(self.unlimited, self.amount);
+        let part = ExactAmount::from_e11(limited.as_e11() - self.part.as_e11());
+        self.part = limited;
+        (part, self.running.split(amount, part).0)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::account::OpenBill;
-    use crate::agreement::SplitRule;
-    use crate::validity::Validity;
-    use proptest::prelude::*;
-
-    /// domain.md §10: 1,000 payments of 333.33 at 45.123 %: naive rounding drifts by 1.50.
-    #[test]
-    fn never_drifts() {
-        let mut running = RunningSplit::default();
-        let amount = Money::from_minor(33_333);
-        let part = ExactAmount::from_e11(amount.exact().as_e11() * 45_123 / 100_000);
-        let naive = part.round(Rounding::HalfUp).unwrap().as_minor() * 1_000;
-        let mut grid = 0;
-        for _ in 0..1_000 {
-            let (payee, remainder) = running.split(amount, part);
-            assert_eq!(payee.as_minor() + remainder.as_minor(), 33_333);
-            grid += payee.as_minor();
-        }
-        assert_eq!((naive, grid), (15_041_000, 15_040_850));
-    }
-
-    fn agreement(payee: Party, remainder: Party) -> Agreement {
-        Agreement {
-            id: "grid".parse().unwrap(),
-            title: "Grid and supplier".into(),
-            currency: "RUB".parse().unwrap(),
-            validity: Validity::new("2026-01-01".parse().unwrap(), None).unwrap(),
-            payee,
-            remainder,
-            rule: SplitRule::Share(0),
-        }
-    }
-
-    /// An account with two open bills of 50.00: one pays the grid a third, the other the supplier a tenth.
-    fn account() -> AccountState {
-        let mut account = AccountState::default();
-        for (tag, period, divisor) in [(1, "2026-01", 3), (2, "2026-02", 10)] {
-            let total = Money::from_minor(5_000);
-            account.issue(OpenBill {
-                bill: ContentHash([tag; 32]),
-                period: period.parse().unwrap(),
-                agreement: ContentHash([tag; 32]),
-                total,
-                paid: Money::ZERO,
-                payee_part: ExactAmount::from_e11(total.exact().as_e11() / divisor),
-            });
-        }
-        account
-    }
-
-    fn legs(settled: &SettledPayment) -> String {
-        let leg = |leg: &Leg| format!("{} {} {}", leg.party, leg.kind.name(), leg.amount);
-        settled.legs.iter().map(leg).collect::<Vec<_>>().join(", ")
-    }
-
-    #[test]
-    fn where_a_payment_goes() {
-        let agreements = BTreeMap::from([
-            (ContentHash([1; 32]), agreement(Party::Grid, Party::Supplier)),
-            (ContentHash([2; 32]), agreement(Party::Supplier, Party::Grid)),
-        ]);
-        // payments in minor units, how many bills the last one pays, its legs
-        let table: &[(&[i64], usize, &str)] = &[
-            (&[3_000], 1, "grid part 10.00, supplier remainder 20.00"),
-            (&[1], 1, "supplier remainder 0.01"),
-            (&[1, 1], 1, "grid part 0.01"), // two thirds of a minor unit are due by now
-            (&[5_000], 1, "grid part 16.67, supplier remainder 33.33"),
-            (
-                &[10_000],
-                2,
-                "grid part 16.67, grid remainder 45.00, supplier part 5.00, supplier remainder 33.33",
-            ),
-            (
-                &[12_000],
-                2,
-                "grid part 16.67, grid remainder 45.00, supplier part 5.00, supplier remainder 33.33, supplier advance 20.00",
-            ),
-            (&[10_000, 700], 0, "supplier advance 7.00"),
-            (
-                &[4_000, 2_000],
-                2,
-                "grid part 3.34, grid remainder 9.00, supplier part 1.00, supplier remainder 6.66",
-            ),
-        ];
-        for (payments, bill_count, want) in table {
-            let (mut account, mut running) = (account(), BTreeMap::new());
-            let mut last = None;
-            for minor in *payments {
-                last = Some(settle(payment(*minor), Some(&mut account), &agreements, &mut running));
-            }
-            let last = last.unwrap();
-            assert_eq!((last.allocations.len(), legs(&last).as_str()), (*bill_count, *want), "{payments:?}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_account_is_held_by_the_bank() {
-        let mut running = BTreeMap::new();
-        let settled = settle(payment(700), None, &BTreeMap::new(), &mut running);
-        assert_eq!(legs(&settled), "bank suspense 7.00");
-        assert!(settled.allocations.is_empty() && running.is_empty());
-    }
-
-    #[test]
-    fn codes_and_names() {
-        for kind in [LegKind::Part, LegKind::Remainder, LegKind::Advance, LegKind::Suspense] {
-            assert_eq!(LegKind::from_code(kind.code()), Some(kind));
-        }
-        assert_eq!((0..=255_u8).filter_map(LegKind::from_code).count(), 4);
-        for party in Party::ALL {
-            assert_eq!(Party::from_code(party.code()), Some(party));
-            assert_eq!(Party::from_name(party.name()), Some(party));
-        }
-        assert_eq!((0..=255_u8).filter_map(Party::from_code).count(), Party::ALL.len());
-    }
-
-    fn payment(minor: i64) -> Payment {
-        Payment {
-            id: "p-1".parse().unwrap(),
-            account: "A".parse().unwrap(),
-            booked: "2026-04-01".parse().unwrap(),
-            amount: Money::from_minor(minor),
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn legs_add_up_and_stay_within_half_a_unit(parts in prop::collection::vec((1..1_000_000_i64, 0..=1_000_u32), 1..200)) {
-            let mut running = RunningSplit::default();
-            let (mut exact, mut got) = (0_i128, 0_i64);
-            for (minor, per_mille) in parts {
-                let amount = Money::from_minor(minor);
-                let part = amount.exact().as_e11() / 1_000 * i128::from(per_mille);
-                let (payee, remainder) = running.split(amount, ExactAmount::from_e11(part));
-                prop_assert_eq!(payee.as_minor() + remainder.as_minor(), minor);
-                exact += part;
-                got += payee.as_minor();
-                let off = (Money::from_minor(got).exact().as_e11() - exact).abs();
-                prop_assert!(off * 2 <= Money::from_minor(1).exact().as_e11());
-            }
-        }
-    }
-}
+mod tests;

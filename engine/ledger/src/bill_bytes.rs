@@ -1,4 +1,4 @@
-//! Canonical bytes of what is owed and what was paid: bills and settled payments.
+//! Canonical bytes of what is owed: bills.
 //!
 //! ```text
 //! every record   version = 1 ‖ kind ‖ fields in order, little-endian
@@ -8,9 +8,6 @@
 //!                               quantity[i64] price[i64] exact[i128] amount[i64] }
 //!                VAT lines[u32] × { rate[u16] included[u8] base[i64] amount[i64] }
 //!                expected[u32] measured[u32] estimated[u32] missing[u32] total[i64] payee part[i128]
-//! settled 0x34   payment[33] account[33] booked[i32] amount[i64]
-//!                allocations[u32] × { bill[32] agreement[32] amount[i64] payee part[i128] }
-//!                legs[u32] × { party[u8] kind[u8] amount[i64] }
 //! ```
 //!
 //! Quantities are Wh or days, prices 10^-8, exact amounts 10^-11, amounts minor units. A record that decodes
@@ -18,26 +15,19 @@
 //! checked. That it also follows from its tariffs and readings only computing it again can tell.
 //! Also in `FORMAT.md` §3.
 
-use tallywatt_core::account::{Allocation, Payment};
 use tallywatt_core::bill::{
     Bill, ChargeKind, ChargeLine, Completeness, LINE_COUNT_MAX, VERSION_COUNT_MAX, VatLine,
 };
 use tallywatt_core::calendar::Period;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::{ExactAmount, Money, PricePerKwh};
-use tallywatt_core::split::{LegKind, SettledPayment};
 use tallywatt_core::tariff::{DEMAND_COUNT_MAX, FixedPer, RANGE_COUNT_MAX, ZONE_COUNT_MAX};
 
 use crate::codec::{CodecError, Reader, Writer};
-use crate::document::{DOCUMENT_VERSION, read_currency, read_day, read_vat, write_vat};
-use crate::legs::{LEG_COUNT_MAX, read_legs, write_legs};
+use crate::document::{DOCUMENT_VERSION, read_currency, read_vat, write_vat};
 
 /// Kind byte of a bill.
 pub const BILL_KIND: u8 = 0x33;
-/// Kind byte of a settled payment.
-pub const SETTLED_KIND: u8 = 0x34;
-/// The most bills that one payment pays.
-pub const ALLOCATION_COUNT_MAX: u32 = 4_096;
 
 const ENERGY: u8 = 1;
 const FIXED: u8 = 2;
@@ -114,55 +104,6 @@ pub fn decode_bill(bytes: &[u8]) -> Result<Bill, CodecError> {
         total,
         payee_part,
     })
-}
-
-/// The canonical bytes of a settled payment.
-///
-/// # Panics
-/// Past [`ALLOCATION_COUNT_MAX`] or [`LEG_COUNT_MAX`].
-#[must_use]
-pub fn encode_settled(settled: &SettledPayment) -> Vec<u8> {
-    let SettledPayment { payment, allocations, legs } = settled;
-    assert!(fits(allocations.len(), ALLOCATION_COUNT_MAX), "{} allocations of a payment", allocations.len());
-    assert!(fits(legs.len(), LEG_COUNT_MAX), "{} legs of a payment", legs.len());
-    let mut writer = Writer::record(DOCUMENT_VERSION, SETTLED_KIND);
-    writer.label(&payment.id).label(&payment.account);
-    writer.i32(payment.booked.number()).i64(payment.amount.as_minor());
-    writer.count(allocations.len());
-    for allocation in allocations {
-        writer.hash(&allocation.bill).hash(&allocation.agreement);
-        writer.i64(allocation.amount.as_minor()).i128(allocation.payee_part.as_e11());
-    }
-    write_legs(&mut writer, legs);
-    writer.finish()
-}
-
-/// The settled payment of these canonical bytes.
-///
-/// # Errors
-/// [`CodecError`]: a field that is not canonical, legs out of order, or numbers that do not add up.
-pub fn decode_settled(bytes: &[u8]) -> Result<SettledPayment, CodecError> {
-    let mut reader = Reader::record(bytes, DOCUMENT_VERSION, SETTLED_KIND)?;
-    let (id, account) = (reader.label("payment id")?, reader.label("account")?);
-    let booked = read_day(&mut reader, "booking day")?;
-    let amount = read_above_zero(&mut reader, "payment amount")?;
-    let payment = Payment { id, account, booked, amount };
-    let allocation_count = reader.count("allocations", ALLOCATION_COUNT_MAX)?;
-    let mut allocations = Vec::new();
-    for _ in 0..allocation_count {
-        let (bill, agreement) = (reader.hash("paid bill")?, reader.hash("agreement")?);
-        let amount = read_above_zero(&mut reader, "allocated amount")?;
-        let payee_part = read_payee_part(&mut reader, amount)?;
-        allocations.push(Allocation { bill, agreement, amount, payee_part });
-    }
-    let legs_at = reader.at();
-    let legs = read_legs(&mut reader)?;
-    let settled = SettledPayment { payment, allocations, legs };
-    if !legs_add_up(&settled) {
-        return Err(reader.refuse("legs", legs_at));
-    }
-    reader.finish()?;
-    Ok(settled)
 }
 
 fn write_line(writer: &mut Writer, line: &ChargeLine) {
@@ -288,30 +229,11 @@ fn read_completeness(reader: &mut Reader<'_>) -> Result<Completeness, CodecError
 }
 
 /// The payee's part: from nothing to all of `whole`.
-fn read_payee_part(reader: &mut Reader<'_>, whole: Money) -> Result<ExactAmount, CodecError> {
+pub(crate) fn read_payee_part(reader: &mut Reader<'_>, whole: Money) -> Result<ExactAmount, CodecError> {
     let at = reader.at();
     let part = ExactAmount::from_e11(reader.i128("payee part")?);
     let is_within = part >= ExactAmount::ZERO && part <= whole.exact();
     if is_within { Ok(part) } else { Err(reader.refuse("payee part", at)) }
-}
-
-fn read_above_zero(reader: &mut Reader<'_>, field: &'static str) -> Result<Money, CodecError> {
-    let at = reader.at();
-    let amount = Money::from_minor(reader.i64(field)?);
-    if amount > Money::ZERO { Ok(amount) } else { Err(reader.refuse(field, at)) }
-}
-
-/// Parts and remainders are what was allocated; with advance or suspense they are the payment.
-fn legs_add_up(settled: &SettledPayment) -> bool {
-    let of = |kinds: [LegKind; 2]| {
-        sum(settled.legs.iter().filter(|leg| kinds.contains(&leg.kind)).map(|leg| leg.amount))
-    };
-    let allocated = sum(settled.allocations.iter().map(|allocation| allocation.amount));
-    let is_suspended = settled.legs.iter().any(|leg| leg.kind == LegKind::Suspense);
-    of([LegKind::Part, LegKind::Remainder]) == allocated
-        && allocated + of([LegKind::Advance, LegKind::Suspense])
-            == i128::from(settled.payment.amount.as_minor())
-        && (!is_suspended || settled.legs.len() == 1)
 }
 
 /// Minor units, wide enough that nothing from outside overflows.
@@ -319,16 +241,13 @@ fn sum(amounts: impl Iterator<Item = Money>) -> i128 {
     amounts.map(|amount| i128::from(amount.as_minor())).sum()
 }
 
-fn fits(count: usize, max: u32) -> bool {
+pub(crate) fn fits(count: usize, max: u32) -> bool {
     u32::try_from(count).is_ok_and(|count| count <= max)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tallywatt_core::agreement::Party;
-    use tallywatt_core::split::Leg;
-
     use crate::digest::content_hash;
     use std::fmt::Debug;
     use tallywatt_core::money::Rounding;
@@ -377,36 +296,6 @@ mod tests {
         }
     }
 
-    fn settled() -> SettledPayment {
-        let allocation = |tag: u8, minor| Allocation {
-            bill: ContentHash([tag; 32]),
-            agreement: ContentHash([9; 32]),
-            amount: Money::from_minor(minor),
-            payee_part: ExactAmount::from_e11(Money::from_minor(minor).exact().as_e11() / 4),
-        };
-        let leg = |party, kind, minor| Leg { party, kind, amount: Money::from_minor(minor) };
-        SettledPayment {
-            payment: Payment {
-                id: "2026-04-02/000017".parse().unwrap(),
-                account: "EKB-000001".parse().unwrap(),
-                booked: "2026-04-02".parse().unwrap(),
-                amount: Money::from_minor(10_500),
-            },
-            allocations: vec![allocation(5, 4_000), allocation(6, 6_000)],
-            legs: vec![
-                leg(Party::Grid, LegKind::Part, 2_500),
-                leg(Party::Supplier, LegKind::Remainder, 7_500),
-                leg(Party::Supplier, LegKind::Advance, 500),
-            ],
-        }
-    }
-
-    fn suspended() -> SettledPayment {
-        let payment = settled().payment;
-        let leg = Leg { party: Party::Bank, kind: LegKind::Suspense, amount: payment.amount };
-        SettledPayment { payment, allocations: Vec::new(), legs: vec![leg] }
-    }
-
     /// Round trip; every truncation and an extra byte refused; every flipped bit refused or another value.
     fn check<T: PartialEq + Debug>(
         value: &T,
@@ -432,8 +321,6 @@ mod tests {
     #[test]
     fn bytes_and_values_are_one_to_one() {
         check(&bill(), encode_bill, decode_bill);
-        check(&settled(), encode_settled, decode_settled);
-        check(&suspended(), encode_settled, decode_settled);
         let nothing = Bill {
             lines: Vec::new(),
             vat: Vec::new(),
@@ -447,23 +334,11 @@ mod tests {
     /// A changed hash here is a change of every ledger that exists: never in passing.
     #[test]
     fn golden_hashes() {
-        let table = [
-            (
-                "bill",
-                encode_bill(&bill()),
-                "57637354c9fe7439577c60270ded2e2f45b344738554b52cae0897486ca984a9",
-            ),
-            (
-                "settled",
-                encode_settled(&settled()),
-                "b9bdf133cf9fe831ca3db627ef800cea1114f6c03c3eff93986578b1e3674576",
-            ),
-            (
-                "suspended",
-                encode_settled(&suspended()),
-                "e45c3e9e4034552406d1fa62299a043605bd5d311e49e6d101e921ae16bf8265",
-            ),
-        ];
+        let table = [(
+            "bill",
+            encode_bill(&bill()),
+            "57637354c9fe7439577c60270ded2e2f45b344738554b52cae0897486ca984a9",
+        )];
         for (name, bytes, want) in table {
             assert_eq!(content_hash(&bytes).to_string(), want, "{name}");
         }
@@ -501,33 +376,6 @@ mod tests {
             let mut bent = bill();
             bend(&mut bent);
             match decode_bill(&encode_bill(&bent)) {
-                Err(CodecError::Value { field, .. }) => assert_eq!(field, *want),
-                other => panic!("{want}: {other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn a_settled_payment_adds_up() {
-        let table: &[Bent<SettledPayment>] = &[
-            ("payment amount", |settled| settled.payment.amount = Money::ZERO),
-            ("legs", |settled| settled.payment.amount = Money::from_minor(10_501)),
-            ("legs", |settled| settled.legs[0].amount = Money::from_minor(2_499)),
-            ("legs", |settled| settled.legs.truncate(2)),
-            ("legs", |settled| settled.allocations.truncate(1)),
-            ("leg", |settled| settled.legs.swap(0, 1)),
-            ("leg", |settled| settled.legs[1] = settled.legs[0]),
-            ("leg", |settled| settled.legs[0].party = Party::Bank),
-            ("leg", |settled| settled.legs[2].kind = LegKind::Suspense),
-            ("leg amount", |settled| settled.legs[2].amount = Money::from_minor(-500)),
-            ("allocated amount", |settled| settled.allocations[0].amount = Money::ZERO),
-            ("payee part", |settled| settled.allocations[0].payee_part = ExactAmount::from_e11(-1)),
-            ("payee part", |settled| settled.allocations[0].payee_part = Money::from_minor(4_001).exact()),
-        ];
-        for (want, bend) in table {
-            let mut bent = settled();
-            bend(&mut bent);
-            match decode_settled(&encode_settled(&bent)) {
                 Err(CodecError::Value { field, .. }) => assert_eq!(field, *want),
                 other => panic!("{want}: {other:?}"),
             }

@@ -203,10 +203,12 @@ mod tests {
             file: ContentHash([5; 32]),
             payments: root,
             paid: Money::from_minor(300),
+            reversed: Money::from_minor(50),
             legs: vec![
                 Leg { party: Party::Grid, kind: LegKind::Part, amount: Money::from_minor(100) },
                 Leg { party: Party::Supplier, kind: LegKind::Remainder, amount: Money::from_minor(200) },
             ],
+            back: vec![Leg { party: Party::Supplier, kind: LegKind::Advance, amount: Money::from_minor(50) }],
             running: vec![(
                 ContentHash([6; 32]),
                 RunningSplit { due: ExactAmount::from_e11(7), paid: Money::ZERO },

@@ -132,19 +132,23 @@ pub struct BillsCommit {
     pub payee_part: ExactAmount,
 }
 
-/// The split of a registry of payments.
+/// The split of a registry of payments and reversals, and of the parked money that became due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettlementCommit {
     /// Settlements are numbered from 1 without gaps.
     pub sequence: u64,
     /// Hash of the settlement file.
     pub file: ContentHash,
-    /// Root over the settled payments' content hashes, in order of (day, payment).
+    /// Root over the settled entries' content hashes, in the order in which they were settled.
     pub payments: Root,
     /// Sum of the payments.
     pub paid: Money,
-    /// Sums of the legs, by (party, kind); they add up to `paid`.
+    /// Sum of the reversals.
+    pub reversed: Money,
+    /// Sums of the legs got, by (party, kind).
     pub legs: Vec<Leg>,
+    /// Sums of the legs given back, by (party, kind); with them the legs add up to `paid` less `reversed`.
+    pub back: Vec<Leg>,
     /// Running splits after it, by agreement.
     pub running: Vec<(ContentHash, RunningSplit)>,
 }
@@ -200,7 +204,7 @@ impl Command {
                 write_sealed(&mut writer, &period.sealed);
             }
             Self::Bills(bills) => write_bills(writer.u8(6), bills),
-            Self::Settlement(settlement) => write_settlement(writer.u8(7), settlement),
+            Self::Settlement(settlement) => write_settlement(writer.u8(8), settlement),
         }
         writer.finish()
     }
@@ -227,7 +231,7 @@ impl Command {
                 sealed: read_sealed(&mut reader)?,
             }),
             6 => Self::Bills(read_bills(&mut reader)?),
-            7 => Self::Settlement(read_settlement(&mut reader)?),
+            8 => Self::Settlement(read_settlement(&mut reader)?),
             _ => return Err(reader.refuse("command", at)),
         };
         reader.finish()?;
@@ -292,13 +296,23 @@ impl Command {
                 let mut figures = vec![("sequence", settlement.sequence.to_string())];
                 figures.push(("payments", settlement.payments.count.to_string()));
                 figures.push(("paid", settlement.paid.to_string()));
+                figures.push(("reversed", settlement.reversed.to_string()));
+                let written = |leg: &Leg| format!("{} {}", leg.amount, leg.kind.name());
                 for leg in &settlement.legs {
                     let name = match leg.party {
                         Party::Grid => "to grid",
                         Party::Bank => "to bank",
                         Party::Supplier => "to supplier",
                     };
-                    figures.push((name, format!("{} {}", leg.amount, leg.kind.name())));
+                    figures.push((name, written(leg)));
+                }
+                for leg in &settlement.back {
+                    let name = match leg.party {
+                        Party::Grid => "back from grid",
+                        Party::Bank => "back from bank",
+                        Party::Supplier => "back from supplier",
+                    };
+                    figures.push((name, written(leg)));
                 }
                 figures.push(("running", format!("{:?}", settlement.running)));
                 figures.push(("root", root(&settlement.payments)));
@@ -435,8 +449,9 @@ fn read_bills(reader: &mut Reader<'_>) -> Result<BillsCommit, CodecError> {
 fn write_settlement(writer: &mut Writer, settlement: &SettlementCommit) {
     writer.u64(settlement.sequence).hash(&settlement.file);
     write_root(writer, &settlement.payments);
-    writer.i64(settlement.paid.as_minor());
+    writer.i64(settlement.paid.as_minor()).i64(settlement.reversed.as_minor());
     write_legs(writer, &settlement.legs);
+    write_legs(writer, &settlement.back);
     writer.count(settlement.running.len());
     for (agreement, running) in &settlement.running {
         writer.hash(agreement).i128(running.due.as_e11()).i64(running.paid.as_minor());
@@ -447,10 +462,12 @@ fn read_settlement(reader: &mut Reader<'_>) -> Result<SettlementCommit, CodecErr
     let (sequence, file, payments) =
         (reader.u64("settlement sequence")?, reader.hash("settlement file")?, read_root(reader)?);
     let paid = Money::from_minor(reader.i64("paid")?);
+    let reversed = Money::from_minor(reader.i64("reversed")?);
     let at = reader.at();
-    let legs = read_legs(reader)?;
-    let sum = legs.iter().try_fold(Money::ZERO, |sum, leg| sum.checked_add(leg.amount));
-    if sum != Some(paid) {
+    let (legs, back) = (read_legs(reader)?, read_legs(reader)?);
+    let sum = |legs: &[Leg]| legs.iter().map(|leg| i128::from(leg.amount.as_minor())).sum::<i128>();
+    let received = i128::from(paid.as_minor()) - i128::from(reversed.as_minor());
+    if sum(&legs) - sum(&back) != received || paid < Money::ZERO || reversed < Money::ZERO {
         return Err(reader.refuse("legs", at));
     }
     let mut running: Vec<(ContentHash, RunningSplit)> = Vec::new();
@@ -464,7 +481,7 @@ fn read_settlement(reader: &mut Reader<'_>) -> Result<SettlementCommit, CodecErr
         }
         running.push((agreement, RunningSplit { due, paid }));
     }
-    Ok(SettlementCommit { sequence, file, payments, paid, legs, running })
+    Ok(SettlementCommit { sequence, file, payments, paid, reversed, legs, back, running })
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
-//! Canonical bytes of the documents that bills follow from: agreements and contracts. Tariffs stand in `tariff_bytes.rs`.
+//! Canonical bytes of contracts, and what documents share. Tariffs are in [`crate::tariff_bytes`], agreements in
+//! [`crate::agreement_bytes`].
 //!
 //! ```text
 //! every record   version = 1 ‖ kind ‖ fields in order, little-endian
 //!
-//! agreement 0x31 id[33] title currency[3] from[i32] to[i32] payee[u8] remainder[u8]
-//!                rule[u8] = 1: rates[u32] × { zone[33] rate[i64] }
-//!                rule[u8] = 2: share[u32], of 10^8
 //! contract 0x32  account[33] usage point[33] OBIS B, C, E[3] time zone tariff[33] agreement[33] from[i32] to[i32]
 //! ```
 //!
@@ -30,13 +28,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use tallywatt_core::agreement::{Agreement, Party, RATE_COUNT_MAX, SplitRule};
 use tallywatt_core::calendar::{Day, Zone};
 use tallywatt_core::contract::Contract;
-use tallywatt_core::hash::Published;
-use tallywatt_core::money::PricePerKwh;
 use tallywatt_core::register::{Flow, Register};
-use tallywatt_core::tariff::{Currency, TEXT_SIZE_MAX, Vat};
+use tallywatt_core::tariff::{Currency, Vat};
 use tallywatt_core::validity::Validity;
 
 use crate::codec::{CodecError, Reader, Writer};
@@ -45,8 +40,6 @@ use crate::tree::{Root, Tree, TreeKind};
 
 /// The version of these bytes.
 pub const DOCUMENT_VERSION: u8 = 1;
-/// Kind byte of an agreement.
-pub const AGREEMENT_KIND: u8 = 0x31;
 /// Kind byte of a contract.
 pub const CONTRACT_KIND: u8 = 0x32;
 /// Longest name of a time zone, bytes; the longest of the database has 32.
@@ -54,69 +47,6 @@ pub const ZONE_NAME_SIZE_MAX: usize = 64;
 
 /// A `to` that never comes.
 const FOR_GOOD: i32 = -1;
-const RULE_PER_KWH: u8 = 1;
-const RULE_SHARE: u8 = 2;
-
-/// The canonical bytes of an agreement.
-///
-/// # Panics
-/// If the agreement is not one that [`Agreement::check`] gave back.
-#[must_use]
-pub fn encode_agreement(agreement: &Agreement) -> Vec<u8> {
-    assert_eq!(
-        agreement.clone().check().as_ref(),
-        Ok(agreement),
-        "an agreement is checked before it is published"
-    );
-    let mut writer = Writer::record(DOCUMENT_VERSION, AGREEMENT_KIND);
-    writer.label(&agreement.id).text(&agreement.title).raw(&agreement.currency.bytes());
-    write_validity(&mut writer, agreement.validity);
-    writer.u8(agreement.payee.code()).u8(agreement.remainder.code());
-    match &agreement.rule {
-        SplitRule::PerKwh(rates) => {
-            writer.u8(RULE_PER_KWH).count(rates.len());
-            for (zone, rate) in rates {
-                writer.label(zone).i64(rate.as_e8());
-            }
-        }
-        SplitRule::Share(share) => {
-            writer.u8(RULE_SHARE).u32(*share);
-        }
-    }
-    writer.finish()
-}
-
-/// The agreement of these canonical bytes.
-///
-/// # Errors
-/// [`CodecError`]: a field that is not canonical, or fields that [`Agreement::check`] refuses together.
-pub fn decode_agreement(bytes: &[u8]) -> Result<Agreement, CodecError> {
-    let mut reader = Reader::record(bytes, DOCUMENT_VERSION, AGREEMENT_KIND)?;
-    let start = reader.at();
-    let id = reader.label("agreement id")?;
-    let title = short_text(&mut reader, "title", TEXT_SIZE_MAX)?.to_owned();
-    let currency = read_currency(&mut reader)?;
-    let validity = read_validity(&mut reader)?;
-    let payee = read_code(&mut reader, "payee", Party::from_code)?;
-    let remainder = read_code(&mut reader, "remainder", Party::from_code)?;
-    let rule_at = reader.at();
-    let rule = match reader.u8("rule")? {
-        RULE_PER_KWH => {
-            let rate_count = read_count(&mut reader, "rates", RATE_COUNT_MAX)?;
-            let mut rates = Vec::with_capacity(rate_count);
-            for _ in 0..rate_count {
-                let zone = reader.label("rate zone")?;
-                rates.push((zone, PricePerKwh::from_e8(reader.i64("rate")?)));
-            }
-            SplitRule::PerKwh(rates)
-        }
-        RULE_SHARE => SplitRule::Share(reader.u32("share")?),
-        _ => return Err(reader.refuse("rule", rule_at)),
-    };
-    let refused = reader.refuse("agreement", start);
-    reader.finish()?;
-    Agreement { id, title, currency, validity, payee, remainder, rule }.check().map_err(|_| refused)
-}
 
 /// The canonical bytes of a contract.
 #[must_use]
@@ -149,15 +79,6 @@ pub fn decode_contract(bytes: &[u8]) -> Result<Contract, CodecError> {
     let validity = read_validity(&mut reader)?;
     reader.finish()?;
     Ok(Contract { account, usage_point, register, zone, tariff, agreement, validity })
-}
-
-/// The agreement together with the content hash of its canonical bytes.
-///
-/// # Panics
-/// As [`encode_agreement`].
-#[must_use]
-pub fn publish_agreement(agreement: Agreement) -> Published<Agreement> {
-    Published { hash: digest::content_hash(&encode_agreement(&agreement)), body: agreement }
 }
 
 /// The root over the contracts, given in the order of [`tallywatt_core::contract::in_order`].
@@ -271,23 +192,6 @@ pub(crate) mod tests {
     use super::*;
     use std::fmt::Debug;
 
-    fn agreement(rule: SplitRule) -> Agreement {
-        Agreement {
-            id: "grid-2026".parse().unwrap(),
-            title: "Grid and supplier".into(),
-            currency: "RUB".parse().unwrap(),
-            validity: Validity::new("2026-01-01".parse().unwrap(), None).unwrap(),
-            payee: Party::Grid,
-            remainder: Party::Supplier,
-            rule,
-        }
-    }
-
-    fn per_kwh() -> Agreement {
-        let rate = |zone: &str, rate: &str| (zone.parse().unwrap(), rate.parse().unwrap());
-        agreement(SplitRule::PerKwh(vec![rate("night", "1.1"), rate("all", "2.3")]))
-    }
-
     fn contract(account: &str, zone: &str) -> Contract {
         Contract {
             account: account.parse().unwrap(),
@@ -324,8 +228,6 @@ pub(crate) mod tests {
 
     #[test]
     fn bytes_and_values_are_one_to_one() {
-        check(&per_kwh(), encode_agreement, decode_agreement);
-        check(&agreement(SplitRule::Share(45_123_000)), encode_agreement, decode_agreement);
         check(&contract("A", "Europe/Amsterdam"), encode_contract, decode_contract);
         check(&contract("A", "+05:00"), encode_contract, decode_contract);
     }
@@ -335,16 +237,6 @@ pub(crate) mod tests {
     fn golden_hashes() {
         let contracts = [contract("A", "UTC"), contract("B", "+05:00")];
         let table = [
-            (
-                "per kWh",
-                publish_agreement(per_kwh()).hash,
-                "0ae4d0d17ec26a940e41a38048b2c4fffd83960725551c74dd635d37d05679c3",
-            ),
-            (
-                "share",
-                publish_agreement(agreement(SplitRule::Share(45_123_000))).hash,
-                "87634a5a2cdc430e2f64512227094ff6d203343f186587406b442e18f30d1c9d",
-            ),
             (
                 "contract",
                 digest::content_hash(&encode_contract(&contracts[0])),
@@ -363,25 +255,21 @@ pub(crate) mod tests {
 
     #[test]
     fn limits_come_before_content() {
-        let too_long = |decoded: Result<(), CodecError>, want: &str| match decoded {
-            Err(CodecError::TooLong { field, .. }) => assert_eq!(field, want),
-            other => panic!("{want}: {other:?}"),
-        };
-        let mut bytes = encode_agreement(&per_kwh());
-        let count_at = 2 + 33 + 4 + "Grid and supplier".len() + 3 + 8 + 2 + 1;
-        bytes[count_at] = 17;
-        too_long(decode_agreement(&bytes).map(drop), "rates");
         let zone_at = 2 + 66 + 3;
         let mut bytes = encode_contract(&contract("A", "UTC"));
         bytes.splice(zone_at..zone_at + 7, [65, 0, 0, 0].into_iter().chain([b'x'; 65]));
-        too_long(decode_contract(&bytes).map(drop), "time zone");
+        match decode_contract(&bytes) {
+            Err(CodecError::TooLong { field, .. }) => assert_eq!(field, "time zone"),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn kinds_are_apart() {
-        let bytes = encode_contract(&contract("A", "UTC"));
-        let kind = CodecError::Kind { kind: CONTRACT_KIND, version: 1, want: AGREEMENT_KIND };
-        assert_eq!(decode_agreement(&bytes), Err(kind));
+        let mut bytes = encode_contract(&contract("A", "UTC"));
+        bytes[1] += 1;
+        let kind = CodecError::Kind { kind: CONTRACT_KIND + 1, version: 1, want: CONTRACT_KIND };
+        assert_eq!(decode_contract(&bytes), Err(kind));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Floor 2 of the house. The bytes are drawn in `engine/ledger/FORMAT.md`; the page and the code name each other.
 
+pub mod agreement_bytes;
 pub mod bill_bytes;
 pub mod blinding;
 pub mod block;
@@ -26,6 +27,7 @@ pub mod policy;
 pub mod receipt;
 pub mod rule_pack_bytes;
 pub mod seal;
+pub mod settled_bytes;
 pub mod tariff_bytes;
 pub mod tlog_proof;
 pub mod tree;

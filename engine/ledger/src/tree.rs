@@ -39,7 +39,7 @@ pub enum TreeKind {
     Bills = 5,
     /// Contracts of a contract list.
     Contracts = 6,
-    /// Settled payments of a registry.
+    /// Settled entries of a registry.
     Payments = 7,
     /// Entries of a node's state.
     State = 8,

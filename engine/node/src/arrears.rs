@@ -128,10 +128,9 @@ pub fn arrears(books: &Books, as_of: Day, account: Option<&AccountId>) -> Arrear
 /// What one bill came to as of a day, whether anything is open of it or not.
 #[must_use]
 pub fn debt_of(books: &Books, bill: &Bill, as_of: Day) -> Debt {
-    let paid = paid_of(books, bill);
-    let known = paid.iter().filter(|(day, _)| *day <= as_of);
-    // A bill is never paid beyond its total, so neither sum passes it.
-    let paid_minor: i64 = known.map(|(_, amount)| amount.as_minor()).sum();
+    let paid = paid_of(books, bill, as_of);
+    // A bill is never paid beyond its total, so the sum does not pass it.
+    let paid_minor: i64 = paid.iter().map(|(_, amount)| amount.as_minor()).sum();
     let open = Money::from_minor(bill.total.as_minor().max(0) - paid_minor);
     let table = books.penalty_table_on(as_of).map(|table| &table.body);
     let due = table.map(|table| table.due_day(bill.period));
@@ -158,22 +157,31 @@ fn last_day(period: Period) -> Day {
     period.end_day().plus(-1).expect("the day before a month's end is one of its days")
 }
 
-/// What was paid of a bill on which day.
-fn paid_of(books: &Books, bill: &Bill) -> Vec<(Day, Money)> {
+/// What was paid of a bill on which day, as far as it stood on a day. What a reversal took back counts as never paid: it
+/// undoes the latest payments.
+fn paid_of(books: &Books, bill: &Bill, as_of: Day) -> Vec<(Day, Money)> {
     let hash = digest::content_hash(&bill_bytes::encode_bill(bill));
-    let state = books.accounts().get(&bill.account);
-    let still_open = state.and_then(|state| state.open.iter().find(|open| open.bill == hash));
-    let stands = still_open.map_or(bill.total, |open| open.paid);
-    with_paid_ahead(books.payments_of(&hash), stands, bill.period.first_day())
+    standing(books.payments_of(&hash), as_of)
 }
 
-/// The payments that were put against a bill, and before them what is paid of it beyond them: that was paid ahead, before
-/// the bill was there, and so in time whatever its day was.
-fn with_paid_ahead(payments: &[(Day, Money)], paid: Money, before: Day) -> Vec<(Day, Money)> {
-    let dated: i64 = payments.iter().map(|(_, amount)| amount.as_minor()).sum();
-    let ahead = paid.as_minor().saturating_sub(dated);
-    let ahead = (ahead > 0).then_some((before, Money::from_minor(ahead)));
-    ahead.into_iter().chain(payments.iter().copied()).collect()
+fn standing(moves: &[(Day, Money)], as_of: Day) -> Vec<(Day, Money)> {
+    let mut paid: Vec<(Day, Money)> = Vec::new();
+    for &(day, amount) in moves.iter().filter(|(day, _)| *day <= as_of) {
+        if amount > Money::ZERO {
+            paid.push((day, amount));
+            continue;
+        }
+        let mut back = -amount.as_minor();
+        while let Some((_, last)) = paid.last_mut().filter(|_| back > 0) {
+            let taken = back.min(last.as_minor());
+            *last = Money::from_minor(last.as_minor() - taken);
+            back -= taken;
+            if *last == Money::ZERO {
+                paid.pop();
+            }
+        }
+    }
+    paid
 }
 
 #[cfg(test)]
@@ -200,13 +208,18 @@ mod tests {
     }
 
     #[test]
-    fn what_no_payment_accounts_for_was_paid_ahead() {
+    fn what_is_taken_back_was_never_paid() {
         let day = |text: &str| text.parse::<Day>().unwrap();
         let paid = |minor| Money::from_minor(minor);
         let dated = [(day("2026-05-02"), paid(30)), (day("2026-05-01"), paid(20))];
-        let first = day("2026-03-01");
-        assert_eq!(with_paid_ahead(&dated, paid(50), first), dated);
-        assert_eq!(with_paid_ahead(&dated, paid(60), first), [(first, paid(10)), dated[0], dated[1]]);
-        assert_eq!(with_paid_ahead(&[], Money::ZERO, first), []);
+        let moves = [dated[0], dated[1], (day("2026-05-09"), paid(-25)), (day("2026-06-01"), paid(5))];
+        for (as_of, want) in [
+            ("2026-05-01", vec![dated[1]]),
+            ("2026-05-08", dated.to_vec()),
+            ("2026-05-09", vec![(dated[0].0, paid(25))]),
+            ("2026-06-01", vec![(dated[0].0, paid(25)), moves[3]]),
+        ] {
+            assert_eq!(standing(&moves, day(as_of)), want, "{as_of}");
+        }
     }
 }

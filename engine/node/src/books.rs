@@ -23,7 +23,7 @@ mod sealed_readings;
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use tallywatt_core::account::{AccountState, OpenBill, Payment};
+use tallywatt_core::account::{AccountState, Entry, OpenBill};
 use tallywatt_core::agreement::Agreement;
 use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::{Day, Period};
@@ -31,14 +31,15 @@ use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::day_layers::DayState;
 use tallywatt_core::hash::{ContentHash, Published};
-use tallywatt_core::label::{AccountId, Label, UsagePointId};
+use tallywatt_core::label::{AccountId, UsagePointId};
 use tallywatt_core::layer::Layer;
 use tallywatt_core::meter::Installation;
 use tallywatt_core::meter_event::{MeterEvent, ReceivedRead};
-use tallywatt_core::money::Money;
+use tallywatt_core::money::{ExactAmount, Money};
+use tallywatt_core::payment_book::{PaymentBook, SettleError};
 use tallywatt_core::penalty::PenaltyTable;
 use tallywatt_core::register::Register;
-use tallywatt_core::split::RunningSplit;
+use tallywatt_core::split::{Cause, Settled};
 use tallywatt_core::tariff::TariffBook;
 use tallywatt_core::vee::guard::ReplacementGuard;
 use tallywatt_core::vee::pack::{RegisterClass, RulePack};
@@ -48,7 +49,9 @@ use tallywatt_ledger::command::{Command, DocumentKind, Genesis};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree, seal_order};
 use tallywatt_ledger::tree::Root;
-use tallywatt_ledger::{bill_bytes, digest, document, penalty_bytes, rule_pack_bytes, tariff_bytes};
+use tallywatt_ledger::{
+    agreement_bytes, bill_bytes, digest, document, penalty_bytes, rule_pack_bytes, tariff_bytes,
+};
 use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::batch_file::{BatchFile, BatchFileError};
 use tallywatt_shards::threads::Threads;
@@ -74,8 +77,8 @@ pub enum Input {
     Period(Period),
     /// The bills of a period.
     Bills(Period),
-    /// New payments, in any order.
-    Payments(Vec<Payment>),
+    /// New payments and reversals, in any order; without any, what is parked is released to bills.
+    Payments(Vec<Entry>),
 }
 
 /// A command and the file it stands for.
@@ -139,6 +142,9 @@ pub enum BooksError {
     /// Something is known already, or something else.
     #[error("{0}")]
     Conflict(String),
+    /// Payments cannot be settled.
+    #[error(transparent)]
+    Settle(#[from] SettleError),
     /// Sums past 64-bit minor units.
     #[error("sums of {0} do not fit 64 bits")]
     Overflow(&'static str),
@@ -164,11 +170,9 @@ pub struct Books {
     bills: BTreeMap<Period, Vec<Bill>>,
     /// Whose readings the bills of a period used.
     billed: BTreeMap<Period, BTreeSet<(UsagePointId, Register)>>,
-    accounts: BTreeMap<AccountId, AccountState>,
-    payments: BTreeMap<Label, Payment>,
-    /// What was put against each bill, by the day of its payment.
+    payments: PaymentBook,
+    /// What was put against each bill by day, what was taken back from it below zero.
     paid_by_bill: BTreeMap<ContentHash, Vec<(Day, Money)>>,
-    running: BTreeMap<ContentHash, RunningSplit>,
     settlement_count: u64,
 }
 
@@ -191,10 +195,8 @@ impl Books {
             closes: Vec::new(),
             bills: BTreeMap::new(),
             billed: BTreeMap::new(),
-            accounts: BTreeMap::new(),
-            payments: BTreeMap::new(),
+            payments: PaymentBook::default(),
             paid_by_bill: BTreeMap::new(),
-            running: BTreeMap::new(),
             settlement_count: 0,
         }
     }
@@ -321,12 +323,12 @@ impl Books {
     /// Accounts and what they owe.
     #[must_use]
     pub const fn accounts(&self) -> &BTreeMap<AccountId, AccountState> {
-        &self.accounts
+        self.payments.accounts()
     }
 
-    /// Payments settled so far.
+    /// Payments settled so far, and where their money is.
     #[must_use]
-    pub const fn payments(&self) -> &BTreeMap<Label, Payment> {
+    pub const fn payments(&self) -> &PaymentBook {
         &self.payments
     }
 
@@ -402,7 +404,7 @@ impl Books {
             Command::Bills(commit) => Input::Bills(commit.period),
             Command::Settlement(_) => {
                 let settled = read_settled(&given()?)?;
-                Input::Payments(settled.into_iter().map(|settled| settled.payment).collect())
+                Input::Payments(settled.iter().filter_map(Settled::entry).collect())
             }
         })
     }
@@ -445,7 +447,7 @@ impl Books {
             Command::Contracts(_) => {
                 self.contracts = read_contracts(file)?;
                 for contract in &self.contracts {
-                    self.accounts.entry(contract.account).or_default();
+                    self.payments.open_account(contract.account);
                 }
             }
             Command::Batch(commit) => {
@@ -461,16 +463,16 @@ impl Books {
             Command::Bills(commit) => self.absorb_bills(commit.period, file)?,
             Command::Settlement(commit) => {
                 for settled in read_settled(file)? {
-                    if let Some(account) = self.accounts.get_mut(&settled.payment.account) {
-                        account.pay(settled.payment.amount);
-                    }
                     for part in &settled.allocations {
+                        let minor = match settled.cause {
+                            Cause::Reversal(_) => -part.amount.as_minor(),
+                            Cause::Payment(_) | Cause::Release(_) => part.amount.as_minor(),
+                        };
                         let paid = self.paid_by_bill.entry(part.bill).or_default();
-                        paid.push((settled.payment.booked, part.amount));
+                        paid.push((settled.booked(), Money::from_minor(minor)));
                     }
-                    self.payments.insert(settled.payment.id, settled.payment);
+                    self.payments.apply(&settled)?;
                 }
-                self.running.extend(commit.running.iter().copied());
                 self.settlement_count = commit.sequence;
             }
         }
@@ -487,9 +489,9 @@ impl Books {
                     .map_err(|error| BooksError::Conflict(error.to_string()))
             }
             DocumentKind::Agreement => {
-                let agreement = document::decode_agreement(bytes)
+                let agreement = agreement_bytes::decode_agreement(bytes)
                     .map_err(|source| BooksError::Codec { what: "agreement", source })?;
-                self.agreements.push(document::publish_agreement(agreement));
+                self.agreements.push(agreement_bytes::publish_agreement(agreement));
                 self.agreements.sort_by_key(|known| (known.body.id, known.body.validity));
                 Ok(())
             }
@@ -511,14 +513,16 @@ impl Books {
     fn absorb_bills(&mut self, period: Period, file: &[u8]) -> Result<(), BooksError> {
         let bills = read_bills(file)?;
         for bill in &bills {
-            self.accounts.entry(bill.account).or_default().issue(OpenBill {
+            let open = OpenBill {
                 bill: digest::content_hash(&bill_bytes::encode_bill(bill)),
                 period,
                 agreement: bill.agreement,
                 total: bill.total,
                 paid: Money::ZERO,
                 payee_part: bill.payee_part,
-            });
+                payee_paid: ExactAmount::ZERO,
+            };
+            self.payments.issue(bill.account, open);
         }
         self.bills.insert(period, bills);
         let used = self.contracts.iter().map(|contract| (contract.usage_point, contract.register));

@@ -1,9 +1,9 @@
 //! Where two copies of a sealed file differ first, in words: the record and the value.
 
 use tallywatt_core::day_block::BlockKey;
-use tallywatt_ledger::bill_bytes;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::SealKind;
+use tallywatt_ledger::{bill_bytes, settled_bytes};
 use tallywatt_shards::batch_file::places;
 
 use crate::list_file::{self, ListKind};
@@ -26,8 +26,8 @@ pub fn first_difference(relative: &str, here: &[u8], there: &[u8]) -> (String, S
         })
     } else if relative.starts_with("settlements/") {
         in_list(ListKind::Settlement, there, offset, &|record| {
-            let settled = bill_bytes::decode_settled(record).ok()?;
-            Some(format!("payment {} of {}", settled.payment.id, settled.payment.amount))
+            let settled = settled_bytes::decode_settled(record).ok()?;
+            Some(format!("payment {} of {}", settled.id(), settled.amount()))
         })
     } else {
         None

@@ -1,4 +1,4 @@
-//! A sealed list of canonical records in one file: contracts, bills, settled payments.
+//! A sealed list of canonical records in one file: contracts, bills, settled entries.
 //!
 //! ```text
 //! offset size
@@ -26,7 +26,7 @@ pub enum ListKind {
     Contracts = 1,
     /// Bills of a period, by account.
     Bills = 2,
-    /// Settled payments, by (day, payment).
+    /// Settled entries, in the order in which they were settled.
     Settlement = 3,
 }
 

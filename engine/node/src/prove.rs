@@ -14,7 +14,7 @@ use tallywatt_ledger::receipt::{
 use tallywatt_ledger::seal::{LeafProof, SealedTree};
 use tallywatt_ledger::tlog_proof::TlogProof;
 use tallywatt_ledger::tree::TreeKind;
-use tallywatt_ledger::{bill_bytes, document, tariff_bytes};
+use tallywatt_ledger::{agreement_bytes, bill_bytes, document, tariff_bytes};
 use tallywatt_shards::batch_file::reader::BatchReader;
 
 use crate::books::records::tree_over;
@@ -162,7 +162,7 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
                 path: tree_over(TreeKind::Bills, &records).path(at).unwrap_or_default(),
             },
             tariffs,
-            agreement: document::encode_agreement(&agreement.body),
+            agreement: agreement_bytes::encode_agreement(&agreement.body),
             contracts,
         }),
         partitions,

@@ -11,8 +11,9 @@ use std::panic;
 use std::path::{Path, PathBuf};
 
 use tallywatt_core::agreement::Party;
-use tallywatt_ledger::bill_bytes::{decode_bill, decode_settled};
+use tallywatt_ledger::bill_bytes::decode_bill;
 use tallywatt_ledger::seal::SealKind;
+use tallywatt_ledger::settled_bytes::decode_settled;
 use tallywatt_node::audit::{
     AuditReport, audit, audit_beside, audit_party, audit_sealed_files, audit_values,
 };
@@ -103,7 +104,7 @@ fn records(relative: &str, bytes: &[u8]) -> Vec<(Range<usize>, Vec<String>)> {
     for record in list_file::decode(kind, bytes).unwrap() {
         let name = match kind {
             ListKind::Bills => format!("account {}", decode_bill(record).unwrap().account),
-            _ => format!("payment {}", decode_settled(record).unwrap().payment.id),
+            _ => format!("payment {}", decode_settled(record).unwrap().id()),
         };
         records.push((at..at + 4 + record.len(), vec![name]));
         at += 4 + record.len();

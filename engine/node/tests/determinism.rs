@@ -149,7 +149,7 @@ fn run(town: &Town, threads: usize, profile: &str, cuts: &[Vec<Source>]) -> Made
         bills.iter().find(|bill| bill.account == *account).map(|bill| bill.total.as_minor())
     };
     write_payments_to(town, "2026-04".parse().unwrap(), &owed, &mut registry).unwrap();
-    let payments = parse_payments("payments.csv", registry.as_slice()).unwrap().payments;
+    let payments = parse_payments("payments.csv", registry.as_slice()).unwrap().entries;
     let settled = ledger.propose(Party::Bank, Input::Payments(payments));
     let stored = ledger.consortium.node(Party::Bank).store().blocks().unwrap();
     Made {

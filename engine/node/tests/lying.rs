@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use common::{Ledger, NOW_UNIX_S, one_home};
-use tallywatt_core::account::Payment;
+use tallywatt_core::account::{Entry, Payment};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_core::money::Money;
@@ -35,7 +35,8 @@ fn ready(path: &Path) -> (Ledger, Vec<u8>) {
 fn payment() -> Input {
     let (id, account) = ("P-1".parse().unwrap(), "A-1".parse().unwrap());
     let booked = "2026-04-05".parse().unwrap();
-    Input::Payments(vec![Payment { id, account, booked, amount: Money::from_minor(4_800) }])
+    let amount = Money::from_minor(4_800);
+    Input::Payments(vec![Entry::Payment(Payment { id, account, booked, amount, period: None })])
 }
 
 /// The steps of the ledger's life, from the first that carries figures.
@@ -138,13 +139,17 @@ fn a_payment_that_stands_twice_is_not_settled_at_all() {
     let far =
         Payment { id: "P-2".parse().unwrap(), amount: Money::from_minor(i64::MAX - 1), ..first(payment()) };
     let farther = Payment { id: "P-3".parse().unwrap(), ..far };
-    let refused = ledger.consortium.propose(Party::Bank, Input::Payments(vec![far, farther])).unwrap_err();
+    let refused = ledger
+        .consortium
+        .propose(Party::Bank, Input::Payments([far, farther].map(Entry::Payment).to_vec()))
+        .unwrap_err();
     assert!(refused.to_string().contains("do not fit 64 bits"), "{refused}");
 }
 
 fn first(input: Input) -> Payment {
     let Input::Payments(payments) = input else { unreachable!("payments are payments") };
-    payments[0]
+    let Entry::Payment(payment) = payments[0] else { unreachable!("it is one payment") };
+    payment
 }
 
 #[test]

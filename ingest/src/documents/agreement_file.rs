@@ -9,7 +9,10 @@
 //! # valid_to = "2027-01-01"     # the first day it no longer holds
 //! payee = "grid"                # gets the computed part
 //! remainder = "supplier"        # takes the rest, to the last minor unit
-//! rounding = "cumulative"       # the only rule there is
+//! rounding = "cumulative"       # over all payments; or "largest-remainder", each payment by itself
+//! # order = ["designated", "earlier", "current"]  # where a payment goes; or "proportional" over all open bills
+//! # payee_at_least = "1.00"     # of each payment, or all of it; likewise payee_at_most,
+//! # remainder_at_least = "0.50" # remainder_at_most
 //! rule = "per-kwh"              # per-kwh | share
 //! per_kwh = { all = "2.30" }    # by zone name; all for any other zone
 //! # share_percent = "45.123"        # for rule = "share", at most six decimals
@@ -18,11 +21,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use serde::Deserialize;
 use tallywatt_core::agreement::{Agreement, AgreementError, Party, SplitRule};
 use tallywatt_core::decimal::write_scaled;
-use toml::Spanned;
+use tallywatt_core::money::{MINOR_DECIMALS, Money};
+use tallywatt_core::payment_terms::{Limits, PaymentTerms, SplitRounding, Step, TermsError};
+use toml::{Spanned, Value};
 
 use super::error::DocumentError;
 use super::field::{Field, Source};
@@ -35,6 +41,12 @@ const PERCENT_WHOLE: i64 = 100_000_000;
 
 const NAMES: &str = "write 1 to 33 printable ASCII characters";
 const RULES: &str = "write rule = \"per-kwh\" with per_kwh, or rule = \"share\" with share_percent";
+const ROUNDINGS: &str = "write rounding = \"cumulative\" or rounding = \"largest-remainder\"";
+const ORDER: &str =
+    "write a list of designated, earlier, current and proportional that reaches every open bill";
+const LIMITS: &str = "let each at_least be no more than its at_most, and cap one party only";
+/// What is left behind all steps; a file may say it as the last.
+const ADVANCE: &str = "advance";
 const SHARES: &str = "let share_percent and remainder_percent make 100";
 
 #[derive(Deserialize)]
@@ -54,6 +66,11 @@ struct AgreementFile {
     per_kwh: Option<Spanned<BTreeMap<String, Field>>>,
     share_percent: Option<Field>,
     remainder_percent: Option<Field>,
+    order: Option<Spanned<Vec<Field>>>,
+    payee_at_least: Option<Field>,
+    payee_at_most: Option<Field>,
+    remainder_at_least: Option<Field>,
+    remainder_at_most: Option<Field>,
 }
 
 /// A share in 10^-6 per cent: `45.123`.
@@ -68,11 +85,6 @@ impl fmt::Display for Percent {
 /// Reads an agreement file.
 pub(super) fn parse(source: &Source<'_>) -> Result<Agreement, DocumentError> {
     let file: AgreementFile = source.read()?;
-    let rounding = source.text("rounding", &file.rounding)?;
-    if rounding != "cumulative" {
-        let problem = format!("rounding {rounding:?} is not known");
-        return Err(source.fail(&file.rounding.span(), problem, "write rounding = \"cumulative\""));
-    }
     let agreement = Agreement {
         id: source.parse("id", &file.id, NAMES)?,
         title: source.text("title", &file.title)?.to_owned(),
@@ -81,6 +93,7 @@ pub(super) fn parse(source: &Source<'_>) -> Result<Agreement, DocumentError> {
         payee: party_of(source, "payee", &file.payee)?,
         remainder: party_of(source, "remainder", &file.remainder)?,
         rule: rule_of(source, &file)?,
+        terms: terms_of(source, &file)?,
     };
     agreement.check().map_err(|error| {
         let (span, next_step) = match error {
@@ -88,6 +101,7 @@ pub(super) fn parse(source: &Source<'_>) -> Result<Agreement, DocumentError> {
             AgreementError::OneParty(_) | AgreementError::Bank => {
                 (file.remainder.span(), "name grid and supplier, one as payee and one as remainder")
             }
+            AgreementError::Terms(ref error) => place_of(error, &file),
             _ => (file.rule.span(), RULES),
         };
         source.fail(&span, error.to_string(), next_step)
@@ -99,6 +113,62 @@ fn party_of(source: &Source<'_>, name: &str, field: &Field) -> Result<Party, Doc
     Party::from_name(text).ok_or_else(|| {
         source.fail(&field.span(), format!("{name} {text:?} is no party"), "write grid or supplier")
     })
+}
+
+fn terms_of(source: &Source<'_>, file: &AgreementFile) -> Result<PaymentTerms, DocumentError> {
+    let name = source.text("rounding", &file.rounding)?;
+    let rounding = SplitRounding::from_name(name).ok_or_else(|| {
+        source.fail(&file.rounding.span(), format!("rounding {name:?} is not known"), ROUNDINGS)
+    })?;
+    let order = match &file.order {
+        None => PaymentTerms::default().order,
+        Some(steps) => order_of(source, steps.get_ref())?,
+    };
+    let limit = |name: &str, field: &Option<Field>| {
+        let amount = field.as_ref().map(|field| source.decimal(name, field, MINOR_DECIMALS)).transpose()?;
+        Ok(amount.map(Money::from_minor))
+    };
+    let payee = Limits {
+        at_least: limit("payee_at_least", &file.payee_at_least)?.unwrap_or_default(),
+        at_most: limit("payee_at_most", &file.payee_at_most)?,
+    };
+    let remainder = Limits {
+        at_least: limit("remainder_at_least", &file.remainder_at_least)?.unwrap_or_default(),
+        at_most: limit("remainder_at_most", &file.remainder_at_most)?,
+    };
+    Ok(PaymentTerms { order, rounding, payee, remainder })
+}
+
+fn order_of(source: &Source<'_>, steps: &[Field]) -> Result<Vec<Step>, DocumentError> {
+    let is_advance = |field: &Field| matches!(field.get_ref(), Value::String(name) if name == ADVANCE);
+    let steps = match steps.split_last() {
+        Some((last, before)) if is_advance(last) => before,
+        _ => steps,
+    };
+    let step = |field: &Field| {
+        let name = source.text("order", field)?;
+        let problem = || match name {
+            ADVANCE => format!("step {ADVANCE} is not the last of the order"),
+            _ => format!("step {name:?} is not known"),
+        };
+        Step::from_name(name).ok_or_else(|| source.fail(&field.span(), problem(), ORDER))
+    };
+    steps.iter().map(step).collect()
+}
+
+/// Where a mistake in the terms stands, and what to do about it.
+fn place_of(error: &TermsError, file: &AgreementFile) -> (Range<usize>, &'static str) {
+    let limits =
+        [&file.payee_at_least, &file.payee_at_most, &file.remainder_at_least, &file.remainder_at_most];
+    let (place, next_step) = match error {
+        TermsError::Repeated(_) | TermsError::Unreached | TermsError::Idle(_) => {
+            (file.order.as_ref().map(Spanned::span), ORDER)
+        }
+        TermsError::Negative(_) | TermsError::Crossed { .. } | TermsError::BothCapped => {
+            (limits.into_iter().flatten().next().map(Spanned::span), LIMITS)
+        }
+    };
+    (place.unwrap_or_else(|| file.rule.span()), next_step)
 }
 
 fn rule_of(source: &Source<'_>, file: &AgreementFile) -> Result<SplitRule, DocumentError> {

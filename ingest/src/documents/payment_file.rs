@@ -1,20 +1,32 @@
 //! The bank's payment registry, as CSV: `payment_id,account,date,amount`, closed by `#TOTAL,<count>,<sum>`.
 //!
+//! Two more columns may be there. `period` is the month that the payer named, `2026-03`, or empty. `reverses` is the payment
+//! that a row takes back, a refund or a chargeback, or empty; such a row has an id of its own and an amount below zero:
+//!
+//! ```text
+//! payment_id,account,date,amount,period,reverses
+//! P-17,A-000001,2026-04-02,120.00,2026-03,
+//! P-18,A-000001,2026-04-09,-20.00,,P-17
+//! #TOTAL,2,100.00
+//! ```
+//!
 //! The trailer is what tells a whole file from one that was cut off on its way, so it is never optional. A
 //! registry that is wrong anywhere is refused everywhere: half a registry would settle twice when it comes again.
 
 use std::collections::HashMap;
 use std::io::Read;
 
-use tallywatt_core::account::Payment;
-use tallywatt_core::calendar::Day;
+use tallywatt_core::account::{Entry, Payment, Reversal};
+use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::label::Label;
 use tallywatt_core::money::{MINOR_DECIMALS, Money};
 
 use super::error::DocumentError;
 use super::rows::{Columns, Rows, shown};
 
-const COLUMNS: [&str; 4] = ["payment_id", "account", "date", "amount"];
+const COLUMNS: [&str; 6] = ["payment_id", "account", "date", "amount", "period", "reverses"];
+/// As many of them must be there.
+const REQUIRED_COUNT: usize = 4;
 const TRAILER: &str = "#TOTAL";
 
 const VALUE: &str = "ask the bank for a corrected registry";
@@ -23,9 +35,9 @@ const AGAIN: &str = "fetch the whole file from the bank again";
 /// A registry whose rows equal its trailer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PaymentRegistry {
-    /// The payments, in file order, each id once.
-    pub payments: Vec<Payment>,
-    /// Their sum.
+    /// Payments and reversals, in file order, each id once.
+    pub entries: Vec<Entry>,
+    /// The sum of the payments, less the reversals.
     pub total: Money,
 }
 
@@ -35,7 +47,7 @@ pub struct PaymentRegistry {
 /// [`DocumentError`] names the first line that is wrong.
 pub fn parse_payments(file: &str, input: impl Read) -> Result<PaymentRegistry, DocumentError> {
     let mut rows = Rows::new(file, input);
-    let columns = rows.header(COLUMNS)?;
+    let columns = rows.header_with(COLUMNS, REQUIRED_COUNT)?;
     let mut registry = PaymentRegistry::default();
     // Only looked up, never walked: the order of the payments is that of the file.
     let mut known: HashMap<Label, (usize, u64)> = HashMap::new();
@@ -47,20 +59,20 @@ pub fn parse_payments(file: &str, input: impl Read) -> Result<PaymentRegistry, D
                 Some(_) => Err(rows.fail(rows.line(), format!("a row after the {TRAILER} line"), AGAIN)),
             };
         }
-        let payment = payment_of(&rows, &columns, &row)?;
-        let place = (registry.payments.len(), rows.line());
-        if let Some((index, line)) = known.insert(payment.id, place) {
-            let problem = if registry.payments[index] == payment {
+        let entry = entry_of(&rows, &columns, &row)?;
+        let place = (registry.entries.len(), rows.line());
+        if let Some((index, line)) = known.insert(entry.id(), place) {
+            let problem = if registry.entries[index] == entry {
                 format!("the payment of line {line} once more")
             } else {
-                format!("payment_id {} stands on line {line} already, with other content", payment.id)
+                format!("payment_id {} stands on line {line} already, with other content", entry.id())
             };
             return Err(rows.fail(rows.line(), problem, VALUE));
         }
-        let total = registry.total.checked_add(payment.amount);
+        let total = registry.total.checked_add(entry.signed_amount());
         registry.total =
             total.ok_or_else(|| rows.fail(rows.line(), "the sum passes 64-bit minor units", VALUE))?;
-        registry.payments.push(payment);
+        registry.entries.push(entry);
     }
     Err(rows.fail(
         rows.line().max(1),
@@ -69,28 +81,44 @@ pub fn parse_payments(file: &str, input: impl Read) -> Result<PaymentRegistry, D
     ))
 }
 
-fn payment_of<R: Read>(
+fn entry_of<R: Read>(
     rows: &Rows<'_, R>,
-    columns: &Columns<4>,
+    columns: &Columns<6>,
     row: &[String],
-) -> Result<Payment, DocumentError> {
-    let [id, account, date, amount] = columns.pick(rows, row)?;
+) -> Result<Entry, DocumentError> {
+    let [id, account, date, written, period, reverses] = columns.pick(rows, row)?;
     let fail = |problem: String| rows.fail(rows.line(), problem, VALUE);
-    Ok(Payment {
-        id: id.parse().map_err(|error| fail(format!("payment_id: {error}")))?,
-        account: account.parse().map_err(|error| fail(format!("account: {error}")))?,
-        booked: date.parse::<Day>().map_err(|error| fail(format!("date: {error}")))?,
-        amount: amount_of(amount).map_err(|problem| fail(format!("amount {}: {problem}", shown(amount))))?,
-    })
+    let id = id.parse().map_err(|error| fail(format!("payment_id: {error}")))?;
+    let account = account.parse().map_err(|error| fail(format!("account: {error}")))?;
+    let booked = date.parse::<Day>().map_err(|error| fail(format!("date: {error}")))?;
+    let is_reversal = !reverses.is_empty();
+    let amount = amount_of(written, is_reversal);
+    let amount = amount.map_err(|problem| fail(format!("amount {}: {problem}", shown(written))))?;
+    if is_reversal {
+        let payment = reverses.parse().map_err(|error| fail(format!("reverses: {error}")))?;
+        if !period.is_empty() {
+            return Err(fail(
+                "a reversal with a period: it goes back to the bills that its payment paid".into(),
+            ));
+        }
+        return Ok(Entry::Reversal(Reversal { id, payment, account, booked, amount }));
+    }
+    let named = (!period.is_empty()).then(|| period.parse::<Period>()).transpose();
+    let period = named.map_err(|error| fail(format!("period: {error}")))?;
+    Ok(Entry::Payment(Payment { id, account, booked, amount, period }))
 }
 
-/// An amount above zero, written with at most two decimals.
-fn amount_of(text: &str) -> Result<Money, String> {
+/// An amount above zero, or that of a reversal, which is below zero; written with at most two decimals.
+fn amount_of(text: &str, is_reversal: bool) -> Result<Money, String> {
     let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
     let amount: Money = text.parse().map_err(|error| format!("{error}"))?;
     match () {
         () if u32::try_from(decimals).is_ok_and(|count| count > MINOR_DECIMALS) => {
             Err(format!("more than {MINOR_DECIMALS} decimals"))
+        }
+        () if is_reversal && amount >= Money::ZERO => Err("not below zero, as a reversal is".to_owned()),
+        () if is_reversal => {
+            Money::ZERO.checked_sub(amount).ok_or_else(|| "more than can be paid".to_owned())
         }
         () if amount <= Money::ZERO => Err("not above zero".to_owned()),
         () => Ok(amount),
@@ -109,10 +137,10 @@ fn check_trailer<R: Read>(
     let (Ok(count), Ok(sum)) = (count.parse::<usize>(), sum.parse::<Money>()) else {
         return fail(format!("the {TRAILER} line is not {TRAILER},<count>,<sum>"));
     };
-    if count != registry.payments.len() {
+    if count != registry.entries.len() {
         return fail(format!(
             "the {TRAILER} line counts {count} payments, the file has {}",
-            registry.payments.len()
+            registry.entries.len()
         ));
     }
     if sum != registry.total {

@@ -49,6 +49,15 @@ impl<'f, R: Read> Rows<'f, R> {
 
     /// The position in each row of the wanted columns. The header names each of them once and nothing else.
     pub(super) fn header<const N: usize>(&mut self, wanted: [&str; N]) -> Result<Columns<N>, DocumentError> {
+        self.header_with(wanted, N)
+    }
+
+    /// The same, where only the first `required` columns must be there. A field of a column that is not is empty.
+    pub(super) fn header_with<const N: usize>(
+        &mut self,
+        wanted: [&str; N],
+        required: usize,
+    ) -> Result<Columns<N>, DocumentError> {
         const HEADER: &str = "name every column of the format once in the first line, and no others";
         let names = self.next_row()?.unwrap_or_default();
         for (at, name) in names.iter().enumerate() {
@@ -59,12 +68,11 @@ impl<'f, R: Read> Rows<'f, R> {
             };
             return Err(self.fail(self.line.max(1), format!("{problem} {}", shown(name)), HEADER));
         }
-        let mut places = [0; N];
-        for (place, want) in places.iter_mut().zip(wanted) {
-            let found = names.iter().position(|name| name == want);
-            *place = found.ok_or_else(|| self.fail(self.line.max(1), format!("no column {want}"), HEADER))?;
+        let places = wanted.map(|want| names.iter().position(|name| name == want));
+        if let Some(missing) = places[..required].iter().position(Option::is_none) {
+            return Err(self.fail(self.line.max(1), format!("no column {}", wanted[missing]), HEADER));
         }
-        Ok(Columns { names: wanted.map(str::to_owned), places })
+        Ok(Columns { names: wanted.map(str::to_owned), places, width: names.len() })
     }
 
     /// The fields of the next line that is not empty; `None` at the end.
@@ -120,7 +128,9 @@ impl<'f, R: Read> Rows<'f, R> {
 /// Where the wanted columns stand.
 pub(super) struct Columns<const N: usize> {
     names: [String; N],
-    places: [usize; N],
+    /// `None` for a column that is not there.
+    places: [Option<usize>; N],
+    width: usize,
 }
 
 impl<const N: usize> Columns<N> {
@@ -130,11 +140,11 @@ impl<const N: usize> Columns<N> {
         rows: &Rows<'_, R>,
         row: &'r [String],
     ) -> Result<[&'r str; N], DocumentError> {
-        if row.len() != N {
-            let problem = format!("{} fields, the header names {N}", row.len());
+        if row.len() != self.width {
+            let problem = format!("{} fields, the header names {}", row.len(), self.width);
             return Err(rows.fail(rows.line(), problem, "give every row a field for each column"));
         }
-        Ok(self.places.map(|place| row[place].as_str()))
+        Ok(self.places.map(|place| place.map_or("", |at| row[at].as_str())))
     }
 
     /// The name of the wanted column `at`.

@@ -31,6 +31,7 @@ use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::Label;
 use tallywatt_core::money::Money;
+use tallywatt_core::payment_terms::PaymentTerms;
 use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillInputs, bill};
 use tallywatt_core::reading::{INTERVAL_MINUTES, Source as ReadingSource};
@@ -246,6 +247,7 @@ impl TariffCase {
             payee: Party::Grid,
             remainder: Party::Supplier,
             rule: SplitRule::Share(0),
+            terms: PaymentTerms::default(),
         };
         let mut blocks = BTreeMap::new();
         for day in self.period.days().filter(|day| self.held.contains(*day)) {

@@ -94,6 +94,9 @@ pub enum PlanError {
     /// The tariff has charges that need more than sums, or other ranges than graduated ones counted in order of time.
     #[error("demand, monthly, yearly and minimum charges and other range rules are billed by documents only")]
     Charges,
+    /// Sums of bills do not say what the agreement's payee gets of each payment.
+    #[error("the agreement rounds or limits each payment by itself")]
+    EachPayment,
     /// The agreement has no rate for a zone of the tariff.
     #[error("the agreement has no rate for every zone of the tariff")]
     Rate,

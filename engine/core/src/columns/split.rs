@@ -13,6 +13,7 @@ use super::{CHUNK_ROW_COUNT, ColumnError, Largest, same_length};
 use crate::agreement::{Agreement, SHARE_WHOLE, SplitRule, rate_for};
 use crate::determinants::{RunningUse, USE_ZONE_COUNT};
 use crate::money::{ExactAmount, Money, PricePerKwh};
+use crate::payment_terms::{Limits, PaymentTerms, SplitRounding};
 use crate::split::RunningSplit;
 use crate::tariff::Tariff;
 
@@ -45,8 +46,15 @@ impl SplitPlan {
     /// The agreement's rule over the zones of `tariff`.
     ///
     /// # Errors
-    /// [`PlanError::Zones`] for too many zones, [`PlanError::Rate`] if one has no rate.
+    /// [`PlanError::EachPayment`] if it rounds or limits each payment by itself, [`PlanError::Zones`] for too many zones,
+    /// [`PlanError::Rate`] if one has no rate.
     pub fn of(agreement: &Agreement, tariff: &Tariff) -> Result<Self, PlanError> {
+        let PaymentTerms { rounding, payee, remainder, .. } = &agreement.terms;
+        if *rounding != SplitRounding::Cumulative
+            || [payee, remainder].iter().any(|own| **own != Limits::default())
+        {
+            return Err(PlanError::EachPayment);
+        }
         let rates = match &agreement.rule {
             SplitRule::Share(share) => return Ok(Self(Part::Share(*share))),
             SplitRule::PerKwh(rates) => rates,

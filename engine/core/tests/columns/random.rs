@@ -5,6 +5,7 @@ use tallywatt_core::calendar::Day;
 use tallywatt_core::columns::{PlanLine, Quantity};
 use tallywatt_core::determinants::{RunningUse, ZoneSet};
 use tallywatt_core::money::{PricePerKwh, Rounding};
+use tallywatt_core::payment_terms::PaymentTerms;
 use tallywatt_core::tariff::{
     DayKind, FixedCharges, MonthSet, Range, RangeRule, RoundEach, Tariff, TariffParts, TariffZone, Vat,
     Window,
@@ -160,5 +161,6 @@ pub fn random_agreement(random: &mut Random) -> Agreement {
         payee: Party::Grid,
         remainder: Party::Supplier,
         rule: random.pick(&[share, SplitRule::PerKwh(rates)]),
+        terms: PaymentTerms::default(),
     }
 }

@@ -4,6 +4,7 @@ use tallywatt_core::agreement::{Agreement, Party, SplitRule};
 use tallywatt_core::calendar::Day;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::Label;
+use tallywatt_core::payment_terms::PaymentTerms;
 use tallywatt_core::validity::Validity;
 
 /// A linear congruential generator: the same numbers everywhere.
@@ -47,6 +48,7 @@ pub(crate) fn agreement(rule: SplitRule) -> Published<Agreement> {
         payee: Party::Grid,
         remainder: Party::Supplier,
         rule,
+        terms: PaymentTerms::default(),
     };
     Published { hash: ContentHash([99; 32]), body: body.check().unwrap() }
 }

@@ -15,7 +15,7 @@ use tallywatt_ledger::codec::Reader;
 use tallywatt_ledger::command::{BatchCommit, Command};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::SealKind;
-use tallywatt_ledger::{bill_bytes, digest};
+use tallywatt_ledger::{digest, settled_bytes};
 use tallywatt_shards::batch_file::{self, BatchFileError, HEADER_SIZE, places};
 use tallywatt_shards::threads::Threads;
 
@@ -129,8 +129,8 @@ impl Run<'_> {
     fn in_settlement(&mut self, relative: &str, file: &[u8]) {
         let mut payments = Vec::new();
         for record in list_file::decode_unhashed(ListKind::Settlement, file).unwrap_or_default() {
-            match bill_bytes::decode_settled(record) {
-                Ok(settled) => payments.push(settled.payment),
+            match settled_bytes::decode_settled(record) {
+                Ok(settled) => payments.extend(settled.entry()),
                 Err(error) => {
                     let mut reader = Reader::new(record);
                     let id = reader.raw("head", RECORD_HEAD_SIZE).and_then(|_| reader.label("payment id"));

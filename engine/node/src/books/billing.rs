@@ -3,22 +3,20 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use tallywatt_core::account::{AccountState, Payment};
-use tallywatt_core::agreement::Agreement;
+use tallywatt_core::account::Entry;
 use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::Period;
 use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::ContentHash;
-use tallywatt_core::label::{AccountId, Label};
+use tallywatt_core::label::AccountId;
 use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::rate::{BillInputs, BlockIndex, RateRun};
-use tallywatt_core::split;
-use tallywatt_core::split::{Leg, SettledPayment};
+use tallywatt_core::split::{Cause, Leg, RunningSplit, Settled};
 use tallywatt_ledger::command::{BillsCommit, Command, SettlementCommit};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::tree::{Root, TreeKind};
-use tallywatt_ledger::{bill_bytes, digest, document};
+use tallywatt_ledger::{bill_bytes, digest, document, settled_bytes};
 
 use crate::books::records::tree_over;
 use crate::books::{Books, BooksError, Computed};
@@ -137,65 +135,53 @@ impl Books {
         run.bill(&inputs, find).map_err(|error| error.to_string())
     }
 
-    pub(super) fn settle(&self, mut payments: Vec<Payment>) -> Result<Computed, BooksError> {
-        payments.sort_by_key(|payment| (payment.booked, payment.id));
-        let mut fresh: Vec<Payment> = Vec::new();
-        for payment in payments {
-            match self.payments.get(&payment.id) {
-                Some(known) if *known == payment => {}
-                Some(_) => {
-                    let text = format!("payment {} is already settled with other contents", payment.id);
-                    return Err(BooksError::Conflict(text));
-                }
-                None => fresh.push(payment),
-            }
-        }
-        let mut ids: Vec<Label> = fresh.iter().map(|payment| payment.id).collect();
-        ids.sort();
-        if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(BooksError::Conflict(format!("payment {} stands twice in the registry", pair[0])));
-        }
-        // Nothing an account or an agreement holds can be more than all there ever was.
-        let mut amounts = self.payments.values().chain(&fresh).map(|payment| payment.amount);
-        let received = amounts.try_fold(Money::ZERO, |sum, amount| sum.checked_add(amount));
-        received.ok_or(BooksError::Overflow("all payments ever received"))?;
-        if fresh.is_empty() {
-            return Err(BooksError::Nothing("every payment is settled already: nothing is new".into()));
-        }
-        let agreements: BTreeMap<ContentHash, Agreement> =
-            self.agreements.iter().map(|known| (known.hash, known.body.clone())).collect();
-        let mut accounts: BTreeMap<AccountId, AccountState> = BTreeMap::new();
-        let mut running = self.running.clone();
-        let mut settled = Vec::with_capacity(fresh.len());
-        for payment in fresh {
-            let known = self.accounts.get(&payment.account);
-            let account = known.map(|known| accounts.entry(payment.account).or_insert_with(|| known.clone()));
-            settled.push(split::settle(payment, account, &agreements, &mut running));
-        }
-        let records: Vec<Vec<u8>> = settled.iter().map(bill_bytes::encode_settled).collect();
+    pub(super) fn settle(&self, entries: Vec<Entry>) -> Result<Computed, BooksError> {
+        let agreements = self.agreements.iter().map(|known| (known.hash, known.body.clone())).collect();
+        let settled = self.payments.settle(entries, &agreements)?;
+        let records: Vec<Vec<u8>> = settled.iter().map(settled_bytes::encode_settled).collect();
         let file = list_file::encode(ListKind::Settlement, &records);
-        let paid = settled
-            .iter()
-            .try_fold(Money::ZERO, |sum, settled| sum.checked_add(settled.payment.amount))
-            .ok_or(BooksError::Overflow("payments"))?;
+        let (mut paid, mut reversed) = (Money::ZERO, Money::ZERO);
+        for one in &settled {
+            let sum = match one.cause {
+                Cause::Payment(_) => &mut paid,
+                Cause::Reversal(_) => &mut reversed,
+                Cause::Release(_) => continue,
+            };
+            *sum = sum.checked_add(one.amount()).ok_or(BooksError::Overflow("payments"))?;
+        }
         let command = Command::Settlement(SettlementCommit {
             sequence: self.settlement_count + 1,
             file: digest::content_hash(&file),
             payments: tree_over(TreeKind::Payments, &records).root(),
             paid,
-            legs: sum_legs(&settled)?,
-            running: running
-                .into_iter()
-                .filter(|(hash, split)| self.running.get(hash) != Some(split))
-                .collect(),
+            reversed,
+            legs: sum_legs(settled.iter().flat_map(|settled| &settled.legs))?,
+            back: sum_legs(settled.iter().flat_map(|settled| &settled.back))?,
+            running: self.running_after(&settled)?,
         });
         Ok(Computed { command, file: Some(file), unbilled: Vec::new() })
     }
+
+    /// The running splits that settled entries change, by agreement.
+    fn running_after(&self, settled: &[Settled]) -> Result<Vec<(ContentHash, RunningSplit)>, BooksError> {
+        let known = self.payments.running();
+        let mut after: BTreeMap<ContentHash, RunningSplit> = BTreeMap::new();
+        for one in settled {
+            for allocation in &one.allocations {
+                let before = || known.get(&allocation.agreement).copied().unwrap_or_default();
+                let split = after.entry(allocation.agreement).or_insert_with(before);
+                *split =
+                    one.running_after(*split, allocation).ok_or(BooksError::Overflow("running splits"))?;
+            }
+        }
+        let is_new = |(hash, split): &(ContentHash, RunningSplit)| known.get(hash) != Some(split);
+        Ok(after.into_iter().filter(is_new).collect())
+    }
 }
 
-fn sum_legs(settled: &[SettledPayment]) -> Result<Vec<Leg>, BooksError> {
+fn sum_legs<'a>(legs: impl Iterator<Item = &'a Leg>) -> Result<Vec<Leg>, BooksError> {
     let mut sums: BTreeMap<_, Money> = BTreeMap::new();
-    for leg in settled.iter().flat_map(|settled| &settled.legs) {
+    for leg in legs {
         let sum = sums.entry((leg.party, leg.kind)).or_default();
         *sum = sum.checked_add(leg.amount).ok_or(BooksError::Overflow("legs"))?;
     }

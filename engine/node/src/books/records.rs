@@ -3,11 +3,14 @@
 use tallywatt_core::bill::Bill;
 use tallywatt_core::contract;
 use tallywatt_core::contract::Contract;
-use tallywatt_core::split::SettledPayment;
+use tallywatt_core::split::Settled;
 use tallywatt_ingest::documents::Document;
 use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::tree::{Tree, TreeKind};
-use tallywatt_ledger::{bill_bytes, digest, document, penalty_bytes, rule_pack_bytes, tariff_bytes};
+use tallywatt_ledger::{
+    agreement_bytes, bill_bytes, digest, document, penalty_bytes, rule_pack_bytes, settled_bytes,
+    tariff_bytes,
+};
 
 use crate::books::BooksError;
 use crate::list_file;
@@ -31,7 +34,7 @@ pub fn contracts_file(contracts: &[Contract]) -> Vec<u8> {
 pub fn document_bytes(document: &Document) -> Vec<u8> {
     match document {
         Document::Tariff(tariff) => tariff_bytes::encode_tariff(tariff),
-        Document::Agreement(agreement) => document::encode_agreement(agreement),
+        Document::Agreement(agreement) => agreement_bytes::encode_agreement(agreement),
         Document::RulePack(pack) => rule_pack_bytes::encode_rule_pack(pack),
         Document::PenaltyTable(table) => penalty_bytes::encode_penalty_table(table),
     }
@@ -63,8 +66,8 @@ pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
             Ok(Publication { kind: DocumentKind::PenaltyTable, id, hash: published.hash, validity })
         }
         _ => {
-            let agreement = document::decode_agreement(bytes).map_err(codec("agreement"))?;
-            let published = document::publish_agreement(agreement);
+            let agreement = agreement_bytes::decode_agreement(bytes).map_err(codec("agreement"))?;
+            let published = agreement_bytes::publish_agreement(agreement);
             let (id, validity) = (published.body.id, published.body.validity);
             Ok(Publication { kind: DocumentKind::Agreement, id, hash: published.hash, validity })
         }
@@ -95,14 +98,14 @@ pub fn read_bills(bytes: &[u8]) -> Result<Vec<Bill>, BooksError> {
     list_file::decode(ListKind::Bills, bytes)?.into_iter().map(decode).collect()
 }
 
-/// The settled payments of a settlement file.
+/// The settled entries of a settlement file.
 ///
 /// # Errors
 /// [`BooksError`] if it is damaged.
-pub fn read_settled(bytes: &[u8]) -> Result<Vec<SettledPayment>, BooksError> {
+pub fn read_settled(bytes: &[u8]) -> Result<Vec<Settled>, BooksError> {
     let decode = |record| {
-        bill_bytes::decode_settled(record)
-            .map_err(|source| BooksError::Codec { what: "settled payment", source })
+        settled_bytes::decode_settled(record)
+            .map_err(|source| BooksError::Codec { what: "settled entry", source })
     };
     list_file::decode(ListKind::Settlement, bytes)?.into_iter().map(decode).collect()
 }

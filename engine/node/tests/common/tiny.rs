@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tallywatt_core::account::Payment;
+use tallywatt_core::account::{Entry, Payment};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::money::Money;
 use tallywatt_ingest::profile::Profile;
@@ -36,12 +36,15 @@ pub fn write_day(folder: &Path, day: &str, wh: u32) -> PathBuf {
 }
 
 /// The first account pays a part; the second payment is for an account nobody has.
-pub fn payments() -> Vec<Payment> {
-    let payment = |id: &str, account: &str, minor| Payment {
-        id: id.parse().unwrap(),
-        account: account.parse().unwrap(),
-        booked: "2026-04-05".parse().unwrap(),
-        amount: Money::from_minor(minor),
+pub fn payments() -> Vec<Entry> {
+    let payment = |id: &str, account: &str, minor| {
+        Entry::Payment(Payment {
+            id: id.parse().unwrap(),
+            account: account.parse().unwrap(),
+            booked: "2026-04-05".parse().unwrap(),
+            amount: Money::from_minor(minor),
+            period: None,
+        })
     };
     vec![payment("PAY-1", "A-1", 3_000), payment("PAY-2", "A-9", 700)]
 }

@@ -88,7 +88,7 @@ fn work(data: &Path, input: &Path) -> Result<(), Box<dyn Error>> {
     if consortium.node(Party::Supplier).books().bills(month).is_none() {
         propose(&mut consortium, Party::Supplier, Input::Bills(month))?;
     }
-    if consortium.node(Party::Bank).books().payments().is_empty() {
+    if consortium.node(Party::Bank).books().payments().payments().is_empty() {
         propose(&mut consortium, Party::Bank, Input::Payments(tiny::payments()))?;
     }
     seal_day(data, &mut consortium, input, DAYS[2])

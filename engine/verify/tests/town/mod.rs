@@ -14,6 +14,7 @@ use tallywatt_core::contract::{Contract, in_order};
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::money::{ExactAmount, PricePerKwh, Rounding};
+use tallywatt_core::payment_terms::PaymentTerms;
 use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillInputs, bill};
 use tallywatt_core::reading::Source;
@@ -23,6 +24,7 @@ use tallywatt_core::tariff::{
     TariffZone, Vat, Window,
 };
 use tallywatt_core::validity::Validity;
+use tallywatt_ledger::agreement_bytes::{encode_agreement, publish_agreement};
 use tallywatt_ledger::bill_bytes::encode_bill;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::block::{Attestation, Block, LogLeaf, Proposal};
@@ -32,7 +34,7 @@ use tallywatt_ledger::command::{
 };
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
-use tallywatt_ledger::document::{contracts_tree, encode_agreement, encode_contract, publish_agreement};
+use tallywatt_ledger::document::{contracts_tree, encode_contract};
 use tallywatt_ledger::key::{Cosigner, LogSigner};
 use tallywatt_ledger::log::{Log, LogHash};
 use tallywatt_ledger::note::Note;
@@ -166,6 +168,7 @@ fn agreement(from: &str) -> Published<Agreement> {
         payee: Party::Grid,
         remainder: Party::Supplier,
         rule: SplitRule::PerKwh(vec![("all".parse().unwrap(), "1.95".parse().unwrap())]),
+        terms: PaymentTerms::default(),
     };
     publish_agreement(body.check().unwrap())
 }

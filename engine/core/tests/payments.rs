@@ -1,0 +1,503 @@
+//! Payments, reversals and releases over whole accounts: tables of what happens, and what holds for any sequence of them.
+#![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
+
+use std::collections::BTreeMap;
+
+use tallywatt_core::account::{AccountState, Entry, OpenBill, Payment, Reversal};
+use tallywatt_core::agreement::{Agreement, Party, SHARE_WHOLE, SplitRule};
+use tallywatt_core::hash::ContentHash;
+use tallywatt_core::money::{ExactAmount, Money};
+use tallywatt_core::payment_book::{Agreements, PaymentBook};
+use tallywatt_core::payment_terms::{Limits, PaymentTerms, SplitRounding, Step};
+use tallywatt_core::split::{Cause, LegKind, RunningSplit, Settled, allocate};
+use tallywatt_core::validity::Validity;
+
+/// A linear congruential generator: the same numbers everywhere.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x51a7)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 31) ^ (self.0 << 33)) % bound
+    }
+
+    fn minor(&mut self, most: i64) -> Money {
+        Money::from_minor(i64::try_from(self.below(most.unsigned_abs())).unwrap() + 1)
+    }
+
+    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[usize::try_from(self.below(u64::try_from(all.len()).unwrap())).unwrap()]
+    }
+}
+
+fn agreement(payee: Party, terms: PaymentTerms) -> Agreement {
+    let remainder = if payee == Party::Grid { Party::Supplier } else { Party::Grid };
+    Agreement {
+        id: "split".parse().unwrap(),
+        title: String::new(),
+        currency: "RUB".parse().unwrap(),
+        validity: Validity::new("2026-01-01".parse().unwrap(), None).unwrap(),
+        payee,
+        remainder,
+        rule: SplitRule::Share(SHARE_WHOLE),
+        terms,
+    }
+    .check()
+    .unwrap()
+}
+
+fn hash(tag: u8) -> ContentHash {
+    ContentHash([tag; 32])
+}
+
+/// A bill of 2026 whose tag is its month, under agreement `tag`, with a share of the total in thousandths.
+fn bill(month: u8, agreement: u8, total: Money, per_mille: i128) -> OpenBill {
+    OpenBill {
+        bill: hash(month),
+        period: format!("2026-{month:02}").parse().unwrap(),
+        agreement: hash(agreement),
+        total,
+        paid: Money::ZERO,
+        payee_part: ExactAmount::from_e11(total.exact().as_e11() / 1_000 * per_mille),
+        payee_paid: ExactAmount::ZERO,
+    }
+}
+
+/// `G` and `S` have the same terms, and the grid company or the supplier for payee.
+fn two(terms: &PaymentTerms) -> Agreements {
+    [(1, Party::Grid), (2, Party::Supplier)]
+        .map(|(tag, payee)| (hash(tag), agreement(payee, terms.clone())))
+        .into()
+}
+
+fn order(text: &str) -> Vec<Step> {
+    text.split_whitespace().map(|name| Step::from_name(name).unwrap()).collect()
+}
+
+/// One settled entry as text: `P p1: 01 30/10` is a payment that pays 30 of January's bill, of which 10 are the payee's.
+fn written(settled: &Settled) -> String {
+    let kind = match settled.cause {
+        Cause::Payment(_) => "P",
+        Cause::Reversal(_) => "R",
+        Cause::Release(_) => "A",
+    };
+    let mut parts: Vec<String> = settled
+        .allocations
+        .iter()
+        .map(|one| format!("{:02} {}/{}", one.bill.0[0], one.amount.as_minor(), one.payee.as_minor()))
+        .collect();
+    for leg in settled.legs.iter().chain(&settled.back) {
+        if [LegKind::Advance, LegKind::Suspense].contains(&leg.kind)
+            && !matches!(settled.cause, Cause::Release(_))
+        {
+            parts.push(format!("{} {}", leg.kind.name(), leg.amount.as_minor()));
+        }
+    }
+    format!("{kind} {}: {}", settled.id(), parts.join(", "))
+}
+
+/// Runs a story, a step a word: `b1G90/30` issues January's bill of 90 minor units under agreement G, of which 30 are the
+/// payee's; `p1:100` is a payment of 100, `p1:100@02` names February; `r2<p1:40` takes 40 of it back. Steps that
+/// are joined by `+` are one registry; `.` is one without entries.
+fn tell(book: &mut PaymentBook, agreements: &Agreements, story: &str) -> Result<Vec<String>, String> {
+    let mut told = Vec::new();
+    for step in story.split_whitespace() {
+        if let Some(text) = step.strip_prefix('b') {
+            let (head, part) = text.split_once('/').unwrap();
+            let at = head.find(['G', 'S']).unwrap();
+            let tag = if head[at..].starts_with('G') { 1 } else { 2 };
+            let total = Money::from_minor(head[at + 1..].parse().unwrap());
+            let part = Money::from_minor(part.parse().unwrap()).exact();
+            let open = OpenBill { payee_part: part, ..bill(head[..at].parse().unwrap(), tag, total, 0) };
+            book.issue("A".parse().unwrap(), open);
+            continue;
+        }
+        let entries: Vec<Entry> = step.split('+').filter(|text| *text != ".").map(entry).collect();
+        let settled = book.settle(entries, agreements).map_err(|error| error.to_string())?;
+        for one in &settled {
+            book.apply(one).unwrap();
+            told.push(written(one));
+        }
+    }
+    Ok(told)
+}
+
+fn entry(text: &str) -> Entry {
+    let (head, rest) = text.split_once(':').unwrap();
+    let (amount, month) = rest.split_once('@').map_or((rest, None), |(amount, month)| (amount, Some(month)));
+    // `x1` is of an account that is not there; a reference of p5 is booked on the 5th.
+    let (id, payment) = head.split_once('<').map_or((head, None), |(id, payment)| (id, Some(payment)));
+    let account = if payment.unwrap_or(id).starts_with('x') { "X" } else { "A" }.parse().unwrap();
+    let booked = format!("2026-03-{:0>2}", &id[1..]).parse().unwrap();
+    let (id, amount) = (id.parse().unwrap(), Money::from_minor(amount.parse().unwrap()));
+    match payment {
+        Some(payment) => {
+            Entry::Reversal(Reversal { id, payment: payment.parse().unwrap(), account, booked, amount })
+        }
+        None => {
+            let period = month.map(|month| format!("2026-{month}").parse().unwrap());
+            Entry::Payment(Payment { id, account, booked, amount, period })
+        }
+    }
+}
+
+#[test]
+fn stories() {
+    let default = "designated earlier current";
+    let table: &[(&str, &str, &[&str])] = &[
+        // F2, oldest first, an advance.
+        (default, "b1G90/30 b2S50/10 p1:100", &["P p1: 01 90/30, 02 10/2"]),
+        (default, "b1G90/30 p1:100", &["P p1: 01 90/30, advance 10"]),
+        (default, "b1G90/30 b2S50/10 p1:60@02", &["P p1: 02 50/10, 01 10/3"]),
+        // F3: by open amounts, the largest remainder to the first of equal ones.
+        ("proportional", "b1G90/30 b2G60/20 p1:15 p2:5", &["P p1: 01 9/3, 02 6/2", "P p2: 01 3/1, 02 2/1"]),
+        // F6: what is paid ahead is split by the next bill's own agreement.
+        (default, "p1:100 b1S90/45 .", &["P p1: advance 100", "A p1: 01 90/45"]),
+        (
+            default,
+            "p1:60 p2:60 b1G90/30 p3:5 b2S90/9 .",
+            &[
+                "P p1: advance 60",
+                "P p2: advance 60",
+                "A p1: 01 60/20",
+                "A p2: 01 30/10",
+                "P p3: advance 5",
+                "A p2: 02 30/3",
+                "A p3: 02 5/1",
+            ],
+        ),
+        // F7: back along the same legs, the newest first, and the bills are open again.
+        (
+            default,
+            "b1G90/30 b2S50/10 p1:150 r2<p1:150",
+            &["P p1: 01 90/30, 02 50/10, advance 10", "R r2: 02 50/10, 01 90/30, advance 10"],
+        ),
+        (default, "b1G90/30 p1:90 r2<p1:90 p3:90", &["P p1: 01 90/30", "R r2: 01 90/30", "P p3: 01 90/30"]),
+        (
+            default,
+            "b1G90/30 b2S50/10 p1:150 r2<p1:20 r3<p1:60 r4<p1:70",
+            &[
+                "P p1: 01 90/30, 02 50/10, advance 10",
+                "R r2: 02 10/2, advance 10",
+                "R r3: 02 40/8, 01 20/7",
+                "R r4: 01 70/23",
+            ],
+        ),
+        (
+            default,
+            "p1:100 b1S90/45 . r2<p1:95",
+            &["P p1: advance 100", "A p1: 01 90/45", "R r2: 01 85/43, advance 10"],
+        ),
+        // What another payment had paid ahead goes to the bill that is open again.
+        (
+            default,
+            "b1G90/30 p1:90 p2:50 r3<p1:90",
+            &["P p1: 01 90/30", "P p2: advance 50", "R r3: 01 90/30", "A p2: 01 50/17"],
+        ),
+        // A reversal in the registry of its payment, and one of money in suspense.
+        (default, "b1G90/30 r5<p5:40+p5:90", &["P p5: 01 90/30", "R r5: 01 40/13"]),
+        (
+            default,
+            "x1:70 r2<x1:30 r3<x1:40",
+            &["P x1: suspense 70", "R r2: suspense 30", "R r3: suspense 40"],
+        ),
+        // Once more is passed over, alone or among others.
+        (default, "b1G90/30 p1:30 p1:30+p2:30", &["P p1: 01 30/10", "P p2: 01 30/10"]),
+    ];
+    for (steps, story, want) in table {
+        let terms = PaymentTerms { order: order(steps), ..PaymentTerms::default() };
+        let mut book = PaymentBook::default();
+        book.open_account("A".parse().unwrap());
+        assert_eq!(tell(&mut book, &two(&terms), story).unwrap(), *want, "{steps}: {story}");
+    }
+}
+
+#[test]
+fn what_is_refused() {
+    let table = [
+        ("p1:90 p1:91", "payment p1 is already settled with other contents"),
+        ("p1:90 p1:90@02", "payment p1 is already settled with other contents"),
+        ("p1:90 r2<p1:1 r2<p1:2", "payment r2 is already settled with other contents"),
+        ("p1:90 r2<p1:90 r2:5", "payment r2 is already settled with other contents"),
+        ("p1:90+p1:91", "payment p1 stands twice in the registry"),
+        ("p1:90+p1:90", "payment p1 stands twice in the registry"),
+        ("p1:0", "payment p1 is not above zero"),
+        ("p1:90 r2<p1:-1", "payment r2 is not above zero"),
+        ("p1:90 r2<p3:1", "reversal r2 is of payment p3, which was never settled"),
+        ("p1:90 r2<p1:50 r3<p1:50", "reversal r3 takes 0.50 back, at most 0.40 is left of payment p1"),
+        ("p1:90 r2<p1:50+r3<p1:50", "reversal r3 takes 0.50 back, at most 0.40 is left of payment p1"),
+        ("p1:90 r2<p1:90 r3<r2:90", "reversal r3 is of payment r2, which was never settled"),
+        ("p5:90 r4<p5:1", "reversal r4 is of 2026-03-04, its payment of 2026-03-05"),
+        ("p1:90 p1:90", "every payment is settled already: nothing is new"),
+        (".", "every payment is settled already: nothing is new"),
+        ("p1:9223372036854775807 p2:1", "sums of all payments ever received do not fit 64 bits"),
+    ];
+    for (story, want) in table {
+        let mut book = PaymentBook::default();
+        book.open_account("A".parse().unwrap());
+        let got = tell(&mut book, &two(&PaymentTerms::default()), story);
+        assert_eq!(got.unwrap_err(), want, "{story}");
+    }
+    let mut book = PaymentBook::default();
+    tell(&mut book, &Agreements::new(), "x1:70").unwrap();
+    let Entry::Reversal(reversal) = entry("r2<x1:70") else { unreachable!("it is a reversal") };
+    let other = Reversal { account: "A".parse().unwrap(), ..reversal };
+    let refused = book.settle(vec![Entry::Reversal(other)], &Agreements::new()).unwrap_err();
+    assert_eq!(refused.to_string(), "reversal r2 is of account A, its payment of X");
+}
+
+/// A stored entry that is not what the books give is refused when it is read again.
+#[test]
+fn what_does_not_follow_is_refused() {
+    let agreements = two(&PaymentTerms::default());
+    let mut book = PaymentBook::default();
+    tell(&mut book, &agreements, "b1G90/30 b2S50/10 p1:100").unwrap();
+    let reversal = book.settle(vec![entry("r2<p1:60")], &agreements).unwrap().remove(0);
+    let payment = book.settle(vec![entry("p2:20")], &agreements).unwrap().remove(0);
+    let bend = |settled: &Settled, bent: fn(&mut Settled)| {
+        let mut other = settled.clone();
+        bent(&mut other);
+        assert_ne!(other, *settled);
+        let refused = book.clone().apply(&other).unwrap_err();
+        assert!(refused.to_string().contains("does not follow"), "{refused}");
+    };
+    bend(&payment, |settled| settled.allocations[0].bill = hash(9));
+    bend(&payment, |settled| settled.legs.truncate(1));
+    bend(&reversal, |settled| settled.allocations.reverse());
+    bend(&reversal, |settled| settled.allocations[0].bill = hash(1));
+    book.apply(&payment).unwrap();
+    assert!(book.apply(&payment).is_err(), "a payment is never split twice");
+}
+
+fn random_terms(random: &mut Random) -> PaymentTerms {
+    let orders = ["designated earlier current", "proportional", "designated proportional", "current earlier"];
+    let limit = |random: &mut Random| [Money::ZERO, random.minor(2_000)][usize::from(random.below(3) == 0)];
+    let payee = Limits { at_least: limit(random), at_most: None };
+    let most = Money::from_minor(payee.at_least.as_minor() + random.minor(5_000).as_minor());
+    let payee = Limits { at_most: (random.below(3) == 0).then_some(most), ..payee };
+    let terms = PaymentTerms {
+        order: order(random.pick::<&str>(&orders)),
+        rounding: *random.pick(&SplitRounding::ALL),
+        payee,
+        remainder: Limits { at_least: limit(random), at_most: None },
+    };
+    terms.check().unwrap();
+    terms
+}
+
+/// Ten million payments over one to four open bills of two agreements: Σ legs = payment, no leg below zero, each within a
+/// minor unit of its exact part.
+#[test]
+fn ten_million_payments_are_their_legs() {
+    const CASES_A_SEED: u64 = 2_500;
+    let run = |seeds: std::ops::Range<u64>| {
+        let mut cases = 0;
+        for seed in seeds {
+            let mut random = Random::new(seed);
+            let agreements: BTreeMap<_, _> =
+                [1, 2].map(|tag| (hash(tag), agreement(Party::Grid, random_terms(&mut random)))).into();
+            let mut account = AccountState::default();
+            for month in 1..=1 + u8::try_from(random.below(4)).unwrap() {
+                let total = random.minor(1_000_000);
+                let tag = u8::try_from(random.below(2)).unwrap() + 1;
+                account.issue(bill(month, tag, total, i128::from(random.below(1_001))));
+            }
+            let order = &agreements[&account.open.last().unwrap().agreement].terms.order;
+            let due = ExactAmount::from_e11(i128::from(random.below(1 << 40)));
+            let running = BTreeMap::from([(hash(1), RunningSplit::at(due).unwrap())]);
+            for case in 0..CASES_A_SEED {
+                let amount = random.minor(1_200_000);
+                let placed = account.place(amount, None, order);
+                let allocations = allocate(&account, &placed, &agreements, &running);
+                let advance =
+                    amount.as_minor() - placed.iter().map(|(_, taken)| taken.as_minor()).sum::<i64>();
+                let mut sum = advance;
+                for one in &allocations {
+                    let (payee, remainder) = (one.payee.as_minor(), one.remainder().as_minor());
+                    assert!(payee >= 0 && remainder >= 0, "seed {seed} case {case}: {allocations:?}");
+                    let off = (one.payee.exact().as_e11() - one.payee_part.as_e11()).abs();
+                    assert!(off < Money::from_minor(1).exact().as_e11(), "seed {seed} case {case}");
+                    sum += payee + remainder;
+                }
+                let is_paid = account.debt() <= amount;
+                assert!(sum == amount.as_minor() && advance >= 0, "seed {seed} case {case}: {allocations:?}");
+                assert!(advance == 0 || is_paid, "seed {seed} case {case}: parked beside an open bill");
+                cases += 1;
+            }
+        }
+        cases
+    };
+    let (first, second) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| run(2_000..4_000));
+        (run(0..2_000), other.join().unwrap())
+    });
+    assert_eq!(first + second, 10_000_000_u64);
+}
+
+/// Sums over a book, from its accounts on the one side and from what was settled on the other.
+#[derive(Default)]
+struct Tally {
+    legs: BTreeMap<(Party, LegKind), i64>,
+    received: i64,
+    billed: i64,
+}
+
+impl Tally {
+    fn add(&mut self, settled: &Settled) {
+        for leg in &settled.legs {
+            *self.legs.entry((leg.party, leg.kind)).or_default() += leg.amount.as_minor();
+        }
+        for leg in &settled.back {
+            *self.legs.entry((leg.party, leg.kind)).or_default() -= leg.amount.as_minor();
+        }
+        self.received += match settled.cause {
+            Cause::Payment(payment) => payment.amount.as_minor(),
+            Cause::Reversal(reversal) => -reversal.amount.as_minor(),
+            Cause::Release(_) => 0,
+        };
+    }
+
+    fn check(&self, book: &PaymentBook, why: &str) {
+        let of = |kind| Party::ALL.iter().filter_map(|party| self.legs.get(&(*party, kind))).sum::<i64>();
+        let state = |sum: fn(&AccountState) -> Money| {
+            book.accounts().values().map(|state| sum(state).as_minor()).sum::<i64>()
+        };
+        let running: i64 = book.running().values().map(|split| split.paid.as_minor()).sum();
+        assert!(self.legs.values().all(|sum| *sum >= 0), "{why}: {:?}", self.legs);
+        assert_eq!(self.legs.values().sum::<i64>(), self.received, "{why}: legs are what was received");
+        assert_eq!(of(LegKind::Advance), state(AccountState::advance), "{why}: advances");
+        assert_eq!(
+            self.billed - state(AccountState::debt),
+            of(LegKind::Part) + of(LegKind::Remainder),
+            "{why}: bills"
+        );
+        assert_eq!(of(LegKind::Part), running, "{why}: running splits");
+        let left: i64 = book.payments().values().map(|placed| placed.left().as_minor()).sum();
+        assert_eq!(left, self.received, "{why}: no payment is lost");
+        // The day equation, over all days.
+        let day = |party| book.days().values().map(|sheet| sheet.handed_over(party).as_minor()).sum::<i64>();
+        let handed_over = day(Party::Grid) + day(Party::Supplier);
+        assert_eq!(handed_over + of(LegKind::Suspense), self.received, "{why}: hand-over lists and suspense");
+        assert_eq!(day(Party::Bank), of(LegKind::Suspense), "{why}: suspense");
+        for (day, sheet) in book.days() {
+            let sum: i64 = sheet.legs().values().map(|amount| amount.as_minor()).sum();
+            assert_eq!(sum, sheet.paid().as_minor() - sheet.reversed().as_minor(), "{why}: {day}");
+        }
+    }
+}
+
+/// Bills, payments and reversals in any sequence, cut into registries anyhow; at the end every payment is taken back.
+#[test]
+fn any_sequence_balances() {
+    for seed in 0..400 {
+        let mut random = Random::new(seed ^ 0x00ac_c0de);
+        let agreements: Agreements = [(1, Party::Grid), (2, Party::Supplier), (3, Party::Grid)]
+            .map(|(tag, payee)| (hash(tag), agreement(payee, random_terms(&mut random))))
+            .into();
+        let (mut book, mut tally) = (PaymentBook::default(), Tally::default());
+        let accounts = ["A", "B", "C"].map(|name| name.parse().unwrap());
+        accounts[..2].iter().for_each(|account| book.open_account(*account));
+        let mut issued = BTreeMap::new();
+        for step in 0..60_u64 {
+            let why = format!("seed {seed} step {step}");
+            if random.below(4) == 0 {
+                let account = *random.pick(&accounts[..2]);
+                let month: &mut u8 = issued.entry(account).or_insert(0);
+                if *month < 12 {
+                    *month += 1;
+                    let total = random.minor(100_000);
+                    let tag = u8::try_from(random.below(3)).unwrap() + 1;
+                    // The months of two accounts are two bills.
+                    let new = bill(*month, tag, total, i128::from(random.below(1_001)));
+                    let hash = ContentHash([*month + if account == accounts[0] { 0 } else { 100 }; 32]);
+                    book.issue(account, OpenBill { bill: hash, ..new });
+                    tally.billed += total.as_minor();
+                }
+            }
+            let entries = random_entries(&mut random, &book, &accounts, step);
+            let Ok(settled) = book.settle(entries.clone(), &agreements) else { continue };
+            for one in &settled {
+                book.apply(one).unwrap();
+                tally.add(one);
+            }
+            tally.check(&book, &why);
+            assert!(!book.is_waiting(), "{why}: parked money waits beside an open bill");
+            assert!(entries.iter().all(|entry| book.is_settled(entry)), "{why}");
+            assert!(book.settle(entries, &agreements).is_err(), "{why}: the same registry once more");
+        }
+        take_everything_back(&mut book, &mut tally, &agreements, &mut random, seed);
+    }
+}
+
+fn random_entries(
+    random: &mut Random,
+    book: &PaymentBook,
+    accounts: &[tallywatt_core::label::AccountId],
+    step: u64,
+) -> Vec<Entry> {
+    let booked = format!("2026-{:02}-{:02}", 1 + step / 5, 1 + step % 5 * 5).parse().unwrap();
+    let mut entries = Vec::new();
+    for at in 0..random.below(4) {
+        let known: Vec<Payment> = book.payments().values().map(|placed| *placed.payment()).collect();
+        let id = format!("s{step}-{at}").parse().unwrap();
+        if known.is_empty() || random.below(3) > 0 {
+            let period = (random.below(3) == 0).then(|| format!("2026-{:02}", 1 + random.below(12)));
+            let period = period.map(|text| text.parse().unwrap());
+            let (account, amount) = (*random.pick(accounts), random.minor(60_000));
+            entries.push(Entry::Payment(Payment { id, account, booked, amount, period }));
+            continue;
+        }
+        let payment = *random.pick(&known);
+        let left = book.payments()[&payment.id].left();
+        let is_named = |entry: &Entry| matches!(entry, Entry::Reversal(other) if other.payment == payment.id);
+        if left > Money::ZERO && !entries.iter().any(is_named) {
+            let amount = if random.below(2) == 0 { left } else { random.minor(left.as_minor()) };
+            let Payment { id: payment, account, .. } = payment;
+            entries.push(Entry::Reversal(Reversal { id, payment, account, booked, amount }));
+        }
+    }
+    entries
+}
+
+/// Reversals of all that is left, in random order: nobody has anything, and all bills are as they were issued.
+fn take_everything_back(
+    book: &mut PaymentBook,
+    tally: &mut Tally,
+    agreements: &Agreements,
+    random: &mut Random,
+    seed: u64,
+) {
+    loop {
+        let left: Vec<(Payment, Money)> = book
+            .payments()
+            .values()
+            .map(|placed| (*placed.payment(), placed.left()))
+            .filter(|(_, left)| *left > Money::ZERO)
+            .collect();
+        let Some((Payment { id: payment, account, .. }, amount)) =
+            (!left.is_empty()).then(|| *random.pick(&left))
+        else {
+            break;
+        };
+        let id = format!("r{payment}").parse().unwrap();
+        let booked = "2027-01-01".parse().unwrap();
+        let entry = Entry::Reversal(Reversal { id, payment, account, booked, amount });
+        for one in book.settle(vec![entry], agreements).unwrap() {
+            book.apply(&one).unwrap();
+            tally.add(&one);
+        }
+        tally.check(book, &format!("seed {seed} back {payment}"));
+    }
+    assert!(tally.legs.values().all(|sum| *sum == 0), "seed {seed}: {:?}", tally.legs);
+    assert!(book.running().values().all(|split| *split == RunningSplit::default()), "seed {seed}");
+    for state in book.accounts().values() {
+        let fresh = |open: &OpenBill| open.paid == Money::ZERO && open.payee_paid == ExactAmount::ZERO;
+        assert!(state.open.iter().all(fresh) && state.parked().is_empty(), "seed {seed}");
+    }
+    let owed: i64 = book.accounts().values().map(|state| state.debt().as_minor()).sum();
+    assert_eq!(owed, tally.billed, "seed {seed}");
+}

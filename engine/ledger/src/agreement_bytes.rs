@@ -1,0 +1,235 @@
+//! Canonical bytes of an agreement.
+//!
+//! ```text
+//! agreement 0x31   version = 2 ‖ kind ‖ id[33] title currency[3] from[i32] to[i32] payee[u8] remainder[u8]
+//!                  rule[u8] = 1: rates[u32] × { zone[33] rate[i64] }
+//!                  rule[u8] = 2: share[u32], of 10^8
+//!                  rounding[u8] steps[u32] × step[u8]
+//!                  2 × { at least[i64] at most[i64], -1 for any amount }      of the payee, of the remainder taker
+//! ```
+//!
+//! As in [`crate::document`]: a record that decodes encodes to the same bytes. Also in `FORMAT.md` §3.
+
+use tallywatt_core::agreement::{Agreement, Party, RATE_COUNT_MAX, SplitRule};
+use tallywatt_core::hash::Published;
+use tallywatt_core::money::{Money, PricePerKwh};
+use tallywatt_core::payment_terms::{Limits, PaymentTerms, STEP_COUNT_MAX, SplitRounding, Step};
+use tallywatt_core::tariff::TEXT_SIZE_MAX;
+
+use crate::codec::{CodecError, Reader, Writer};
+use crate::digest;
+use crate::document::{read_code, read_count, read_currency, read_validity, short_text, write_validity};
+
+/// The version of these bytes: 2 since agreements have terms of payment.
+pub const AGREEMENT_VERSION: u8 = 2;
+/// Kind byte of an agreement.
+pub const AGREEMENT_KIND: u8 = 0x31;
+
+const RULE_PER_KWH: u8 = 1;
+const RULE_SHARE: u8 = 2;
+/// The cap of a party that has none; a real one is not below zero.
+const NO_CAP: i64 = -1;
+
+/// The canonical bytes of an agreement.
+///
+/// # Panics
+/// If the agreement is not one that [`Agreement::check`] gave back.
+#[must_use]
+pub fn encode_agreement(agreement: &Agreement) -> Vec<u8> {
+    assert_eq!(
+        agreement.clone().check().as_ref(),
+        Ok(agreement),
+        "an agreement is checked before it is published"
+    );
+    let mut writer = Writer::record(AGREEMENT_VERSION, AGREEMENT_KIND);
+    writer.label(&agreement.id).text(&agreement.title).raw(&agreement.currency.bytes());
+    write_validity(&mut writer, agreement.validity);
+    writer.u8(agreement.payee.code()).u8(agreement.remainder.code());
+    match &agreement.rule {
+        SplitRule::PerKwh(rates) => {
+            writer.u8(RULE_PER_KWH).count(rates.len());
+            for (zone, rate) in rates {
+                writer.label(zone).i64(rate.as_e8());
+            }
+        }
+        SplitRule::Share(share) => {
+            writer.u8(RULE_SHARE).u32(*share);
+        }
+    }
+    let PaymentTerms { order, rounding, payee, remainder } = &agreement.terms;
+    writer.u8(rounding.code()).count(order.len());
+    for step in order {
+        writer.u8(step.code());
+    }
+    for limits in [payee, remainder] {
+        writer.i64(limits.at_least.as_minor()).i64(limits.at_most.map_or(NO_CAP, Money::as_minor));
+    }
+    writer.finish()
+}
+
+/// The agreement of these canonical bytes.
+///
+/// # Errors
+/// [`CodecError`]: a field that is not canonical, or fields that [`Agreement::check`] refuses together.
+pub fn decode_agreement(bytes: &[u8]) -> Result<Agreement, CodecError> {
+    let mut reader = Reader::record(bytes, AGREEMENT_VERSION, AGREEMENT_KIND)?;
+    let start = reader.at();
+    let id = reader.label("agreement id")?;
+    let title = short_text(&mut reader, "title", TEXT_SIZE_MAX)?.to_owned();
+    let currency = read_currency(&mut reader)?;
+    let validity = read_validity(&mut reader)?;
+    let payee = read_code(&mut reader, "payee", Party::from_code)?;
+    let remainder = read_code(&mut reader, "remainder", Party::from_code)?;
+    let rule_at = reader.at();
+    let rule = match reader.u8("rule")? {
+        RULE_PER_KWH => {
+            let rate_count = read_count(&mut reader, "rates", RATE_COUNT_MAX)?;
+            let mut rates = Vec::with_capacity(rate_count);
+            for _ in 0..rate_count {
+                let zone = reader.label("rate zone")?;
+                rates.push((zone, PricePerKwh::from_e8(reader.i64("rate")?)));
+            }
+            SplitRule::PerKwh(rates)
+        }
+        RULE_SHARE => SplitRule::Share(reader.u32("share")?),
+        _ => return Err(reader.refuse("rule", rule_at)),
+    };
+    let terms = read_terms(&mut reader)?;
+    let refused = reader.refuse("agreement", start);
+    reader.finish()?;
+    Agreement { id, title, currency, validity, payee, remainder, rule, terms }.check().map_err(|_| refused)
+}
+
+fn read_terms(reader: &mut Reader<'_>) -> Result<PaymentTerms, CodecError> {
+    let rounding = read_code(reader, "split rounding", SplitRounding::from_code)?;
+    let step_count = read_count(reader, "steps", STEP_COUNT_MAX)?;
+    let mut order = Vec::with_capacity(step_count);
+    for _ in 0..step_count {
+        order.push(read_code(reader, "step", Step::from_code)?);
+    }
+    let (payee, remainder) = (read_limits(reader)?, read_limits(reader)?);
+    Ok(PaymentTerms { order, rounding, payee, remainder })
+}
+
+fn read_limits(reader: &mut Reader<'_>) -> Result<Limits, CodecError> {
+    let at_least = Money::from_minor(reader.i64("at least")?);
+    let at_most = match reader.i64("at most")? {
+        NO_CAP => None,
+        minor => Some(Money::from_minor(minor)),
+    };
+    Ok(Limits { at_least, at_most })
+}
+
+/// The agreement together with the content hash of its canonical bytes.
+///
+/// # Panics
+/// As [`encode_agreement`].
+#[must_use]
+pub fn publish_agreement(agreement: Agreement) -> Published<Agreement> {
+    Published { hash: digest::content_hash(&encode_agreement(&agreement)), body: agreement }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tallywatt_core::validity::Validity;
+
+    fn agreement(rule: SplitRule) -> Agreement {
+        Agreement {
+            id: "grid-2026".parse().unwrap(),
+            title: "Grid and supplier".into(),
+            currency: "RUB".parse().unwrap(),
+            validity: Validity::new("2026-01-01".parse().unwrap(), None).unwrap(),
+            payee: Party::Grid,
+            remainder: Party::Supplier,
+            rule,
+            terms: PaymentTerms::default(),
+        }
+    }
+
+    fn per_kwh() -> Agreement {
+        let rate = |zone: &str, rate: &str| (zone.parse().unwrap(), rate.parse().unwrap());
+        agreement(SplitRule::PerKwh(vec![rate("night", "1.1"), rate("all", "2.3")]))
+    }
+
+    /// Every term other than the default.
+    fn with_terms() -> Agreement {
+        let terms = PaymentTerms {
+            order: vec![Step::Current, Step::Proportional],
+            rounding: SplitRounding::LargestRemainder,
+            payee: Limits { at_least: Money::from_minor(100), at_most: Some(Money::from_minor(500_000)) },
+            remainder: Limits { at_least: Money::from_minor(1), at_most: None },
+        };
+        Agreement { terms, ..agreement(SplitRule::Share(45_123_000)) }
+    }
+
+    #[test]
+    fn bytes_and_values_are_one_to_one() {
+        for value in [per_kwh(), agreement(SplitRule::Share(45_123_000)), with_terms()] {
+            let bytes = encode_agreement(&value);
+            assert_eq!(decode_agreement(&bytes).as_ref(), Ok(&value));
+            for size in 0..bytes.len() {
+                assert!(decode_agreement(&bytes[..size]).is_err(), "cut to {size} bytes");
+            }
+            assert_eq!(
+                decode_agreement(&[&bytes[..], &[0]].concat()),
+                Err(CodecError::Trailing { count: 1 })
+            );
+            for bit in 0..bytes.len() * 8 {
+                let mut bent = bytes.clone();
+                bent[bit / 8] ^= 1 << (bit % 8);
+                if let Ok(other) = decode_agreement(&bent) {
+                    assert_ne!(other, value, "bit {bit}");
+                    assert_eq!(encode_agreement(&other), bent, "bit {bit}");
+                }
+            }
+        }
+    }
+
+    /// A changed hash here is a change of every ledger that exists: never in passing.
+    #[test]
+    fn golden_hashes() {
+        let table = [
+            ("per kWh", per_kwh(), "195b634749a4afd79bd065a9ae2e51b1ce069bb1f539ff501096c39e8e146bdd"),
+            (
+                "share",
+                agreement(SplitRule::Share(45_123_000)),
+                "3aa7fae23af8ec9536a8fecbe4a984b0c2697f94687a0f3d9b1a5d3e85e5c36a",
+            ),
+            ("terms", with_terms(), "3c687f7beda503070f4f2c2597949f87e34e450d98713a2937fd55b4f378f01a"),
+        ];
+        for (name, agreement, want) in table {
+            assert_eq!(publish_agreement(agreement).hash.to_string(), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_field_is_checked() {
+        let bytes = encode_agreement(&with_terms());
+        let rule_at = 2 + 33 + 4 + "Grid and supplier".len() + 3 + 8 + 2;
+        let terms_at = rule_at + 1 + 4;
+        let table = [
+            ("version", 0, 1, "kind"),
+            ("rule", rule_at, 3, "rule"),
+            ("rounding", terms_at, 3, "split rounding"),
+            ("step count", terms_at + 1, 5, "steps"),
+            ("step", terms_at + 5, 9, "step"),
+            ("order", terms_at + 5, 4, "agreement"), // proportional twice
+            ("floor", terms_at + 7 + 7, 0xff, "agreement"), // below zero
+            ("cap", terms_at + 7 + 8 + 7, 0x80, "agreement"),
+        ];
+        for (what, at, value, want) in table {
+            let mut bent = bytes.clone();
+            bent[at] = value;
+            let field = match decode_agreement(&bent) {
+                Err(CodecError::Value { field, .. } | CodecError::TooLong { field, .. }) => field,
+                Err(CodecError::Kind { .. }) => "kind",
+                other => panic!("{what}: {other:?}"),
+            };
+            assert_eq!(field, want, "{what}");
+        }
+        let mut bytes = encode_agreement(&per_kwh());
+        bytes[rule_at + 1] = 17;
+        assert!(matches!(decode_agreement(&bytes), Err(CodecError::TooLong { field: "rates", .. })));
+    }
+}
