@@ -58,12 +58,12 @@ impl Case {
         let (zone, period): (Zone, Period) = (Zone::parse(zone).unwrap(), period.parse().unwrap());
         let change = random.one_in(2).then(|| period.first_day().plus(11).unwrap());
         let mut tariffs = TariffBook::default();
-        let rule = random_rule(&mut random);
         let spans = match change {
             None => vec![(None, None)],
             Some(_) => vec![(None, change), (change, None)],
         };
         for (tag, (from, to)) in (1..).zip(spans) {
+            let rule = random_rule(&mut random);
             let parts = random_parts(&mut random, rule, from, to);
             let body = Tariff::new(parts).unwrap();
             tariffs.publish(Published { hash: ContentHash([tag; 32]), body }).unwrap();
@@ -331,9 +331,8 @@ fn energy(
                 (RangeKind::Volume, _) => add(range_of(interval.parts, month_wh - 1), 1),
                 (RangeKind::Graduated, RangeCounting::InOrder) => add(range_of(interval.parts, used_wh), 1),
                 (RangeKind::Graduated, RangeCounting::EachZone) => {
-                    let used = used_zones_wh.entry(name(interval)).or_default();
-                    add(range_of(interval.parts, *used), 1);
-                    *used += 1;
+                    let used = used_zones_wh.get(&name(interval)).copied().unwrap_or(0);
+                    add(range_of(interval.parts, used), 1);
                 }
                 (RangeKind::Graduated, RangeCounting::Shares) => {
                     let [zones, ranges] = shared.entry(interval.version).or_default();
@@ -342,6 +341,7 @@ fn energy(
                 }
             }
             used_wh += 1;
+            *used_zones_wh.entry(name(interval)).or_default() += 1;
         }
     }
     for (version, [zones, ranges]) in shared {
