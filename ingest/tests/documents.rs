@@ -509,7 +509,7 @@ fn mistakes_in_reversals() {
         ),
         ("-3,,p-2", "-3,,", "4: amount \"-3\": not above zero"),
         ("-3,,p-2", "-3,,\u{7}", "4: reverses: byte 0x07 at 0 is not allowed in a name"),
-        ("2026-03,", "2026-3,", "2: period: \"2026-3\" is not a month, written YYYY-MM"),
+        ("2026-03,", "2026-3,", "2: period: \"2026-3\" is not a billing month, written YYYY-MM"),
         ("r-1,", "p-2,", "4: payment_id p-2 stands on line 2 already, with other content"),
         ("-3,,p-2", "-3,p-2", "4: 5 fields, the header names 6"),
         ("period,", "month,", "1: unknown column \"month\""),

@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "8b900e9a2b93b0f27a2556a3385e003b7aa389f468ce972f5b4a43ed5ca82fc3";
-const GOLDEN_DAY_RECEIPT: &str = "f6174348a61a14c15ff5e86166e7b2a299db55f47084cbdf5469487f673a43fd";
+const GOLDEN_BILL_RECEIPT: &str = "afdba314a8f54cb8a5eda905cfb1e475b5562c351e7834de515693a37b43ab14";
+const GOLDEN_DAY_RECEIPT: &str = "650dbcdaf996cb34332029879e7ecad9f7eff56bd820f1ec85fc26a18e4a7d80";
 
 #[test]
 fn golden() {
