@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "afdba314a8f54cb8a5eda905cfb1e475b5562c351e7834de515693a37b43ab14";
-const GOLDEN_DAY_RECEIPT: &str = "650dbcdaf996cb34332029879e7ecad9f7eff56bd820f1ec85fc26a18e4a7d80";
+const GOLDEN_BILL_RECEIPT: &str = "fa3ee2a4cbb757a9192126e5e88925dc58196cb2d869e3c524734458b4cea1da";
+const GOLDEN_DAY_RECEIPT: &str = "fdbe8c6c2c74743fc68fa527e6f369bd9b5c9110760263d2d8a9cf696816f10f";
 
 #[test]
 fn golden() {
