@@ -70,20 +70,25 @@ impl Usage<'_> {
         let mut lines = Vec::new();
         // By tariff: what its lines come to, what they must, and its last version with a minimum.
         let mut tariffs: BTreeMap<Label, (ExactAmount, ExactAmount, Option<usize>)> = BTreeMap::new();
+        let has_minimum = |used: &VersionUse<'_>| used.version.body.parts().minimum_per_month.as_e8() > 0;
+        let has_minima = self.versions.iter().any(has_minimum);
         for (at, used) in self.versions.iter().enumerate() {
+            let first = lines.len();
+            add_version_lines(&mut lines, at, used, period);
+            if !has_minima {
+                continue;
+            }
             let parts = used.version.body.parts();
-            let of_version = version_lines(at, used, period);
             let sums = tariffs.entry(parts.id).or_default();
-            for line in &of_version {
+            for line in &lines[first..] {
                 sums.0 = sums.0.checked_add(line.exact)?;
             }
-            if parts.minimum_per_month.as_e8() > 0 {
+            if has_minimum(used) {
                 let monthly = ChargeKind::Fixed(FixedPer::Month);
                 let least = monthly.charge(used.day_count, parts.minimum_per_month, period);
                 sums.1 = sums.1.checked_add(least)?;
                 sums.2 = Some(at);
             }
-            lines.extend(of_version);
         }
         for (sum, least, version) in tariffs.into_values() {
             let lacking = least.as_e11() - sum.as_e11();
@@ -93,7 +98,9 @@ impl Usage<'_> {
                 lines.push(line(version, ChargeKind::Minimum, quantity, price, period));
             }
         }
-        lines.sort_by_key(|line| (line.version, line.kind));
+        if has_minima {
+            lines.sort_by_key(|line| (line.version, line.kind));
+        }
         Some(lines)
     }
 
@@ -111,13 +118,14 @@ impl Usage<'_> {
 }
 
 /// Energy by (range, zone), demand by (charge, range), fixed charges.
-fn version_lines(version: usize, used: &VersionUse<'_>, period: Period) -> Vec<ChargeLine> {
+fn add_version_lines(lines: &mut Vec<ChargeLine>, version: usize, used: &VersionUse<'_>, period: Period) {
     let parts = used.version.body.parts();
-    let mut lines = Vec::new();
-    for (range, zones) in used.energy_wh.iter().enumerate() {
-        for (zone, &quantity) in zones.iter().enumerate().filter(|(_, wh)| **wh != 0) {
-            let kind = ChargeKind::Energy { range: small(range), zone: small(zone) };
-            lines.push(line(version, kind, quantity, parts.ranges[range].prices[zone], period));
+    for ((range, zones), prices) in used.energy_wh.iter().enumerate().zip(&parts.ranges) {
+        for ((zone, &quantity), &price) in zones.iter().enumerate().zip(&prices.prices) {
+            if quantity != 0 {
+                let kind = ChargeKind::Energy { range: small(range), zone: small(zone) };
+                lines.push(line(version, kind, quantity, price, period));
+            }
         }
     }
     for (&(charge, range), &quantity) in &used.demand_w {
@@ -130,7 +138,6 @@ fn version_lines(version: usize, used: &VersionUse<'_>, period: Period) -> Vec<C
             lines.push(line(version, ChargeKind::Fixed(per), used.day_count, price, period));
         }
     }
-    lines
 }
 
 fn line(version: usize, kind: ChargeKind, quantity: i64, price: PricePerKwh, period: Period) -> ChargeLine {

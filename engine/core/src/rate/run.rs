@@ -19,6 +19,8 @@ use crate::tariff::{Tariff, ZONE_COUNT_MAX};
 #[derive(Debug, Clone)]
 pub struct RateRun {
     period: Period,
+    /// Its first day: asked for with every day.
+    first_day: Day,
     zones: Vec<ZoneDays>,
     tables: Vec<VersionTables>,
     /// The last day with a clock change: such days are few, and not alike.
@@ -59,8 +61,9 @@ struct DayTable {
 impl RateRun {
     /// A run over the bills of `period`.
     #[must_use]
-    pub const fn new(period: Period) -> Self {
-        Self { period, zones: Vec::new(), tables: Vec::new(), odd: DayTable::EMPTY }
+    pub fn new(period: Period) -> Self {
+        let first_day = period.first_day();
+        Self { period, first_day, zones: Vec::new(), tables: Vec::new(), odd: DayTable::EMPTY }
     }
 
     /// The month whose bills these are.
@@ -81,7 +84,7 @@ impl RateRun {
     /// A day of the period in the zone at `zone_place`.
     pub(super) fn day(&mut self, zone_place: usize, day: Day) -> KnownDay {
         let ZoneDays { zone, days } = &mut self.zones[zone_place];
-        let at = usize::try_from(day.since(self.period.first_day())).expect("the day lies in the period");
+        let at = usize::try_from(day.since(self.first_day)).expect("the day lies in the period");
         *days[at].get_or_insert_with(|| {
             let local = zone.local_day(day);
             let wall = |before_end_s: i64| zone.wall_minute(local.end.plus(-before_end_s));
@@ -155,7 +158,7 @@ impl RateRun {
         zone_place: usize,
     ) -> &DayTable {
         let (day, minutes) = (block.key().day, block.interval_minutes());
-        let at = usize::try_from(day.since(self.period.first_day())).expect("the day lies in the period");
+        let at = usize::try_from(day.since(self.first_day)).expect("the day lies in the period");
         let is_ordinary = self.day(zone_place, day).is_ordinary;
         let tables = &mut self.tables[table_place];
         let pattern = tables.patterns[at];

@@ -70,20 +70,19 @@ impl<'a> Usage<'a> {
         };
         let is_held = |day: Day| contracts.iter().any(|contract| contract.validity.contains(day));
         let held_days = inputs.period.days().filter(|day| is_held(*day));
-        let held_count = u32::try_from(held_days.clone().count()).expect("a month has at most 31 days");
+        let held_count = || u32::try_from(held_days.clone().count()).expect("a month has at most 31 days");
         let first_version = self.versions.len();
         let needs_month_peak = needs_month_peak(inputs, &tariff);
         let mut peaks: BTreeMap<_, PointPeaks> = BTreeMap::new();
         let (mut progress, mut current) = (Progress::default(), None);
         let mut days = Vec::with_capacity(contracts.len());
-        for day in held_days {
+        for day in held_days.clone() {
             let version = match current {
                 Some(at) if self.holds(at, day) => at,
                 _ => self.version(run, inputs, &tariff, day)?,
             };
             if current != Some(version) {
-                let parts = self.versions[version].version.body.parts();
-                progress.bounds = effective_bounds(parts, held_count, 0);
+                progress.bounds = self.versions[version].bounds(&held_count, 0);
             }
             current = Some(version);
             days.clear();
@@ -114,8 +113,10 @@ impl<'a> Usage<'a> {
             self.versions[version].add_day(run, &mut progress, &days);
         }
         let group = &mut self.versions[first_version..];
-        let peak_w = peaks.values().map(PointPeaks::highest_w).sum();
-        fill_ranges(group, held_count, peak_w);
+        if group.iter().any(VersionUse::waits) {
+            let peak_w = peaks.values().map(PointPeaks::highest_w).sum();
+            fill_ranges(group, &held_count, peak_w);
+        }
         for point in peaks.values() {
             charge_peaks(group, first_version, point);
         }
@@ -187,6 +188,23 @@ impl VersionUse<'_> {
         parts.range_rule.needs_order() && !parts.range_rule.unit.needs_peak()
     }
 
+    /// Whether energy of its first range belongs to others too.
+    fn waits(&self) -> bool {
+        self.version.body.parts().ranges.len() > 1 && !self.fills_in_order()
+    }
+
+    /// The bounds of its ranges; days are only counted where they matter.
+    fn bounds(&self, day_count: &dyn Fn() -> u32, peak_w: i64) -> Vec<Option<i64>> {
+        let parts = self.version.body.parts();
+        let day_count = if parts.range_rule.unit.needs_days() { day_count() } else { 0 };
+        effective_bounds(parts, day_count, peak_w)
+    }
+
+    /// Watt-hours by range, as far as the tariff has ranges.
+    fn ranges_wh(&self) -> &[[i64; ZONE_COUNT_MAX]] {
+        &self.energy_wh[..self.version.body.parts().ranges.len()]
+    }
+
     /// Adds one day of all the group's usage points.
     fn add_day(&mut self, run: &mut RateRun, progress: &mut Progress, days: &[HeldDay<'_>]) {
         let tariff = &self.version.body;
@@ -225,7 +243,7 @@ impl VersionUse<'_> {
 /// holds on its day.
 fn needs_month_peak(inputs: &BillInputs<'_>, tariff: &Label) -> bool {
     let mut versions = inputs.tariffs.versions().iter().map(|version| version.body.parts());
-    versions.any(|parts| parts.id == *tariff && parts.range_rule.unit.needs_peak())
+    versions.any(|parts| parts.range_rule.unit.needs_peak() && parts.id == *tariff)
 }
 
 /// Which range the watt-hour after `used_wh` falls into, and how many watt-hours are left in it.
@@ -248,22 +266,22 @@ fn slices(bounds: &[Option<i64>], used_wh: i64, wh: i64) -> impl Iterator<Item =
 
 /// Spreads what waits in the first range of each version over the ranges, for range rules that need no order. The
 /// month goes on from version to version.
-fn fill_ranges(group: &mut [VersionUse<'_>], day_count: u32, peak_w: i64) {
-    let month_wh: i64 = group.iter().flat_map(|used| used.energy_wh.iter().flatten()).sum();
+fn fill_ranges(group: &mut [VersionUse<'_>], day_count: &dyn Fn() -> u32, peak_w: i64) {
+    let month_wh: i64 = group.iter().flat_map(|used| used.ranges_wh().iter().flatten()).sum();
     let mut month_zones_wh: BTreeMap<Label, i64> = BTreeMap::new();
     for used in group.iter() {
         for (at, zone) in used.version.body.parts().zones.iter().enumerate() {
             *month_zones_wh.entry(zone.name).or_default() +=
-                used.energy_wh.iter().map(|zones| zones[at]).sum::<i64>();
+                used.ranges_wh().iter().map(|zones| zones[at]).sum::<i64>();
         }
     }
     let mut used_wh = 0;
     let mut used_zones_wh: BTreeMap<Label, i64> = BTreeMap::new();
     for used in group {
         let parts = used.version.body.parts();
-        let version_wh: i64 = used.energy_wh.iter().flatten().sum();
-        if !used.fills_in_order() && parts.ranges.len() > 1 {
-            let bounds = effective_bounds(parts, day_count, peak_w);
+        let version_wh: i64 = used.ranges_wh().iter().flatten().sum();
+        if used.waits() {
+            let bounds = used.bounds(day_count, peak_w);
             let waiting = std::mem::replace(&mut used.energy_wh[0], [0; ZONE_COUNT_MAX]);
             let by_range: Vec<(usize, i64)> = slices(&bounds, used_wh, version_wh).collect();
             for (at, zone) in parts.zones.iter().enumerate() {
@@ -287,7 +305,7 @@ fn fill_ranges(group: &mut [VersionUse<'_>], day_count: u32, peak_w: i64) {
         }
         for (at, zone) in parts.zones.iter().enumerate() {
             *used_zones_wh.entry(zone.name).or_default() +=
-                used.energy_wh.iter().map(|zones| zones[at]).sum::<i64>();
+                used.ranges_wh().iter().map(|zones| zones[at]).sum::<i64>();
         }
         used_wh += version_wh;
     }

@@ -48,6 +48,12 @@ pub enum BoundUnit {
 }
 
 impl BoundUnit {
+    /// Whether the bound follows from the days held.
+    #[must_use]
+    pub const fn needs_days(self) -> bool {
+        matches!(self, Self::Day | Self::KwDay)
+    }
+
     /// Whether the bound is only known with the month's peak.
     #[must_use]
     pub const fn needs_peak(self) -> bool {
