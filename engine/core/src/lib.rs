@@ -42,6 +42,7 @@ pub mod rate;
 pub mod reading;
 pub mod register;
 pub mod rejection;
+pub mod sharing;
 pub mod split;
 pub mod tariff;
 pub mod validity;
