@@ -3,7 +3,7 @@
 //! Slow and plain on purpose: what a person can follow, and a second way to the quantities that rating found.
 
 use crate::bill::{Bill, ChargeKind, ChargeLine};
-use crate::calendar::{Day, UtcSeconds};
+use crate::calendar::{Day, UtcSeconds, Zone};
 use crate::contract::Contract;
 use crate::day_block::{BlockKey, DayBlock};
 use crate::hash::Published;
@@ -13,13 +13,15 @@ use crate::tariff::{Tariff, TariffBook};
 
 /// An interval that a line counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CountedInterval {
+pub struct CountedInterval<'a> {
     /// Where it was measured.
     pub usage_point: UsagePointId,
     /// Local day.
     pub day: Day,
     /// When it begins.
     pub start: UtcSeconds,
+    /// Whose wall clock the contract follows.
+    pub zone: &'a Zone,
     /// Energy, Wh.
     pub energy_wh: i32,
     /// How the value came to be.
@@ -30,13 +32,13 @@ pub struct CountedInterval {
 pub struct Explained<'a> {
     /// The bill.
     pub bill: &'a Bill,
-    /// The account's contracts.
+    /// The account's contracts, of the list that the bill was computed from.
     pub contracts: &'a [Contract],
     /// All tariff versions.
     pub tariffs: &'a TariffBook,
 }
 
-impl Explained<'_> {
+impl<'a> Explained<'a> {
     /// The version that a line is of; `None` if it is not published.
     #[must_use]
     pub fn version(&self, line: &ChargeLine) -> Option<&Published<Tariff>> {
@@ -50,7 +52,7 @@ impl Explained<'_> {
         &self,
         line: &ChargeLine,
         block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
-    ) -> Vec<CountedInterval> {
+    ) -> Vec<CountedInterval<'a>> {
         let Some(version) = self.version(line) else { return Vec::new() };
         let parts = version.body.parts();
         let mut found = Vec::new();
@@ -74,7 +76,8 @@ impl Explained<'_> {
                     };
                     if counts {
                         let (energy_wh, quality) = (block.values_wh()[at], block.qualities()[at]);
-                        found.push(CountedInterval { usage_point, day, start, energy_wh, quality });
+                        let zone = &contract.zone;
+                        found.push(CountedInterval { usage_point, day, start, zone, energy_wh, quality });
                     }
                 }
             }

@@ -26,6 +26,7 @@ pub mod day_sheet;
 pub mod decimal;
 pub mod determinants;
 pub mod energy;
+pub mod estimated;
 pub mod explain;
 pub mod hash;
 pub mod label;

@@ -22,6 +22,7 @@ mod sealed_readings;
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tallywatt_core::account::{AccountState, Entry, OpenBill};
 use tallywatt_core::agreement::Agreement;
@@ -163,7 +164,9 @@ pub struct Books {
     builtin_pack: Published<RulePack>,
     /// In the order of the chain.
     penalty_tables: Vec<Published<PenaltyTable>>,
-    contracts: Vec<Contract>,
+    contracts: Arc<Vec<Contract>>,
+    /// The contract lists that the bills of a period were computed from; shared where they did not change.
+    contracts_by_period: BTreeMap<Period, Arc<Vec<Contract>>>,
     periods: BTreeMap<Period, (Root, Vec<DayLeaf>)>,
     /// Closed periods in the order of the chain, and how many batches were sealed then.
     closes: Vec<(Period, u64)>,
@@ -190,7 +193,8 @@ impl Books {
             rule_packs: Vec::new(),
             builtin_pack: rule_packs::builtin(),
             penalty_tables: Vec::new(),
-            contracts: Vec::new(),
+            contracts: Arc::default(),
+            contracts_by_period: BTreeMap::new(),
             periods: BTreeMap::new(),
             closes: Vec::new(),
             bills: BTreeMap::new(),
@@ -306,6 +310,13 @@ impl Books {
     #[must_use]
     pub fn contracts(&self) -> &[Contract] {
         &self.contracts
+    }
+
+    /// The contract list that the bills of a period were computed from, which may not be the one in force; nothing if the
+    /// period is not billed.
+    #[must_use]
+    pub fn contracts_of(&self, period: Period) -> Option<&[Contract]> {
+        self.contracts_by_period.get(&period).map(|contracts| contracts.as_slice())
     }
 
     /// The leaves of a closed period, in seal order.
@@ -445,8 +456,8 @@ impl Books {
             Command::Genesis(_) => {}
             Command::Publish(publication) => self.absorb_document(publication.kind, file)?,
             Command::Contracts(_) => {
-                self.contracts = read_contracts(file)?;
-                for contract in &self.contracts {
+                self.contracts = Arc::new(read_contracts(file)?);
+                for contract in self.contracts.iter() {
                     self.payments.open_account(contract.account);
                 }
             }
@@ -527,6 +538,7 @@ impl Books {
         self.bills.insert(period, bills);
         let used = self.contracts.iter().map(|contract| (contract.usage_point, contract.register));
         self.billed.insert(period, used.collect());
+        self.contracts_by_period.insert(period, Arc::clone(&self.contracts));
         Ok(())
     }
 
