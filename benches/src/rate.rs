@@ -57,6 +57,7 @@ impl Case {
                 tariff: tariff().body.parts().id,
                 agreement: agreement().body.id,
                 validity: since_january(),
+                overrides: Vec::new(),
             })
             .collect();
         let mut tariffs = TariffBook::default();
@@ -131,6 +132,8 @@ fn tariff() -> Published<Tariff> {
         vat: Vat { rate_e4: 2_200, is_included: true },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Line,
+        netting: None,
+        carry: tallywatt_core::tariff::CarryRules::default(),
     };
     publish_tariff(Tariff::new(parts).expect("two zones cover the day"))
 }

@@ -92,6 +92,7 @@ fn bills(tariffs: &TariffBook, minutes: u8, values_wh: &[i32]) -> Vec<Bill> {
         tariff: tariffs.versions()[0].body.parts().id,
         agreement: "a".parse().unwrap(),
         validity: always,
+        overrides: Vec::new(),
     };
     let agreement = Agreement {
         id: "a".parse().unwrap(),
@@ -151,7 +152,8 @@ fn by_name(book: &TariffBook, bill: &Bill) -> BTreeMap<&'static str, i128> {
                 if is_flat { "demand_flat" } else { "demand_tou" }
             }
             ChargeKind::Fixed(_) => "fixed",
-            ChargeKind::Minimum => "minimum",
+            ChargeKind::Minimum | ChargeKind::YearMinimum => "minimum",
+            ChargeKind::Export { .. } => panic!("these loads feed nothing in"),
         };
         *sums.get_mut(name).unwrap() += line.exact.as_e11();
         *sums.get_mut("total").unwrap() += line.exact.as_e11();
@@ -325,8 +327,25 @@ fn what_cannot_be_billed_is_refused_with_its_place() {
         ("/energyratestructure/0/1/rate", json!(-0.07), "rate: negative price -0.07"),
         ("/fixedchargeunits", json!("$/hour"), "fixedchargeunits: \"$/hour\" is not known"),
         ("/mincharge", json!(5), "minchargeunits: a minimum in $/year, not in $/month"),
-        ("/annualmincharge", json!(50), "annualmincharge: this charge cannot be billed by a tariff file"),
-        ("/lookbackpercent", json!(0.8), "lookbackpercent: this charge cannot be billed by a tariff file"),
+        ("/annualmincharge", json!(-50), "rate: negative price -50.00"),
+        ("/lookbackpercent", json!(80), "lookbackpercent: 80 is no part of one"),
+        (
+            "/lookbackmonths",
+            json!(vec![1; 12]),
+            "lookbackmonths: months of a look-back without lookbackpercent",
+        ),
+        ("/demandratchetpercentage", json!([0.5]), "demandratchetpercentage: 1 months, need 12"),
+        (
+            "/demandratchetpercentage",
+            json!([0, 0, 0, 0, 0, 1.5, 0, 0, 0, 0, 0, 0]),
+            "demandratchetpercentage[5]: 1.5 is no part of one",
+        ),
+        ("/dgrules", json!("Net Nothing"), "dgrules: \"Net Nothing\" is not known"),
+        (
+            "/dgrules",
+            json!("Net Billing Hourly"),
+            "energyratestructure[0][0].sell: no sell price for energy fed in",
+        ),
         (
             "/coincidentratestructure",
             json!([[{"rate": 1}]]),

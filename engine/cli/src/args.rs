@@ -9,6 +9,7 @@ use tallywatt_core::label::Label;
 
 use crate::arrears::options::Arrears;
 use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, RegistersOptions};
+use crate::readings_share::ShareOptions;
 
 /// Meter readings in, bills out, money split, and a proof of every line that anyone can check offline.
 #[derive(Debug, Parser)]
@@ -267,6 +268,8 @@ pub enum ReadingsAction {
     Registers(RegistersOptions),
     /// Days of a month that lack values, and who fell silent.
     Gaps(GapsOptions),
+    /// A block's generation, shared among its usage points over a closed month.
+    Share(ShareOptions),
     /// What the rules find in a month's readings, most money at stake first.
     Exceptions(ExceptionsOptions),
     /// How every estimate of a month came to be.

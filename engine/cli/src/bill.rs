@@ -6,14 +6,15 @@ use std::path::Path;
 use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::bill::{Bill, ChargeKind};
-use tallywatt_core::bill_change::charge_name;
+use tallywatt_core::bill_change::line_name;
 use tallywatt_core::calendar::Period;
+use tallywatt_core::carried::{Carried, CarriedKind};
 use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::energy::Energy;
 use tallywatt_core::estimated::EstimatedShare;
 use tallywatt_core::label::AccountId;
-use tallywatt_core::money::Money;
+use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::rate::BlockIndex;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::day_leaf::DayLeaf;
@@ -177,6 +178,24 @@ fn estimated_share<'b>(
     EstimatedShare::of(&bill.completeness, keys.filter_map(|key| block(&key)))
 }
 
+/// A quantity that goes on to the next bill.
+fn carried_in_words(one: &Carried) -> String {
+    let thousandths =
+        || i64::try_from(one.quantity).map_or_else(|_| String::new(), |wh| Energy::from_wh(wh).to_string());
+    let amount = || ExactAmount::from_e11(one.quantity).to_string();
+    match one.kind {
+        CarriedKind::Credit { usage_point, zone } => {
+            let zone = zone.map_or_else(|| "any zone".to_owned(), |zone| zone.to_string());
+            format!("{} kWh fed in at {usage_point}, {zone}", thousandths())
+        }
+        CarriedKind::Peak { usage_point, register, charge, period } => {
+            format!("peak {charge} of {usage_point} {register} in {period}: {} kW", thousandths())
+        }
+        CarriedKind::Charged { tariff } => format!("charged this year by {tariff}: {}", amount()),
+        CarriedKind::Due { tariff } => format!("due this year by {tariff}: {}", amount()),
+    }
+}
+
 /// An account's bill of a month.
 pub fn find<'a>(books: &'a Books, account: &str, period: Period) -> Result<&'a Bill, Failure> {
     let account: AccountId =
@@ -201,13 +220,14 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
     for line in &bill.lines {
         let hash = bill.tariffs[usize::from(line.version)];
         let tariff = books.tariffs().versions().iter().find(|version| version.hash == hash);
-        let name = tariff.map_or("?".to_owned(), |tariff| charge_name(line.kind, &tariff.body));
+        let name = tariff.map_or("?".to_owned(), |tariff| line_name(line, &tariff.body));
         let thousandths = Energy::from_wh(line.quantity).to_string();
         let (quantity, unit) = match line.kind {
             ChargeKind::Energy { .. } => (thousandths, "kWh"),
             ChargeKind::Demand { .. } => (thousandths, "kW"),
             ChargeKind::Fixed(_) => (line.quantity.to_string(), "days"),
-            ChargeKind::Minimum => (String::new(), ""),
+            ChargeKind::Minimum | ChargeKind::YearMinimum => (String::new(), ""),
+            ChargeKind::Export { .. } => (thousandths, "kWh fed in"),
         };
         table.row(vec![
             json!(name),
@@ -238,6 +258,16 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
     let cursor = blocks.cursor();
     report.fact("estimated", estimated_share(books, bill, &|key| cursor.find(key)).in_words());
     report.fact("energy kWh", bill.energy().to_string()).fact("exact", bill.exact_total().to_string());
+    if bill.export_energy() != Energy::ZERO {
+        report.fact("fed in kWh", bill.export_energy().to_string());
+    }
+    if let Some(previous) = bill.previous {
+        report.fact("stands on bill", previous.short());
+    }
+    if !bill.carried.is_empty() {
+        let carried: Vec<String> = bill.carried.iter().map(carried_in_words).collect();
+        report.fact("carries on", carried.join("; "));
+    }
     for vat in &bill.vat {
         let how = if vat.vat.is_included { "included" } else { "on top" };
         let rate = f_percent(vat.vat.rate_e4);

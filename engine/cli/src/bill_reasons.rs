@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::bill::{Bill, ChargeKind};
-use tallywatt_core::bill_change::{NamedBill, change, charge_name};
+use tallywatt_core::bill_change::{NamedBill, change, line_name};
 use tallywatt_core::bill_match::{Verdict, match_bills};
 use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::energy::Energy;
@@ -103,22 +103,27 @@ pub fn explain(
     let intervals = explained.intervals(line, &|key| blocks.get(key).copied());
     let tariff = tariffs[usize::from(line.version)];
     let mut report = Report::default();
-    report.fact("line", charge_name(line.kind, tariff)).fact("price", line.price.to_string());
+    report.fact("line", line_name(line, tariff)).fact("price", line.price.to_string());
     report.fact("exact", line.exact.to_string()).fact("amount", line.amount.to_string());
+    let metered_wh: i64 = intervals.iter().map(|one| i64::from(one.energy_wh)).sum();
     match line.kind {
         ChargeKind::Energy { .. } => {
-            let counted_wh: i64 = intervals.iter().map(|one| i64::from(one.energy_wh)).sum();
             let zone_wh = explained.zone_wh(line);
-            if counted_wh != zone_wh {
+            // What was fed in is taken off before the lines: then the meter shows more.
+            let nets = tariff.parts().netting.is_some();
+            if metered_wh != zone_wh && (!nets || metered_wh < zone_wh) {
                 let what = format!(
                     "the intervals of the zone come to {} kWh, its lines to {} kWh",
-                    Energy::from_wh(counted_wh),
+                    Energy::from_wh(metered_wh),
                     Energy::from_wh(zone_wh)
                 );
                 return Err(Failure::with_code(code::NO, what, "run `tallywatt chain audit`"));
             }
             report.fact("energy kWh", line.energy().to_string());
             report.fact("energy of its zone in all ranges kWh", Energy::from_wh(zone_wh).to_string());
+            if nets {
+                report.fact("metered in its zone kWh", Energy::from_wh(metered_wh).to_string());
+            }
         }
         ChargeKind::Demand { .. } => {
             report.fact("peak in this range kW", Energy::from_wh(line.quantity).to_string());
@@ -126,7 +131,11 @@ pub fn explain(
         ChargeKind::Fixed(_) => {
             report.fact("usage-point-days", line.quantity);
         }
-        ChargeKind::Minimum => {
+        ChargeKind::Export { .. } => {
+            report.fact("credited kWh", line.export_energy().to_string());
+            report.fact("metered in its zone kWh", Energy::from_wh(metered_wh).to_string());
+        }
+        ChargeKind::Minimum | ChargeKind::YearMinimum => {
             report.fact("lacking to the minimum", line.exact.to_string());
         }
     }

@@ -10,7 +10,9 @@ use tallywatt_core::contract;
 use tallywatt_core::label::Label;
 use tallywatt_core::tariff::TariffBook;
 use tallywatt_core::validity::Validity;
-use tallywatt_ingest::documents::{Document, UrdbOptions, parse_contracts, parse_document};
+use tallywatt_ingest::documents::{
+    Document, UrdbOptions, parse_contracts, parse_document, render_own_prices,
+};
 use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::{document, tariff_bytes};
 use tallywatt_node::books::Input;
@@ -87,6 +89,17 @@ pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Fail
                     json!(known.hash.short()),
                 ]);
             }
+            for known in books.sharing_groups() {
+                let parts = known.body.parts();
+                let (id, validity) = (parts.id.to_string(), parts.validity.to_string());
+                table.row(vec![
+                    json!("sharing group"),
+                    json!(id),
+                    json!(validity),
+                    json!(parts.title),
+                    json!(known.hash.short()),
+                ]);
+            }
             let mut report = Report { table: Some(table), ..Report::default() };
             report.then(format!("tallywatt{} contract list", data_option(arguments)));
             Ok(report)
@@ -125,6 +138,7 @@ pub fn run_contract(contract: &Contract, arguments: &Arguments) -> Result<Report
                 "tariff",
                 "agreement",
                 "validity",
+                "own prices",
             ]);
             for contract in books.contracts() {
                 table.row(vec![
@@ -135,6 +149,7 @@ pub fn run_contract(contract: &Contract, arguments: &Arguments) -> Result<Report
                     json!(contract.tariff.to_string()),
                     json!(contract.agreement.to_string()),
                     json!(contract.validity.to_string()),
+                    json!(render_own_prices(&contract.overrides)),
                 ]);
             }
             let mut report = Report { table: Some(table), ..Report::default() };
@@ -164,7 +179,7 @@ fn read_documents(files: &[PathBuf]) -> Result<(Vec<Vec<u8>>, Table), Failure> {
                 let published = tariff_bytes::publish_tariff(*tariff);
                 book.publish(published).map_err(|error| overlap(&name, &error))?;
             }
-            Document::RulePack(_) | Document::PenaltyTable(_) => {
+            Document::RulePack(_) | Document::PenaltyTable(_) | Document::SharingGroup(_) => {
                 let overlapping = versions.iter().find(|(other_kind, other, held)| {
                     (*other_kind, *other) == (kind, id) && held.overlaps(validity)
                 });

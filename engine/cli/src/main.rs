@@ -31,6 +31,7 @@ mod progress;
 mod prove;
 mod readings;
 mod readings_decisions;
+mod readings_share;
 mod replies;
 mod synth;
 mod tariff_compare;

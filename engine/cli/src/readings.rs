@@ -21,6 +21,7 @@ use crate::history::{changes, known};
 use crate::open::{Opened, data_option, open, period_of, usage_point_of};
 use crate::output::{Report, Table, word};
 use crate::readings_decisions::decisions;
+use crate::readings_share::share;
 
 /// Looks at readings.
 pub fn run(readings: &Readings, arguments: &Arguments) -> Result<Report, Failure> {
@@ -35,6 +36,7 @@ pub fn run(readings: &Readings, arguments: &Arguments) -> Result<Report, Failure
         ReadingsAction::Pending => by_hand::pending(&opened, arguments),
         ReadingsAction::Approve(options) => by_hand::approve(&mut opened, options, arguments),
         ReadingsAction::Registers(options) => meters::registers(&opened, options, arguments),
+        ReadingsAction::Share(options) => share(&opened, options, arguments),
         ReadingsAction::Gaps(options) => gaps(&opened, options, arguments),
         ReadingsAction::Exceptions(options) => exceptions_of(&opened, options, arguments),
         ReadingsAction::Decisions { period, usage_point } => {

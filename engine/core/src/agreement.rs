@@ -292,6 +292,8 @@ mod tests {
             completeness: Completeness::default(),
             total: Money::from_minor(total),
             payee_part: ExactAmount::ZERO,
+            previous: None,
+            carried: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! A bill is a pure function of readings, contracts, tariff versions and agreement; [`crate::rate`] computes it.
 
 use crate::calendar::Period;
+use crate::carried::Carried;
 use crate::energy::Energy;
 use crate::hash::ContentHash;
 use crate::label::AccountId;
@@ -35,6 +36,13 @@ pub enum ChargeKind {
     Fixed(FixedPer),
     /// What the lines of the tariff lack to its minimum.
     Minimum,
+    /// Energy fed in, of one zone of the tariff version: credited.
+    Export {
+        /// Zone, counted from 0.
+        zone: u8,
+    },
+    /// What the lines of the tariff lacked in the year to its minimum of a year.
+    YearMinimum,
 }
 
 impl ChargeKind {
@@ -49,7 +57,8 @@ impl ChargeKind {
             Self::Fixed(FixedPer::Day) => product * 1_000,
             Self::Fixed(FixedPer::Month) => product * 1_000 / i128::from(period.day_count()),
             Self::Fixed(FixedPer::Year) => product * 1_000 / i128::from(period.year_day_count()),
-            Self::Minimum => i128::from(quantity),
+            Self::Minimum | Self::YearMinimum => i128::from(quantity),
+            Self::Export { .. } => -product,
         };
         ExactAmount::from_e11(e11)
     }
@@ -62,12 +71,12 @@ pub struct ChargeLine {
     pub version: u8,
     /// For what.
     pub kind: ChargeKind,
-    /// Watt-hours; watts for demand; usage-point-days for a fixed charge; for a minimum what is lacking, 10^-11 of the
-    /// currency.
+    /// Watt-hours, also of energy fed in; watts for demand; usage-point-days for a fixed charge; for a minimum what is
+    /// lacking, 10^-11 of the currency.
     pub quantity: i64,
     /// Per kilowatt-hour, per kilowatt, per day, month or year; the minimum of a month.
     pub price: PricePerKwh,
-    /// What the quantity costs at the price.
+    /// What the quantity costs at the price; below zero for energy fed in.
     pub exact: ExactAmount,
     /// In minor units.
     pub amount: Money,
@@ -79,7 +88,20 @@ impl ChargeLine {
     pub const fn energy(&self) -> Energy {
         match self.kind {
             ChargeKind::Energy { .. } => Energy::from_wh(self.quantity),
-            ChargeKind::Demand { .. } | ChargeKind::Fixed(_) | ChargeKind::Minimum => Energy::ZERO,
+            ChargeKind::Demand { .. }
+            | ChargeKind::Fixed(_)
+            | ChargeKind::Minimum
+            | ChargeKind::Export { .. }
+            | ChargeKind::YearMinimum => Energy::ZERO,
+        }
+    }
+
+    /// The energy credited; zero for charges.
+    #[must_use]
+    pub const fn export_energy(&self) -> Energy {
+        match self.kind {
+            ChargeKind::Export { .. } => Energy::from_wh(self.quantity),
+            _ => Energy::ZERO,
         }
     }
 }
@@ -129,10 +151,14 @@ pub struct Bill {
     pub vat: Vec<VatLine>,
     /// How complete the readings were.
     pub completeness: Completeness,
-    /// What is to be paid, tax included.
+    /// What is to be paid, tax included; below zero where more was fed in than taken.
     pub total: Money,
     /// The agreement payee's part of the total, exact.
     pub payee_part: ExactAmount,
+    /// Content hash of the account's bill of the month before, if this one stands on it.
+    pub previous: Option<ContentHash>,
+    /// What the next bill stands on, in order; nothing under a tariff that carries nothing.
+    pub carried: Vec<Carried>,
 }
 
 impl Bill {
@@ -140,6 +166,12 @@ impl Bill {
     #[must_use]
     pub fn energy(&self) -> Energy {
         self.lines.iter().map(ChargeLine::energy).sum()
+    }
+
+    /// Energy fed in and credited.
+    #[must_use]
+    pub fn export_energy(&self) -> Energy {
+        self.lines.iter().map(ChargeLine::export_energy).sum()
     }
 
     /// Sum of the lines before rounding.

@@ -86,7 +86,25 @@ pub fn charge_name(kind: ChargeKind, tariff: &Tariff) -> String {
         ChargeKind::Fixed(FixedPer::Month) => "fixed by month".to_owned(),
         ChargeKind::Fixed(FixedPer::Year) => "fixed by year".to_owned(),
         ChargeKind::Minimum => "minimum".to_owned(),
+        ChargeKind::YearMinimum => "minimum of the year".to_owned(),
+        ChargeKind::Export { zone } => format!("{}, fed in", parts.zones[usize::from(zone)].name),
     }
+}
+
+/// What a line charges for, and whether at a price that the contract has of its own.
+///
+/// # Panics
+/// If the line is not of a bill by this tariff.
+#[must_use]
+pub fn line_name(line: &ChargeLine, tariff: &Tariff) -> String {
+    let parts = tariff.parts();
+    let listed = match line.kind {
+        ChargeKind::Energy { range, zone } => parts.ranges[usize::from(range)].prices[usize::from(zone)],
+        ChargeKind::Fixed(per) => parts.fixed.price(per),
+        _ => line.price,
+    };
+    let name = charge_name(line.kind, tariff);
+    if listed == line.price { name } else { format!("{name}, own price") }
 }
 
 /// A bill and the tariff versions its lines point to, in their order.

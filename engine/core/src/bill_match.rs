@@ -139,6 +139,8 @@ mod tests {
             completeness: Completeness::default(),
             total: Money::from_minor(60_000),
             payee_part: ExactAmount::ZERO,
+            previous: None,
+            carried: Vec::new(),
         }
     }
 

@@ -4,11 +4,12 @@
 
 use crate::bill::{Bill, ChargeKind, ChargeLine};
 use crate::calendar::{Day, UtcSeconds, Zone};
-use crate::contract::Contract;
+use crate::contract::{Contract, energy_price};
 use crate::day_block::{BlockKey, DayBlock};
 use crate::hash::Published;
 use crate::label::UsagePointId;
 use crate::quality::Quality;
+use crate::register::Flow;
 use crate::tariff::{Tariff, TariffBook};
 
 /// An interval that a line counts.
@@ -56,7 +57,21 @@ impl<'a> Explained<'a> {
         let Some(version) = self.version(line) else { return Vec::new() };
         let parts = version.body.parts();
         let mut found = Vec::new();
-        for contract in self.contracts.iter().filter(|contract| contract.tariff == parts.id) {
+        // Netting tells the flows apart, and contracts at another price have lines of their own.
+        let is_export = matches!(line.kind, ChargeKind::Export { .. });
+        let fits = |contract: &&Contract| {
+            let is_flow = parts.netting.is_none() || is_export == (contract.register.flow == Flow::Export);
+            let is_priced = match line.kind {
+                ChargeKind::Energy { range, zone } => {
+                    let (range_at, zone_at) = (usize::from(range), usize::from(zone));
+                    let price = parts.ranges[range_at].prices[zone_at];
+                    energy_price(&contract.overrides, parts.zones[zone_at].name, range, price) == line.price
+                }
+                _ => true,
+            };
+            contract.tariff == parts.id && is_flow && is_priced
+        };
+        for contract in self.contracts.iter().filter(fits) {
             let holds = |day: &Day| contract.validity.contains(*day) && parts.validity.contains(*day);
             for day in self.bill.period.days().filter(holds) {
                 let (usage_point, register) = (contract.usage_point, contract.register);
@@ -72,7 +87,10 @@ impl<'a> Explained<'a> {
                         ChargeKind::Demand { charge, .. } => {
                             version.body.demands_at(pattern, minute) >> charge & 1 == 1
                         }
-                        ChargeKind::Fixed(_) | ChargeKind::Minimum => false,
+                        ChargeKind::Fixed(_) | ChargeKind::Minimum | ChargeKind::YearMinimum => false,
+                        ChargeKind::Export { zone } => {
+                            version.body.zone_at(pattern, minute) == usize::from(zone)
+                        }
                     };
                     if counts {
                         let (energy_wh, quality) = (block.values_wh()[at], block.qualities()[at]);
@@ -92,6 +110,7 @@ impl<'a> Explained<'a> {
         let same = |other: &&ChargeLine| {
             other.version == line.version
                 && matches!(other.kind, ChargeKind::Energy { zone: of, .. } if of == zone)
+                && (other.kind != line.kind || other.price == line.price)
         };
         self.bill.lines.iter().filter(same).map(|line| line.quantity).sum()
     }

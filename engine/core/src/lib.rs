@@ -18,6 +18,7 @@ pub mod bill;
 pub mod bill_change;
 pub mod bill_match;
 pub mod calendar;
+pub mod carried;
 pub mod columns;
 pub mod contract;
 pub mod day_block;

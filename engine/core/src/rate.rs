@@ -13,14 +13,19 @@
 use crate::agreement::{Agreement, AgreementError};
 use crate::bill::{Bill, VERSION_COUNT_MAX};
 use crate::calendar::{Day, Period};
+use crate::carried::{CARRIED_COUNT_MAX, PreviousBill};
 use crate::contract::Contract;
 use crate::day_block::{BlockKey, DayBlock};
 use crate::hash::{ContentHash, Published};
 use crate::label::{AccountId, Label, UsagePointId};
+use crate::register::Flow;
 use crate::tariff::TariffBook;
 
 mod blocks;
+mod carry;
 mod lines;
+mod netting;
+mod own_prices;
 mod peaks;
 mod run;
 mod usage;
@@ -29,6 +34,7 @@ pub use blocks::{BlockCursor, BlockIndex};
 pub(crate) use lines::tax;
 pub use run::RateRun;
 
+use carry::Carry;
 use usage::Usage;
 
 /// What a bill follows from.
@@ -93,6 +99,64 @@ pub enum BillError {
         /// How many.
         count: usize,
     },
+    /// A contract overrides a price that its tariff does not have.
+    #[error("the contract of {usage_point} overrides a price that tariff {tariff} does not have")]
+    Override {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The tariff.
+        tariff: Label,
+    },
+    /// Contracts with prices of their own, and others, would share ranges or net each other's energy.
+    #[error(
+        "contracts of account {account} under tariff {tariff} differ in their own prices, and share ranges or netting"
+    )]
+    OverridesShared {
+        /// The account.
+        account: AccountId,
+        /// The tariff.
+        tariff: Label,
+    },
+    /// Versions with and without netting hold in one month, and energy is fed in.
+    #[error("tariff {0} has versions with and without netting in one month")]
+    NettingMixed(Label),
+    /// A reactive register under a tariff that nets.
+    #[error("usage point {0} has a reactive register under a tariff that nets energy")]
+    NettingFlow(UsagePointId),
+    /// More than one register of a flow to net.
+    #[error(
+        "usage point {usage_point} has two registers of one flow on {day} under a tariff that nets energy"
+    )]
+    NettingChannels {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The day.
+        day: Day,
+    },
+    /// The bill before carried credit, and nothing of this one takes it.
+    #[error("usage point {usage_point} has a credit of {wh} Wh that no tariff of this month nets or settles")]
+    CreditLeft {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// Its credit.
+        wh: i128,
+    },
+    /// The bill given as the one before is not of the month before.
+    #[error("a bill of {period} cannot stand on one of {previous}")]
+    NotBefore {
+        /// The month billed.
+        period: Period,
+        /// That of the other bill.
+        previous: Period,
+    },
+    /// More to carry than a bill may.
+    #[error("account {account} would carry {count} quantities, at most {CARRIED_COUNT_MAX}")]
+    TooMuchCarried {
+        /// The account.
+        account: AccountId,
+        /// How many.
+        count: usize,
+    },
     /// An amount beyond what can be written.
     #[error("an amount of account {0} does not fit 64-bit minor units")]
     Overflow(AccountId),
@@ -109,6 +173,18 @@ pub fn bill<'b>(
     RateRun::new(inputs.period).bill(inputs, block)
 }
 
+/// The same, of an account whose bill of the month before is this one.
+///
+/// # Errors
+/// [`BillError`].
+pub fn bill_after<'i, 'b>(
+    inputs: &BillInputs<'i>,
+    previous: Option<PreviousBill<'i>>,
+    block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
+) -> Result<Bill, BillError> {
+    RateRun::new(inputs.period).bill_after(inputs, previous, block)
+}
+
 impl RateRun {
     /// Computes the next bill. `block` finds the period's day block of a register-day.
     ///
@@ -122,14 +198,43 @@ impl RateRun {
         inputs: &BillInputs<'_>,
         block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
     ) -> Result<Bill, BillError> {
+        self.bill_after(inputs, None, block)
+    }
+
+    /// Computes the next bill, of an account whose bill of the month before is given. Without one nothing was carried.
+    ///
+    /// # Errors
+    /// [`BillError`].
+    ///
+    /// # Panics
+    /// If the bill is for another period than the run.
+    pub fn bill_after<'i, 'b>(
+        &mut self,
+        inputs: &BillInputs<'i>,
+        previous: Option<PreviousBill<'i>>,
+        block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
+    ) -> Result<Bill, BillError> {
         assert_eq!(inputs.period, self.period(), "a run is over the bills of one period");
-        let mut usage = Usage::default();
-        // Contracts of one tariff share its ranges; the sort is stable, so they keep their order.
-        let mut contracts: Vec<&Contract> = inputs.contracts.iter().collect();
-        contracts.sort_by_key(|contract| contract.tariff);
-        for group in contracts.chunk_by(|a, b| a.tariff == b.tariff) {
-            usage.add_group(self, inputs, group, block)?;
+        let is_before = |one: &PreviousBill<'_>| one.period.number() + 1 == inputs.period.number();
+        if let Some(PreviousBill { period: previous, .. }) = previous.filter(|one| !is_before(one)) {
+            return Err(BillError::NotBefore { period: inputs.period, previous });
         }
+        let mut usage = Usage { carry: Carry::new(previous), ..Usage::default() };
+        // Contracts of one tariff share its ranges, if they share its prices; the sort is stable, so they keep their order.
+        let mut contracts: Vec<&Contract> = inputs.contracts.iter().collect();
+        contracts.sort_by(|a, b| (a.tariff, &a.overrides).cmp(&(b.tariff, &b.overrides)));
+        for group in contracts.chunk_by(|a, b| a.tariff == b.tariff && a.overrides == b.overrides) {
+            let nets = |contract: &&Contract| {
+                contract.register.flow == Flow::Export || usage.carry.has_credit(contract.usage_point)
+            };
+            if group.iter().any(nets) {
+                usage.add_netted_group(self, inputs, group, block)?;
+            } else {
+                let first_version = usage.versions.len();
+                usage.add_group(self, inputs, group, block, first_version)?;
+            }
+        }
+        own_prices::check(inputs, &usage)?;
         if usage.versions.is_empty() {
             return Err(BillError::NoContract(inputs.account, inputs.period));
         }
@@ -185,6 +290,7 @@ mod tests {
             tariff: "test".parse().unwrap(),
             agreement: "a".parse().unwrap(),
             validity: always,
+            overrides: Vec::new(),
         };
         let blocks = ["2026-03-01", "2026-03-02"].map(|text| {
             let key =

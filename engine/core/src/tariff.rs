@@ -22,13 +22,17 @@ use crate::money::{PricePerKwh, Rounding};
 use crate::validity::Validity;
 
 mod book;
+mod carry;
 mod clock;
 mod error;
+mod netting;
 mod ranges;
 
 pub use book::{OverlapError, TariffBook};
+pub use carry::{CarryRules, LOOK_BACK_MONTHS_MAX, LOOK_BACK_WHOLE, LookBack};
 pub use clock::{CELL_MINUTES, CellTime, DayClass, DayKind, MONTH_NAMES, MonthSet, WINDOW_COUNT_MAX, Window};
 pub use error::TariffError;
+pub use netting::{Netting, NettingMode};
 pub use ranges::{BoundUnit, Range, RangeCounting, RangeKind, RangeRule, effective_bounds};
 
 use clock::Clock;
@@ -209,6 +213,10 @@ pub struct TariffParts {
     pub rounding: Rounding,
     /// What is rounded.
     pub round_each: RoundEach,
+    /// What energy fed in does; `None`: a register is a register, whatever it counts.
+    pub netting: Option<Netting>,
+    /// What reaches from one bill to the next.
+    pub carry: CarryRules,
 }
 
 /// A checked tariff version.
@@ -237,6 +245,8 @@ impl Tariff {
         }
         ranges::check(&parts)?;
         check_demands(&parts.demands)?;
+        netting::check(&parts)?;
+        carry::check(&parts)?;
         let charges = FixedPer::ALL.map(|per| parts.fixed.price(per)).into_iter();
         let demand = parts.demands.iter().flat_map(|demand| &demand.ranges).map(|range| range.price);
         if let Some(price) =

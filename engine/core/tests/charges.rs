@@ -80,6 +80,7 @@ impl Case {
                 tariff: label("t"),
                 agreement: label("grid"),
                 validity: validity(from, None),
+                overrides: Vec::new(),
             });
             let minutes = random.pick(&[15, 30, 60]);
             // Small months meet the minimum, large ones do not.
@@ -188,6 +189,8 @@ fn random_parts(random: &mut Random, rule: RangeRule, from: Option<Day>, to: Opt
         vat: Vat { rate_e4: random.pick(&[0, 2_000, 2_200]), is_included: random.one_in(2) },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Line,
+        netting: None,
+        carry: tallywatt_core::tariff::CarryRules::default(),
     }
 }
 
@@ -438,6 +441,7 @@ fn explained_intervals_come_to_the_quantities() {
                 ChargeKind::Energy { .. } => assert_eq!(sum_wh, explained.zone_wh(line), "seed {seed}"),
                 ChargeKind::Demand { .. } => assert!(!intervals.is_empty(), "seed {seed}"),
                 ChargeKind::Fixed(_) | ChargeKind::Minimum => assert!(intervals.is_empty(), "seed {seed}"),
+                other => panic!("seed {seed}: {other:?} in a month without export"),
             }
         }
     }

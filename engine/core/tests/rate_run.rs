@@ -93,6 +93,7 @@ impl Town {
                 tariff: random.pick(&[label("t"), label("u")]),
                 agreement: label("grid"),
                 validity: validity(None, None),
+                overrides: Vec::new(),
             };
             if random.one_in(3) {
                 let change = random.day_of(self.period);
@@ -192,6 +193,8 @@ fn tariff(random: &mut Random, id: &str, validity: Validity) -> TariffParts {
         vat: Vat { rate_e4: 2_200, is_included: random.one_in(2) },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Line,
+        netting: None,
+        carry: tallywatt_core::tariff::CarryRules::default(),
     }
 }
 

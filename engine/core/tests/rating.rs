@@ -115,6 +115,7 @@ impl Case {
                 tariff: random.pick(&[label("t"), label("t"), label("u")]),
                 agreement: label("grid"),
                 validity: validity(from, to),
+                overrides: Vec::new(),
             });
             case.minutes.insert(usage_point, minutes);
             for day in period.days() {
@@ -205,6 +206,8 @@ fn random_tariffs(random: &mut Random, period: Period) -> TariffBook {
                 vat: Vat { rate_e4: random.pick(&[0, 950, 2_000, 2_200]), is_included: random.one_in(2) },
                 rounding,
                 round_each,
+                netting: None,
+                carry: tallywatt_core::tariff::CarryRules::default(),
             });
             book.publish(Published { hash: ContentHash([tag; 32]), body: tariff.unwrap() }).unwrap();
         }
@@ -493,6 +496,8 @@ fn household_bill(
         vat: Vat { rate_e4: 2_000, is_included: true },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Bill,
+        netting: None,
+        carry: tallywatt_core::tariff::CarryRules::default(),
     });
     let mut tariffs = TariffBook::default();
     tariffs.publish(Published { hash: ContentHash([1; 32]), body: tariff.unwrap() }).unwrap();
@@ -504,6 +509,7 @@ fn household_bill(
         tariff: label("t"),
         agreement: label("grid"),
         validity: validity(None, None),
+        overrides: Vec::new(),
     };
     let contracts = in_order(points.iter().map(contract).collect()).unwrap();
     let inputs = BillInputs {

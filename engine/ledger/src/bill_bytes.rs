@@ -1,13 +1,15 @@
 //! Canonical bytes of what is owed: bills.
 //!
 //! ```text
-//! every record   version = 1 ‖ kind ‖ fields in order, little-endian
+//! every record   version = 2 ‖ kind ‖ fields in order, little-endian
 //!
 //! bill 0x33      account[33] period[u32] currency[3] tariffs[u32] × hash[32] agreement[32] readings[32]
-//!                lines[u32] × { version[u8] kind[u8] range[u8] zone[u8]      kind 1 energy; 2 fixed: range, zone 0
+//!                lines[u32] × { version[u8] kind[u8] range[u8] zone[u8]      kind 1 energy; 2 fixed: range, zone 0; 3 demand;
+//!                               4 minimum; 5 fed in: range 0; 6 minimum of the year
 //!                               quantity[i64] price[i64] exact[i128] amount[i64] }
 //!                VAT lines[u32] × { rate[u16] included[u8] base[i64] amount[i64] }
 //!                expected[u32] measured[u32] estimated[u32] missing[u32] total[i64] payee part[i128]
+//!                previous and carried, as in `carried_bytes.rs`
 //! ```
 //!
 //! Quantities are Wh or days, prices 10^-8, exact amounts 10^-11, amounts minor units. A record that decodes
@@ -23,9 +25,12 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::{ExactAmount, Money, PricePerKwh};
 use tallywatt_core::tariff::{DEMAND_COUNT_MAX, FixedPer, RANGE_COUNT_MAX, ZONE_COUNT_MAX};
 
+use crate::carried_bytes::{read_carried, read_previous, write_carried, write_previous};
 use crate::codec::{CodecError, Reader, Writer};
-use crate::document::{DOCUMENT_VERSION, read_currency, read_vat, write_vat};
+use crate::document::{read_currency, read_vat, write_vat};
 
+/// The version of these bytes.
+pub const BILL_VERSION: u8 = 2;
 /// Kind byte of a bill.
 pub const BILL_KIND: u8 = 0x33;
 
@@ -33,6 +38,8 @@ const ENERGY: u8 = 1;
 const FIXED: u8 = 2;
 const DEMAND: u8 = 3;
 const MINIMUM: u8 = 4;
+const EXPORT: u8 = 5;
+const YEAR_MINIMUM: u8 = 6;
 /// The whole of a VAT rate.
 const RATE_WHOLE: i128 = 10_000;
 
@@ -44,7 +51,7 @@ const RATE_WHOLE: i128 = 10_000;
 pub fn encode_bill(bill: &Bill) -> Vec<u8> {
     assert!(fits(bill.lines.len(), LINE_COUNT_MAX), "{} lines in a bill", bill.lines.len());
     assert!(fits(bill.tariffs.len(), VERSION_COUNT_MAX), "{} tariff versions in a bill", bill.tariffs.len());
-    let mut writer = Writer::record(DOCUMENT_VERSION, BILL_KIND);
+    let mut writer = Writer::record(BILL_VERSION, BILL_KIND);
     writer.label(&bill.account).u32(bill.period.number()).raw(&bill.currency.bytes());
     writer.count(bill.tariffs.len());
     for hash in &bill.tariffs {
@@ -63,6 +70,8 @@ pub fn encode_bill(bill: &Bill) -> Vec<u8> {
     let Completeness { expected, measured, estimated, missing } = bill.completeness;
     writer.u32(expected).u32(measured).u32(estimated).u32(missing);
     writer.i64(bill.total.as_minor()).i128(bill.payee_part.as_e11());
+    write_previous(&mut writer, bill.previous.as_ref());
+    write_carried(&mut writer, &bill.carried);
     writer.finish()
 }
 
@@ -71,7 +80,7 @@ pub fn encode_bill(bill: &Bill) -> Vec<u8> {
 /// # Errors
 /// [`CodecError`]: a field that is not canonical, lines out of order, or numbers that do not add up.
 pub fn decode_bill(bytes: &[u8]) -> Result<Bill, CodecError> {
-    let mut reader = Reader::record(bytes, DOCUMENT_VERSION, BILL_KIND)?;
+    let mut reader = Reader::record(bytes, BILL_VERSION, BILL_KIND)?;
     let account = reader.label("account")?;
     let period_at = reader.at();
     let period = Period::from_number(reader.u32("period")?);
@@ -90,6 +99,8 @@ pub fn decode_bill(bytes: &[u8]) -> Result<Bill, CodecError> {
         return Err(reader.refuse("total", total_at));
     }
     let payee_part = read_payee_part(&mut reader, total)?;
+    let previous = read_previous(&mut reader)?;
+    let carried = read_carried(&mut reader)?;
     reader.finish()?;
     Ok(Bill {
         account,
@@ -103,6 +114,8 @@ pub fn decode_bill(bytes: &[u8]) -> Result<Bill, CodecError> {
         completeness,
         total,
         payee_part,
+        previous,
+        carried,
     })
 }
 
@@ -112,6 +125,8 @@ fn write_line(writer: &mut Writer, line: &ChargeLine) {
         ChargeKind::Demand { charge, range } => (DEMAND, range, charge),
         ChargeKind::Fixed(per) => (FIXED, per as u8, 0),
         ChargeKind::Minimum => (MINIMUM, 0, 0),
+        ChargeKind::Export { zone } => (EXPORT, 0, zone),
+        ChargeKind::YearMinimum => (YEAR_MINIMUM, 0, 0),
     };
     writer.u8(line.version).u8(kind).u8(range).u8(zone).i64(line.quantity).i64(line.price.as_e8());
     writer.i128(line.exact.as_e11()).i64(line.amount.as_minor());
@@ -132,7 +147,7 @@ fn read_tariffs(reader: &mut Reader<'_>) -> Result<Vec<ContentHash>, CodecError>
     if tariffs.is_empty() { Err(reader.refuse("tariffs", count_at)) } else { Ok(tariffs) }
 }
 
-/// Lines by (version, kind), each a product, each amount within one minor unit of it.
+/// Lines by (version, kind, price), each a product, each amount within one minor unit of it.
 fn read_lines(
     reader: &mut Reader<'_>,
     version_count: usize,
@@ -143,7 +158,8 @@ fn read_lines(
     for _ in 0..count {
         let at = reader.at();
         let line = read_line(reader, period)?;
-        let is_after = lines.last().is_none_or(|last| (last.version, last.kind) < (line.version, line.kind));
+        let place = |line: &ChargeLine| (line.version, line.kind, line.price);
+        let is_after = lines.last().is_none_or(|last| place(last) < place(&line));
         if !is_after || usize::from(line.version) >= version_count {
             return Err(reader.refuse("line", at));
         }
@@ -169,6 +185,8 @@ fn read_line(reader: &mut Reader<'_>, period: Period) -> Result<ChargeLine, Code
         }
         (FIXED, per @ 0..=2, 0) => ChargeKind::Fixed(FixedPer::ALL[usize::from(per)]),
         (MINIMUM, 0, 0) => ChargeKind::Minimum,
+        (EXPORT, 0, zone) if usize::from(zone) < ZONE_COUNT_MAX => ChargeKind::Export { zone },
+        (YEAR_MINIMUM, 0, 0) => ChargeKind::YearMinimum,
         _ => return Err(reader.refuse("line kind", at)),
     };
     let (quantity, price) = (reader.i64("quantity")?, PricePerKwh::from_e8(reader.i64("price")?));
@@ -228,11 +246,11 @@ fn read_completeness(reader: &mut Reader<'_>) -> Result<Completeness, CodecError
     Ok(completeness)
 }
 
-/// The payee's part: from nothing to all of `whole`.
+/// The payee's part: from nothing to all of `whole`; nothing where that is below zero.
 pub(crate) fn read_payee_part(reader: &mut Reader<'_>, whole: Money) -> Result<ExactAmount, CodecError> {
     let at = reader.at();
     let part = ExactAmount::from_e11(reader.i128("payee part")?);
-    let is_within = part >= ExactAmount::ZERO && part <= whole.exact();
+    let is_within = part >= ExactAmount::ZERO && part <= whole.exact().max(ExactAmount::ZERO);
     if is_within { Ok(part) } else { Err(reader.refuse("payee part", at)) }
 }
 
@@ -250,7 +268,9 @@ mod tests {
     use super::*;
     use crate::digest::content_hash;
     use std::fmt::Debug;
+    use tallywatt_core::carried::{CARRIED_AMOUNT_MAX, CARRIED_QUANTITY_MAX, Carried, CarriedKind};
     use tallywatt_core::money::Rounding;
+    use tallywatt_core::register::Register;
     use tallywatt_core::tariff::Vat;
 
     fn line(version: u8, kind: ChargeKind, quantity: i64, price: &str) -> ChargeLine {
@@ -270,7 +290,10 @@ mod tests {
             line(0, ChargeKind::Fixed(FixedPer::Day), 14, "1.5"),
             line(0, ChargeKind::Fixed(FixedPer::Month), 14, "88.67"),
             line(1, energy(0, 0), 250_000, "7.125"),
+            line(1, energy(0, 0), 1_000, "7.2"),
             line(1, ChargeKind::Minimum, 1_234_567_890_123, "100"),
+            line(1, ChargeKind::Export { zone: 1 }, 40_000, "4"),
+            line(1, ChargeKind::YearMinimum, 5_000_000_000_000, "730"),
         ];
         let base =
             |version: u8| lines.iter().filter(|line| line.version == version).map(|line| line.amount).sum();
@@ -293,7 +316,31 @@ mod tests {
             completeness: Completeness { expected: 1_488, measured: 1_480, estimated: 6, missing: 2 },
             total,
             payee_part: ExactAmount::from_e11(total.exact().as_e11() / 3),
+            previous: Some(ContentHash([5; 32])),
+            carried: carried(),
         }
+    }
+
+    /// One of each kind, and two of some.
+    fn carried() -> Vec<Carried> {
+        let (usage_point, charge) = ("66-000001".parse().unwrap(), "peak".parse().unwrap());
+        let tariff = "ekb-three".parse().unwrap();
+        let peak = |period: &str| CarriedKind::Peak {
+            usage_point,
+            register: Register::IMPORT,
+            charge,
+            period: period.parse().unwrap(),
+        };
+        [
+            (CarriedKind::Credit { usage_point, zone: None }, 12),
+            (CarriedKind::Credit { usage_point, zone: Some("day".parse().unwrap()) }, 1),
+            (peak("2026-02"), 0),
+            (peak("2026-03"), 5_200),
+            (CarriedKind::Charged { tariff }, -7),
+            (CarriedKind::Due { tariff }, 1 << 90),
+        ]
+        .map(|(kind, quantity)| Carried { kind, quantity })
+        .to_vec()
     }
 
     /// Round trip; every truncation and an extra byte refused; every flipped bit refused or another value.
@@ -329,6 +376,15 @@ mod tests {
             ..bill()
         };
         check(&nothing, encode_bill, decode_bill);
+        check(&Bill { previous: None, carried: Vec::new(), ..bill() }, encode_bill, decode_bill);
+        // More fed in than taken: nothing is left to divide.
+        let mut credited = nothing;
+        credited.lines = vec![line(0, ChargeKind::Export { zone: 0 }, 1_000, "5")];
+        credited.total = credited.lines[0].amount;
+        let vat = Vat { rate_e4: 0, is_included: false };
+        credited.vat = vec![VatLine { vat, base: credited.total, amount: Money::ZERO }];
+        assert!(credited.total < Money::ZERO);
+        check(&credited, encode_bill, decode_bill);
     }
 
     /// A changed hash here is a change of every ledger that exists: never in passing.
@@ -337,7 +393,7 @@ mod tests {
         let table = [(
             "bill",
             encode_bill(&bill()),
-            "57637354c9fe7439577c60270ded2e2f45b344738554b52cae0897486ca984a9",
+            "4c976ac850f82b71464da0fcd0115edc01ad236b92e8087dc08018028406d4c5",
         )];
         for (name, bytes, want) in table {
             assert_eq!(content_hash(&bytes).to_string(), want, "{name}");
@@ -358,6 +414,17 @@ mod tests {
             ("line", |bill| bill.lines.swap(0, 1)),
             ("line", |bill| bill.lines[1] = bill.lines[0]),
             ("line", |bill| bill.lines[5].version = 2),
+            ("line", |bill| bill.lines.swap(5, 6)),
+            ("line", |bill| bill.lines[6].price = bill.lines[5].price),
+            ("line", |bill| bill.lines[8].exact = ExactAmount::from_e11(-bill.lines[8].exact.as_e11())),
+            ("line kind", |bill| bill.lines[8].kind = ChargeKind::Export { zone: 16 }),
+            ("carried", |bill| bill.carried.swap(0, 1)),
+            ("carried", |bill| bill.carried[1] = bill.carried[0]),
+            ("carried", |bill| bill.carried[0].quantity = 0),
+            ("carried", |bill| bill.carried[0].quantity = CARRIED_QUANTITY_MAX + 1),
+            ("carried", |bill| bill.carried[2].quantity = -1),
+            ("carried", |bill| bill.carried[4].quantity = -CARRIED_AMOUNT_MAX - 1),
+            ("carried", |bill| bill.carried[5].quantity = -1),
             ("line kind", |bill| bill.lines[0].kind = ChargeKind::Energy { range: 16, zone: 0 }),
             ("line kind", |bill| bill.lines[0].kind = ChargeKind::Energy { range: 0, zone: 16 }),
             ("tariff", |bill| bill.tariffs[1] = bill.tariffs[0]),

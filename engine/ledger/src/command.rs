@@ -61,6 +61,8 @@ pub enum DocumentKind {
     RulePack = 3,
     /// A version of a penalty table.
     PenaltyTable = 4,
+    /// A version of a sharing group.
+    SharingGroup = 6,
 }
 
 impl DocumentKind {
@@ -72,6 +74,7 @@ impl DocumentKind {
             Self::Agreement => "agreement",
             Self::RulePack => "rule pack",
             Self::PenaltyTable => "penalty table",
+            Self::SharingGroup => "sharing group",
         }
     }
 }
@@ -411,6 +414,7 @@ fn read_publication(reader: &mut Reader<'_>) -> Result<Publication, CodecError> 
         2 => DocumentKind::Agreement,
         3 => DocumentKind::RulePack,
         4 => DocumentKind::PenaltyTable,
+        6 => DocumentKind::SharingGroup,
         _ => return Err(reader.refuse("document kind", at)),
     };
     let (id, hash) = (reader.label("document id")?, reader.hash("document hash")?);
@@ -499,7 +503,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_document_has_one_code() {
-        use DocumentKind::{Agreement, PenaltyTable, RulePack, Tariff};
+        use DocumentKind::{Agreement, PenaltyTable, RulePack, SharingGroup, Tariff};
         // Version, kind and command stand before the document's code.
         let code_at = 3;
         for (code, kind, name) in [
@@ -507,12 +511,13 @@ mod tests {
             (2, Agreement, "agreement"),
             (3, RulePack, "rule pack"),
             (4, PenaltyTable, "penalty table"),
+            (6, SharingGroup, "sharing group"),
         ] {
             let bytes = publication(kind).encode();
             assert_eq!((bytes[code_at], kind.name()), (code, name));
             assert_eq!(Command::decode(&bytes), Ok(publication(kind)));
         }
-        for code in [0, 5, 255] {
+        for code in [0, 7, 255] {
             let mut bytes = publication(RulePack).encode();
             bytes[code_at] = code;
             let refused = CodecError::Value { field: "document kind", at: code_at };

@@ -2,9 +2,11 @@
 //! [`crate::agreement_bytes`].
 //!
 //! ```text
-//! every record   version = 1 ‖ kind ‖ fields in order, little-endian
+//! every record   version = 2 ‖ kind ‖ fields in order, little-endian
 //!
 //! contract 0x32  account[33] usage point[33] OBIS B, C, E[3] time zone tariff[33] agreement[33] from[i32] to[i32]
+//!                own prices[u32] × { 1 ‖ zone[33] range[u8], 0 for all, else from 1; or 2 ‖ fixed[u8], 0 day, 1 month, 2 year;
+//!                                    price[i64] }, in order, each once
 //! ```
 //!
 //! A title, source or time zone is its size in a `u32`, then UTF-8. Days count from 1970-01-01; a `to` of -1
@@ -23,15 +25,18 @@
 //!     tariff: "two-zone".parse()?,
 //!     agreement: "grid-2026".parse()?,
 //!     validity: Validity::new("2026-01-01".parse()?, None)?,
+//!,
+//!     overrides: Vec::new(),
 //! };
 //! assert_eq!(decode_contract(&encode_contract(&contract))?, contract);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 use tallywatt_core::calendar::{Day, Zone};
-use tallywatt_core::contract::Contract;
+use tallywatt_core::contract::{Contract, OVERRIDE_COUNT_MAX, Overridden, PriceOverride, overrides_in_order};
+use tallywatt_core::money::PricePerKwh;
 use tallywatt_core::register::{Flow, Register};
-use tallywatt_core::tariff::{Currency, Vat};
+use tallywatt_core::tariff::{Currency, FixedPer, RANGE_COUNT_MAX, Vat};
 use tallywatt_core::validity::Validity;
 
 use crate::codec::{CodecError, Reader, Writer};
@@ -39,7 +44,7 @@ use crate::digest;
 use crate::tree::{Root, Tree, TreeKind};
 
 /// The version of these bytes.
-pub const DOCUMENT_VERSION: u8 = 1;
+pub const DOCUMENT_VERSION: u8 = 2;
 /// Kind byte of a contract.
 pub const CONTRACT_KIND: u8 = 0x32;
 /// Longest name of a time zone, bytes; the longest of the database has 32.
@@ -51,12 +56,13 @@ const FOR_GOOD: i32 = -1;
 /// The canonical bytes of a contract.
 #[must_use]
 pub fn encode_contract(contract: &Contract) -> Vec<u8> {
-    let Register { flow, channel, zone } = contract.register;
     let mut writer = Writer::record(DOCUMENT_VERSION, CONTRACT_KIND);
     writer.label(&contract.account).label(&contract.usage_point);
-    writer.u8(channel).u8(flow.group_c()).u8(zone).text(contract.zone.name());
+    write_register(&mut writer, contract.register);
+    writer.text(contract.zone.name());
     writer.label(&contract.tariff).label(&contract.agreement);
     write_validity(&mut writer, contract.validity);
+    write_overrides(&mut writer, &contract.overrides);
     writer.finish()
 }
 
@@ -68,17 +74,16 @@ pub fn decode_contract(bytes: &[u8]) -> Result<Contract, CodecError> {
     let mut reader = Reader::record(bytes, DOCUMENT_VERSION, CONTRACT_KIND)?;
     let account = reader.label("account")?;
     let usage_point = reader.label("usage point")?;
-    let channel = reader.u8("channel")?;
-    let flow = read_code(&mut reader, "flow", Flow::from_group_c)?;
-    let register = Register { flow, channel, zone: reader.u8("zone register")? };
+    let register = read_register(&mut reader)?;
     let zone_at = reader.at();
     let zone_name = short_text(&mut reader, "time zone", ZONE_NAME_SIZE_MAX)?;
     let zone = Zone::parse(zone_name).map_err(|_| reader.refuse("time zone", zone_at))?;
     let tariff = reader.label("tariff id")?;
     let agreement = reader.label("agreement id")?;
     let validity = read_validity(&mut reader)?;
+    let overrides = read_overrides(&mut reader)?;
     reader.finish()?;
-    Ok(Contract { account, usage_point, register, zone, tariff, agreement, validity })
+    Ok(Contract { account, usage_point, register, zone, tariff, agreement, validity, overrides })
 }
 
 /// The root over the contracts, given in the order of [`tallywatt_core::contract::in_order`].
@@ -103,6 +108,63 @@ pub fn contracts_tree(contracts: &[Contract]) -> Tree {
     assert!(in_order, "contracts stand in canonical order, each once");
     let hashes = contracts.iter().map(|contract| digest::content_hash(&encode_contract(contract)));
     Tree::new(TreeKind::Contracts, hashes.collect())
+}
+
+const OVERRIDES_ENERGY: u8 = 1;
+const OVERRIDES_FIXED: u8 = 2;
+
+fn write_overrides(writer: &mut Writer, overrides: &[PriceOverride]) {
+    writer.count(overrides.len());
+    for one in overrides {
+        match one.what {
+            Overridden::Energy { zone, range } => {
+                writer.u8(OVERRIDES_ENERGY).label(&zone).u8(range.map_or(0, |range| range + 1));
+            }
+            Overridden::Fixed(per) => {
+                writer.u8(OVERRIDES_FIXED).u8(per as u8);
+            }
+        }
+        writer.i64(one.price.as_e8());
+    }
+}
+
+fn read_overrides(reader: &mut Reader<'_>) -> Result<Vec<PriceOverride>, CodecError> {
+    let at = reader.at();
+    let mut overrides = Vec::new();
+    for _ in 0..read_count(reader, "own prices", OVERRIDE_COUNT_MAX)? {
+        let kind_at = reader.at();
+        let what = match reader.u8("own price")? {
+            OVERRIDES_ENERGY => {
+                let zone = reader.label("zone")?;
+                let range = read_code(reader, "range", |code| {
+                    (usize::from(code) <= RANGE_COUNT_MAX).then(|| code.checked_sub(1))
+                })?;
+                Overridden::Energy { zone, range }
+            }
+            OVERRIDES_FIXED => Overridden::Fixed(read_code(reader, "fixed charge", |code| {
+                FixedPer::ALL.get(usize::from(code)).copied()
+            })?),
+            _ => return Err(reader.refuse("own price", kind_at)),
+        };
+        overrides.push(PriceOverride { what, price: PricePerKwh::from_e8(reader.i64("price")?) });
+    }
+    match overrides_in_order(overrides.clone()) {
+        Ok(ordered) if ordered == overrides => Ok(overrides),
+        _ => Err(reader.refuse("own prices", at)),
+    }
+}
+
+/// Appends OBIS groups B, C and E.
+pub(crate) fn write_register(writer: &mut Writer, register: Register) {
+    let Register { flow, channel, zone } = register;
+    writer.u8(channel).u8(flow.group_c()).u8(zone);
+}
+
+/// Takes OBIS groups B, C and E.
+pub(crate) fn read_register(reader: &mut Reader<'_>) -> Result<Register, CodecError> {
+    let channel = reader.u8("channel")?;
+    let flow = read_code(reader, "flow", Flow::from_group_c)?;
+    Ok(Register { flow, channel, zone: reader.u8("zone register")? })
 }
 
 /// Appends rate and whether it is included.
@@ -201,6 +263,7 @@ pub(crate) mod tests {
             tariff: "ekb-three".parse().unwrap(),
             agreement: "grid-2026".parse().unwrap(),
             validity: Validity::new("2026-03-15".parse().unwrap(), None).unwrap(),
+            overrides: Vec::new(),
         }
     }
 
@@ -230,6 +293,37 @@ pub(crate) mod tests {
     fn bytes_and_values_are_one_to_one() {
         check(&contract("A", "Europe/Amsterdam"), encode_contract, decode_contract);
         check(&contract("A", "+05:00"), encode_contract, decode_contract);
+        check(&Contract { overrides: overrides(), ..contract("A", "UTC") }, encode_contract, decode_contract);
+    }
+
+    fn overrides() -> Vec<PriceOverride> {
+        let own = |what, price: &str| PriceOverride { what, price: price.parse().unwrap() };
+        let energy = |zone: &str, range| Overridden::Energy { zone: zone.parse().unwrap(), range };
+        vec![
+            own(energy("day", None), "6.1"),
+            own(energy("day", Some(1)), "7"),
+            own(energy("night", Some(0)), "0"),
+            own(Overridden::Fixed(FixedPer::Month), "100"),
+        ]
+    }
+
+    #[test]
+    fn own_prices_stand_in_order_each_once() {
+        let table: [fn(&mut Vec<PriceOverride>); 4] = [
+            |own| own.swap(0, 1),
+            |own| own[1] = own[0],
+            |own| own[1].what = own[0].what,
+            |own| own[3].price = PricePerKwh::from_e8(-1),
+        ];
+        for bend in table {
+            let mut bent = overrides();
+            bend(&mut bent);
+            let bytes = encode_contract(&Contract { overrides: bent, ..contract("A", "UTC") });
+            match decode_contract(&bytes) {
+                Err(CodecError::Value { field, .. }) => assert_eq!(field, "own prices"),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     /// A changed hash here is a change of every ledger that exists: never in passing.
@@ -240,12 +334,12 @@ pub(crate) mod tests {
             (
                 "contract",
                 digest::content_hash(&encode_contract(&contracts[0])),
-                "762395024e0bc4f3836380f91ae75b40fe70bef75cf917a0a908af2edc51c001",
+                "39edf81beefa2f7408c30810bcfbd711a2602ed9eab8d6b2ae4e33ead43a7003",
             ),
             (
                 "contracts",
                 contracts_root(&contracts).hash,
-                "b9c88f8cb552cc2d3e764ec5c60e76839aa71c2a4bdd661fc84453477e89cb63",
+                "c13c58f91265e678c562c2c696dc61d6fc50b837e34d85cc3ab515e48ec5d864",
             ),
         ];
         for (name, got, want) in table {
@@ -268,7 +362,8 @@ pub(crate) mod tests {
     fn kinds_are_apart() {
         let mut bytes = encode_contract(&contract("A", "UTC"));
         bytes[1] += 1;
-        let kind = CodecError::Kind { kind: CONTRACT_KIND + 1, version: 1, want: CONTRACT_KIND };
+        let kind =
+            CodecError::Kind { kind: CONTRACT_KIND + 1, version: DOCUMENT_VERSION, want: CONTRACT_KIND };
         assert_eq!(decode_contract(&bytes), Err(kind));
     }
 

@@ -6,10 +6,11 @@
 //! bill <record> <index> <path>             in the bills tree           ┐
 //! tariff <record>                          in the order of the bill    │ of a bill only
 //! agreement <record>                                                   │
-//! contract <record> <index> <path>         in the contracts tree       ┘
+//! contract <record> <index> <path>         in the contracts tree       │
+//! previous <record> <index> <path>         the bill it stands on, if it names one, in its own bills tree  ┘
 //! partition <record> <path>                summary, up to the sealed root
 //! leaf <record> <index> <path>             day leaf, up to its partition's root
-//! block <record> <log leaf> <path>         genesis, then publications; up to the checkpoint's root
+//! block <record> <log leaf> <path>         genesis, publications, the bills of the month before; up to the checkpoint's root
 //! sealed-by <record> <log leaf>            the block that commits the subject
 //!
 //! c2sp.org/tlog-proof@v1                   the sealing block's place in the log, and the signed checkpoint
@@ -54,8 +55,8 @@ pub const CONTRACT_COUNT_MAX: usize = 4_096;
 pub const PARTITION_COUNT_MAX: usize = 256;
 /// Most day leaves: every contract on every day of a month.
 pub const LEAF_COUNT_MAX: usize = CONTRACT_COUNT_MAX * 31;
-/// Most supporting blocks: the genesis, and one publication a document.
-pub const BLOCK_COUNT_MAX: usize = TARIFF_COUNT_MAX + 2;
+/// Most supporting blocks: the genesis, one publication a document, and the bills of the month before.
+pub const BLOCK_COUNT_MAX: usize = TARIFF_COUNT_MAX + 3;
 
 const _: () = assert!(TARIFF_COUNT_MAX == VERSION_COUNT_MAX as usize);
 // A block, its log leaf and a path fit one line.
@@ -234,6 +235,8 @@ pub struct BillPart {
     pub agreement: Vec<u8>,
     /// Every contract of the account, in the contracts tree.
     pub contracts: Vec<Placed>,
+    /// The bill it stands on, in the bills tree of its own month.
+    pub previous: Option<Placed>,
 }
 
 /// A receipt as read, not yet believed.
@@ -247,7 +250,7 @@ pub struct Receipt {
     pub partitions: Vec<PlacedPartition>,
     /// The day leaves, by key.
     pub leaves: Vec<Placed>,
-    /// The genesis, then publications, by height.
+    /// The genesis, publications, the bills of the month before, by height.
     pub blocks: Vec<PlacedBlock>,
     /// The block that commits the subject.
     pub sealed_by: LoggedBlock,
@@ -276,6 +279,9 @@ impl Receipt {
             write_line(&mut text, "agreement", &[&code(&part.agreement)]);
             for contract in &part.contracts {
                 write_placed(&mut text, "contract", contract);
+            }
+            if let Some(previous) = &part.previous {
+                write_placed(&mut text, "previous", previous);
             }
         }
         for PlacedPartition { record, path } in &self.partitions {

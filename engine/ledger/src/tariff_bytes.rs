@@ -1,7 +1,7 @@
 //! Canonical bytes of a tariff version.
 //!
 //! ```text
-//! version = 2 ‖ 0x30 ‖ id[33] title source currency[3] from[i32] to[i32]
+//! version = 3 ‖ 0x30 ‖ id[33] title source currency[3] from[i32] to[i32]
 //!   holidays[u32] × day[i32]
 //!   zones[u32] × { name[33] windows }
 //!   counting[u8] bound unit[u8] range kind[u8]
@@ -9,6 +9,8 @@
 //!   demand charges[u32] × { name[33] minutes[u8] windows ranges[u32] × { up to[i64], W, 0 for no bound; price[i64] } }
 //!   fixed a day, a month, a year[3 × i64] minimum a month[i64]
 //!   VAT rate[u16] VAT included[u8] rounding[u8] round each[u8]
+//!   netting[u8] 0 none, else the mode ‖ minutes[u8] a sell price[i64] a zone, pools zones[u8] settling month[u8], 0 none
+//!   look-backs[u32] × { demand charge[u8] months[u8] 12 × part of a peak[u16], 10^-4 } minimum a year[i64]
 //! windows = count[u32] × { months[u16] days[u8] from[u16] to[u16] }
 //! ```
 //!
@@ -17,9 +19,10 @@
 use tallywatt_core::hash::Published;
 use tallywatt_core::money::{PricePerKwh, Rounding};
 use tallywatt_core::tariff::{
-    BoundUnit, DEMAND_COUNT_MAX, DayKind, DemandCharge, DemandRange, FixedCharges, HOLIDAY_COUNT_MAX,
-    MonthSet, RANGE_COUNT_MAX, Range, RangeCounting, RangeKind, RangeRule, RoundEach, TEXT_SIZE_MAX, Tariff,
-    TariffParts, TariffZone, WINDOW_COUNT_MAX, Window, ZONE_COUNT_MAX,
+    BoundUnit, CarryRules, DEMAND_COUNT_MAX, DayKind, DemandCharge, DemandRange, FixedCharges,
+    HOLIDAY_COUNT_MAX, LookBack, MonthSet, Netting, NettingMode, RANGE_COUNT_MAX, Range, RangeCounting,
+    RangeKind, RangeRule, RoundEach, TEXT_SIZE_MAX, Tariff, TariffParts, TariffZone, WINDOW_COUNT_MAX,
+    Window, ZONE_COUNT_MAX,
 };
 
 use crate::codec::{CodecError, Reader, Writer};
@@ -30,12 +33,16 @@ use crate::document::{
 };
 
 /// The version of these bytes.
-pub const TARIFF_VERSION: u8 = 2;
+pub const TARIFF_VERSION: u8 = 3;
 /// Kind byte of a tariff.
 pub const TARIFF_KIND: u8 = 0x30;
 
 /// The bound of the range that has none; a real bound is above zero.
 const NO_BOUND: i64 = 0;
+/// The mode of a tariff that does not net.
+const NO_NETTING: u8 = 0;
+/// The settling month of credit that is settled when it ends.
+const NO_MONTH: u8 = 0;
 
 /// The canonical bytes of a tariff version.
 #[must_use]
@@ -77,7 +84,51 @@ pub fn encode_tariff(tariff: &Tariff) -> Vec<u8> {
     }
     write_vat(&mut writer, parts.vat);
     writer.u8(rounding_code(parts.rounding)).u8(parts.round_each as u8);
+    write_netting(&mut writer, parts.netting.as_ref());
+    writer.count(parts.carry.look_backs.len());
+    for look_back in &parts.carry.look_backs {
+        writer.u8(look_back.charge).u8(look_back.months);
+        for percent in look_back.percent_e2 {
+            writer.u16(percent);
+        }
+    }
+    writer.i64(parts.carry.minimum_per_year.as_e8());
     writer.finish()
+}
+
+fn write_netting(writer: &mut Writer, netting: Option<&Netting>) {
+    let Some(netting) = netting else {
+        writer.u8(NO_NETTING);
+        return;
+    };
+    writer.u8(netting.mode as u8).u8(netting.minutes);
+    for price in &netting.sell {
+        writer.i64(price.as_e8());
+    }
+    writer.u8(u8::from(netting.pools_zones)).u8(netting.settle_month.unwrap_or(NO_MONTH));
+}
+
+fn read_netting(reader: &mut Reader<'_>, zone_count: usize) -> Result<Option<Netting>, CodecError> {
+    let mode = read_code(reader, "netting", |code| match code {
+        NO_NETTING => Some(None),
+        code => NettingMode::ALL.get(usize::from(code) - 1).copied().map(Some),
+    })?;
+    let Some(mode) = mode else { return Ok(None) };
+    let minutes = reader.u8("netting minutes")?;
+    let sell = (0..zone_count).map(|_| read_price(reader)).collect::<Result<_, _>>()?;
+    let pools_zones = read_code(reader, "pools zones", |code| by_code(code, [false, true]))?;
+    let month = reader.u8("settling month")?;
+    let settle_month = (month != NO_MONTH).then_some(month);
+    Ok(Some(Netting { mode, minutes, sell, pools_zones, settle_month }))
+}
+
+fn read_look_back(reader: &mut Reader<'_>) -> Result<LookBack, CodecError> {
+    let (charge, months) = (reader.u8("look-back charge")?, reader.u8("look-back months")?);
+    let mut percent_e2 = [0; 12];
+    for percent in &mut percent_e2 {
+        *percent = reader.u16("look-back part")?;
+    }
+    Ok(LookBack { charge, months, percent_e2 })
 }
 
 fn write_windows(writer: &mut Writer, windows: &[Window]) {
@@ -133,6 +184,9 @@ pub fn decode_tariff(bytes: &[u8]) -> Result<Tariff, CodecError> {
     })?;
     let round_each =
         read_code(&mut reader, "round each", |code| by_code(code, [RoundEach::Line, RoundEach::Bill]))?;
+    let netting = read_netting(&mut reader, zones.len())?;
+    let look_backs = list(&mut reader, "look-backs", DEMAND_COUNT_MAX, read_look_back)?;
+    let carry = CarryRules { look_backs, minimum_per_year: read_price(&mut reader)? };
     let refused = reader.refuse("tariff", start);
     reader.finish()?;
     Tariff::new(TariffParts {
@@ -151,6 +205,8 @@ pub fn decode_tariff(bytes: &[u8]) -> Result<Tariff, CodecError> {
         vat,
         rounding,
         round_each,
+        netting,
+        carry,
     })
     .map_err(|_| refused)
 }
@@ -266,6 +322,21 @@ mod tests {
             vat: Vat { rate_e4: 2_200, is_included: true },
             rounding: Rounding::HalfEven,
             round_each: RoundEach::Bill,
+            netting: Some(Netting {
+                mode: NettingMode::MonthCarry,
+                minutes: 0,
+                sell: prices(["4", "4", "4"]),
+                pools_zones: true,
+                settle_month: Some(3),
+            }),
+            carry: CarryRules {
+                look_backs: vec![LookBack {
+                    charge: 0,
+                    months: 11,
+                    percent_e2: std::array::from_fn(|month| if month < 6 { 8_000 } else { 0 }),
+                }],
+                minimum_per_year: "730".parse().unwrap(),
+            },
         })
         .unwrap()
     }
@@ -273,13 +344,16 @@ mod tests {
     #[test]
     fn bytes_and_values_are_one_to_one() {
         check(&tariff(), encode_tariff, decode_tariff);
+        // A tariff without any of what is beyond a month.
+        let plain = TariffParts { netting: None, carry: CarryRules::default(), ..tariff().parts().clone() };
+        check(&Tariff::new(plain).unwrap(), encode_tariff, decode_tariff);
     }
 
     /// A changed hash here is a change of every ledger that exists: never in passing.
     #[test]
     fn golden_hash() {
         let hash = publish_tariff(tariff()).hash.to_string();
-        assert_eq!(hash, "69a0c61fb3b708208a99b41ae76c888f6c572713954a476f51e7b97c640b41e3");
+        assert_eq!(hash, "78efd42beaddba3d31e182f8c4abb996e13ab85008233d24bca1cf8285f4e459");
     }
 
     #[test]

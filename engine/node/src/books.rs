@@ -16,6 +16,7 @@ mod billing;
 mod closing;
 mod counted;
 mod penalties;
+mod previous;
 mod register_only;
 mod rule_packs;
 mod sealed_readings;
@@ -40,6 +41,7 @@ use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::payment_book::{PaymentBook, SettleError};
 use tallywatt_core::penalty::PenaltyTable;
 use tallywatt_core::register::Register;
+use tallywatt_core::sharing::SharingGroup;
 use tallywatt_core::split::{Cause, Settled};
 use tallywatt_core::tariff::TariffBook;
 use tallywatt_core::vee::guard::ReplacementGuard;
@@ -51,7 +53,8 @@ use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree, seal_order};
 use tallywatt_ledger::tree::Root;
 use tallywatt_ledger::{
-    agreement_bytes, bill_bytes, digest, document, penalty_bytes, rule_pack_bytes, tariff_bytes,
+    agreement_bytes, bill_bytes, digest, document, penalty_bytes, rule_pack_bytes, sharing_bytes,
+    tariff_bytes,
 };
 use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::batch_file::{BatchFile, BatchFileError};
@@ -164,6 +167,8 @@ pub struct Books {
     builtin_pack: Published<RulePack>,
     /// In the order of the chain.
     penalty_tables: Vec<Published<PenaltyTable>>,
+    /// In the order of the chain.
+    sharing_groups: Vec<Published<SharingGroup>>,
     contracts: Arc<Vec<Contract>>,
     /// The contract lists that the bills of a period were computed from; shared where they did not change.
     contracts_by_period: BTreeMap<Period, Arc<Vec<Contract>>>,
@@ -193,6 +198,7 @@ impl Books {
             rule_packs: Vec::new(),
             builtin_pack: rule_packs::builtin(),
             penalty_tables: Vec::new(),
+            sharing_groups: Vec::new(),
             contracts: Arc::default(),
             contracts_by_period: BTreeMap::new(),
             periods: BTreeMap::new(),
@@ -304,6 +310,12 @@ impl Books {
     #[must_use]
     pub fn agreements(&self) -> &[Published<Agreement>] {
         &self.agreements
+    }
+
+    /// Published sharing groups, in the order of the chain.
+    #[must_use]
+    pub fn sharing_groups(&self) -> &[Published<SharingGroup>] {
+        &self.sharing_groups
     }
 
     /// The contract list, in canonical order.
@@ -516,6 +528,12 @@ impl Books {
                 let table = penalty_bytes::decode_penalty_table(bytes)
                     .map_err(|source| BooksError::Codec { what: "penalty table", source })?;
                 self.penalty_tables.push(penalty_bytes::publish_penalty_table(table));
+                Ok(())
+            }
+            DocumentKind::SharingGroup => {
+                let group = sharing_bytes::decode_sharing_group(bytes)
+                    .map_err(|source| BooksError::Codec { what: "sharing group", source })?;
+                self.sharing_groups.push(sharing_bytes::publish_sharing_group(group));
                 Ok(())
             }
         }

@@ -1,6 +1,7 @@
 //! Receipts: one file that proves a bill, or a day of readings, to somebody who has nothing else.
 
 use tallywatt_core::agreement::Party;
+use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::Period;
 use tallywatt_core::day_block::BlockKey;
 use tallywatt_core::hash::ContentHash;
@@ -8,6 +9,7 @@ use tallywatt_core::label::AccountId;
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::command::{Command, DocumentKind};
 use tallywatt_ledger::day_leaf::DayLeaf;
+use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::receipt::{
     BillPart, LoggedBlock, Placed, PlacedBlock, PlacedPartition, Receipt, Subject,
 };
@@ -74,6 +76,11 @@ impl<'a> Chain<'a> {
             matches!(command, Command::Publish(published) if published.kind == kind && published.hash == *hash)
         });
         found.ok_or_else(|| ProveError::Damaged(format!("document {hash} is in no block")))
+    }
+
+    fn bills_of(&self, period: Period) -> Result<&(Block, LogLeaf), ProveError> {
+        self.find(|command| matches!(command, Command::Bills(commit) if commit.period == period))
+            .ok_or_else(|| ProveError::Damaged(format!("the bills of {period} are in no block")))
     }
 
     fn placed(&self, (block, leaf): &(Block, LogLeaf)) -> Result<PlacedBlock, ProveError> {
@@ -144,16 +151,16 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
     billed.sort_by_key(|leaf| leaf.block().key());
     let (partitions, leaves) = opened(&tree, &billed)?;
 
+    let previous = bill.previous.map(|hash| previous_bill(&chain, bill, &hash)).transpose()?;
     let mut blocks = vec![&chain.blocks[0]];
+    blocks.extend(previous.as_ref().map(|(_, block)| *block));
     for hash in &bill.tariffs {
         blocks.push(chain.publication(DocumentKind::Tariff, hash)?);
     }
     blocks.push(chain.publication(DocumentKind::Agreement, &bill.agreement)?);
     blocks.sort_by_key(|(block, _)| block.height);
     blocks.dedup_by_key(|(block, _)| block.height);
-    let sealed_by = chain
-        .find(|command| matches!(command, Command::Bills(commit) if commit.period == period))
-        .ok_or_else(|| ProveError::Damaged(format!("the bills of {period} are in no block")))?;
+    let sealed_by = chain.bills_of(period)?;
     Ok(Receipt {
         subject: Subject::Bill { period, account },
         bill: Some(BillPart {
@@ -165,6 +172,7 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
             tariffs,
             agreement: agreement_bytes::encode_agreement(&agreement.body),
             contracts,
+            previous: previous.map(|(placed, _)| placed),
         }),
         partitions,
         leaves,
@@ -172,6 +180,21 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
         sealed_by: logged(&sealed_by.0, &sealed_by.1),
         proof: chain.proof(sealed_by.0.height)?,
     })
+}
+
+/// The bill that a bill stands on, in the tree of its own month, and the block that commits that.
+fn previous_bill<'c>(
+    chain: &'c Chain<'_>,
+    bill: &Bill,
+    hash: &ContentHash,
+) -> Result<(Placed, &'c (Block, LogLeaf)), ProveError> {
+    let damaged = || ProveError::Damaged(format!("the bill {hash} that this one stands on is unknown"));
+    let period = Period::from_number(bill.period.number() - 1).ok_or_else(damaged)?;
+    let bills = chain.node.books().bills(period).unwrap_or_default();
+    let records: Vec<Vec<u8>> = bills.iter().map(bill_bytes::encode_bill).collect();
+    let at = records.iter().position(|record| content_hash(record) == *hash).ok_or_else(damaged)?;
+    let path = tree_over(TreeKind::Bills, &records).path(at).unwrap_or_default();
+    Ok((Placed { record: records[at].clone(), index: index(at), path }, chain.bills_of(period)?))
 }
 
 /// The receipt of a register's day, as it was sealed last.

@@ -2,7 +2,7 @@
 
 use tallywatt_core::bill::Bill;
 use tallywatt_core::contract::Contract;
-use tallywatt_core::rate::{BillInputs, bill as compute};
+use tallywatt_core::rate::{BillInputs, bill_after as compute};
 use tallywatt_core::tariff::TariffBook;
 use tallywatt_ledger::command::BillsCommit;
 use tallywatt_ledger::receipt::Subject;
@@ -10,10 +10,12 @@ use tallywatt_ledger::tree::{TreeKind, verify_path};
 
 use crate::chain::Trusted;
 use crate::evidence::BillClaim;
+use crate::previous::{not_checked, previous};
 use crate::readings::OpenedReadings;
 use crate::report::{Passed, Refusal, Step};
 
-/// **amount**: the bill, computed here from the opened leaves, contracts, tariffs and agreement, is the very same.
+/// **amount**: the bill, computed here from the opened leaves, contracts, tariffs, agreement and the bill before, is the
+/// very same.
 ///
 /// Without it a bill that was sealed could still be wrong. A bill has one spelling, so equal values are equal bytes.
 /// Local days follow the time-zone database: with another one than the ledger's, a difference proves nothing.
@@ -34,21 +36,25 @@ pub(crate) fn amount(
         agreement: &claim.agreement,
         readings: commit.readings.hash,
     };
-    let computed = compute(&inputs, &|key| opened.block(key)).map_err(|error| error.to_string());
+    let previous = previous(claim, trusted)?;
+    let computed = compute(&inputs, previous, &|key| opened.block(key)).map_err(|error| error.to_string());
     let difference = match &computed {
         Ok(computed) => first_difference(stated, computed),
         Err(error) => Some(format!("no bill follows from the readings: {error}")),
     };
     match difference {
         None => {
-            let detail = format!(
+            let mut detail = format!(
                 "{} {} recomputed from {} lines over {} Wh",
                 stated.total,
                 stated.currency,
                 stated.lines.len(),
                 opened.energy_wh()
             );
-            Ok(Passed::new((), detail))
+            if let Some(previous) = previous {
+                detail.push_str(&format!(", standing on the bill of {}", previous.period));
+            }
+            Ok(Passed::new((), detail).but_not(not_checked(claim)))
         }
         Some(text) if trusted.is_tzdb_ours() => Err(Refusal::Broken(text)),
         Some(text) => {
@@ -92,6 +98,8 @@ fn first_difference(stated: &Bill, computed: &Bill) -> Option<String> {
         ("tax", stated.vat == computed.vat),
         ("completeness", stated.completeness == computed.completeness),
         ("payee's part", stated.payee_part == computed.payee_part),
+        ("bill before", stated.previous == computed.previous),
+        ("list of what it carries on", stated.carried == computed.carried),
     ];
     let field = table.iter().find(|(_, is_same)| !is_same).map_or("agreement", |(field, _)| field);
     Some(format!("the bill's {field} is not what the readings and tariff give"))

@@ -31,6 +31,8 @@ pub(crate) enum Commit<'a> {
 pub(crate) struct Trusted<'a> {
     pub genesis: &'a Genesis,
     pub publications: Vec<&'a Publication>,
+    /// The bills of the month before, if the receipt has a bill of it.
+    pub previous: Option<&'a BillsCommit>,
     pub commit: Commit<'a>,
 }
 
@@ -140,12 +142,8 @@ pub(crate) fn chain<'a>(evidence: &'a Evidence, head: &Checkpoint, policy: &Poli
         }
         check_attestations(block, &exec_keys).map_err(|error| format!("block {}: {error}", block.height))?;
     }
-    let publications = publications.iter().map(|opened| match &opened.block.proposal.command {
-        Command::Publish(publication) => Ok(publication),
-        other => Err(format!("block {} is a {}, expected a publication", opened.block.height, other.name())),
-    });
-    let publications = publications.collect::<Result<Vec<_>, _>>()?;
-    let trusted = Trusted { genesis, publications, commit: commit_of(evidence)? };
+    let (publications, previous) = supporting(evidence, publications)?;
+    let trusted = Trusted { genesis, publications, previous, commit: commit_of(evidence)? };
     let detail = format!(
         "{} blocks of chain {}, each attested by {ATTESTATION_COUNT_MIN} parties or more",
         evidence.blocks.len() + 1,
@@ -159,6 +157,26 @@ pub(crate) fn chain<'a>(evidence: &'a Evidence, head: &Checkpoint, policy: &Poli
         )
     });
     Ok(Passed::new(trusted, detail).but_not(other_tzdb))
+}
+
+/// What the blocks between genesis and sealing block say: publications, and the bills of one month before where the
+/// receipt has a bill of it.
+fn supporting<'a>(
+    evidence: &Evidence,
+    blocks: &'a [OpenedBlock],
+) -> Result<(Vec<&'a Publication>, Option<&'a BillsCommit>), String> {
+    let stands_on_bill = matches!(&evidence.claim, Claim::Bill(claim) if claim.previous.is_some());
+    let (mut publications, mut previous) = (Vec::new(), None);
+    for OpenedBlock { block, .. } in blocks {
+        match &block.proposal.command {
+            Command::Publish(publication) => publications.push(publication),
+            Command::Bills(commit) if stands_on_bill && previous.is_none() => previous = Some(commit),
+            other => {
+                return Err(format!("block {} is a {}, expected a publication", block.height, other.name()));
+            }
+        }
+    }
+    Ok((publications, previous))
 }
 
 /// The genesis stands at height 0, names nothing before it, and is of the log that the checkpoint is of.

@@ -40,6 +40,7 @@ pub(crate) struct BillClaim {
     pub tariffs: Vec<Published<Tariff>>,
     pub agreement: Published<Agreement>,
     pub contracts: Vec<Opened<Contract>>,
+    pub previous: Option<Opened<Bill>>,
 }
 
 pub(crate) enum Claim {
@@ -102,6 +103,10 @@ fn decode_claim(part: BillPart) -> Result<BillClaim, Refusal> {
         tariffs: part.tariffs.iter().map(tariff).collect::<Result<_, _>>()?,
         agreement: canonical("agreement", &part.agreement, decode_agreement, encode_agreement)?,
         contracts: part.contracts.into_iter().map(contract).collect::<Result<_, _>>()?,
+        previous: part
+            .previous
+            .map(|placed| opened("bill before", placed, decode_bill, encode_bill))
+            .transpose()?,
     })
 }
 

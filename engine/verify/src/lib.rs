@@ -16,6 +16,7 @@
 //! | `documents.rs` | documents, contracts: by which prices, for which usage points |
 //! | `readings.rs` | readings, completeness: which leaves, all of them |
 //! | `amount.rs` | amount, record: the bill follows from the above and was issued |
+//! | `previous.rs` | the bill that it stands on was issued, and what it carried |
 //! | `report.rs` | what was found, as lines and as JSON |
 //!
 //! ```
@@ -35,6 +36,7 @@ mod amount;
 mod chain;
 mod documents;
 mod evidence;
+mod previous;
 mod readings;
 pub mod report;
 

@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "fa3ee2a4cbb757a9192126e5e88925dc58196cb2d869e3c524734458b4cea1da";
-const GOLDEN_DAY_RECEIPT: &str = "fdbe8c6c2c74743fc68fa527e6f369bd9b5c9110760263d2d8a9cf696816f10f";
+const GOLDEN_BILL_RECEIPT: &str = "644269dac0b3e8babf3198299cf37f833d38e8db543c0ee9a3b975e54fce5b21";
+const GOLDEN_DAY_RECEIPT: &str = "9bd0baa2276f76510505571f5becb3fe98c023ffd6601c17cd9f0434c5033d2f";
 
 #[test]
 fn golden() {

@@ -1,6 +1,8 @@
-//! The contract list, as CSV: `account,usage_point,obis,zone,tariff,agreement,valid_from,valid_to`.
+//! The contract list, as CSV: `account,usage_point,obis,zone,tariff,agreement,valid_from,valid_to`, and `own_prices`, which may
+//! be left out.
 //!
-//! One row is one usage point of one account. `valid_to` is the first day it no longer holds, or empty.
+//! One row is one usage point of one account. `valid_to` is the first day it no longer holds, or empty. `own_prices` are in the
+//! place of the tariff's: `day=6.10;fixed_per_month=100`.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,10 +14,13 @@ use tallywatt_core::contract::{Contract, in_order};
 use tallywatt_core::validity::Validity;
 
 use super::error::DocumentError;
+use super::own_prices;
 use super::rows::{Columns, Rows};
 
-const COLUMNS: [&str; 8] =
-    ["account", "usage_point", "obis", "zone", "tariff", "agreement", "valid_from", "valid_to"];
+const COLUMNS: [&str; 9] =
+    ["account", "usage_point", "obis", "zone", "tariff", "agreement", "valid_from", "valid_to", "own_prices"];
+/// Those that must be there.
+const REQUIRED: usize = 8;
 
 const VALUE: &str = "correct the value";
 const ONCE: &str = "end the earlier contract with valid_to, or drop one of the two rows";
@@ -26,7 +31,7 @@ const ONCE: &str = "end the earlier contract with valid_to, or drop one of the t
 /// [`DocumentError`] names the first line that is wrong.
 pub fn parse_contracts(file: &str, input: impl Read) -> Result<Vec<Contract>, DocumentError> {
     let mut rows = Rows::new(file, input);
-    let columns = rows.header(COLUMNS)?;
+    let columns = rows.header_with(COLUMNS, REQUIRED)?;
     let mut zones = BTreeMap::new();
     let (mut contracts, mut lines) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next_row()? {
@@ -39,12 +44,12 @@ pub fn parse_contracts(file: &str, input: impl Read) -> Result<Vec<Contract>, Do
 
 fn contract_of<R: Read>(
     rows: &Rows<'_, R>,
-    columns: &Columns<8>,
+    columns: &Columns<9>,
     row: &[String],
     zones: &mut BTreeMap<String, Zone>,
 ) -> Result<Contract, DocumentError> {
     let fields = columns.pick(rows, row)?;
-    let [.., zone_name, _, _, _, valid_to] = fields;
+    let [.., zone_name, _, _, _, valid_to, own_prices] = fields;
     let fail = |at: usize, error: &dyn Display| {
         rows.fail(rows.line(), format!("{}: {error}", columns.name(at)), VALUE)
     };
@@ -57,7 +62,7 @@ fn contract_of<R: Read>(
         }
     };
     fn take<T: FromStr<Err: Display>>(
-        fields: &[&str; 8],
+        fields: &[&str; 9],
         at: usize,
         fail: impl Fn(usize, &dyn Display) -> DocumentError,
     ) -> Result<T, DocumentError> {
@@ -74,6 +79,7 @@ fn contract_of<R: Read>(
         agreement: take(&fields, 5, fail)?,
         validity: Validity::new(from, to)
             .map_err(|error| rows.fail(rows.line(), error.to_string(), VALUE))?,
+        overrides: own_prices::parse(own_prices).map_err(|error| fail(8, &error))?,
     })
 }
 

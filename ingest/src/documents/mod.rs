@@ -27,19 +27,24 @@ pub mod error;
 pub mod feeder_file;
 mod field;
 pub mod issued_file;
+mod netting_table;
+mod own_prices;
 pub mod payment_file;
 pub mod penalty_file;
 mod rows;
 pub mod rule_pack_file;
+pub mod sharing_file;
 mod tariff_cases;
 pub mod tariff_file;
 mod tariff_text;
 mod urdb;
+mod urdb_prosumer;
 mod windows;
 
 use serde::Deserialize;
 use tallywatt_core::agreement::Agreement;
 use tallywatt_core::penalty::PenaltyTable;
+use tallywatt_core::sharing::SharingGroup;
 use tallywatt_core::tariff::Tariff;
 use tallywatt_core::vee::pack::RulePack;
 
@@ -49,6 +54,7 @@ pub use contract_file::parse_contracts;
 pub use error::DocumentError;
 pub use feeder_file::{Feeder, parse_feeders};
 pub use issued_file::parse_issued_bills;
+pub use own_prices::render_own_prices;
 pub use payment_file::{PaymentRegistry, parse_payments};
 pub use penalty_file::{builtin_penalty_table, builtin_penalty_tables};
 pub use rule_pack_file::{builtin_rule_pack, builtin_rule_packs, parse_rule_pack};
@@ -77,6 +83,8 @@ pub enum Document {
     RulePack(Box<RulePack>),
     /// A version of a penalty table.
     PenaltyTable(Box<PenaltyTable>),
+    /// A version of a sharing group.
+    SharingGroup(SharingGroup),
 }
 
 /// Only the field that says what the rest is.
@@ -101,9 +109,11 @@ pub fn parse_document(file: &str, text: &str) -> Result<Document, DocumentError>
         "agreement" => agreement_file::parse(&source).map(Document::Agreement),
         "rule-pack" => rule_pack_file::parse(&source).map(|pack| Document::RulePack(Box::new(pack))),
         "penalty" => penalty_file::parse(&source).map(|table| Document::PenaltyTable(Box::new(table))),
+        "sharing-group" => sharing_file::parse(&source).map(Document::SharingGroup),
         other => {
             let problem = format!("kind {other:?} is not known");
-            let next_step = "write kind = \"tariff\", \"agreement\", \"rule-pack\" or \"penalty\"";
+            let next_step =
+                "write kind = \"tariff\", \"agreement\", \"rule-pack\", \"penalty\" or \"sharing-group\"";
             Err(source.fail(&kind.span(), problem, next_step))
         }
     }

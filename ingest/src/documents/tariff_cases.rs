@@ -238,6 +238,7 @@ impl TariffCase {
             tariff,
             agreement: name("case"),
             validity: self.held,
+            overrides: Vec::new(),
         };
         let agreement = Agreement {
             id: name("case"),

@@ -11,6 +11,7 @@
 //! round_each = "line"           # line | bill
 //! fixed_per_day = "0"           # currency a day and usage point; also fixed_per_month, fixed_per_year
 //! # minimum_per_month = "50"    # what a usage point pays at least, tax apart
+//! # minimum_per_year = "600"    # the same for a year, settled in December
 //! # holidays = ["2026-05-01"]   # days that windows can name
 //! # range_counting = "in-order" # in-order | shares | each-zone
 //! # range_unit = "month"        # what up_to_kwh is for: month | day | kw | kw-day
@@ -36,6 +37,8 @@
 //! # minutes = 30                # what power is averaged over
 //! # ranges = [{ up_to_kw = "100", price = "13.5" }, { price = "12.1" }]
 //! ```
+//!
+//! What energy fed in does, and what a demand charge asks of earlier months, are in `netting_table.rs`.
 
 use std::collections::BTreeMap;
 use std::ops::Range as Span;
@@ -45,13 +48,14 @@ use tallywatt_core::calendar::Day;
 use tallywatt_core::label::Label;
 use tallywatt_core::money::{PRICE_DECIMALS, PricePerKwh, Rounding};
 use tallywatt_core::tariff::{
-    BoundUnit, DemandCharge, DemandRange, FixedCharges, Range, RangeCounting, RangeKind, RangeRule,
-    RoundEach, Tariff, TariffError, TariffParts, TariffZone, Vat, Window,
+    BoundUnit, CarryRules, DemandCharge, DemandRange, FixedCharges, Range, RangeCounting, RangeKind,
+    RangeRule, RoundEach, Tariff, TariffError, TariffParts, TariffZone, Vat, Window,
 };
 use toml::Spanned;
 
 use super::error::DocumentError;
 use super::field::{Field, Source};
+use super::netting_table::{NettingTable, look_back_of, netting_of};
 use super::windows::{self, WINDOWS};
 
 /// Decimals of a kilowatt-hour down to the watt-hour.
@@ -87,6 +91,7 @@ struct TariffFile {
     fixed_per_month: Option<Field>,
     fixed_per_year: Option<Field>,
     minimum_per_month: Option<Field>,
+    minimum_per_year: Option<Field>,
     source: Field,
     holidays: Option<Spanned<Vec<Field>>>,
     range_counting: Option<Field>,
@@ -97,6 +102,7 @@ struct TariffFile {
     range: Vec<Spanned<RangeTable>>,
     #[serde(default)]
     demand: Vec<Spanned<DemandTable>>,
+    netting: Option<NettingTable>,
 }
 
 #[derive(Deserialize)]
@@ -127,6 +133,8 @@ struct DemandTable {
     windows: Vec<Field>,
     minutes: Spanned<u8>,
     ranges: Spanned<Vec<DemandRangeTable>>,
+    look_back_months: Option<Field>,
+    look_back: Option<Spanned<Vec<Field>>>,
 }
 
 #[derive(Deserialize)]
@@ -161,6 +169,16 @@ pub(super) fn parse(source: &Source<'_>) -> Result<Tariff, DocumentError> {
         Some(field) => price_of(source, name, field),
         None => Ok(PricePerKwh::default()),
     };
+    let netting = file.netting.as_ref().map(|table| netting_of(source, table, &zones)).transpose()?;
+    let mut look_backs = Vec::new();
+    for (at, demand) in file.demand.iter().map(Spanned::get_ref).enumerate() {
+        look_backs.extend(look_back_of(
+            source,
+            at,
+            demand.look_back_months.as_ref(),
+            demand.look_back.as_ref(),
+        )?);
+    }
     let parts = TariffParts {
         id: source.parse("id", &file.id, NAMES)?,
         title: source.text("title", &file.title)?.to_owned(),
@@ -181,6 +199,11 @@ pub(super) fn parse(source: &Source<'_>) -> Result<Tariff, DocumentError> {
         vat: vat_of(source, &file.vat)?,
         rounding: rounding_of(source, &file.rounding)?,
         round_each: round_each_of(source, &file.round_each)?,
+        netting,
+        carry: CarryRules {
+            look_backs,
+            minimum_per_year: price("minimum_per_year", &file.minimum_per_year)?,
+        },
     };
     Tariff::new(parts).map_err(|error| {
         let (span, next_step) = place_of(&error, &file);
@@ -351,6 +374,7 @@ fn place_of(error: &TariffError, file: &TariffFile) -> (Span<usize>, &'static st
     let range = |number: usize| {
         file.range.get(number.wrapping_sub(1)).map_or(top.clone(), |range| range.get_ref().price.span())
     };
+    let netting = file.netting.as_ref().map_or(top.clone(), |netting| netting.mode.span());
     match error {
         TariffError::Text("title") => (file.title.span(), "shorten it"),
         TariffError::Text(_) => (file.source.span(), "shorten it"),
@@ -375,6 +399,16 @@ fn place_of(error: &TariffError, file: &TariffFile) -> (Span<usize>, &'static st
         TariffError::Bounds(number) => (range(*number), RANGES),
         TariffError::Prices { range: number, .. } => (range(*number), PRICES),
         TariffError::Negative(_) => (top, "write zero or more"),
+        TariffError::SellPrices { .. } => (netting, "give each zone one sell price"),
+        TariffError::NettingMinutes(_) => (netting, "leave minutes out, or write mode = \"interval\""),
+        TariffError::NettingCredit => {
+            (netting, "write mode = \"month-carry\", and one sell price to pool zones")
+        }
+        TariffError::NettingOrder => (netting, "write range_counting = \"shares\" or \"each-zone\""),
+        TariffError::LookBack(name) => (
+            demand(name).and_then(|demand| demand.look_back.as_ref()).map_or(top, Spanned::span),
+            "write look_back_months = 1 to 12 and a per cent above 0, at most 100",
+        ),
         TariffError::Vat(_) => (file.vat.rate_percent.span(), "write the rate in per cent"),
     }
 }

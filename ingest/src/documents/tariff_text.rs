@@ -8,6 +8,7 @@ use tallywatt_core::tariff::{
     BoundUnit, FixedCharges, RangeCounting, RangeKind, RoundEach, Tariff, TariffParts, Window,
 };
 
+use super::netting_table::{render_look_back, render_netting};
 use super::windows;
 
 /// The tariff file of a tariff.
@@ -47,6 +48,7 @@ pub fn render_tariff(tariff: &Tariff) -> String {
         ("fixed_per_month", per_month),
         ("fixed_per_year", per_year),
         ("minimum_per_month", parts.minimum_per_month),
+        ("minimum_per_year", parts.carry.minimum_per_year),
     ] {
         if price != PricePerKwh::default() {
             line(name, &price.to_string());
@@ -74,7 +76,7 @@ pub fn render_tariff(tariff: &Tariff) -> String {
             prices.map(|(zone, price)| format!("{} = \"{price}\"", quoted(zone.name.as_str()))).collect();
         let _ = writeln!(text, "price = {{ {} }}", prices.join(", "));
     }
-    for demand in &parts.demands {
+    for (at, demand) in parts.demands.iter().enumerate() {
         let name = quoted(demand.name.as_str());
         let _ = writeln!(text, "[[demand]]\nname = {name}\nwindows = {}", render_windows(&demand.windows));
         let ranges = demand.ranges.iter().map(|range| match range.up_to_w {
@@ -85,7 +87,11 @@ pub fn render_tariff(tariff: &Tariff) -> String {
         });
         let ranges = ranges.collect::<Vec<_>>().join(", ");
         let _ = writeln!(text, "minutes = {}\nranges = [{ranges}]", demand.minutes);
+        if let Some(look_back) = parts.carry.look_back(at) {
+            render_look_back(&mut text, look_back);
+        }
     }
+    render_netting(&mut text, parts);
     text
 }
 
@@ -119,6 +125,6 @@ fn render_windows(windows: &[Window]) -> String {
 }
 
 /// A TOML string; names and titles have no control characters.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

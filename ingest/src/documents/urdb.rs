@@ -8,8 +8,8 @@
 //!   fixedchargefirstmeter, mincharge      ─▶ fixed charge, minimum
 //! ```
 //!
-//! Bounds count the energy of all periods, each period having its share: as NREL's engine bills it. What the tariff
-//! could not bill (ratchets, coincident demand, reactive power, other units) is refused with its place in the JSON;
+//! What reaches beyond the month's import (netting rules, look-back, minimum of a year) is in `urdb_prosumer.rs`. Bounds count the energy of all periods, each period having its share: as NREL's engine bills it. What the tariff
+//! could not bill (coincident demand, reactive power, other units) is refused with its place in the JSON;
 //! what is no charge for energy taken (eligibility, sell prices) is named and left out.
 
 use std::collections::BTreeMap;
@@ -28,8 +28,9 @@ use tallywatt_core::validity::Validity;
 
 use super::{DOCUMENT_SIZE_MAX, DocumentError};
 
-const COMPARE: &str = "compare the rate with its page in the database";
-const BY_HAND: &str = "write the tariff file by hand, or leave the charge out if it does not apply";
+pub(super) const COMPARE: &str = "compare the rate with its page in the database";
+pub(super) const BY_HAND: &str =
+    "write the tariff file by hand, or leave the charge out if it does not apply";
 const NAME: &str = "give the tariff a name with --id";
 const DAYS: &str = "give the first day with --from";
 /// What power is averaged over where the rate does not say, minutes.
@@ -59,7 +60,7 @@ pub struct ImportedTariff {
 
 /// A tier of energy or demand. Numbers stay text: a float would lose digits.
 #[derive(Deserialize)]
-struct Tier<'j> {
+pub(super) struct Tier<'j> {
     #[serde(borrow)]
     max: Option<&'j RawValue>,
     #[serde(borrow)]
@@ -67,7 +68,7 @@ struct Tier<'j> {
     #[serde(borrow)]
     adj: Option<&'j RawValue>,
     #[serde(borrow)]
-    sell: Option<&'j RawValue>,
+    pub(super) sell: Option<&'j RawValue>,
     unit: Option<String>,
 }
 
@@ -75,7 +76,7 @@ type Structure<'j> = Vec<Vec<Tier<'j>>>;
 type Schedule = Vec<Vec<usize>>;
 
 #[derive(Deserialize)]
-struct Rate<'j> {
+pub(super) struct Rate<'j> {
     label: Option<String>,
     name: Option<String>,
     utility: Option<String>,
@@ -84,7 +85,7 @@ struct Rate<'j> {
     startdate: Option<i64>,
     enddate: Option<i64>,
     #[serde(borrow, default)]
-    energyratestructure: Structure<'j>,
+    pub(super) energyratestructure: Structure<'j>,
     #[serde(default)]
     energyweekdayschedule: Schedule,
     #[serde(default)]
@@ -113,21 +114,13 @@ struct Rate<'j> {
 }
 
 /// Charges that a tariff cannot bill: present and not zero, they are refused.
-const REFUSED: [&str; 8] = [
-    "annualmincharge",
-    "lookbackpercent",
-    "lookbackmonths",
-    "demandratchetpercentage",
-    "demandreactivepowercharge",
-    "coincidentratestructure",
-    "coincidentrateschedule",
-    "fixedchargeeaaddl",
-];
+const REFUSED: [&str; 4] =
+    ["demandreactivepowercharge", "coincidentratestructure", "coincidentrateschedule", "fixedchargeeaaddl"];
 /// Units of power, all of which must be kilowatts.
 const POWER_UNITS: [&str; 6] =
     ["demandrateunit", "demandRateUnits", "flatdemandunit", "flatDemandUnits", "demandunits", "demandunit"];
 /// Who may take the rate: said, not billed.
-const ELIGIBILITY: [&str; 9] = [
+const ELIGIBILITY: [&str; 8] = [
     "peakkwcapacitymin",
     "peakkwcapacitymax",
     "peakkwhusagemin",
@@ -136,7 +129,6 @@ const ELIGIBILITY: [&str; 9] = [
     "maxdemand",
     "voltagecategory",
     "phasewiring",
-    "dgrules",
 ];
 
 /// Reads a rate; `file` is its name in messages. The JSON may be the rate itself, or the database's answer of one item.
@@ -171,15 +163,15 @@ pub fn import_urdb(file: &str, text: &str, options: &UrdbOptions) -> Result<Impo
 }
 
 /// A rate being read.
-struct Import<'j> {
+pub(super) struct Import<'j> {
     file: &'j str,
-    rate: &'j Rate<'j>,
+    pub(super) rate: &'j Rate<'j>,
     /// Every field of it, for those that are no charge, or none that can be billed.
-    fields: &'j BTreeMap<String, &'j RawValue>,
+    pub(super) fields: &'j BTreeMap<String, &'j RawValue>,
 }
 
 impl Import<'_> {
-    fn fail(&self, place: &str, problem: &str, next_step: &'static str) -> DocumentError {
+    pub(super) fn fail(&self, place: &str, problem: &str, next_step: &'static str) -> DocumentError {
         DocumentError::new(self.file, None, format!("{place}: {problem}"), next_step)
     }
 
@@ -187,6 +179,7 @@ impl Import<'_> {
         self.refuse_others()?;
         let rate = self.rate;
         let zones = self.energy_zones()?;
+        let netting = self.netting(&zones)?;
         let (ranges, unit) = self.ranges(&zones)?;
         let id = match (options.id, &rate.label) {
             (Some(id), _) => id,
@@ -200,6 +193,7 @@ impl Import<'_> {
         let utility = rate.utility.as_deref().unwrap_or("unnamed utility");
         let title = format!("{}, {utility}", rate.name.as_deref().unwrap_or("unnamed rate"));
         let source = rate.uri.as_deref().or(rate.source.as_deref()).unwrap_or("URDB");
+        let demands = self.demands()?;
         let parts = TariffParts {
             id,
             title: short(&title),
@@ -210,12 +204,14 @@ impl Import<'_> {
             zones: zones.into_values().collect(),
             range_rule: if is_single { RangeRule::default() } else { range_rule },
             ranges,
-            demands: self.demands()?,
+            carry: self.carry(&demands)?,
+            demands,
             fixed: self.fixed()?,
             minimum_per_month: self.minimum()?,
             vat: Vat { rate_e4: 0, is_included: false },
             rounding: Rounding::HalfUp,
             round_each: RoundEach::Line,
+            netting,
         };
         let tariff = Tariff::new(parts).map_err(|error| self.fail("rate", &error.to_string(), BY_HAND))?;
         Ok(ImportedTariff { tariff, left_out: self.left_out() })
@@ -244,7 +240,8 @@ impl Import<'_> {
         });
         let tiers = self.rate.energyratestructure.iter().flatten();
         let sells = tiers.filter_map(|tier| tier.sell).any(|sell| has_content(sell.get()));
-        let sells = sells.then(|| "sell prices: energy given back needs a contract of its own".to_owned());
+        let sells = (sells && self.dg_rule().is_none())
+            .then(|| "sell prices: energy given back needs a contract of its own".to_owned());
         named.chain(sells).collect()
     }
 
@@ -477,11 +474,11 @@ impl Import<'_> {
         }
     }
 
-    fn price(&self, place: &str, number: Option<&RawValue>) -> Result<i64, DocumentError> {
+    pub(super) fn price(&self, place: &str, number: Option<&RawValue>) -> Result<i64, DocumentError> {
         number.map_or(Ok(0), |number| self.number(place, number, PRICE_DECIMALS))
     }
 
-    fn number(&self, place: &str, number: &RawValue, decimals: u32) -> Result<i64, DocumentError> {
+    pub(super) fn number(&self, place: &str, number: &RawValue, decimals: u32) -> Result<i64, DocumentError> {
         let plain = plain_number(number.get());
         let scaled = Decimal::parse(plain.as_bytes(), b'.').and_then(|number| number.scaled(decimals));
         scaled.map_err(|error| self.fail(place, &format!("{}: {error}", short(number.get())), COMPARE))
@@ -511,12 +508,12 @@ fn unit_of(text: &str) -> Option<BoundUnit> {
 }
 
 /// Whether a JSON value says more than nothing: zero, empty and lists of such say nothing.
-fn has_content(json: &str) -> bool {
+pub(super) fn has_content(json: &str) -> bool {
     let is_word = matches!(json, "null" | "false");
     !is_word && json.chars().any(|character| matches!(character, '1'..='9') || character.is_alphabetic())
 }
 
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars().map(|character| if character.is_control() { ' ' } else { character }) {
         if shown.len() + character.len_utf8() > tallywatt_core::tariff::TEXT_SIZE_MAX {

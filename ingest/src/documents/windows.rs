@@ -12,9 +12,9 @@ pub(super) fn parse(text: &str) -> Option<Window> {
         [clocks] => (MonthSet::ALL, DayKind::Every, clocks),
         [first, clocks] => match days_of(first) {
             Some(days) => (MonthSet::ALL, days, clocks),
-            None => (months_of(first)?, DayKind::Every, clocks),
+            None => (parse_months(first)?, DayKind::Every, clocks),
         },
-        [months, days, clocks] => (months_of(months)?, days_of(days)?, clocks),
+        [months, days, clocks] => (parse_months(months)?, days_of(days)?, clocks),
         _ => return None,
     };
     let (from, to) = clocks.split_once('-')?;
@@ -27,7 +27,7 @@ fn days_of(word: &str) -> Option<DayKind> {
 }
 
 /// `jun-sep,dec`; a span may go over the end of the year.
-fn months_of(word: &str) -> Option<MonthSet> {
+pub(super) fn parse_months(word: &str) -> Option<MonthSet> {
     let month = |name: &str| MONTH_NAMES.iter().position(|known| *known == name);
     let mut bits = 0_u16;
     for part in word.split(',') {
@@ -68,7 +68,7 @@ pub fn render(window: &Window) -> String {
     words.join(" ")
 }
 
-fn render_months(months: MonthSet) -> String {
+pub(super) fn render_months(months: MonthSet) -> String {
     let mut spans: Vec<(usize, usize)> = Vec::new();
     for month in (0..12).filter(|&month| months.contains(month)) {
         match spans.last_mut() {
@@ -99,7 +99,7 @@ mod tests {
     fn every_set_of_months_is_written_and_read() {
         for bits in 1..=0xFFF {
             let months = MonthSet::from_bits(bits).unwrap();
-            assert_eq!(months_of(&render_months(months)), Some(months), "{}", render_months(months));
+            assert_eq!(parse_months(&render_months(months)), Some(months), "{}", render_months(months));
         }
         assert_eq!(render_months(MonthSet::from_bits(0b1100_0010_0011).unwrap()), "nov-feb,jun");
     }

@@ -92,7 +92,9 @@ pub enum PlanError {
     #[error("which range a zone's energy falls into depends on its order in time, which sums do not keep")]
     Order,
     /// The tariff has charges that need more than sums, or other ranges than graduated ones counted in order of time.
-    #[error("demand, monthly, yearly and minimum charges and other range rules are billed by documents only")]
+    #[error(
+        "demand, monthly, yearly and minimum charges, netting and other range rules are billed by documents only"
+    )]
     Charges,
     /// Sums of bills do not say what the agreement's payee gets of each payment.
     #[error("the agreement rounds or limits each payment by itself")]
@@ -156,6 +158,8 @@ impl RatePlan {
         let more_than_days = [parts.fixed.per_month, parts.fixed.per_year, parts.minimum_per_month];
         if !parts.demands.is_empty()
             || parts.range_rule != RangeRule::default()
+            || parts.netting.is_some()
+            || tariff.carries()
             || more_than_days.iter().any(|price| price.as_e8() != 0)
         {
             return Err(PlanError::Charges);

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use super::carry::is_sale;
 use super::usage::{Usage, VersionUse};
 use super::{BillError, BillInputs};
 use crate::bill::{Bill, ChargeKind, ChargeLine, VatLine};
 use crate::calendar::Period;
+use crate::contract::{energy_price, fixed_price};
 use crate::label::Label;
 use crate::money::{ExactAmount, Money, PricePerKwh, Rounding, div_half_even, div_half_up};
 use crate::tariff::{FixedPer, RoundEach, Tariff, Vat};
 
+/// What a customer sells bears no tax of the seller that bills it.
+const UNTAXED: Vat = Vat { rate_e4: 0, is_included: false };
+
 impl Usage<'_> {
     /// The bill.
-    pub(super) fn into_bill(self, inputs: &BillInputs<'_>) -> Result<Bill, BillError> {
+    pub(super) fn into_bill(mut self, inputs: &BillInputs<'_>) -> Result<Bill, BillError> {
         let first = self.versions[0].version.body.parts();
         let agreement = &inputs.agreement.body;
         let mixed = self.versions.iter().map(|used| used.version.body.parts()).any(|parts| {
@@ -25,6 +30,13 @@ impl Usage<'_> {
         }
         let overflow = || BillError::Overflow(inputs.account);
         let mut lines = self.lines(inputs.period).ok_or_else(overflow)?;
+        let count = lines.len();
+        self.carry.add_export_lines(&mut lines, &self.versions, inputs.period);
+        self.carry.add_year(&mut lines, &self.versions, inputs).ok_or_else(overflow)?;
+        if lines.len() > count {
+            self.join_lines(&mut lines, inputs.period).ok_or_else(overflow)?;
+            lines.sort_by_key(|line| (line.version, line.kind, line.price));
+        }
         match first.round_each {
             RoundEach::Line => {
                 for line in &mut lines {
@@ -46,12 +58,14 @@ impl Usage<'_> {
         let on_top = vat.iter().filter(|line| !line.vat.is_included).map(|line| line.amount);
         let mut amounts = lines.iter().map(|line| line.amount).chain(on_top);
         let total = amounts.try_fold(Money::ZERO, Money::checked_add).ok_or_else(overflow)?;
-        let tariffs: Vec<&Tariff> = self.versions.iter().map(|used| &used.version.body).collect();
+        let named = self.name_versions(&mut lines);
+        let tariffs: Vec<&Tariff> = named.iter().map(|version| &version.body).collect();
+        let (previous, carried) = std::mem::take(&mut self.carry).finish(&self.versions, inputs)?;
         let mut bill = Bill {
             account: inputs.account,
             period: inputs.period,
             currency: first.currency,
-            tariffs: self.versions.iter().map(|used| used.version.hash).collect(),
+            tariffs: named.iter().map(|version| version.hash).collect(),
             agreement: inputs.agreement.hash,
             readings: inputs.readings,
             lines,
@@ -59,6 +73,8 @@ impl Usage<'_> {
             completeness: self.completeness,
             total,
             payee_part: ExactAmount::ZERO,
+            previous,
+            carried,
         };
         bill.payee_part = agreement.payee_part(&bill, &tariffs)?;
         Ok(bill)
@@ -73,16 +89,17 @@ impl Usage<'_> {
         let has_minimum = |used: &VersionUse<'_>| used.version.body.parts().minimum_per_month.as_e8() > 0;
         let has_minima = self.versions.iter().any(has_minimum);
         for (at, used) in self.versions.iter().enumerate() {
-            let first = lines.len();
             add_version_lines(&mut lines, at, used, period);
-            if !has_minima {
-                continue;
-            }
+        }
+        self.join_lines(&mut lines, period)?;
+        for line in lines.iter().filter(|_| has_minima) {
+            let parts = self.versions[usize::from(line.version)].version.body.parts();
+            let sums = tariffs.entry(parts.id).or_default();
+            sums.0 = sums.0.checked_add(line.exact)?;
+        }
+        for (at, used) in self.versions.iter().enumerate().filter(|_| has_minima) {
             let parts = used.version.body.parts();
             let sums = tariffs.entry(parts.id).or_default();
-            for line in &lines[first..] {
-                sums.0 = sums.0.checked_add(line.exact)?;
-            }
             if has_minimum(used) {
                 let monthly = ChargeKind::Fixed(FixedPer::Month);
                 let least = monthly.charge(used.day_count, parts.minimum_per_month, period);
@@ -99,7 +116,7 @@ impl Usage<'_> {
             }
         }
         if has_minima {
-            lines.sort_by_key(|line| (line.version, line.kind));
+            lines.sort_by_key(|line| (line.version, line.kind, line.price));
         }
         Some(lines)
     }
@@ -108,7 +125,8 @@ impl Usage<'_> {
     fn vat_lines(&self, lines: &[ChargeLine], rounding: Rounding) -> Option<Vec<VatLine>> {
         let mut bases: BTreeMap<Vat, Money> = BTreeMap::new();
         for line in lines {
-            let vat = self.versions[usize::from(line.version)].version.body.parts().vat;
+            let parts = self.versions[usize::from(line.version)].version.body.parts();
+            let vat = if is_sale(parts, line) { UNTAXED } else { parts.vat };
             let base = bases.entry(vat).or_default();
             *base = base.checked_add(line.amount)?;
         }
@@ -123,6 +141,8 @@ fn add_version_lines(lines: &mut Vec<ChargeLine>, version: usize, used: &Version
     for ((range, zones), prices) in used.energy_wh.iter().enumerate().zip(&parts.ranges) {
         for ((zone, &quantity), &price) in zones.iter().enumerate().zip(&prices.prices) {
             if quantity != 0 {
+                let name = parts.zones[zone].name;
+                let price = energy_price(used.overrides, name, small(range), price);
                 let kind = ChargeKind::Energy { range: small(range), zone: small(zone) };
                 lines.push(line(version, kind, quantity, price, period));
             }
@@ -133,19 +153,25 @@ fn add_version_lines(lines: &mut Vec<ChargeLine>, version: usize, used: &Version
         lines.push(line(version, ChargeKind::Demand { charge, range }, quantity, price, period));
     }
     for per in FixedPer::ALL {
-        let price = parts.fixed.price(per);
+        let price = fixed_price(used.overrides, per, parts.fixed.price(per));
         if price.as_e8() != 0 && used.day_count != 0 {
             lines.push(line(version, ChargeKind::Fixed(per), used.day_count, price, period));
         }
     }
 }
 
-fn line(version: usize, kind: ChargeKind, quantity: i64, price: PricePerKwh, period: Period) -> ChargeLine {
+pub(super) fn line(
+    version: usize,
+    kind: ChargeKind,
+    quantity: i64,
+    price: PricePerKwh,
+    period: Period,
+) -> ChargeLine {
     let exact = kind.charge(quantity, price, period);
     ChargeLine { version: small(version), kind, quantity, price, exact, amount: Money::ZERO }
 }
 
-fn small(number: usize) -> u8 {
+pub(super) fn small(number: usize) -> u8 {
     u8::try_from(number).expect("versions, ranges, zones and charges are few")
 }
 

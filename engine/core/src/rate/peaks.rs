@@ -48,8 +48,13 @@ impl PointPeaks {
 
 /// Puts each of the point's peaks to the version that held on its day, the first of equal ones; graduated there.
 ///
-/// `group` are the versions from the number `first` on.
-pub(super) fn charge_peaks(group: &mut [VersionUse<'_>], first: usize, point: &PointPeaks) {
+/// `group` are the versions from the number `first` on; `ratchet` gives the peak that a charge of a version bills.
+pub(super) fn charge_peaks(
+    group: &mut [VersionUse<'_>],
+    first: usize,
+    point: &PointPeaks,
+    mut ratchet: impl FnMut(&TariffParts, usize, i64) -> i64,
+) {
     let mut highest: BTreeMap<Label, (usize, i64)> = BTreeMap::new();
     for (&(name, version), &peak_w) in &point.charges {
         let known = highest.entry(name).or_insert((version, peak_w));
@@ -62,6 +67,7 @@ pub(super) fn charge_peaks(group: &mut [VersionUse<'_>], first: usize, point: &P
         let demands = &used.version.body.parts().demands;
         let charge =
             demands.iter().position(|demand| demand.name == name).expect("a version has its own charges");
+        let peak_w = ratchet(used.version.body.parts(), charge, peak_w);
         let mut from_w = 0;
         for (range, slice) in demands[charge].ranges.iter().enumerate() {
             let to_w = slice.up_to_w.map_or(peak_w, |bound| bound.min(peak_w));

@@ -7,12 +7,13 @@
 
 use std::collections::BTreeMap;
 
+use super::carry::Carry;
 use super::peaks::{PointPeaks, charge_peaks};
 use super::run::RateRun;
 use super::{BillError, BillInputs};
 use crate::bill::Completeness;
 use crate::calendar::{Day, LocalDay, UtcSeconds};
-use crate::contract::Contract;
+use crate::contract::{Contract, PriceOverride};
 use crate::day_block::{BlockKey, DayBlock};
 use crate::hash::Published;
 use crate::label::Label;
@@ -24,13 +25,17 @@ use crate::tariff::{RANGE_COUNT_MAX, RangeCounting, RangeKind, Tariff, ZONE_COUN
 pub(super) struct Usage<'a> {
     pub(super) versions: Vec<VersionUse<'a>>,
     pub(super) completeness: Completeness,
+    /// What the bill stands on and hands on.
+    pub(super) carry: Carry<'a>,
 }
 
 /// What was used under one tariff version.
 pub(super) struct VersionUse<'a> {
     pub(super) version: &'a Published<Tariff>,
+    /// The contracts' own prices.
+    pub(super) overrides: &'a [PriceOverride],
     /// Its tables in the run.
-    table_place: usize,
+    pub(super) table_place: usize,
     /// Watt-hours by range and zone.
     pub(super) energy_wh: [[i64; ZONE_COUNT_MAX]; RANGE_COUNT_MAX],
     /// Usage-point-days.
@@ -54,13 +59,14 @@ struct Progress {
 }
 
 impl<'a> Usage<'a> {
-    /// Adds the contracts of one tariff.
+    /// Adds the contracts of one tariff, whose versions stand from `first_version` on.
     pub(super) fn add_group<'b>(
         &mut self,
         run: &mut RateRun,
         inputs: &BillInputs<'a>,
-        contracts: &[&Contract],
+        contracts: &[&'a Contract],
         block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
+        first_version: usize,
     ) -> Result<(), BillError> {
         let tariff = contracts[0].tariff;
         let zone_places: Vec<usize> =
@@ -71,7 +77,6 @@ impl<'a> Usage<'a> {
         let is_held = |day: Day| contracts.iter().any(|contract| contract.validity.contains(day));
         let held_days = inputs.period.days().filter(|day| is_held(*day));
         let held_count = || u32::try_from(held_days.clone().count()).expect("a month has at most 31 days");
-        let first_version = self.versions.len();
         let needs_month_peak = needs_month_peak(inputs, &tariff);
         let mut peaks: BTreeMap<_, PointPeaks> = BTreeMap::new();
         let (mut progress, mut current) = (Progress::default(), None);
@@ -79,7 +84,7 @@ impl<'a> Usage<'a> {
         for day in held_days.clone() {
             let version = match current {
                 Some(at) if self.holds(at, day) => at,
-                _ => self.version(run, inputs, &tariff, day)?,
+                _ => self.version(run, inputs, contracts[0], day)?,
             };
             if current != Some(version) {
                 progress.bounds = self.versions[version].bounds(&held_count, 0);
@@ -101,25 +106,43 @@ impl<'a> Usage<'a> {
                     days.push(HeldDay { block, zone_place });
                     continue;
                 }
-                // Only days of this contract: another customer's are no business of this bill.
-                let own_days = inputs.period.days().filter(|day| contract.validity.contains(*day));
-                let mut known = own_days.filter_map(|day| found(contract, day));
-                let (usage_point, period) = (contract.usage_point, inputs.period);
-                let like = known.next().ok_or(BillError::NoReadings { usage_point, period })?;
-                let count = run.day(zone_place, day).local.interval_count(like.interval_minutes());
-                self.completeness.expected += u32::from(count.unwrap_or(0));
-                self.completeness.missing += u32::from(count.unwrap_or(0));
+                self.count_missing(run, inputs, contract, zone_place, day, block)?;
             }
             self.versions[version].add_day(run, &mut progress, &days);
         }
         let group = &mut self.versions[first_version..];
+        self.carry.take_off(group, first_version);
         if group.iter().any(VersionUse::waits) {
             let peak_w = peaks.values().map(PointPeaks::highest_w).sum();
             fill_ranges(group, &held_count, peak_w);
         }
-        for point in peaks.values() {
-            charge_peaks(group, first_version, point);
+        for (&of, point) in &peaks {
+            charge_peaks(group, first_version, point, |parts, charge, peak_w| {
+                self.carry.ratchet(of, parts, charge, inputs.period, peak_w)
+            });
         }
+        Ok(())
+    }
+
+    /// Counts a day without readings: as many intervals as the contract's first day with some would have.
+    pub(super) fn count_missing<'b>(
+        &mut self,
+        run: &mut RateRun,
+        inputs: &BillInputs<'a>,
+        contract: &Contract,
+        zone_place: usize,
+        day: Day,
+        block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
+    ) -> Result<(), BillError> {
+        let Contract { usage_point, register, .. } = *contract;
+        // Only days of this contract: another customer's are no business of this bill.
+        let own_days = inputs.period.days().filter(|day| contract.validity.contains(*day));
+        let mut known = own_days.filter_map(|day| block(&BlockKey { usage_point, register, day }));
+        let period = inputs.period;
+        let like = known.next().ok_or(BillError::NoReadings { usage_point, period })?;
+        let count = run.day(zone_place, day).local.interval_count(like.interval_minutes());
+        self.completeness.expected += u32::from(count.unwrap_or(0));
+        self.completeness.missing += u32::from(count.unwrap_or(0));
         Ok(())
     }
 
@@ -128,19 +151,24 @@ impl<'a> Usage<'a> {
         self.versions[at].version.body.parts().validity.contains(day)
     }
 
-    /// The index of the tariff version that holds on `day`.
-    fn version(
+    /// The index of the contract's tariff version that holds on `day`, with the prices of its own.
+    pub(super) fn version(
         &mut self,
         run: &mut RateRun,
         inputs: &BillInputs<'a>,
-        tariff: &Label,
+        contract: &'a Contract,
         day: Day,
     ) -> Result<usize, BillError> {
+        let Contract { tariff, overrides, .. } = contract;
         let no_tariff = BillError::NoTariff { tariff: *tariff, day };
         let version = inputs.tariffs.version(tariff, day).ok_or(no_tariff)?;
-        Ok(self.versions.iter().position(|known| known.version.hash == version.hash).unwrap_or_else(|| {
+        let is_same = |known: &VersionUse<'_>| {
+            known.version.hash == version.hash && known.overrides == overrides.as_slice()
+        };
+        Ok(self.versions.iter().position(is_same).unwrap_or_else(|| {
             self.versions.push(VersionUse {
                 version,
+                overrides,
                 table_place: run.table_place(version),
                 energy_wh: [[0; ZONE_COUNT_MAX]; RANGE_COUNT_MAX],
                 day_count: 0,
@@ -151,13 +179,14 @@ impl<'a> Usage<'a> {
     }
 
     /// Counts the block's intervals and checks that its day is the contract's local day.
-    fn check(&mut self, contract: &Contract, local: LocalDay, block: &DayBlock) -> Result<(), BillError> {
-        let fits = local.start == block.start()
-            && local.interval_count(block.interval_minutes()).map(usize::from)
-                == Some(block.interval_count());
-        if !fits {
-            let (usage_point, zone) = (contract.usage_point, contract.zone.name().to_owned());
-            return Err(BillError::Zone { usage_point, day: local.day, zone });
+    pub(super) fn check(
+        &mut self,
+        contract: &Contract,
+        local: LocalDay,
+        block: &DayBlock,
+    ) -> Result<(), BillError> {
+        if !fits(local, block) {
+            return Err(Self::misfit(contract, local.day));
         }
         let qualities = block.qualities();
         // Almost every day has one quality throughout: seen without a branch an interval, counted at once.
@@ -169,6 +198,11 @@ impl<'a> Usage<'a> {
             qualities.iter().for_each(|&quality| self.count(quality, 1));
         }
         Ok(())
+    }
+
+    /// A day block does not begin or end with the contract's local day.
+    pub(super) fn misfit(contract: &Contract, day: Day) -> BillError {
+        BillError::Zone { usage_point: contract.usage_point, day, zone: contract.zone.name().to_owned() }
     }
 
     fn count(&mut self, quality: Quality, intervals: u32) {
@@ -237,6 +271,12 @@ impl VersionUse<'_> {
             progress.used_wh += wh;
         }
     }
+}
+
+/// Whether a block fills a local day.
+pub(super) fn fits(local: LocalDay, block: &DayBlock) -> bool {
+    local.start == block.start()
+        && local.interval_count(block.interval_minutes()).map(usize::from) == Some(block.interval_count())
 }
 
 /// Whether a version of the tariff has bounds a kilowatt: they follow from the month's peak, also where another version

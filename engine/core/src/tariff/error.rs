@@ -83,6 +83,26 @@ pub enum TariffError {
     /// A negative price.
     #[error("negative price {0}")]
     Negative(PricePerKwh),
+    /// A netting has not one sell price a zone.
+    #[error("{count} sell prices for {zones} zones")]
+    SellPrices {
+        /// Its prices.
+        count: usize,
+        /// Zones of the tariff.
+        zones: usize,
+    },
+    /// A grid for netting that is none, or is of a mode without one.
+    #[error("netting over {0} minutes: only mode interval has a grid, of 5, 15, 30 or 60 minutes")]
+    NettingMinutes(u8),
+    /// A settling month or pooled zones where nothing is carried, or zones of different worth pooled.
+    #[error("a settling month from 1 to 12 and pooled zones of one sell price are for mode month-carry only")]
+    NettingCredit,
+    /// Ranges counted in order of time under netting over the month.
+    #[error("netting over the month leaves no order of time by which ranges could be filled")]
+    NettingOrder,
+    /// A look-back of no charge, over no month or too many, of no month's peaks or more than all of a peak.
+    #[error("look-back of {0}: need 1 to 12 months and percentages up to 100, not all zero")]
+    LookBack(Label),
     /// A VAT rate above 100 %.
     #[error("VAT of {0} hundredths of a per cent, at most 10000")]
     Vat(u16),

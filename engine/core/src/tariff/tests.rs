@@ -53,6 +53,8 @@ pub(crate) fn parts(zone_text: &str, prices: &[&[&str]], bounds: &[i64]) -> Tari
         vat: Vat { rate_e4: 2_000, is_included: true },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Bill,
+        netting: None,
+        carry: CarryRules::default(),
     }
 }
 

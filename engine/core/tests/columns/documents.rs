@@ -69,6 +69,7 @@ fn document(
         tariff: "t".parse().unwrap(),
         agreement: "grid".parse().unwrap(),
         validity: always(),
+        overrides: Vec::new(),
     };
     let inputs = BillInputs {
         account: contract.account,
@@ -193,6 +194,8 @@ fn naive_part(agreement: &Agreement, tariff: &Tariff, point: &RunningUse, total:
         completeness: Completeness::default(),
         total: Money::from_minor(total),
         payee_part: ExactAmount::ZERO,
+        previous: None,
+        carried: Vec::new(),
     };
     agreement.payee_part(&bill, &[tariff]).unwrap()
 }

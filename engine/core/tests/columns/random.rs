@@ -145,6 +145,8 @@ pub fn random_tariff(random: &mut Random) -> Tariff {
         vat: random.vat(),
         rounding: random.pick(&ROUNDINGS),
         round_each: random.pick(&ROUND_EACH),
+        netting: None,
+        carry: tallywatt_core::tariff::CarryRules::default(),
     };
     Tariff::new(parts).unwrap()
 }

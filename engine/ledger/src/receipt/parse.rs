@@ -79,6 +79,7 @@ fn parse_bill_part(lines: &mut Lines<'_>) -> Result<BillPart, ReceiptError> {
         tariffs: lines.many("tariff", TARIFF_COUNT_MAX, one_record)?,
         agreement: lines.one("agreement", one_record)?,
         contracts: lines.many("contract", CONTRACT_COUNT_MAX, parse_placed)?,
+        previous: lines.take("previous", parse_placed)?,
     })
 }
 

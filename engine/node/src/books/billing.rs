@@ -132,7 +132,8 @@ impl Books {
             .find(|known| known.body.id == id && known.body.validity.contains(day))
             .ok_or_else(|| format!("agreement {id} has no version that holds on {day}"))?;
         let inputs = BillInputs { account, period, contracts, tariffs: &self.tariffs, agreement, readings };
-        run.bill(&inputs, find).map_err(|error| error.to_string())
+        let previous = self.previous_of(period, contracts)?;
+        run.bill_after(&inputs, previous, find).map_err(|error| error.to_string())
     }
 
     pub(super) fn settle(&self, entries: Vec<Entry>) -> Result<Computed, BooksError> {

@@ -9,7 +9,7 @@ use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::tree::{Tree, TreeKind};
 use tallywatt_ledger::{
     agreement_bytes, bill_bytes, digest, document, penalty_bytes, rule_pack_bytes, settled_bytes,
-    tariff_bytes,
+    sharing_bytes, tariff_bytes,
 };
 
 use crate::books::BooksError;
@@ -37,13 +37,14 @@ pub fn document_bytes(document: &Document) -> Vec<u8> {
         Document::Agreement(agreement) => agreement_bytes::encode_agreement(agreement),
         Document::RulePack(pack) => rule_pack_bytes::encode_rule_pack(pack),
         Document::PenaltyTable(table) => penalty_bytes::encode_penalty_table(table),
+        Document::SharingGroup(group) => sharing_bytes::encode_sharing_group(group),
     }
 }
 
 /// The publication that a document's canonical bytes stand for.
 ///
 /// # Errors
-/// [`BooksError::Codec`] if they are none of a tariff, an agreement, a rule pack and a penalty table.
+/// [`BooksError::Codec`] if they are none of a tariff, an agreement, a rule pack, a penalty table and a sharing group.
 pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
     let codec = |what| move |source| BooksError::Codec { what, source };
     match bytes.get(1) {
@@ -64,6 +65,12 @@ pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
             let published = penalty_bytes::publish_penalty_table(table);
             let (id, validity) = (published.body.parts().id, published.body.parts().validity);
             Ok(Publication { kind: DocumentKind::PenaltyTable, id, hash: published.hash, validity })
+        }
+        Some(&sharing_bytes::SHARING_KIND) => {
+            let group = sharing_bytes::decode_sharing_group(bytes).map_err(codec("sharing group"))?;
+            let published = sharing_bytes::publish_sharing_group(group);
+            let (id, validity) = (published.body.parts().id, published.body.parts().validity);
+            Ok(Publication { kind: DocumentKind::SharingGroup, id, hash: published.hash, validity })
         }
         _ => {
             let agreement = agreement_bytes::decode_agreement(bytes).map_err(codec("agreement"))?;

@@ -155,6 +155,8 @@ pub fn tariff(title: &str, prices: [&str; 2], from: &str, to: Option<&str>) -> P
         vat: Vat { rate_e4: 2_000, is_included: true },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Bill,
+        netting: None,
+        carry: tallywatt_core::tariff::CarryRules::default(),
     };
     publish_tariff(Tariff::new(parts).unwrap())
 }
@@ -198,6 +200,7 @@ fn contract((account, usage_point, from): &(String, String, &'static str)) -> Co
         tariff: "ekb-2t".parse().unwrap(),
         agreement: "grid-2026".parse().unwrap(),
         validity: Validity::new(day(from), None).unwrap(),
+        overrides: Vec::new(),
     }
 }
 
@@ -458,6 +461,7 @@ impl Town {
             tariffs: used.iter().map(|version| encode_tariff(&self.tariffs[*version].body)).collect(),
             agreement: encode_agreement(&self.agreement.body),
             contracts: vec![self.placed_contract(at)],
+            previous: None,
         };
         let heights = [0].into_iter().chain(used.iter().map(|version| version + 1)).chain([3]);
         Receipt {

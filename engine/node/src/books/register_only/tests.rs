@@ -51,6 +51,7 @@ fn books(reads: &[(i64, i64)], from: &str) -> Books {
         tariff: "one".parse().unwrap(),
         agreement: "split".parse().unwrap(),
         validity: Validity::new(from.parse().unwrap(), None).unwrap(),
+        overrides: Vec::new(),
     };
     let batch = books.batch_file_with::<DayBlock>(&[], &events).unwrap();
     for input in [Input::Contracts(contracts_file(&[contract])), Input::Batch(batch)] {

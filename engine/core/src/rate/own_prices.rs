@@ -1,0 +1,98 @@
+//! Prices that contracts have of their own: lines of one version at several prices.
+//!
+//! ```text
+//!   contracts of a tariff, by their own prices ──▶ a use of the version each ──▶ lines by (version, kind, price)
+//! ```
+//!
+//! Contracts that differ in their prices are rated side by side. So they can share neither the ranges of their tariff,
+//! which count the energy of all its contracts, nor netting: both are refused by name.
+
+use std::collections::BTreeMap;
+
+use super::usage::Usage;
+use super::{BillError, BillInputs};
+use crate::bill::ChargeLine;
+use crate::calendar::Period;
+use crate::contract::Overridden;
+use crate::hash::Published;
+use crate::register::Flow;
+use crate::tariff::Tariff;
+
+/// Checks that every price of a contract's own stands in the place of one, and that none are to be shared.
+pub(super) fn check(inputs: &BillInputs<'_>, usage: &Usage<'_>) -> Result<(), BillError> {
+    if usage.versions.iter().all(|used| used.overrides.is_empty()) {
+        return Ok(());
+    }
+    let held = |day| inputs.contracts.iter().filter(move |one| one.validity.contains(day));
+    let mut contracts: Vec<_> = inputs.period.days().flat_map(held).collect();
+    contracts.sort_by(|a, b| (a.tariff, &a.overrides).cmp(&(b.tariff, &b.overrides)));
+    contracts.dedup_by(|a, b| std::ptr::eq(*a, *b));
+    for group in contracts.chunk_by(|a, b| a.tariff == b.tariff) {
+        let tariff = group[0].tariff;
+        let versions = || {
+            let parts = usage.versions.iter().map(|used| used.version.body.parts());
+            parts.filter(move |parts| parts.id == tariff)
+        };
+        let differ = group.iter().any(|one| one.overrides != group[0].overrides);
+        let nets = group.iter().any(|one| one.register.flow == Flow::Export)
+            && versions().any(|parts| parts.netting.is_some());
+        if differ && (nets || versions().any(|parts| parts.ranges.len() > 1)) {
+            return Err(BillError::OverridesShared { account: inputs.account, tariff });
+        }
+        for contract in group {
+            let has = |what: &Overridden| match *what {
+                Overridden::Energy { zone, range } => versions().any(|parts| {
+                    let has_range = range.is_none_or(|range| usize::from(range) < parts.ranges.len());
+                    has_range && parts.zones.iter().any(|known| known.name == zone)
+                }),
+                Overridden::Fixed(_) => true,
+            };
+            if !contract.overrides.iter().all(|one| has(&one.what)) {
+                return Err(BillError::Override { usage_point: contract.usage_point, tariff });
+            }
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Usage<'a> {
+    /// The first use of each use's version.
+    fn first_uses(&self) -> Vec<usize> {
+        let hash = |at: usize| self.versions[at].version.hash;
+        let first = |at: usize| (0..at).find(|&other| hash(other) == hash(at)).unwrap_or(at);
+        (0..self.versions.len()).map(first).collect()
+    }
+
+    /// Lines of one version, kind and price become one line of the version's first use. `None` past 64 bits.
+    pub(super) fn join_lines(&self, lines: &mut Vec<ChargeLine>, period: Period) -> Option<()> {
+        if self.versions.iter().all(|used| used.overrides.is_empty()) {
+            return Some(());
+        }
+        let first = self.first_uses();
+        let mut joined: BTreeMap<_, ChargeLine> = BTreeMap::new();
+        for mut line in lines.drain(..) {
+            line.version = super::lines::small(first[usize::from(line.version)]);
+            let key = (line.version, line.kind, line.price);
+            if let Some(known) = joined.get_mut(&key) {
+                known.quantity = known.quantity.checked_add(line.quantity)?;
+                known.exact = known.kind.charge(known.quantity, known.price, period);
+            } else {
+                joined.insert(key, line);
+            }
+        }
+        lines.extend(joined.into_values());
+        Some(())
+    }
+
+    /// The versions that the bill names, each once, and the lines' places among them.
+    pub(super) fn name_versions(&self, lines: &mut [ChargeLine]) -> Vec<&'a Published<Tariff>> {
+        let first = self.first_uses();
+        let named: Vec<usize> = (0..first.len()).filter(|&at| first[at] == at).collect();
+        for line in lines {
+            let used = first[usize::from(line.version)];
+            let place = named.iter().position(|&at| at == used).expect("a first use is named");
+            line.version = super::lines::small(place);
+        }
+        named.into_iter().map(|at| self.versions[at].version).collect()
+    }
+}
