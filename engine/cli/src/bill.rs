@@ -176,10 +176,12 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
         let name = tariff.map_or("?".to_owned(), |tariff| charge_name(line.kind, &tariff.body));
         let thousandths = Energy::from_wh(line.quantity).to_string();
         let (quantity, unit) = match line.kind {
-            ChargeKind::Energy { .. } => (thousandths, "kWh"),
+            ChargeKind::Energy { .. } | ChargeKind::Series { .. } => (thousandths, "kWh"),
             ChargeKind::Demand { .. } => (thousandths, "kW"),
             ChargeKind::Fixed(_) => (line.quantity.to_string(), "days"),
             ChargeKind::Minimum => (String::new(), ""),
+            ChargeKind::Package { .. } => (line.quantity.to_string(), "packages"),
+            ChargeKind::Flat { .. } => (line.quantity.to_string(), "times"),
         };
         table.row(vec![
             json!(name),

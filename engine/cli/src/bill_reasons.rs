@@ -108,7 +108,7 @@ pub fn explain(
     report.fact("line", charge_name(line.kind, tariff)).fact("price", line.price.to_string());
     report.fact("exact", line.exact.to_string()).fact("amount", line.amount.to_string());
     match line.kind {
-        ChargeKind::Energy { .. } => {
+        ChargeKind::Energy { .. } | ChargeKind::Series { .. } => {
             let counted_wh: i64 = intervals.iter().map(|one| i64::from(one.energy_wh)).sum();
             let zone_wh = explained.zone_wh(line);
             if counted_wh != zone_wh {
@@ -130,6 +130,12 @@ pub fn explain(
         }
         ChargeKind::Minimum => {
             report.fact("lacking to the minimum", line.exact.to_string());
+        }
+        ChargeKind::Package { .. } => {
+            report.fact("packages begun", line.quantity);
+        }
+        ChargeKind::Flat { .. } => {
+            report.fact("times due", line.quantity);
         }
     }
     if !intervals.is_empty() {

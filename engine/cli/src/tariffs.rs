@@ -10,7 +10,9 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Day;
 use tallywatt_core::energy::Energy;
 use tallywatt_core::hash::Published;
-use tallywatt_core::tariff::{BoundUnit, FixedPer, RangeCounting, RangeKind, Tariff, TariffParts};
+use tallywatt_core::tariff::{
+    BoundUnit, DemandMeasure, FixedPer, RangeCounting, RangeKind, Tariff, TariffParts,
+};
 use tallywatt_ingest::documents::{
     Document, UrdbOptions, import_urdb, parse_document, parse_tariff_cases, render_tariff,
 };
@@ -79,6 +81,7 @@ fn ranges_in_words(parts: &TariffParts) -> String {
     let kind = match parts.range_rule.kind {
         RangeKind::Graduated => "each part at its range's price",
         RangeKind::Volume => "all at the price of the range reached",
+        RangeKind::Package => "each part in its range's packages, or at its price",
     };
     let counting = match parts.range_rule.counting {
         RangeCounting::InOrder => "all zones together in order of time",
@@ -104,20 +107,34 @@ fn price_table(parts: &TariffParts) -> Table {
         bound.map_or(String::new(), |bound| format!("{} {unit}", Energy::from_wh(bound)))
     };
     for (at, zone) in parts.zones.iter().enumerate() {
-        for range in &parts.ranges {
+        for (number, range) in parts.ranges.iter().enumerate() {
             let holds = windows_in_words(&zone.windows);
-            row(
-                zone.name.to_string(),
-                holds,
-                up_to(range.up_to_wh, unit),
-                range.prices[at].to_string(),
-                "kWh",
-            );
+            let per = range
+                .package_wh
+                .map_or("kWh".to_owned(), |wh| format!("package of {} kWh", Energy::from_wh(wh)));
+            let price = price_in_words(parts, number, at);
+            row(zone.name.to_string(), holds, up_to(range.up_to_wh, unit), price, &per);
         }
+    }
+    for range in parts.ranges.iter().filter(|range| range.flat.as_e8() != 0) {
+        let price = range.flat.to_string();
+        row(
+            "flat fee".into(),
+            String::new(),
+            up_to(range.up_to_wh, unit),
+            price,
+            "month that reaches the range",
+        );
     }
     for demand in &parts.demands {
         for range in &demand.ranges {
-            let holds = format!("{}, {} min", windows_in_words(&demand.windows), demand.minutes);
+            let measure = match &demand.measure {
+                DemandMeasure::Highest => String::new(),
+                DemandMeasure::MeanOfDailyHighest => ", mean of daily highest".to_owned(),
+                DemandMeasure::MeanAtPublishedHours(hours) => format!(", mean at the hours of {hours}"),
+            };
+            let windows = windows_in_words(&demand.windows);
+            let holds = format!("{windows}, {} min{measure}", demand.minutes);
             row(
                 demand.name.to_string(),
                 holds,
@@ -137,6 +154,15 @@ fn price_table(parts: &TariffParts) -> Table {
         row("minimum".into(), String::new(), String::new(), parts.minimum_per_month.to_string(), "month");
     }
     table
+}
+
+/// The price of a range and zone, counted from 0; `se3 × 1.06 + 0.04` where a series says it.
+fn price_in_words(parts: &TariffParts, range: usize, zone: usize) -> String {
+    let small = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+    match parts.series_of(small(range), small(zone)) {
+        Some(price) => price.to_string(),
+        None => parts.ranges[range].prices[zone].to_string(),
+    }
 }
 
 fn windows_in_words(windows: &[tallywatt_core::tariff::Window]) -> String {

@@ -44,8 +44,8 @@ impl Explained<'_> {
         self.tariffs.versions().iter().find(|version| version.hash == *hash)
     }
 
-    /// The intervals of the line's zone, over all its ranges; of a demand charge those that count for a peak. In the
-    /// order of usage points, then time. Of other charges none.
+    /// The intervals of the line's zone, over all its ranges; of a demand charge those that count for a peak; of a flat fee
+    /// all of the version's. In the order of usage points, then time. Of other charges none.
     pub fn intervals<'b>(
         &self,
         line: &ChargeLine,
@@ -64,12 +64,15 @@ impl Explained<'_> {
                     let start = block.interval_start(at);
                     let minute = contract.zone.wall_minute(start);
                     let counts = match line.kind {
-                        ChargeKind::Energy { zone, .. } => {
+                        ChargeKind::Energy { zone, .. }
+                        | ChargeKind::Series { zone, .. }
+                        | ChargeKind::Package { zone, .. } => {
                             version.body.zone_at(pattern, minute) == usize::from(zone)
                         }
                         ChargeKind::Demand { charge, .. } => {
                             version.body.demands_at(pattern, minute) >> charge & 1 == 1
                         }
+                        ChargeKind::Flat { .. } => true,
                         ChargeKind::Fixed(_) | ChargeKind::Minimum => false,
                     };
                     if counts {
@@ -85,10 +88,9 @@ impl Explained<'_> {
     /// The energy of the line's zone in all ranges of its version, Wh: what the intervals must add up to.
     #[must_use]
     pub fn zone_wh(&self, line: &ChargeLine) -> i64 {
-        let ChargeKind::Energy { zone, .. } = line.kind else { return 0 };
+        let zone = line.kind.energy_zone();
         let same = |other: &&ChargeLine| {
-            other.version == line.version
-                && matches!(other.kind, ChargeKind::Energy { zone: of, .. } if of == zone)
+            zone.is_some() && other.version == line.version && other.kind.energy_zone() == zone
         };
         self.bill.lines.iter().filter(same).map(|line| line.quantity).sum()
     }

@@ -21,6 +21,7 @@ use crate::tariff::TariffBook;
 
 mod blocks;
 mod lines;
+mod packages;
 mod peaks;
 mod run;
 mod usage;

@@ -174,7 +174,7 @@ fn tariff(random: &mut Random, id: &str, validity: Validity) -> TariffParts {
     let zone = |(at, windows)| TariffZone { name: label(&format!("z{at}")), windows };
     let zones: Vec<TariffZone> = windows.into_iter().enumerate().map(zone).collect();
     let mut price = |_: &TariffZone| PricePerKwh::from_e8(i64::try_from(random.below(900_000_000)).unwrap());
-    let mut range = |up_to_wh| Range { up_to_wh, prices: zones.iter().map(&mut price).collect() };
+    let mut range = |up_to_wh| Range::plain(up_to_wh, zones.iter().map(&mut price).collect());
     let ranges = vec![range(Some(40_000)), range(Some(90_000)), range(None)];
     TariffParts {
         id: label(id),
@@ -192,6 +192,7 @@ fn tariff(random: &mut Random, id: &str, validity: Validity) -> TariffParts {
         vat: Vat { rate_e4: 2_200, is_included: random.one_in(2) },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Line,
+        series: Vec::new(),
     }
 }
 

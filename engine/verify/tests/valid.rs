@@ -13,7 +13,7 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "fa3ee2a4cbb757a9192126e5e88925dc58196cb2d869e3c524734458b4cea1da";
+const GOLDEN_BILL_RECEIPT: &str = "1ec4bd648e1b6a25681ff06fd68a0279853364e889fb8476e9a799b2a2c25a80";
 const GOLDEN_DAY_RECEIPT: &str = "fdbe8c6c2c74743fc68fa527e6f369bd9b5c9110760263d2d8a9cf696816f10f";
 
 #[test]

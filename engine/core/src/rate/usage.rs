@@ -7,10 +7,11 @@
 
 use std::collections::BTreeMap;
 
+use super::packages;
 use super::peaks::{PointPeaks, charge_peaks};
 use super::run::RateRun;
 use super::{BillError, BillInputs};
-use crate::bill::Completeness;
+use crate::bill::{ChargeKind, Completeness};
 use crate::calendar::{Day, LocalDay, UtcSeconds};
 use crate::contract::Contract;
 use crate::day_block::{BlockKey, DayBlock};
@@ -37,6 +38,8 @@ pub(super) struct VersionUse<'a> {
     pub(super) day_count: i64,
     /// Watts by demand charge and range.
     pub(super) demand_w: BTreeMap<(u8, u8), i64>,
+    /// Packages and flat fees, by charge.
+    pub(super) counts: BTreeMap<ChargeKind, i64>,
 }
 
 /// One usage point's day, and the place of its zone in the run.
@@ -117,6 +120,10 @@ impl<'a> Usage<'a> {
             let peak_w = peaks.values().map(PointPeaks::highest_w).sum();
             fill_ranges(group, &held_count, peak_w);
         }
+        if group.iter().any(|used| packages::is_sold(used.version.body.parts())) {
+            let peak_w = peaks.values().map(PointPeaks::highest_w).sum();
+            packages::count(group, &|used| used.bounds(&held_count, peak_w));
+        }
         for point in peaks.values() {
             charge_peaks(group, first_version, point);
         }
@@ -145,6 +152,7 @@ impl<'a> Usage<'a> {
                 energy_wh: [[0; ZONE_COUNT_MAX]; RANGE_COUNT_MAX],
                 day_count: 0,
                 demand_w: BTreeMap::new(),
+                counts: BTreeMap::new(),
             });
             self.versions.len() - 1
         }))
@@ -201,7 +209,7 @@ impl VersionUse<'_> {
     }
 
     /// Watt-hours by range, as far as the tariff has ranges.
-    fn ranges_wh(&self) -> &[[i64; ZONE_COUNT_MAX]] {
+    pub(super) fn ranges_wh(&self) -> &[[i64; ZONE_COUNT_MAX]] {
         &self.energy_wh[..self.version.body.parts().ranges.len()]
     }
 
@@ -247,7 +255,7 @@ fn needs_month_peak(inputs: &BillInputs<'_>, tariff: &Label) -> bool {
 }
 
 /// Which range the watt-hour after `used_wh` falls into, and how many watt-hours are left in it.
-fn range_after(bounds: &[Option<i64>], used_wh: i64) -> (usize, Option<i64>) {
+pub(super) fn range_after(bounds: &[Option<i64>], used_wh: i64) -> (usize, Option<i64>) {
     let at = bounds.iter().position(|bound| bound.is_none_or(|bound| used_wh < bound));
     let at = at.expect("the last range has no bound: checked when the tariff was built");
     (at, bounds[at].map(|bound| bound - used_wh))
@@ -292,11 +300,11 @@ fn fill_ranges(group: &mut [VersionUse<'_>], day_count: &dyn Fn() -> u32, peak_w
                         let total_wh = if each_zone { month_zones_wh[&zone.name] } else { month_wh };
                         vec![(range_after(&bounds, (total_wh - 1).max(0)).0, wh)]
                     }
-                    (RangeKind::Graduated, true) => {
+                    (RangeKind::Graduated | RangeKind::Package, true) => {
                         let before_wh = used_zones_wh.get(&zone.name).copied().unwrap_or(0);
                         slices(&bounds, before_wh, wh).collect()
                     }
-                    (RangeKind::Graduated, false) => shares(wh, &by_range, version_wh),
+                    (RangeKind::Graduated | RangeKind::Package, false) => shares(wh, &by_range, version_wh),
                 };
                 for (range, part_wh) in filled {
                     used.energy_wh[range][at] += part_wh;

@@ -193,6 +193,7 @@ fn naive_part(agreement: &Agreement, tariff: &Tariff, point: &RunningUse, total:
         completeness: Completeness::default(),
         total: Money::from_minor(total),
         payee_part: ExactAmount::ZERO,
+        market: Vec::new(),
     };
     agreement.payee_part(&bill, &[tariff]).unwrap()
 }

@@ -146,7 +146,7 @@ pub fn tariff(title: &str, prices: [&str; 2], from: &str, to: Option<&str>) -> P
         currency: "RUB".parse().unwrap(),
         validity: Validity::new(day(from), to.map(day)).unwrap(),
         zones: vec![zone("day", 7 * 60, 23 * 60), zone("night", 23 * 60, 7 * 60)],
-        ranges: vec![Range { up_to_wh: None, prices: prices.map(|price| price.parse().unwrap()).to_vec() }],
+        ranges: vec![Range::plain(None, prices.map(|price| price.parse().unwrap()).to_vec())],
         holidays: Vec::new(),
         range_rule: RangeRule::default(),
         demands: Vec::new(),
@@ -155,6 +155,7 @@ pub fn tariff(title: &str, prices: [&str; 2], from: &str, to: Option<&str>) -> P
         vat: Vat { rate_e4: 2_000, is_included: true },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Bill,
+        series: Vec::new(),
     };
     publish_tariff(Tariff::new(parts).unwrap())
 }
