@@ -128,6 +128,7 @@ fn bills(tariffs: &TariffBook, minutes: u8, values_wh: &[i32]) -> Vec<Bill> {
                 tariffs,
                 agreement: &Published { hash: ContentHash::default(), body: agreement.clone() },
                 readings: ContentHash::default(),
+                market: &tallywatt_core::market::MarketBook::new(),
             };
             bill(&inputs, &|key| blocks.get(key)).unwrap()
         })

@@ -10,12 +10,15 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Day;
 use tallywatt_core::energy::Energy;
 use tallywatt_core::hash::Published;
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::tariff::{
     BoundUnit, DemandMeasure, FixedPer, RangeCounting, RangeKind, Tariff, TariffParts,
 };
 use tallywatt_ingest::documents::{
     Document, UrdbOptions, import_urdb, parse_document, parse_tariff_cases, render_tariff,
 };
+use tallywatt_ledger::hour_list_bytes::publish_hour_list;
+use tallywatt_ledger::price_series_bytes::publish_price_series;
 use tallywatt_ledger::tariff_bytes::publish_tariff;
 
 use crate::args::Arguments;
@@ -50,6 +53,21 @@ pub fn read_tariff(file: &Path) -> Result<Published<Tariff>, Failure> {
         Document::Tariff(tariff) => Ok(publish_tariff(*tariff)),
         _ => Err(Failure::usage(format!("{name} is no tariff"), "name a file of kind = \"tariff\"")),
     }
+}
+
+/// Reads a file and adds the price series or the list of hours that it must be.
+pub fn read_market(file: &Path, market: &mut MarketBook) -> Result<(), Failure> {
+    let text = read_text(file)?;
+    let name = file.display().to_string();
+    let added = match parse_document(&name, &text)? {
+        Document::PriceSeries(series) => market.publish_series(publish_price_series(*series)),
+        Document::HourList(hours) => market.publish_hours(publish_hour_list(*hours)),
+        _ => {
+            let next = "name files that begin with #kind,price-series or #kind,hour-list";
+            return Err(Failure::usage(format!("{name} is neither prices nor hours"), next));
+        }
+    };
+    added.map_err(|error| Failure::usage(format!("{name}: {error}"), "name each day's figures once"))
 }
 
 fn read_text(file: &Path) -> Result<String, Failure> {
@@ -186,7 +204,11 @@ pub fn test(files: &[PathBuf]) -> Result<Report, Failure> {
                 }
                 versions.push(known[&path].clone());
             }
-            let differing = case.run(versions);
+            let mut market = MarketBook::new();
+            for path in case.market_files(folder) {
+                read_market(&path, &mut market)?;
+            }
+            let differing = case.run(versions, &market);
             let result = if differing.is_empty() { "as expected".to_owned() } else { differing.join("; ") };
             case_count += 1;
             differing_count += u64::from(!differing.is_empty());

@@ -6,7 +6,7 @@ use crate::calendar::Period;
 use crate::energy::Energy;
 use crate::hash::ContentHash;
 use crate::label::AccountId;
-use crate::money::{ExactAmount, Money, PricePerKwh};
+use crate::money::{ExactAmount, Money, PricePerKwh, div_half_up};
 use crate::tariff::{Currency, FixedPer, Vat};
 
 /// The most charge lines in a bill.
@@ -115,6 +115,16 @@ impl ChargeLine {
     #[must_use]
     pub const fn energy(&self) -> Energy {
         if self.kind.energy_zone().is_some() { Energy::from_wh(self.quantity) } else { Energy::ZERO }
+    }
+}
+
+impl ChargeLine {
+    /// What a kilowatt-hour of a series line cost on the mean, rounded half up: for reading, nothing follows from it.
+    #[must_use]
+    pub fn mean_price(&self) -> Option<PricePerKwh> {
+        let is_priced = matches!(self.kind, ChargeKind::Series { .. }) && self.quantity > 0;
+        let mean = is_priced.then(|| div_half_up(self.exact.as_e11(), i128::from(self.quantity)))?;
+        i64::try_from(mean).ok().map(PricePerKwh::from_e8)
     }
 }
 

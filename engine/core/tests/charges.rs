@@ -17,6 +17,7 @@ use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::explain::Explained;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::Label;
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::money::{Money, PricePerKwh, Rounding};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillInputs, bill};
@@ -130,6 +131,7 @@ impl Case {
             tariffs: &self.tariffs,
             agreement: &agreement(SplitRule::Share(0)),
             readings: ContentHash::default(),
+            market: &tallywatt_core::market::MarketBook::new(),
         };
         bill(&inputs, &|key| self.blocks.get(key)).unwrap()
     }
@@ -513,7 +515,12 @@ fn explained_intervals_come_to_the_quantities() {
     for seed in 0..60 {
         let case = Case::random(seed);
         let bill = case.bill();
-        let explained = Explained { bill: &bill, contracts: &case.contracts, tariffs: &case.tariffs };
+        let explained = Explained {
+            bill: &bill,
+            contracts: &case.contracts,
+            tariffs: &case.tariffs,
+            market: &MarketBook::new(),
+        };
         for line in &bill.lines {
             let intervals = explained.intervals(line, &|key| case.blocks.get(key));
             let sum_wh: i64 = intervals.iter().map(|one| i64::from(one.energy_wh)).sum();

@@ -14,6 +14,7 @@ use tallywatt_core::contract::{Contract, in_order};
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::{AccountId, Label};
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::money::{PricePerKwh, Rounding};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillError, BillInputs, BlockIndex, RateRun, bill};
@@ -48,6 +49,8 @@ impl Random {
         period.first_day().plus(1 + i32::try_from(self.below(26)).unwrap()).unwrap()
     }
 }
+
+static NO_MARKET: MarketBook = MarketBook::new();
 
 /// A month of accounts and all that their bills follow from.
 struct Town {
@@ -115,6 +118,7 @@ impl Town {
             tariffs: &self.tariffs,
             agreement: &self.agreement,
             readings: ContentHash::default(),
+            market: &NO_MARKET,
         }
     }
 

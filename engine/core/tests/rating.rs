@@ -138,6 +138,7 @@ impl Case {
             tariffs: &self.tariffs,
             agreement: &self.agreement,
             readings: ContentHash::default(),
+            market: &tallywatt_core::market::MarketBook::new(),
         };
         bill(&inputs, &|key| self.blocks.get(key)).unwrap()
     }
@@ -512,6 +513,7 @@ fn household_bill(
         tariffs: &tariffs,
         agreement: &agreement(SplitRule::Share(0)),
         readings: ContentHash::default(),
+        market: &tallywatt_core::market::MarketBook::new(),
     };
     bill(&inputs, &|key| blocks.get(key)).unwrap()
 }

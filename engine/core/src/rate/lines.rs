@@ -59,7 +59,7 @@ impl Usage<'_> {
             completeness: self.completeness,
             total,
             payee_part: ExactAmount::ZERO,
-            market: Vec::new(),
+            market: self.market.iter().copied().collect(),
         };
         bill.payee_part = agreement.payee_part(&bill, &tariffs)?;
         Ok(bill)
@@ -124,7 +124,7 @@ fn add_version_lines(lines: &mut Vec<ChargeLine>, version: usize, used: &Version
     let parts = used.version.body.parts();
     for ((range, zones), prices) in used.energy_wh.iter().enumerate().zip(&parts.ranges) {
         for ((zone, &quantity), &price) in zones.iter().enumerate().zip(&prices.prices) {
-            if quantity != 0 {
+            if quantity != 0 && parts.series_of(small(range), small(zone)).is_none() {
                 let price =
                     if parts.ranges[range].package_wh.is_some() { PricePerKwh::default() } else { price };
                 let kind = ChargeKind::Energy { range: small(range), zone: small(zone) };
@@ -144,7 +144,7 @@ fn add_version_lines(lines: &mut Vec<ChargeLine>, version: usize, used: &Version
     }
 }
 
-/// Packages and flat fees. `None` past what a line counts.
+/// Packages, flat fees, and energy by a series. `None` past what a line counts.
 fn add_counts(
     lines: &mut Vec<ChargeLine>,
     version: usize,
@@ -160,6 +160,15 @@ fn add_counts(
             _ => unreachable!("only packages and flat fees are counted"),
         };
         lines.push(line(version, kind, quantity, price, period));
+    }
+    for price in &used.version.body.parts().series {
+        let (quantity, exact) = used.series_line(price)?;
+        if quantity != 0 {
+            let (range, zone) = (price.range, price.zone);
+            let (kind, amount) = (ChargeKind::Series { range, zone }, Money::ZERO);
+            let (version, price) = (small(version), PricePerKwh::default());
+            lines.push(ChargeLine { version, kind, quantity, price, exact, amount });
+        }
     }
     Some(())
 }

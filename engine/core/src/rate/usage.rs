@@ -5,17 +5,18 @@
 //!   at the end    ranges that need no order; each month's peak to the version that holds on its day
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::packages;
 use super::peaks::{PointPeaks, charge_peaks};
 use super::run::RateRun;
+use super::series::MarketUse;
 use super::{BillError, BillInputs};
 use crate::bill::{ChargeKind, Completeness};
 use crate::calendar::{Day, LocalDay, UtcSeconds};
 use crate::contract::Contract;
 use crate::day_block::{BlockKey, DayBlock};
-use crate::hash::Published;
+use crate::hash::{ContentHash, Published};
 use crate::label::Label;
 use crate::quality::Quality;
 use crate::tariff::{RANGE_COUNT_MAX, RangeCounting, RangeKind, Tariff, ZONE_COUNT_MAX, effective_bounds};
@@ -25,13 +26,15 @@ use crate::tariff::{RANGE_COUNT_MAX, RangeCounting, RangeKind, Tariff, ZONE_COUN
 pub(super) struct Usage<'a> {
     pub(super) versions: Vec<VersionUse<'a>>,
     pub(super) completeness: Completeness,
+    /// Price series and lists of hours that were used.
+    pub(super) market: BTreeSet<ContentHash>,
 }
 
 /// What was used under one tariff version.
 pub(super) struct VersionUse<'a> {
     pub(super) version: &'a Published<Tariff>,
     /// Its tables in the run.
-    table_place: usize,
+    pub(super) table_place: usize,
     /// Watt-hours by range and zone.
     pub(super) energy_wh: [[i64; ZONE_COUNT_MAX]; RANGE_COUNT_MAX],
     /// Usage-point-days.
@@ -40,20 +43,22 @@ pub(super) struct VersionUse<'a> {
     pub(super) demand_w: BTreeMap<(u8, u8), i64>,
     /// Packages and flat fees, by charge.
     pub(super) counts: BTreeMap<ChargeKind, i64>,
+    /// Watt-hours times the series' price of their interval, 10^-11, by range and zone.
+    pub(super) series_e11: BTreeMap<(u8, u8), i128>,
 }
 
 /// One usage point's day, and the place of its zone in the run.
-struct HeldDay<'b> {
-    block: &'b DayBlock,
-    zone_place: usize,
+pub(super) struct HeldDay<'b> {
+    pub(super) block: &'b DayBlock,
+    pub(super) zone_place: usize,
 }
 
 /// How far a group of contracts has come through its ranges, in order of time.
 #[derive(Default)]
-struct Progress {
-    used_wh: i64,
+pub(super) struct Progress {
+    pub(super) used_wh: i64,
     /// Bounds of the version that holds.
-    bounds: Vec<Option<i64>>,
+    pub(super) bounds: Vec<Option<i64>>,
 }
 
 impl<'a> Usage<'a> {
@@ -113,7 +118,14 @@ impl<'a> Usage<'a> {
                 self.completeness.expected += u32::from(count.unwrap_or(0));
                 self.completeness.missing += u32::from(count.unwrap_or(0));
             }
-            self.versions[version].add_day(run, &mut progress, &days);
+            let used = &mut self.versions[version];
+            if used.version.body.parts().series.is_empty() {
+                used.add_day(run, &mut progress, &days);
+            } else {
+                let (account, book) = (inputs.account, inputs.market);
+                let mut market = MarketUse { account, book, used: &mut self.market };
+                used.add_priced_day(run, &mut progress, &days, &mut market)?;
+            }
         }
         let group = &mut self.versions[first_version..];
         if group.iter().any(VersionUse::waits) {
@@ -153,6 +165,7 @@ impl<'a> Usage<'a> {
                 day_count: 0,
                 demand_w: BTreeMap::new(),
                 counts: BTreeMap::new(),
+                series_e11: BTreeMap::new(),
             });
             self.versions.len() - 1
         }))
@@ -262,7 +275,11 @@ pub(super) fn range_after(bounds: &[Option<i64>], used_wh: i64) -> (usize, Optio
 }
 
 /// The parts of the `wh` watt-hours after `used_wh` by range: graduated.
-fn slices(bounds: &[Option<i64>], used_wh: i64, wh: i64) -> impl Iterator<Item = (usize, i64)> + '_ {
+pub(super) fn slices(
+    bounds: &[Option<i64>],
+    used_wh: i64,
+    wh: i64,
+) -> impl Iterator<Item = (usize, i64)> + '_ {
     let (mut used_wh, mut rest_wh) = (used_wh, wh);
     std::iter::from_fn(move || {
         let (range, left_wh) = range_after(bounds, used_wh);

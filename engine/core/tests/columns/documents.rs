@@ -77,6 +77,7 @@ fn document(
         tariffs: &tariffs,
         agreement: &Published { hash: ContentHash([2; 32]), body: agreement.clone() },
         readings: ContentHash::default(),
+        market: &tallywatt_core::market::MarketBook::new(),
     };
     bill(&inputs, &|key| blocks.iter().find(|block| block.key() == *key)).unwrap()
 }

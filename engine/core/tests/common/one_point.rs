@@ -6,6 +6,7 @@ use tallywatt_core::calendar::{Day, Period, Zone};
 use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::{ContentHash, Published};
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::money::{PricePerKwh, Rounding};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillError, BillInputs, bill};
@@ -83,6 +84,7 @@ pub(crate) fn try_bill(
     contract: &Contract,
     period: Period,
     blocks: &[DayBlock],
+    market: &MarketBook,
 ) -> Result<Bill, BillError> {
     let mut tariffs = TariffBook::default();
     for (tag, parts) in (1..).zip(versions) {
@@ -98,6 +100,7 @@ pub(crate) fn try_bill(
         tariffs: &tariffs,
         agreement: &split,
         readings: ContentHash::default(),
+        market,
     };
     bill(&inputs, &|key| blocks.iter().find(|block| block.key() == *key))
 }
@@ -109,5 +112,5 @@ pub(crate) fn billed(versions: Vec<TariffParts>, used: &[(i32, usize, i64)]) -> 
         let number = day.since(period.first_day()) + 1;
         used.iter().filter(|(on, hour, _)| (*on, *hour) == (number, at)).map(|(.., wh)| wh).sum()
     });
-    try_bill(versions, &contract, period, &blocks).unwrap()
+    try_bill(versions, &contract, period, &blocks, &MarketBook::new()).unwrap()
 }
