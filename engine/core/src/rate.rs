@@ -22,6 +22,7 @@ use crate::tariff::{Currency, TariffBook};
 
 mod blocks;
 mod lines;
+mod measures;
 mod packages;
 mod peaks;
 mod run;
@@ -129,6 +130,22 @@ pub enum BillError {
         found: Currency,
         /// The tariff's.
         expected: Currency,
+    },
+    /// A list of hours tells of no hour for a day that needs one.
+    #[error("list of hours {hours} has no hour for {day}")]
+    NoHour {
+        /// The list.
+        hours: Label,
+        /// The day.
+        day: Day,
+    },
+    /// Readings whose intervals do not begin and end with a published hour.
+    #[error("the intervals of usage point {usage_point} do not tell the hour from {start}")]
+    HourGrid {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// When the hour begins.
+        start: UtcSeconds,
     },
     /// More price series and lists of hours than a bill may name.
     #[error(

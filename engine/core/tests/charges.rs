@@ -131,7 +131,7 @@ impl Case {
             tariffs: &self.tariffs,
             agreement: &agreement(SplitRule::Share(0)),
             readings: ContentHash::default(),
-            market: &tallywatt_core::market::MarketBook::new(),
+            market: &MarketBook::new(),
         };
         bill(&inputs, &|key| self.blocks.get(key)).unwrap()
     }

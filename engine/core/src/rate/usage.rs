@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::measures::MeasuredDay;
 use super::packages;
 use super::peaks::{PointPeaks, charge_peaks};
 use super::run::RateRun;
@@ -19,7 +20,9 @@ use crate::day_block::{BlockKey, DayBlock};
 use crate::hash::{ContentHash, Published};
 use crate::label::Label;
 use crate::quality::Quality;
-use crate::tariff::{RANGE_COUNT_MAX, RangeCounting, RangeKind, Tariff, ZONE_COUNT_MAX, effective_bounds};
+use crate::tariff::{
+    DemandMeasure, RANGE_COUNT_MAX, RangeCounting, RangeKind, Tariff, ZONE_COUNT_MAX, effective_bounds,
+};
 
 /// Billing determinants of one account.
 #[derive(Default)]
@@ -100,12 +103,25 @@ impl<'a> Usage<'a> {
                 used.day_count += 1;
                 if let Some(block) = found(contract, day) {
                     let local = run.day(zone_place, day).local;
+                    self.check(contract, local, block)?;
+                    let used = &self.versions[version];
                     if needs_month_peak || !used.version.body.parts().demands.is_empty() {
                         let demands = run.demands_of(used.table_place, &used.version.body, block, zone_place);
                         let point = peaks.entry((contract.usage_point, contract.register)).or_default();
                         point.add_day(version, used.version.body.parts(), block, demands);
+                        let tariff = &used.version.body;
+                        if tariff
+                            .parts()
+                            .demands
+                            .iter()
+                            .any(|demand| demand.measure != DemandMeasure::Highest)
+                        {
+                            let (account, book) = (inputs.account, inputs.market);
+                            let mut market = MarketUse { account, book, used: &mut self.market };
+                            let measured = MeasuredDay { block, local, demands };
+                            point.means.add_day(version, tariff, &measured, &mut market)?;
+                        }
                     }
-                    self.check(contract, local, block)?;
                     days.push(HeldDay { block, zone_place });
                     continue;
                 }
