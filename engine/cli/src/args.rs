@@ -66,7 +66,7 @@ pub enum Command {
     Readings(Readings),
     /// Balance feeders: what their heads gave against what their meters took.
     Losses(Losses),
-    /// Tariffs, agreements, rule packs and penalty tables: check, publish, list.
+    /// Tariffs, agreements, rule packs, penalty tables, price series and hour lists: check, publish, list.
     Tariff(Tariff),
     /// Contracts: publish, list.
     Contract(Contract),

@@ -1,4 +1,5 @@
-//! Documents and tables that people and banks write: tariffs, agreements, rule packs, penalty tables, contracts, payment registries.
+//! Documents and tables that people and banks write: tariffs, agreements, rule packs, penalty tables, price series, hour lists,
+//! price caps, contracts, payment registries.
 //!
 //! ```text
 //! tariff, agreement, rule pack or penalty, TOML ─▶ parse_document  ─▶ Document          one version a file
