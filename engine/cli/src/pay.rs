@@ -1,5 +1,7 @@
 //! `pay`: a registry of payments to settlement legs.
 
+mod suspense;
+
 use std::fs;
 use std::path::Path;
 
@@ -7,7 +9,7 @@ use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Day;
 use tallywatt_core::money::Money;
-use tallywatt_core::split::{Cause, LegKind};
+use tallywatt_core::split::{Cause, Held, LegKind};
 use tallywatt_ingest::documents::{PaymentRegistry, parse_payments};
 use tallywatt_ledger::command::Command;
 use tallywatt_node::books::records::read_settled;
@@ -61,6 +63,7 @@ pub fn run(pay: &Pay, arguments: &Arguments) -> Result<Report, Failure> {
                 day.parse().map_err(|error| Failure::usage(format!("{error}"), "write it as 2026-04-02"))?;
             split_of_day(&open(arguments)?, day)
         }
+        PayAction::Suspense { as_of } => suspense::list(as_of.as_deref(), arguments),
     }
 }
 
@@ -117,9 +120,29 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     report.fact("sum of legs", Money::from_minor(sum).to_string());
     report.table = Some(table);
     let settled = read_settled(computed.file.as_deref().unwrap_or_default())?;
-    let released = settled.iter().filter(|settled| matches!(settled.cause, Cause::Release(_))).count();
+    let released = settled
+        .iter()
+        .filter(|settled| matches!(&settled.cause, Cause::Release(release) if release.from == Held::Advance))
+        .count();
     if released > 0 {
         report.fact(RELEASED, released);
+    }
+    let found = settled.iter().filter(|settled| match &settled.cause {
+        Cause::Match(_) => true,
+        Cause::Release(release) => release.from == Held::Suspense,
+        Cause::Payment(_) | Cause::Reversal(_) => false,
+    });
+    let matched: Vec<_> = found.collect();
+    if !matched.is_empty() {
+        report.fact("matched", matched.len());
+    }
+    for settled in matched.iter().filter(|settled| settled.entry().is_none()).take(20) {
+        report.notes.push(format!(
+            "account {} has become known: {} of payment {} leaves suspense for it",
+            settled.account(),
+            settled.amount(),
+            settled.id()
+        ));
     }
     let suspense: Vec<_> = settled.iter().filter(|settled| settled.is_suspended()).collect();
     report.fact("in suspense", suspense.len());

@@ -475,9 +475,9 @@ impl Books {
             Command::Settlement(commit) => {
                 for settled in read_settled(file)? {
                     for part in &settled.allocations {
-                        let minor = match settled.cause {
+                        let minor = match &settled.cause {
                             Cause::Reversal(_) => -part.amount.as_minor(),
-                            Cause::Payment(_) | Cause::Release(_) => part.amount.as_minor(),
+                            Cause::Payment(_) | Cause::Release(_) | Cause::Match(_) => part.amount.as_minor(),
                         };
                         let paid = self.paid_by_bill.entry(part.bill).or_default();
                         paid.push((settled.booked(), Money::from_minor(minor)));

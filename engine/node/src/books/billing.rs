@@ -142,10 +142,10 @@ impl Books {
         let file = list_file::encode(ListKind::Settlement, &records);
         let (mut paid, mut reversed) = (Money::ZERO, Money::ZERO);
         for one in &settled {
-            let sum = match one.cause {
+            let sum = match &one.cause {
                 Cause::Payment(_) => &mut paid,
                 Cause::Reversal(_) => &mut reversed,
-                Cause::Release(_) => continue,
+                Cause::Release(_) | Cause::Match(_) => continue,
             };
             *sum = sum.checked_add(one.amount()).ok_or(BooksError::Overflow("payments"))?;
         }
