@@ -47,5 +47,6 @@ pub mod settle_error;
 pub mod split;
 pub mod suspense;
 pub mod tariff;
+pub mod transfer;
 pub mod validity;
 pub mod vee;
