@@ -1,5 +1,6 @@
 //! `pay`: a registry of payments to settlement legs.
 
+mod day;
 mod suspense;
 
 use std::fs;
@@ -7,7 +8,6 @@ use std::path::Path;
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
-use tallywatt_core::calendar::Day;
 use tallywatt_core::money::Money;
 use tallywatt_core::split::{Cause, Held, LegKind};
 use tallywatt_ingest::documents::{PaymentRegistry, parse_payments};
@@ -61,7 +61,7 @@ pub fn run(pay: &Pay, arguments: &Arguments) -> Result<Report, Failure> {
         PayAction::Split { day: Some(day) } => {
             let day =
                 day.parse().map_err(|error| Failure::usage(format!("{error}"), "write it as 2026-04-02"))?;
-            split_of_day(&open(arguments)?, day)
+            day::split(&open(arguments)?, day)
         }
         PayAction::Suspense { as_of } => suspense::list(as_of.as_deref(), arguments),
     }
@@ -181,36 +181,6 @@ fn split(opened: &Opened, arguments: &Arguments) -> Report {
         report.code = code::DIFFERENCES;
     }
     report
-}
-
-/// What was booked on one day, and what each party is handed over of it.
-fn split_of_day(opened: &Opened, day: Day) -> Result<Report, Failure> {
-    let sheets = opened.consortium.node(Party::Bank).books().payments().days();
-    let sheet = sheets.get(&day).ok_or_else(|| {
-        Failure::usage(format!("no payment was booked on {day}"), "see `tallywatt pay split` for all days")
-    })?;
-    let mut table = Table::new(&["party", "leg", "amount"]);
-    for ((party, kind), amount) in sheet.legs() {
-        table.row(vec![json!(party.name()), json!(kind.name()), json!(amount.to_string())]);
-    }
-    let mut report = Report { table: Some(table), ..Report::default() };
-    report.fact("day", day.to_string()).fact("paid", sheet.paid().to_string());
-    report.fact("reversed", sheet.reversed().to_string());
-    let mut sum = Money::ZERO;
-    for (party, name) in [
-        (Party::Grid, "handed over to grid"),
-        (Party::Supplier, "handed over to supplier"),
-        (Party::Bank, "in suspense"),
-    ] {
-        let amount = sheet.handed_over(party);
-        sum = [sum, amount].into_iter().sum();
-        report.fact(name, amount.to_string());
-    }
-    report.fact("sum", sum.to_string());
-    if !sheet.is_balanced() {
-        report.code = code::DIFFERENCES;
-    }
-    Ok(report)
 }
 
 /// Settles what was paid ahead for bills issued since, and tells it in the report of what issued them.

@@ -49,5 +49,6 @@ pub mod sharing;
 pub mod split;
 pub mod suspense;
 pub mod tariff;
+pub mod transfer;
 pub mod validity;
 pub mod vee;

@@ -62,6 +62,12 @@ impl LegKind {
         }
     }
 
+    /// Whether no agreement has split this money yet.
+    #[must_use]
+    pub const fn is_of_no_agreement(self) -> bool {
+        matches!(self, Self::Advance | Self::Suspense)
+    }
+
     /// Its name in files and messages.
     #[must_use]
     pub const fn name(self) -> &'static str {

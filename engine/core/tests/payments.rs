@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tallywatt_core::account::{AccountState, Entry, OpenBill, Payment, Reversal};
 use tallywatt_core::agreement::Party;
+use tallywatt_core::calendar::Day;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::Label;
 use tallywatt_core::money::{ExactAmount, Money};
@@ -12,6 +13,7 @@ use tallywatt_core::payment_book::{Agreements, PaymentBook};
 use tallywatt_core::payment_terms::{Limits, PaymentTerms, SplitRounding};
 use tallywatt_core::split::{Cause, LegKind, RunningSplit, Settled, allocate};
 use tallywatt_core::suspense::Match;
+use tallywatt_core::transfer::{TransferBook, TransferKey, TransferLine, TransferRelease, TransferTerms};
 
 #[path = "payments/story.rs"]
 mod story;
@@ -159,6 +161,10 @@ fn random_terms(random: &mut Random) -> PaymentTerms {
         rounding: *random.pick(&SplitRounding::ALL),
         payee,
         remainder: Limits { at_least: limit(random), at_most: None },
+        transfer: TransferTerms {
+            minimum: Money::from_minor(random.minor(60_001).as_minor() - 1),
+            release: *random.pick(&TransferRelease::ALL),
+        },
     };
     terms.check().unwrap();
     terms
@@ -219,10 +225,12 @@ struct Tally {
     legs: BTreeMap<(Party, LegKind), i64>,
     received: i64,
     billed: i64,
+    transfers: TransferBook,
 }
 
 impl Tally {
-    fn add(&mut self, settled: &Settled) {
+    fn add(&mut self, settled: &Settled, agreements: &Agreements) {
+        self.transfers.add(settled, agreements);
         for leg in &settled.legs {
             *self.legs.entry((leg.party, leg.kind)).or_default() += leg.amount.as_minor();
         }
@@ -260,9 +268,42 @@ impl Tally {
         let handed_over = day(Party::Grid) + day(Party::Supplier);
         assert_eq!(handed_over + of(LegKind::Suspense), self.received, "{why}: hand-over lists and suspense");
         assert_eq!(day(Party::Bank), of(LegKind::Suspense), "{why}: suspense");
+        self.check_transfers(why);
         for (day, sheet) in book.days() {
             let sum: i64 = sheet.legs().values().map(|amount| amount.as_minor()).sum();
             assert_eq!(sum, sheet.paid().as_minor() - sheet.reversed().as_minor(), "{why}: {day}");
+        }
+    }
+}
+
+impl Tally {
+    /// The equation of every day for every party, each day from the one before it; and nothing is lost on the way.
+    fn check_transfers(&self, why: &str) {
+        let first: Day = "2026-01-01".parse().unwrap();
+        let Some(last) = self.transfers.open_day() else { return };
+        let mut carried: BTreeMap<TransferKey, i64> = BTreeMap::new();
+        let mut transferred: BTreeMap<Party, i64> = BTreeMap::new();
+        let mut day = first;
+        loop {
+            for (key, line) in self.transfers.day(day) {
+                let before = carried.remove(&key).unwrap_or_default();
+                let TransferLine { due, carried_in, carried_out, .. } = line;
+                let sum = due.as_minor() + carried_in.as_minor();
+                assert_eq!(before, carried_in.as_minor(), "{why}: {day} {key:?} {line:?}");
+                assert_eq!(sum, line.transferred.as_minor() + carried_out.as_minor(), "{why}: {day} {key:?}");
+                carried.insert(key, carried_out.as_minor());
+                *transferred.entry(key.0).or_default() += line.transferred.as_minor();
+            }
+            if day == last {
+                break;
+            }
+            day = day.plus(1).unwrap();
+        }
+        for party in [Party::Grid, Party::Supplier] {
+            let legs: i64 = self.legs.iter().filter(|((of, _), _)| *of == party).map(|(_, sum)| sum).sum();
+            let left: i64 = carried.iter().filter(|((of, _), _)| *of == party).map(|(_, sum)| sum).sum();
+            let got = transferred.get(&party).copied().unwrap_or_default();
+            assert_eq!(got + left, legs, "{why}: transfers to {party} and what is carried on");
         }
     }
 }
@@ -306,7 +347,7 @@ fn any_sequence_balances() {
             };
             for one in &settled {
                 book.apply(one).unwrap();
-                tally.add(one);
+                tally.add(one, &agreements);
             }
             tally.check(&book, &why);
             assert!(!book.is_waiting(), "{why}: parked money waits beside an open bill");
@@ -396,7 +437,7 @@ fn take_everything_back(
         let entry = Entry::Reversal(Reversal { id, payment, account, booked, amount });
         for one in book.settle(vec![entry], agreements).unwrap() {
             book.apply(&one).unwrap();
-            tally.add(&one);
+            tally.add(&one, agreements);
         }
         tally.check(book, &format!("seed {seed} back {payment}"));
     }

@@ -42,6 +42,7 @@ use tallywatt_core::penalty::PenaltyTable;
 use tallywatt_core::register::Register;
 use tallywatt_core::split::{Cause, Settled};
 use tallywatt_core::tariff::TariffBook;
+use tallywatt_core::transfer::TransferBook;
 use tallywatt_core::vee::guard::ReplacementGuard;
 use tallywatt_core::vee::pack::{RegisterClass, RulePack};
 use tallywatt_ledger::blinding::BlindingSecret;
@@ -174,6 +175,7 @@ pub struct Books {
     /// Whose readings the bills of a period used.
     billed: BTreeMap<Period, BTreeSet<(UsagePointId, Register)>>,
     payments: PaymentBook,
+    transfers: TransferBook,
     /// What was put against each bill by day, what was taken back from it below zero.
     paid_by_bill: BTreeMap<ContentHash, Vec<(Day, Money)>>,
     settlement_count: u64,
@@ -200,6 +202,7 @@ impl Books {
             bills: BTreeMap::new(),
             billed: BTreeMap::new(),
             payments: PaymentBook::default(),
+            transfers: TransferBook::default(),
             paid_by_bill: BTreeMap::new(),
             settlement_count: 0,
         }
@@ -343,6 +346,12 @@ impl Books {
         &self.payments
     }
 
+    /// What the bank transfers to each party day by day.
+    #[must_use]
+    pub const fn transfers(&self) -> &TransferBook {
+        &self.transfers
+    }
+
     /// Whether any period is closed.
     #[must_use]
     pub fn has_closed(&self) -> bool {
@@ -473,6 +482,7 @@ impl Books {
             }
             Command::Bills(commit) => self.absorb_bills(commit.period, file)?,
             Command::Settlement(commit) => {
+                let agreements = self.agreements_by_hash();
                 for settled in read_settled(file)? {
                     for part in &settled.allocations {
                         let minor = match &settled.cause {
@@ -483,6 +493,7 @@ impl Books {
                         paid.push((settled.booked(), Money::from_minor(minor)));
                     }
                     self.payments.apply(&settled)?;
+                    self.transfers.add(&settled, &agreements);
                 }
                 self.settlement_count = commit.sequence;
             }

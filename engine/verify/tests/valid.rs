@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "fa3ee2a4cbb757a9192126e5e88925dc58196cb2d869e3c524734458b4cea1da";
-const GOLDEN_DAY_RECEIPT: &str = "fdbe8c6c2c74743fc68fa527e6f369bd9b5c9110760263d2d8a9cf696816f10f";
+const GOLDEN_BILL_RECEIPT: &str = "b522d50666ab1261aff63819d071b34f2c39e476157b5be9baa87b80bb6d4bd1";
+const GOLDEN_DAY_RECEIPT: &str = "24161f53d5366d4e8713cbc1d57fd64413667a76c8964de9b377f05e6fb3eb5d";
 
 #[test]
 fn golden() {
