@@ -201,7 +201,6 @@ fn mistakes_in_a_tariff() {
             ("\"6.43\"", "6.43", "22: write prices as text, 6.43 loses digits as a number"),
             ("\"6.43\"", "\"6,43\"", "22: prices \"6,43\": not a decimal number"),
             ("\"6.43\"", "\"6.430000001\"", "22: prices 6.430000001 has more than 8 decimals"),
-            ("\"6.43\"", "\"-6.43\"", "22: negative price -6.43"),
             (", night = \"3.02\"", "", "22: range 1 has no price for zone night"),
             (
                 "night = \"4.97\"",

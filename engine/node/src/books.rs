@@ -34,6 +34,7 @@ use tallywatt_core::day_layers::DayState;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::{AccountId, UsagePointId};
 use tallywatt_core::layer::Layer;
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::meter::Installation;
 use tallywatt_core::meter_event::{MeterEvent, ReceivedRead};
 use tallywatt_core::money::{ExactAmount, Money};
@@ -52,7 +53,8 @@ use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree, seal_order};
 use tallywatt_ledger::tree::Root;
 use tallywatt_ledger::{
-    agreement_bytes, bill_bytes, digest, document, penalty_bytes, rule_pack_bytes, tariff_bytes,
+    agreement_bytes, bill_bytes, digest, document, hour_list_bytes, penalty_bytes, price_series_bytes,
+    rule_pack_bytes, tariff_bytes,
 };
 use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::batch_file::{BatchFile, BatchFileError};
@@ -69,7 +71,7 @@ use crate::list_file::ListError;
 pub enum Input {
     /// The first block.
     Genesis(Box<Genesis>),
-    /// The canonical bytes of a tariff, an agreement, a rule pack or a penalty table.
+    /// The canonical bytes of a document: a tariff, an agreement, a rule pack, a penalty table, a price series or an hour list.
     Document(Vec<u8>),
     /// A contract list file.
     Contracts(Vec<u8>),
@@ -160,6 +162,7 @@ pub struct Books {
     batch_count: u64,
     tariffs: TariffBook,
     agreements: Vec<Published<Agreement>>,
+    market: MarketBook,
     /// In the order of the chain.
     rule_packs: Vec<Published<RulePack>>,
     builtin_pack: Published<RulePack>,
@@ -192,6 +195,7 @@ impl Books {
             batch_count: 0,
             tariffs: TariffBook::default(),
             agreements: Vec::new(),
+            market: MarketBook::new(),
             rule_packs: Vec::new(),
             builtin_pack: rule_packs::builtin(),
             penalty_tables: Vec::new(),
@@ -307,6 +311,12 @@ impl Books {
     #[must_use]
     pub fn agreements(&self) -> &[Published<Agreement>] {
         &self.agreements
+    }
+
+    /// Published price series and lists of hours.
+    #[must_use]
+    pub const fn market(&self) -> &MarketBook {
+        &self.market
     }
 
     /// The contract list, in canonical order.
@@ -528,6 +538,20 @@ impl Books {
                     .map_err(|source| BooksError::Codec { what: "penalty table", source })?;
                 self.penalty_tables.push(penalty_bytes::publish_penalty_table(table));
                 Ok(())
+            }
+            DocumentKind::PriceSeries => {
+                let series = price_series_bytes::decode_price_series(bytes)
+                    .map_err(|source| BooksError::Codec { what: "price series", source })?;
+                self.market
+                    .publish_series(price_series_bytes::publish_price_series(series))
+                    .map_err(|error| BooksError::Conflict(error.to_string()))
+            }
+            DocumentKind::HourList => {
+                let hours = hour_list_bytes::decode_hour_list(bytes)
+                    .map_err(|source| BooksError::Codec { what: "hour list", source })?;
+                self.market
+                    .publish_hours(hour_list_bytes::publish_hour_list(hours))
+                    .map_err(|error| BooksError::Conflict(error.to_string()))
             }
         }
     }

@@ -132,7 +132,8 @@ impl Books {
             .iter()
             .find(|known| known.body.id == id && known.body.validity.contains(day))
             .ok_or_else(|| format!("agreement {id} has no version that holds on {day}"))?;
-        let inputs = BillInputs { account, period, contracts, tariffs: &self.tariffs, agreement, readings };
+        let (tariffs, market) = (&self.tariffs, &self.market);
+        let inputs = BillInputs { account, period, contracts, tariffs, agreement, readings, market };
         run.bill(&inputs, find).map_err(|error| error.to_string())
     }
 
