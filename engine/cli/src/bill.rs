@@ -8,10 +8,15 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::bill::{Bill, ChargeKind, ChargeLine};
 use tallywatt_core::bill_change::charge_name;
 use tallywatt_core::calendar::Period;
+use tallywatt_core::contract::Contract;
+use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::energy::Energy;
+use tallywatt_core::estimated::EstimatedShare;
 use tallywatt_core::label::AccountId;
 use tallywatt_core::money::Money;
+use tallywatt_core::rate::BlockIndex;
 use tallywatt_ledger::command::Command;
+use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_node::books::records::read_bills;
 use tallywatt_node::books::{Books, Computed, Input};
 use tallywatt_node::compare;
@@ -149,6 +154,29 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The account's contracts in the list that the bill was computed from.
+pub fn contracts_of<'a>(books: &'a Books, bill: &Bill) -> &'a [Contract] {
+    let list = books.contracts_of(bill.period).unwrap_or_default();
+    // The list is in order of account.
+    let from = list.partition_point(|contract| contract.account < bill.account);
+    let count = list[from..].partition_point(|contract| contract.account == bill.account);
+    &list[from..from + count]
+}
+
+/// How much of a bill is estimated; `block` finds a register-day of its period.
+fn estimated_share<'b>(
+    books: &Books,
+    bill: &Bill,
+    block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
+) -> EstimatedShare {
+    let keys = contracts_of(books, bill).iter().flat_map(|contract| {
+        let Contract { usage_point, register, validity, .. } = *contract;
+        let held = bill.period.days().filter(move |day| validity.contains(*day));
+        held.map(move |day| BlockKey { usage_point, register, day })
+    });
+    EstimatedShare::of(&bill.completeness, keys.filter_map(|key| block(&key)))
+}
+
 /// An account's bill of a month.
 pub fn find<'a>(books: &'a Books, account: &str, period: Period) -> Result<&'a Bill, Failure> {
     let account: AccountId =
@@ -216,6 +244,10 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
             complete.expected, complete.measured, complete.estimated, complete.missing
         ),
     );
+    let blocks =
+        BlockIndex::new(books.period_leaves(bill.period).unwrap_or_default().iter().map(DayLeaf::block));
+    let cursor = blocks.cursor();
+    report.fact("estimated", estimated_share(books, bill, &|key| cursor.find(key)).in_words());
     report.fact("energy kWh", bill.energy().to_string()).fact("exact", bill.exact_total().to_string());
     for vat in &bill.vat {
         let how = if vat.vat.is_included { "included" } else { "on top" };
@@ -249,8 +281,22 @@ fn list(opened: &Opened, period: Period, arguments: &Arguments) -> Result<Report
     let bills = books
         .bills(period)
         .ok_or_else(|| Failure::usage(format!("{period} is not billed"), "run `tallywatt bill run` first"))?;
-    let mut table = Table::new(&["account", "kWh", "expected", "estimated", "missing", "total"]);
+    let mut table = Table::new(&[
+        "account",
+        "kWh",
+        "expected",
+        "estimated",
+        "missing",
+        "total",
+        "estimated share %",
+        "estimated energy share %",
+    ]);
+    let blocks = BlockIndex::new(books.period_leaves(period).unwrap_or_default().iter().map(DayLeaf::block));
+    let cursor = blocks.cursor();
+    let mut flagged = 0_u64;
     for bill in bills {
+        let share = estimated_share(books, bill, &|key| cursor.find(key));
+        flagged += u64::from(share.is_flagged());
         table.row(vec![
             json!(bill.account.to_string()),
             json!(bill.energy().to_string()),
@@ -258,11 +304,14 @@ fn list(opened: &Opened, period: Period, arguments: &Arguments) -> Result<Report
             json!(bill.completeness.estimated),
             json!(bill.completeness.missing),
             json!(bill.total.to_string()),
+            json!(share.intervals.to_string()),
+            json!(share.energy.to_string()),
         ]);
     }
     let total: Money = bills.iter().map(|bill| bill.total).sum();
     let mut report = Report { table: Some(table), ..Report::default() };
     report.fact("period", period.to_string()).fact("bills", bills.len()).fact("total", total.to_string());
+    report.fact("bills with much estimated", flagged);
     report.then(format!("tallywatt{} bill show ACCOUNT {period}", data_option(arguments)));
     Ok(report)
 }

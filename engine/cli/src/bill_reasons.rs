@@ -11,7 +11,6 @@ use tallywatt_core::bill::{Bill, ChargeKind, ChargeLine};
 use tallywatt_core::bill_change::{NamedBill, change, charge_name};
 use tallywatt_core::bill_match::{Verdict, match_bills};
 use tallywatt_core::calendar::{Day, Period};
-use tallywatt_core::contract::Contract;
 use tallywatt_core::energy::Energy;
 use tallywatt_core::explain::{CountedInterval, Explained};
 use tallywatt_core::hash::ContentHash;
@@ -21,7 +20,7 @@ use tallywatt_ingest::documents::parse_issued_bills;
 use tallywatt_node::books::Books;
 
 use crate::args::Arguments;
-use crate::bill::find;
+use crate::bill::{contracts_of, find};
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, period_of};
 use crate::output::{Report, Table};
@@ -81,8 +80,7 @@ pub fn explain(
 ) -> Result<Report, Failure> {
     let books = opened.consortium.node(Party::Supplier).books();
     let bill = find(books, account, period)?;
-    let contracts: Vec<Contract> =
-        books.contracts().iter().filter(|contract| contract.account == bill.account).cloned().collect();
+    let contracts = contracts_of(books, bill);
     let tariffs = tariffs_of(books, bill)?;
     let next = format!("tallywatt{} bill show {account} {period}", data_option(arguments));
     let Some(number) = number else {
@@ -102,7 +100,7 @@ pub fn explain(
     let leaves = books.period_leaves(period).unwrap_or_default();
     let blocks: BTreeMap<_, _> = leaves.iter().map(|leaf| (leaf.block().key(), leaf.block())).collect();
     let (tariff_book, market) = (books.tariffs(), books.market());
-    let explained = Explained { bill, contracts: &contracts, tariffs: tariff_book, market };
+    let explained = Explained { bill, contracts, tariffs: tariff_book, market };
     let intervals = explained.intervals(line, &|key| blocks.get(key).copied());
     let tariff = tariffs[usize::from(line.version)];
     let mut report = Report::default();
@@ -160,7 +158,7 @@ fn price_of(line: &ChargeLine, tariff: &Tariff) -> String {
     }
 }
 
-fn day_table(intervals: &[CountedInterval]) -> Table {
+fn day_table(intervals: &[CountedInterval<'_>]) -> Table {
     let mut table = Table::new(&["usage point", "day", "intervals", "estimated", "kWh", "highest Wh"]);
     for day in intervals.chunk_by(|a, b| (a.usage_point, a.day) == (b.usage_point, b.day)) {
         let sum_wh = day.iter().map(|one| i64::from(one.energy_wh)).sum();
@@ -178,7 +176,7 @@ fn day_table(intervals: &[CountedInterval]) -> Table {
     table
 }
 
-fn interval_table(intervals: &[CountedInterval], day: Day) -> Table {
+fn interval_table(intervals: &[CountedInterval<'_>], day: Day) -> Table {
     let has_prices = intervals.iter().any(|one| one.price.is_some());
     let columns: &[&str] = if has_prices {
         &["usage point", "start", "Wh", "quality", "price"]
@@ -189,7 +187,7 @@ fn interval_table(intervals: &[CountedInterval], day: Day) -> Table {
     for one in intervals.iter().filter(|one| one.day == day) {
         let mut row = vec![
             json!(one.usage_point.to_string()),
-            json!(one.start.to_string()),
+            json!(one.zone.wall_clock(one.start)),
             json!(one.energy_wh),
             json!(one.quality.name()),
         ];

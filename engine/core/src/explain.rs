@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::bill::{Bill, ChargeKind, ChargeLine};
-use crate::calendar::{Day, UtcSeconds};
+use crate::calendar::{Day, UtcSeconds, Zone};
 use crate::contract::Contract;
 use crate::day_block::{BlockKey, DayBlock};
 use crate::decimal::write_scaled;
@@ -18,13 +18,15 @@ use crate::tariff::{SeriesPrice, TIMES_DECIMALS, Tariff, TariffBook, TariffParts
 
 /// An interval that a line counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CountedInterval {
+pub struct CountedInterval<'a> {
     /// Where it was measured.
     pub usage_point: UsagePointId,
     /// Local day.
     pub day: Day,
     /// When it begins.
     pub start: UtcSeconds,
+    /// Whose wall clock the contract follows.
+    pub zone: &'a Zone,
     /// Energy, Wh.
     pub energy_wh: i32,
     /// How the value came to be.
@@ -62,7 +64,7 @@ impl fmt::Display for IntervalPrice {
 pub struct Explained<'a> {
     /// The bill.
     pub bill: &'a Bill,
-    /// The account's contracts.
+    /// The account's contracts, of the list that the bill was computed from.
     pub contracts: &'a [Contract],
     /// All tariff versions.
     pub tariffs: &'a TariffBook,
@@ -70,7 +72,7 @@ pub struct Explained<'a> {
     pub market: &'a MarketBook,
 }
 
-impl Explained<'_> {
+impl<'a> Explained<'a> {
     /// The version that a line is of; `None` if it is not published.
     #[must_use]
     pub fn version(&self, line: &ChargeLine) -> Option<&Published<Tariff>> {
@@ -84,7 +86,7 @@ impl Explained<'_> {
         &self,
         line: &ChargeLine,
         block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
-    ) -> Vec<CountedInterval> {
+    ) -> Vec<CountedInterval<'a>> {
         let Some(version) = self.version(line) else { return Vec::new() };
         let parts = version.body.parts();
         let mut found = Vec::new();
@@ -111,8 +113,10 @@ impl Explained<'_> {
                     };
                     if counts {
                         let (energy_wh, quality) = (block.values_wh()[at], block.qualities()[at]);
-                        let price = self.price(line, parts, start);
-                        found.push(CountedInterval { usage_point, day, start, energy_wh, quality, price });
+                        let (zone, price) = (&contract.zone, self.price(line, parts, start));
+                        let interval =
+                            CountedInterval { usage_point, day, start, zone, energy_wh, quality, price };
+                        found.push(interval);
                     }
                 }
             }

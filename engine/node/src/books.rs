@@ -22,6 +22,7 @@ mod sealed_readings;
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tallywatt_core::account::{AccountState, Entry, OpenBill};
 use tallywatt_core::agreement::Agreement;
@@ -42,6 +43,7 @@ use tallywatt_core::penalty::PenaltyTable;
 use tallywatt_core::register::Register;
 use tallywatt_core::split::{Cause, Settled};
 use tallywatt_core::tariff::TariffBook;
+use tallywatt_core::transfer::TransferBook;
 use tallywatt_core::vee::guard::ReplacementGuard;
 use tallywatt_core::vee::pack::{RegisterClass, RulePack};
 use tallywatt_ledger::blinding::BlindingSecret;
@@ -166,7 +168,9 @@ pub struct Books {
     builtin_pack: Published<RulePack>,
     /// In the order of the chain.
     penalty_tables: Vec<Published<PenaltyTable>>,
-    contracts: Vec<Contract>,
+    contracts: Arc<Vec<Contract>>,
+    /// The contract lists that the bills of a period were computed from; shared where they did not change.
+    contracts_by_period: BTreeMap<Period, Arc<Vec<Contract>>>,
     periods: BTreeMap<Period, (Root, Vec<DayLeaf>)>,
     /// Closed periods in the order of the chain, and how many batches were sealed then.
     closes: Vec<(Period, u64)>,
@@ -174,6 +178,7 @@ pub struct Books {
     /// Whose readings the bills of a period used.
     billed: BTreeMap<Period, BTreeSet<(UsagePointId, Register)>>,
     payments: PaymentBook,
+    transfers: TransferBook,
     /// What was put against each bill by day, what was taken back from it below zero.
     paid_by_bill: BTreeMap<ContentHash, Vec<(Day, Money)>>,
     settlement_count: u64,
@@ -194,12 +199,14 @@ impl Books {
             rule_packs: Vec::new(),
             builtin_pack: rule_packs::builtin(),
             penalty_tables: Vec::new(),
-            contracts: Vec::new(),
+            contracts: Arc::default(),
+            contracts_by_period: BTreeMap::new(),
             periods: BTreeMap::new(),
             closes: Vec::new(),
             bills: BTreeMap::new(),
             billed: BTreeMap::new(),
             payments: PaymentBook::default(),
+            transfers: TransferBook::default(),
             paid_by_bill: BTreeMap::new(),
             settlement_count: 0,
         }
@@ -318,6 +325,13 @@ impl Books {
         &self.contracts
     }
 
+    /// The contract list that the bills of a period were computed from, which may not be the one in force; nothing if the
+    /// period is not billed.
+    #[must_use]
+    pub fn contracts_of(&self, period: Period) -> Option<&[Contract]> {
+        self.contracts_by_period.get(&period).map(|contracts| contracts.as_slice())
+    }
+
     /// The leaves of a closed period, in seal order.
     #[must_use]
     pub fn period_leaves(&self, period: Period) -> Option<&[DayLeaf]> {
@@ -340,6 +354,12 @@ impl Books {
     #[must_use]
     pub const fn payments(&self) -> &PaymentBook {
         &self.payments
+    }
+
+    /// What the bank transfers to each party day by day.
+    #[must_use]
+    pub const fn transfers(&self) -> &TransferBook {
+        &self.transfers
     }
 
     /// Whether any period is closed.
@@ -455,8 +475,8 @@ impl Books {
             Command::Genesis(_) => {}
             Command::Publish(publication) => self.absorb_document(publication.kind, file)?,
             Command::Contracts(_) => {
-                self.contracts = read_contracts(file)?;
-                for contract in &self.contracts {
+                self.contracts = Arc::new(read_contracts(file)?);
+                for contract in self.contracts.iter() {
                     self.payments.open_account(contract.account);
                 }
             }
@@ -472,16 +492,18 @@ impl Books {
             }
             Command::Bills(commit) => self.absorb_bills(commit.period, file)?,
             Command::Settlement(commit) => {
+                let agreements = self.agreements_by_hash();
                 for settled in read_settled(file)? {
                     for part in &settled.allocations {
-                        let minor = match settled.cause {
+                        let minor = match &settled.cause {
                             Cause::Reversal(_) => -part.amount.as_minor(),
-                            Cause::Payment(_) | Cause::Release(_) => part.amount.as_minor(),
+                            Cause::Payment(_) | Cause::Release(_) | Cause::Match(_) => part.amount.as_minor(),
                         };
                         let paid = self.paid_by_bill.entry(part.bill).or_default();
                         paid.push((settled.booked(), Money::from_minor(minor)));
                     }
                     self.payments.apply(&settled)?;
+                    self.transfers.add(&settled, &agreements);
                 }
                 self.settlement_count = commit.sequence;
             }
@@ -551,6 +573,7 @@ impl Books {
         self.bills.insert(period, bills);
         let used = self.contracts.iter().map(|contract| (contract.usage_point, contract.register));
         self.billed.insert(period, used.collect());
+        self.contracts_by_period.insert(period, Arc::clone(&self.contracts));
         Ok(())
     }
 

@@ -120,13 +120,14 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
     let agreement = books.agreements().iter().find(|known| known.hash == bill.agreement);
     let agreement =
         agreement.ok_or_else(|| ProveError::Damaged(format!("agreement {} is unknown", bill.agreement)))?;
-    let contract_tree = document::contracts_tree(books.contracts());
-    let own: Vec<usize> =
-        (0..books.contracts().len()).filter(|at| books.contracts()[*at].account == account).collect();
+    // Not the list in force: the bill's block commits to the list of its own day.
+    let list = books.contracts_of(period).unwrap_or_default();
+    let contract_tree = document::contracts_tree(list);
+    let own: Vec<usize> = (0..list.len()).filter(|at| list[*at].account == account).collect();
     let contracts = own
         .iter()
         .map(|&at| Placed {
-            record: document::encode_contract(&books.contracts()[at]),
+            record: document::encode_contract(&list[at]),
             index: index(at),
             path: contract_tree.path(at).unwrap_or_default(),
         })
@@ -136,7 +137,7 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
     let leaves = books.period_leaves(period).unwrap_or_default();
     let is_billed = |leaf: &&DayLeaf| {
         let key = leaf.block().key();
-        own.iter().map(|&at| &books.contracts()[at]).any(|contract| {
+        own.iter().map(|&at| &list[at]).any(|contract| {
             contract.usage_point == key.usage_point
                 && contract.register == key.register
                 && contract.validity.contains(key.day)

@@ -110,7 +110,7 @@ fn follow_bill(
     journal.figures.interval_count = Some(opened.interval_count());
     journal.figures.energy_wh = Some(opened.energy_wh());
     journal.figures.quality_counts = opened.quality_counts();
-    journal.record("completeness", readings::completeness(claim, &opened))?;
+    journal.figures.estimated = Some(journal.record("completeness", readings::completeness(claim, &opened))?);
     journal.record("amount", amount::amount(claim, commit, &prices, &opened, trusted))?;
     journal.record("record", amount::record(evidence.subject, claim, commit))?;
     journal.figures.total = Some((claim.bill.body.total, claim.bill.body.currency));

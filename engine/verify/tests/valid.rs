@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "1ec4bd648e1b6a25681ff06fd68a0279853364e889fb8476e9a799b2a2c25a80";
-const GOLDEN_DAY_RECEIPT: &str = "368fd714713f36eece62db975e6923ecfd91f1053c9b6f265ca774221b638167";
+const GOLDEN_BILL_RECEIPT: &str = "b522d50666ab1261aff63819d071b34f2c39e476157b5be9baa87b80bb6d4bd1";
+const GOLDEN_DAY_RECEIPT: &str = "24161f53d5366d4e8713cbc1d57fd64413667a76c8964de9b377f05e6fb3eb5d";
 
 #[test]
 fn golden() {
