@@ -103,7 +103,7 @@ fn what_is_wrong_is_named_with_its_line() {
         (
             "range_counting = \"shares\"\n",
             "",
-            "32: netting over the month leaves no order of time by which ranges could be filled",
+            "32: netting over the month leaves no order of time by which ranges could be filled or intervals priced",
         ),
         ("look_back_months = 11\n", "", "30: look_back_months is missing"),
         (

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
-use tallywatt_core::bill::{Bill, ChargeKind};
+use tallywatt_core::bill::{Bill, ChargeKind, ChargeLine};
 use tallywatt_core::bill_change::line_name;
 use tallywatt_core::calendar::Period;
 use tallywatt_core::carried::{Carried, CarriedKind};
@@ -223,17 +223,19 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
         let name = tariff.map_or("?".to_owned(), |tariff| line_name(line, &tariff.body));
         let thousandths = Energy::from_wh(line.quantity).to_string();
         let (quantity, unit) = match line.kind {
-            ChargeKind::Energy { .. } => (thousandths, "kWh"),
+            ChargeKind::Energy { .. } | ChargeKind::Series { .. } => (thousandths, "kWh"),
             ChargeKind::Demand { .. } => (thousandths, "kW"),
             ChargeKind::Fixed(_) => (line.quantity.to_string(), "days"),
             ChargeKind::Minimum | ChargeKind::YearMinimum => (String::new(), ""),
+            ChargeKind::Package { .. } => (line.quantity.to_string(), "packages"),
+            ChargeKind::Flat { .. } => (line.quantity.to_string(), "times"),
             ChargeKind::Export { .. } => (thousandths, "kWh fed in"),
         };
         table.row(vec![
             json!(name),
             json!(quantity),
             json!(unit),
-            json!(line.price.to_string()),
+            json!(price_of(line)),
             json!(line.exact.to_string()),
             json!(line.amount.to_string()),
         ]);
@@ -244,6 +246,15 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
         let tariff = books.tariffs().versions().iter().find(|version| version.hash == *hash);
         let name = tariff.map_or_else(String::new, |tariff| format!("{} ", tariff.body.parts().id));
         report.fact("tariff", format!("{name}{}", hash.short()));
+    }
+    for hash in &bill.market {
+        let series = books.market().series().iter().find(|known| known.hash == *hash);
+        let hours = books.market().hours().iter().find(|known| known.hash == *hash);
+        if let Some(series) = series {
+            report.fact("price series", format!("{} {}", series.body.parts().id, hash.short()));
+        } else if let Some(hours) = hours {
+            report.fact("hour list", format!("{} {}", hours.body.parts().id, hash.short()));
+        }
     }
     let complete = bill.completeness;
     report.fact(
@@ -276,6 +287,14 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
     report.fact("total", format!("{} {}", bill.total, bill.currency));
     report.fact("payee's part, exact", bill.payee_part.to_string());
     report
+}
+
+/// The price of a line; of a series the mean, said to be one: nothing is computed from it.
+fn price_of(line: &ChargeLine) -> String {
+    match (line.kind, line.mean_price()) {
+        (ChargeKind::Series { .. }, Some(mean)) => format!("mean {mean}"),
+        _ => line.price.to_string(),
+    }
 }
 
 /// Hundredths of a per cent as per cent.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
-use tallywatt_core::bill::{Bill, ChargeKind};
+use tallywatt_core::bill::{Bill, ChargeKind, ChargeLine};
 use tallywatt_core::bill_change::{NamedBill, change, line_name};
 use tallywatt_core::bill_match::{Verdict, match_bills};
 use tallywatt_core::calendar::{Day, Period};
@@ -99,15 +99,17 @@ pub fn explain(
     })?;
     let leaves = books.period_leaves(period).unwrap_or_default();
     let blocks: BTreeMap<_, _> = leaves.iter().map(|leaf| (leaf.block().key(), leaf.block())).collect();
-    let explained = Explained { bill, contracts, tariffs: books.tariffs() };
+    let (tariff_book, market) = (books.tariffs(), books.market());
+    let explained = Explained { bill, contracts, tariffs: tariff_book, market };
     let intervals = explained.intervals(line, &|key| blocks.get(key).copied());
     let tariff = tariffs[usize::from(line.version)];
     let mut report = Report::default();
-    report.fact("line", line_name(line, tariff)).fact("price", line.price.to_string());
+    report.fact("line", line_name(line, tariff));
+    report.fact("price", price_of(line, tariff));
     report.fact("exact", line.exact.to_string()).fact("amount", line.amount.to_string());
     let metered_wh: i64 = intervals.iter().map(|one| i64::from(one.energy_wh)).sum();
     match line.kind {
-        ChargeKind::Energy { .. } => {
+        ChargeKind::Energy { .. } | ChargeKind::Series { .. } => {
             let zone_wh = explained.zone_wh(line);
             // What was fed in is taken off before the lines: then the meter shows more.
             let nets = tariff.parts().netting.is_some();
@@ -138,6 +140,12 @@ pub fn explain(
         ChargeKind::Minimum | ChargeKind::YearMinimum => {
             report.fact("lacking to the minimum", line.exact.to_string());
         }
+        ChargeKind::Package { .. } => {
+            report.fact("packages begun", line.quantity);
+        }
+        ChargeKind::Flat { .. } => {
+            report.fact("times due", line.quantity);
+        }
     }
     if !intervals.is_empty() {
         report.table = Some(match day {
@@ -147,6 +155,16 @@ pub fn explain(
     }
     report.then(next);
     Ok(report)
+}
+
+/// The price of a line; of a series its name and the mean, which is for reading only.
+fn price_of(line: &ChargeLine, tariff: &Tariff) -> String {
+    let ChargeKind::Series { range, zone } = line.kind else { return line.price.to_string() };
+    let series = tariff.parts().series_of(range, zone).map_or_else(String::new, ToString::to_string);
+    match line.mean_price() {
+        Some(mean) => format!("{series}, mean {mean}"),
+        None => series,
+    }
 }
 
 fn day_table(intervals: &[CountedInterval<'_>]) -> Table {
@@ -168,14 +186,24 @@ fn day_table(intervals: &[CountedInterval<'_>]) -> Table {
 }
 
 fn interval_table(intervals: &[CountedInterval<'_>], day: Day) -> Table {
-    let mut table = Table::new(&["usage point", "start", "Wh", "quality"]);
+    let has_prices = intervals.iter().any(|one| one.price.is_some());
+    let columns: &[&str] = if has_prices {
+        &["usage point", "start", "Wh", "quality", "price"]
+    } else {
+        &["usage point", "start", "Wh", "quality"]
+    };
+    let mut table = Table::new(columns);
     for one in intervals.iter().filter(|one| one.day == day) {
-        table.row(vec![
+        let mut row = vec![
             json!(one.usage_point.to_string()),
             json!(one.zone.wall_clock(one.start)),
             json!(one.energy_wh),
             json!(one.quality.name()),
-        ]);
+        ];
+        if has_prices {
+            row.push(json!(one.price.map(|price| price.to_string())));
+        }
+        table.row(row);
     }
     table
 }

@@ -62,6 +62,7 @@ pub fn run(
             tariffs,
             agreement: &nobodys(first),
             readings: issued.readings,
+            market: books.market(),
         };
         match bill(&inputs, &|key| blocks.get(key).copied()) {
             Ok(other) => {

@@ -5,7 +5,8 @@
 //!                         =  hand-over lists               + suspense
 //! ```
 //!
-//! Releases of parked money stand on both sides of a party's own legs, so they move money between parties and change no sum.
+//! Releases of parked money, and matches of money in suspense, stand on both sides of a party's own legs, so they move money
+//! between parties and change no sum.
 
 use std::collections::BTreeMap;
 
@@ -33,10 +34,10 @@ impl DaySheet {
                 .checked_add(Money::from_minor(minor))
                 .expect("a day's money is part of all there ever was");
         };
-        match settled.cause {
+        match &settled.cause {
             Cause::Payment(payment) => more(&mut self.paid, payment.amount.as_minor()),
             Cause::Reversal(reversal) => more(&mut self.reversed, reversal.amount.as_minor()),
-            Cause::Release(_) => {}
+            Cause::Release(_) | Cause::Match(_) => {}
         }
         for Leg { party, kind, amount } in &settled.legs {
             more(self.legs.entry((*party, *kind)).or_default(), amount.as_minor());

@@ -2,15 +2,20 @@
 //!
 //! Slow and plain on purpose: what a person can follow, and a second way to the quantities that rating found.
 
+use std::fmt;
+
 use crate::bill::{Bill, ChargeKind, ChargeLine};
 use crate::calendar::{Day, UtcSeconds, Zone};
 use crate::contract::{Contract, energy_price};
 use crate::day_block::{BlockKey, DayBlock};
+use crate::decimal::write_scaled;
 use crate::hash::Published;
 use crate::label::UsagePointId;
+use crate::market::MarketBook;
+use crate::money::{PRICE_DECIMALS, PricePerKwh};
 use crate::quality::Quality;
 use crate::register::Flow;
-use crate::tariff::{Tariff, TariffBook};
+use crate::tariff::{SeriesPrice, TIMES_DECIMALS, Tariff, TariffBook, TariffParts};
 
 /// An interval that a line counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +32,33 @@ pub struct CountedInterval<'a> {
     pub energy_wh: i32,
     /// How the value came to be.
     pub quality: Quality,
+    /// What a kilowatt-hour of it costs, where a series says so.
+    pub price: Option<IntervalPrice>,
+}
+
+/// A price by the interval: a series' price times a coefficient, and something added. In 10^-14 currency units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IntervalPrice(i128);
+
+impl IntervalPrice {
+    /// What a kilowatt-hour costs where the series has `own` as its price.
+    #[must_use]
+    pub fn of(own: PricePerKwh, price: &SeriesPrice) -> Self {
+        let plus = i128::from(price.plus.as_e8()) * 10_i128.pow(TIMES_DECIMALS);
+        Self(i128::from(own.as_e8()) * i128::from(price.times_e6) + plus)
+    }
+
+    /// In 10^-14 currency units.
+    #[must_use]
+    pub const fn as_e14(self) -> i128 {
+        self.0
+    }
+}
+
+impl fmt::Display for IntervalPrice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_scaled(f, self.0, PRICE_DECIMALS + TIMES_DECIMALS, 2)
+    }
 }
 
 /// The bill's account and what its bill followed from.
@@ -37,6 +69,8 @@ pub struct Explained<'a> {
     pub contracts: &'a [Contract],
     /// All tariff versions.
     pub tariffs: &'a TariffBook,
+    /// Price series.
+    pub market: &'a MarketBook,
 }
 
 impl<'a> Explained<'a> {
@@ -47,8 +81,8 @@ impl<'a> Explained<'a> {
         self.tariffs.versions().iter().find(|version| version.hash == *hash)
     }
 
-    /// The intervals of the line's zone, over all its ranges; of a demand charge those that count for a peak. In the
-    /// order of usage points, then time. Of other charges none.
+    /// The intervals of the line's zone, over all its ranges; of a demand charge those that count for a peak; of a flat fee
+    /// all of the version's. In the order of usage points, then time. Of other charges none.
     pub fn intervals<'b>(
         &self,
         line: &ChargeLine,
@@ -64,8 +98,12 @@ impl<'a> Explained<'a> {
             let is_priced = match line.kind {
                 ChargeKind::Energy { range, zone } => {
                     let (range_at, zone_at) = (usize::from(range), usize::from(zone));
-                    let price = parts.ranges[range_at].prices[zone_at];
-                    energy_price(&contract.overrides, parts.zones[zone_at].name, range, price) == line.price
+                    let listed = &parts.ranges[range_at];
+                    let own = || {
+                        let (name, price) = (parts.zones[zone_at].name, listed.prices[zone_at]);
+                        energy_price(&contract.overrides, name, range, price)
+                    };
+                    listed.package_wh.is_some() || own() == line.price
                 }
                 _ => true,
             };
@@ -81,12 +119,15 @@ impl<'a> Explained<'a> {
                     let start = block.interval_start(at);
                     let minute = contract.zone.wall_minute(start);
                     let counts = match line.kind {
-                        ChargeKind::Energy { zone, .. } => {
+                        ChargeKind::Energy { zone, .. }
+                        | ChargeKind::Series { zone, .. }
+                        | ChargeKind::Package { zone, .. } => {
                             version.body.zone_at(pattern, minute) == usize::from(zone)
                         }
                         ChargeKind::Demand { charge, .. } => {
                             version.body.demands_at(pattern, minute) >> charge & 1 == 1
                         }
+                        ChargeKind::Flat { .. } => true,
                         ChargeKind::Fixed(_) | ChargeKind::Minimum | ChargeKind::YearMinimum => false,
                         ChargeKind::Export { zone } => {
                             version.body.zone_at(pattern, minute) == usize::from(zone)
@@ -94,8 +135,10 @@ impl<'a> Explained<'a> {
                     };
                     if counts {
                         let (energy_wh, quality) = (block.values_wh()[at], block.qualities()[at]);
-                        let zone = &contract.zone;
-                        found.push(CountedInterval { usage_point, day, start, zone, energy_wh, quality });
+                        let (zone, price) = (&contract.zone, self.price(line, parts, start));
+                        let interval =
+                            CountedInterval { usage_point, day, start, zone, energy_wh, quality, price };
+                        found.push(interval);
                     }
                 }
             }
@@ -103,13 +146,22 @@ impl<'a> Explained<'a> {
         found
     }
 
+    /// What a kilowatt-hour of the interval costs in the line's range.
+    fn price(&self, line: &ChargeLine, parts: &TariffParts, start: UtcSeconds) -> Option<IntervalPrice> {
+        let ChargeKind::Series { range, zone } = line.kind else { return None };
+        let price = parts.series_of(range, zone)?;
+        let (own, _) = self.market.series_at(&price.series, start)?.body.at(start)?;
+        Some(IntervalPrice::of(own, price))
+    }
+
     /// The energy of the line's zone in all ranges of its version, Wh: what the intervals must add up to.
     #[must_use]
     pub fn zone_wh(&self, line: &ChargeLine) -> i64 {
-        let ChargeKind::Energy { zone, .. } = line.kind else { return 0 };
+        let zone = line.kind.energy_zone();
         let same = |other: &&ChargeLine| {
-            other.version == line.version
-                && matches!(other.kind, ChargeKind::Energy { zone: of, .. } if of == zone)
+            zone.is_some()
+                && other.version == line.version
+                && other.kind.energy_zone() == zone
                 && (other.kind != line.kind || other.price == line.price)
         };
         self.bill.lines.iter().filter(same).map(|line| line.quantity).sum()

@@ -11,6 +11,7 @@
 //!   its next payments. What a cap still holds back when the bill is paid in full stays with the other party.
 
 use crate::money::{ExactAmount, Money};
+use crate::transfer::TransferTerms;
 
 /// The most steps in an order: each at most once.
 pub const STEP_COUNT_MAX: usize = 4;
@@ -127,6 +128,8 @@ pub struct PaymentTerms {
     pub payee: Limits,
     /// What the remainder taker gets of each payment.
     pub remainder: Limits,
+    /// When a day's money is transferred to a party.
+    pub transfer: TransferTerms,
 }
 
 impl Default for PaymentTerms {
@@ -137,6 +140,7 @@ impl Default for PaymentTerms {
             rounding: SplitRounding::default(),
             payee: Limits::default(),
             remainder: Limits::default(),
+            transfer: TransferTerms::default(),
         }
     }
 }
@@ -196,6 +200,9 @@ impl PaymentTerms {
             if let Some(at_most) = at_most.filter(|at_most| at_least > *at_most) {
                 return Err(TermsError::Crossed { at_least, at_most });
             }
+        }
+        if self.transfer.minimum < Money::ZERO {
+            return Err(TermsError::Negative(self.transfer.minimum));
         }
         if self.payee.at_most.is_some() && self.remainder.at_most.is_some() {
             return Err(TermsError::BothCapped);
@@ -279,11 +286,15 @@ pub(crate) mod tests {
                 rounding: SplitRounding::Cumulative,
                 payee: limits(payee),
                 remainder: limits(remainder),
+                ..PaymentTerms::default()
             };
             let got = terms.check().map_or_else(|error| error.to_string(), |()| "ok".into());
             assert_eq!(got, want, "{steps:?} {payee} {remainder}");
         }
         assert_eq!(PaymentTerms::default().check(), Ok(()));
+        let transfer = TransferTerms { minimum: Money::from_minor(-1), ..TransferTerms::default() };
+        let below = PaymentTerms { transfer, ..PaymentTerms::default() }.check();
+        assert_eq!(below, Err(TermsError::Negative(Money::from_minor(-1))));
     }
 
     #[test]

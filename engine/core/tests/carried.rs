@@ -14,14 +14,16 @@ use tallywatt_core::carried::{CARRIED_COUNT_MAX, CARRIED_QUANTITY_MAX, Carried, 
 use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::{ContentHash, Published};
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::money::{PricePerKwh, Rounding};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillError, BillInputs, bill_after};
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::{Flow, Register};
 use tallywatt_core::tariff::{
-    CarryRules, DayKind, DemandCharge, DemandRange, FixedCharges, LookBack, MonthSet, Netting, NettingMode,
-    Range, RangeRule, RoundEach, Tariff, TariffBook, TariffError, TariffParts, TariffZone, Vat, Window,
+    CarryRules, DayKind, DemandCharge, DemandMeasure, DemandRange, FixedCharges, LookBack, MonthSet, Netting,
+    NettingMode, Range, RangeRule, RoundEach, Tariff, TariffBook, TariffError, TariffParts, TariffZone, Vat,
+    Window,
 };
 use tallywatt_core::validity::Validity;
 
@@ -38,6 +40,7 @@ fn parts(look_back: Option<LookBack>, minimum_per_year: &str) -> TariffParts {
         windows: vec![window(MonthSet::ALL)],
         minutes: 60,
         ranges: vec![DemandRange { up_to_w: None, price: "10".parse().unwrap() }],
+        measure: DemandMeasure::Highest,
     };
     TariffParts {
         id: label("t"),
@@ -48,13 +51,14 @@ fn parts(look_back: Option<LookBack>, minimum_per_year: &str) -> TariffParts {
         holidays: Vec::new(),
         zones: vec![TariffZone { name: label("all"), windows: vec![window(MonthSet::ALL)] }],
         range_rule: RangeRule::default(),
-        ranges: vec![Range { up_to_wh: None, prices: vec!["1".parse().unwrap()] }],
+        ranges: vec![Range::plain(None, vec!["1".parse().unwrap()])],
         demands: if look_back.is_some() { vec![demand] } else { Vec::new() },
         fixed: FixedCharges::default(),
         minimum_per_month: PricePerKwh::default(),
         vat: Vat { rate_e4: 0, is_included: false },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Line,
+        series: Vec::new(),
         netting: None,
         carry: CarryRules {
             look_backs: look_back.into_iter().collect(),
@@ -128,6 +132,7 @@ impl Chain {
             tariffs: &self.book,
             agreement: &agreement(SplitRule::Share(0)),
             readings: ContentHash::default(),
+            market: &MarketBook::default(),
         };
         let number = u8::try_from(self.bills.len()).unwrap();
         let previous = self.bills.last().map(|(period, bill)| PreviousBill {

@@ -17,6 +17,7 @@ use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::energy::Energy;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::Label;
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::money::{PricePerKwh, Rounding};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillError, BillInputs, bill_after};
@@ -55,13 +56,14 @@ fn parts(zone_count: usize, mode: NettingMode, factor: i64) -> TariffParts {
         holidays: Vec::new(),
         zones,
         range_rule: RangeRule::default(),
-        ranges: vec![Range { up_to_wh: None, prices: prices([10, 5]) }],
+        ranges: vec![Range::plain(None, prices([10, 5]))],
         demands: Vec::new(),
         fixed: FixedCharges::default(),
         minimum_per_month: PricePerKwh::default(),
         vat: Vat { rate_e4: 0, is_included: false },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Line,
+        series: Vec::new(),
         netting: Some(Netting {
             mode,
             minutes: 0,
@@ -127,6 +129,7 @@ impl Case {
             tariffs: &self.book,
             agreement: &agreement(SplitRule::Share(0)),
             readings: ContentHash::default(),
+            market: &MarketBook::default(),
         };
         let previous = PreviousBill {
             hash: ContentHash([7; 32]),
@@ -185,7 +188,7 @@ fn case(text: &str) -> Case {
         let dearer =
             first.ranges[0].prices.iter().map(|price| PricePerKwh::from_e8(price.as_e8() * 2)).collect();
         first.ranges[0].up_to_wh = Some(bound.parse::<i64>().unwrap() * 1_000);
-        first.ranges.push(Range { up_to_wh: None, prices: dearer });
+        first.ranges.push(Range::plain(None, dearer));
         if options.contains_key("shares") {
             first.range_rule.counting = tallywatt_core::tariff::RangeCounting::Shares;
         }

@@ -139,6 +139,7 @@ impl Case {
             tariffs: &self.tariffs,
             agreement: &self.agreement,
             readings: ContentHash::default(),
+            market: &tallywatt_core::market::MarketBook::new(),
         };
         bill(&inputs, &|key| self.blocks.get(key)).unwrap()
     }
@@ -183,7 +184,7 @@ fn random_tariffs(random: &mut Random, period: Period) -> TariffBook {
                         random.pick(&[coarse, fine])
                     };
                     let prices = zones.iter().map(price).collect();
-                    Range { up_to_wh: (number < range_count).then_some(bound), prices }
+                    Range::plain((number < range_count).then_some(bound), prices)
                 })
                 .collect();
             tag += 1;
@@ -206,6 +207,7 @@ fn random_tariffs(random: &mut Random, period: Period) -> TariffBook {
                 vat: Vat { rate_e4: random.pick(&[0, 950, 2_000, 2_200]), is_included: random.one_in(2) },
                 rounding,
                 round_each,
+                series: Vec::new(),
                 netting: None,
                 carry: tallywatt_core::tariff::CarryRules::default(),
             });
@@ -484,10 +486,7 @@ fn household_bill(
         currency: "RUB".parse().unwrap(),
         validity: validity(None, None),
         zones: zones(zone_text),
-        ranges: ranges
-            .iter()
-            .map(|(up_to_wh, texts)| Range { up_to_wh: *up_to_wh, prices: prices(texts) })
-            .collect(),
+        ranges: ranges.iter().map(|(up_to_wh, texts)| Range::plain(*up_to_wh, prices(texts))).collect(),
         holidays: Vec::new(),
         range_rule: RangeRule::default(),
         demands: Vec::new(),
@@ -496,6 +495,7 @@ fn household_bill(
         vat: Vat { rate_e4: 2_000, is_included: true },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Bill,
+        series: Vec::new(),
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
     });
@@ -519,6 +519,7 @@ fn household_bill(
         tariffs: &tariffs,
         agreement: &agreement(SplitRule::Share(0)),
         readings: ContentHash::default(),
+        market: &tallywatt_core::market::MarketBook::new(),
     };
     bill(&inputs, &|key| blocks.get(key)).unwrap()
 }

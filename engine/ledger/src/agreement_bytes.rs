@@ -1,11 +1,12 @@
 //! Canonical bytes of an agreement.
 //!
 //! ```text
-//! agreement 0x31   version = 2 ‖ kind ‖ id[33] title currency[3] from[i32] to[i32] payee[u8] remainder[u8]
+//! agreement 0x31   version = 3 ‖ kind ‖ id[33] title currency[3] from[i32] to[i32] payee[u8] remainder[u8]
 //!                  rule[u8] = 1: rates[u32] × { zone[33] rate[i64] }
 //!                  rule[u8] = 2: share[u32], of 10^8
 //!                  rounding[u8] steps[u32] × step[u8]
 //!                  2 × { at least[i64] at most[i64], -1 for any amount }      of the payee, of the remainder taker
+//!                  least transfer[i64] transfer release[u8]
 //! ```
 //!
 //! As in [`crate::document`]: a record that decodes encodes to the same bytes. Also in `FORMAT.md` §3.
@@ -15,13 +16,14 @@ use tallywatt_core::hash::Published;
 use tallywatt_core::money::{Money, PricePerKwh};
 use tallywatt_core::payment_terms::{Limits, PaymentTerms, STEP_COUNT_MAX, SplitRounding, Step};
 use tallywatt_core::tariff::TEXT_SIZE_MAX;
+use tallywatt_core::transfer::{TransferRelease, TransferTerms};
 
 use crate::codec::{CodecError, Reader, Writer};
 use crate::digest;
 use crate::document::{read_code, read_count, read_currency, read_validity, short_text, write_validity};
 
-/// The version of these bytes: 2 since agreements have terms of payment.
-pub const AGREEMENT_VERSION: u8 = 2;
+/// The version of these bytes: 3 since agreements say when money is transferred.
+pub const AGREEMENT_VERSION: u8 = 3;
 /// Kind byte of an agreement.
 pub const AGREEMENT_KIND: u8 = 0x31;
 
@@ -56,7 +58,7 @@ pub fn encode_agreement(agreement: &Agreement) -> Vec<u8> {
             writer.u8(RULE_SHARE).u32(*share);
         }
     }
-    let PaymentTerms { order, rounding, payee, remainder } = &agreement.terms;
+    let PaymentTerms { order, rounding, payee, remainder, transfer } = &agreement.terms;
     writer.u8(rounding.code()).count(order.len());
     for step in order {
         writer.u8(step.code());
@@ -64,6 +66,7 @@ pub fn encode_agreement(agreement: &Agreement) -> Vec<u8> {
     for limits in [payee, remainder] {
         writer.i64(limits.at_least.as_minor()).i64(limits.at_most.map_or(NO_CAP, Money::as_minor));
     }
+    writer.i64(transfer.minimum.as_minor()).u8(transfer.release.code());
     writer.finish()
 }
 
@@ -108,7 +111,10 @@ fn read_terms(reader: &mut Reader<'_>) -> Result<PaymentTerms, CodecError> {
         order.push(read_code(reader, "step", Step::from_code)?);
     }
     let (payee, remainder) = (read_limits(reader)?, read_limits(reader)?);
-    Ok(PaymentTerms { order, rounding, payee, remainder })
+    let minimum = Money::from_minor(reader.i64("least transfer")?);
+    let release = read_code(reader, "transfer release", TransferRelease::from_code)?;
+    let transfer = TransferTerms { minimum, release };
+    Ok(PaymentTerms { order, rounding, payee, remainder, transfer })
 }
 
 fn read_limits(reader: &mut Reader<'_>) -> Result<Limits, CodecError> {
@@ -159,6 +165,7 @@ mod tests {
             rounding: SplitRounding::LargestRemainder,
             payee: Limits { at_least: Money::from_minor(100), at_most: Some(Money::from_minor(500_000)) },
             remainder: Limits { at_least: Money::from_minor(1), at_most: None },
+            transfer: TransferTerms { minimum: Money::from_minor(700), release: TransferRelease::Minimum },
         };
         Agreement { terms, ..agreement(SplitRule::Share(45_123_000)) }
     }
@@ -190,13 +197,13 @@ mod tests {
     #[test]
     fn golden_hashes() {
         let table = [
-            ("per kWh", per_kwh(), "195b634749a4afd79bd065a9ae2e51b1ce069bb1f539ff501096c39e8e146bdd"),
+            ("per kWh", per_kwh(), "2e765b1bf5804acf8f8c2c19c68da48b4f6b0ab63587931f657a6c784fecf51e"),
             (
                 "share",
                 agreement(SplitRule::Share(45_123_000)),
-                "3aa7fae23af8ec9536a8fecbe4a984b0c2697f94687a0f3d9b1a5d3e85e5c36a",
+                "3d00b6afa5e7e478e4600466fcaab17699869009aeb4e6f36d74d7e440c5c93e",
             ),
-            ("terms", with_terms(), "3c687f7beda503070f4f2c2597949f87e34e450d98713a2937fd55b4f378f01a"),
+            ("terms", with_terms(), "7b3ab1919d8afa072db98689e13c0d5510e33d5305375a599d831d0e54e71a1f"),
         ];
         for (name, agreement, want) in table {
             assert_eq!(publish_agreement(agreement).hash.to_string(), want, "{name}");
@@ -217,6 +224,8 @@ mod tests {
             ("order", terms_at + 5, 4, "agreement"), // proportional twice
             ("floor", terms_at + 7 + 7, 0xff, "agreement"), // below zero
             ("cap", terms_at + 7 + 8 + 7, 0x80, "agreement"),
+            ("least transfer", terms_at + 7 + 32 + 7, 0x80, "agreement"),
+            ("transfer release", terms_at + 7 + 32 + 8, 3, "transfer release"),
         ];
         for (what, at, value, want) in table {
             let mut bent = bytes.clone();

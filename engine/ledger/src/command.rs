@@ -61,8 +61,12 @@ pub enum DocumentKind {
     RulePack = 3,
     /// A version of a penalty table.
     PenaltyTable = 4,
+    /// Prices by the interval.
+    PriceSeries = 5,
+    /// Hours at which power counts.
+    HourList = 6,
     /// A version of a sharing group.
-    SharingGroup = 6,
+    SharingGroup = 7,
 }
 
 impl DocumentKind {
@@ -74,6 +78,8 @@ impl DocumentKind {
             Self::Agreement => "agreement",
             Self::RulePack => "rule pack",
             Self::PenaltyTable => "penalty table",
+            Self::PriceSeries => "price series",
+            Self::HourList => "hour list",
             Self::SharingGroup => "sharing group",
         }
     }
@@ -161,7 +167,7 @@ pub struct SettlementCommit {
 pub enum Command {
     /// The first block.
     Genesis(Box<Genesis>),
-    /// A tariff, an agreement, a rule pack or a penalty table.
+    /// A document: a tariff, an agreement, a rule pack, a penalty table, a price series or a list of hours.
     Publish(Publication),
     /// The contract list, replacing the one before.
     Contracts(Root),
@@ -414,7 +420,9 @@ fn read_publication(reader: &mut Reader<'_>) -> Result<Publication, CodecError> 
         2 => DocumentKind::Agreement,
         3 => DocumentKind::RulePack,
         4 => DocumentKind::PenaltyTable,
-        6 => DocumentKind::SharingGroup,
+        5 => DocumentKind::PriceSeries,
+        6 => DocumentKind::HourList,
+        7 => DocumentKind::SharingGroup,
         _ => return Err(reader.refuse("document kind", at)),
     };
     let (id, hash) = (reader.label("document id")?, reader.hash("document hash")?);
@@ -503,7 +511,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_document_has_one_code() {
-        use DocumentKind::{Agreement, PenaltyTable, RulePack, SharingGroup, Tariff};
+        use DocumentKind::{Agreement, HourList, PenaltyTable, PriceSeries, RulePack, SharingGroup, Tariff};
         // Version, kind and command stand before the document's code.
         let code_at = 3;
         for (code, kind, name) in [
@@ -511,13 +519,15 @@ mod tests {
             (2, Agreement, "agreement"),
             (3, RulePack, "rule pack"),
             (4, PenaltyTable, "penalty table"),
-            (6, SharingGroup, "sharing group"),
+            (5, PriceSeries, "price series"),
+            (6, HourList, "hour list"),
+            (7, SharingGroup, "sharing group"),
         ] {
             let bytes = publication(kind).encode();
             assert_eq!((bytes[code_at], kind.name()), (code, name));
             assert_eq!(Command::decode(&bytes), Ok(publication(kind)));
         }
-        for code in [0, 7, 255] {
+        for code in [0, 8, 255] {
             let mut bytes = publication(RulePack).encode();
             bytes[code_at] = code;
             let refused = CodecError::Value { field: "document kind", at: code_at };

@@ -7,6 +7,7 @@
 //! tariff <record>                          in the order of the bill    │ of a bill only
 //! agreement <record>                                                   │
 //! contract <record> <index> <path>         in the contracts tree       │
+//! market <record>                          as the bill names them: none or more │
 //! previous <record> <index> <path>         the bill it stands on, if it names one, in its own bills tree  ┘
 //! partition <record> <path>                summary, up to the sealed root
 //! leaf <record> <index> <path>             day leaf, up to its partition's root
@@ -32,7 +33,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tallywatt_core::bill::VERSION_COUNT_MAX;
+use tallywatt_core::bill::{MARKET_COUNT_MAX, VERSION_COUNT_MAX};
 use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::{AccountId, UsagePointId};
@@ -49,6 +50,8 @@ pub const RECEIPT_SIZE_MAX: usize = 64 * 1024 * 1024;
 pub const LINE_SIZE_MAX: usize = 1024 * 1024;
 /// Most tariff versions: as many as a bill may name.
 pub const TARIFF_COUNT_MAX: usize = 64;
+/// Most price series and hour lists: as many as a bill may name.
+pub const MARKET_RECORD_COUNT_MAX: usize = 128;
 /// Most contracts of one account.
 pub const CONTRACT_COUNT_MAX: usize = 4_096;
 /// Most partitions: all there are.
@@ -56,9 +59,10 @@ pub const PARTITION_COUNT_MAX: usize = 256;
 /// Most day leaves: every contract on every day of a month.
 pub const LEAF_COUNT_MAX: usize = CONTRACT_COUNT_MAX * 31;
 /// Most supporting blocks: the genesis, one publication a document, and the bills of the month before.
-pub const BLOCK_COUNT_MAX: usize = TARIFF_COUNT_MAX + 3;
+pub const BLOCK_COUNT_MAX: usize = TARIFF_COUNT_MAX + MARKET_RECORD_COUNT_MAX + 3;
 
 const _: () = assert!(TARIFF_COUNT_MAX == VERSION_COUNT_MAX as usize);
+const _: () = assert!(MARKET_RECORD_COUNT_MAX == MARKET_COUNT_MAX as usize);
 // A block, its log leaf and a path fit one line.
 const _: () = assert!(BLOCK_SIZE_MAX.div_ceil(3) * 4 + 4096 < LINE_SIZE_MAX && PATH_COUNT_MAX * 44 < 2048);
 const _: () = assert!(PATH_LENGTH_MAX == PATH_COUNT_MAX);
@@ -235,6 +239,8 @@ pub struct BillPart {
     pub agreement: Vec<u8>,
     /// Every contract of the account, in the contracts tree.
     pub contracts: Vec<Placed>,
+    /// The price series and hour lists, in the order of the bill.
+    pub market: Vec<Vec<u8>>,
     /// The bill it stands on, in the bills tree of its own month.
     pub previous: Option<Placed>,
 }
@@ -279,6 +285,9 @@ impl Receipt {
             write_line(&mut text, "agreement", &[&code(&part.agreement)]);
             for contract in &part.contracts {
                 write_placed(&mut text, "contract", contract);
+            }
+            for document in &part.market {
+                write_line(&mut text, "market", &[&code(document)]);
             }
             if let Some(previous) = &part.previous {
                 write_placed(&mut text, "previous", previous);

@@ -35,6 +35,7 @@ use tallywatt_core::day_layers::DayState;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::{AccountId, UsagePointId};
 use tallywatt_core::layer::Layer;
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::meter::Installation;
 use tallywatt_core::meter_event::{MeterEvent, ReceivedRead};
 use tallywatt_core::money::{ExactAmount, Money};
@@ -44,6 +45,7 @@ use tallywatt_core::register::Register;
 use tallywatt_core::sharing::SharingGroup;
 use tallywatt_core::split::{Cause, Settled};
 use tallywatt_core::tariff::TariffBook;
+use tallywatt_core::transfer::TransferBook;
 use tallywatt_core::vee::guard::ReplacementGuard;
 use tallywatt_core::vee::pack::{RegisterClass, RulePack};
 use tallywatt_ledger::blinding::BlindingSecret;
@@ -53,8 +55,8 @@ use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree, seal_order};
 use tallywatt_ledger::tree::Root;
 use tallywatt_ledger::{
-    agreement_bytes, bill_bytes, digest, document, penalty_bytes, rule_pack_bytes, sharing_bytes,
-    tariff_bytes,
+    agreement_bytes, bill_bytes, digest, document, hour_list_bytes, penalty_bytes, price_series_bytes,
+    rule_pack_bytes, sharing_bytes, tariff_bytes,
 };
 use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::batch_file::{BatchFile, BatchFileError};
@@ -71,7 +73,7 @@ use crate::list_file::ListError;
 pub enum Input {
     /// The first block.
     Genesis(Box<Genesis>),
-    /// The canonical bytes of a tariff, an agreement, a rule pack or a penalty table.
+    /// The canonical bytes of a document: a tariff, an agreement, a rule pack, a penalty table, a price series or an hour list.
     Document(Vec<u8>),
     /// A contract list file.
     Contracts(Vec<u8>),
@@ -162,6 +164,7 @@ pub struct Books {
     batch_count: u64,
     tariffs: TariffBook,
     agreements: Vec<Published<Agreement>>,
+    market: MarketBook,
     /// In the order of the chain.
     rule_packs: Vec<Published<RulePack>>,
     builtin_pack: Published<RulePack>,
@@ -179,6 +182,7 @@ pub struct Books {
     /// Whose readings the bills of a period used.
     billed: BTreeMap<Period, BTreeSet<(UsagePointId, Register)>>,
     payments: PaymentBook,
+    transfers: TransferBook,
     /// What was put against each bill by day, what was taken back from it below zero.
     paid_by_bill: BTreeMap<ContentHash, Vec<(Day, Money)>>,
     settlement_count: u64,
@@ -195,6 +199,7 @@ impl Books {
             batch_count: 0,
             tariffs: TariffBook::default(),
             agreements: Vec::new(),
+            market: MarketBook::new(),
             rule_packs: Vec::new(),
             builtin_pack: rule_packs::builtin(),
             penalty_tables: Vec::new(),
@@ -206,6 +211,7 @@ impl Books {
             bills: BTreeMap::new(),
             billed: BTreeMap::new(),
             payments: PaymentBook::default(),
+            transfers: TransferBook::default(),
             paid_by_bill: BTreeMap::new(),
             settlement_count: 0,
         }
@@ -318,6 +324,12 @@ impl Books {
         &self.sharing_groups
     }
 
+    /// Published price series and lists of hours.
+    #[must_use]
+    pub const fn market(&self) -> &MarketBook {
+        &self.market
+    }
+
     /// The contract list, in canonical order.
     #[must_use]
     pub fn contracts(&self) -> &[Contract] {
@@ -353,6 +365,12 @@ impl Books {
     #[must_use]
     pub const fn payments(&self) -> &PaymentBook {
         &self.payments
+    }
+
+    /// What the bank transfers to each party day by day.
+    #[must_use]
+    pub const fn transfers(&self) -> &TransferBook {
+        &self.transfers
     }
 
     /// Whether any period is closed.
@@ -485,16 +503,18 @@ impl Books {
             }
             Command::Bills(commit) => self.absorb_bills(commit.period, file)?,
             Command::Settlement(commit) => {
+                let agreements = self.agreements_by_hash();
                 for settled in read_settled(file)? {
                     for part in &settled.allocations {
-                        let minor = match settled.cause {
+                        let minor = match &settled.cause {
                             Cause::Reversal(_) => -part.amount.as_minor(),
-                            Cause::Payment(_) | Cause::Release(_) => part.amount.as_minor(),
+                            Cause::Payment(_) | Cause::Release(_) | Cause::Match(_) => part.amount.as_minor(),
                         };
                         let paid = self.paid_by_bill.entry(part.bill).or_default();
                         paid.push((settled.booked(), Money::from_minor(minor)));
                     }
                     self.payments.apply(&settled)?;
+                    self.transfers.add(&settled, &agreements);
                 }
                 self.settlement_count = commit.sequence;
             }
@@ -535,6 +555,20 @@ impl Books {
                     .map_err(|source| BooksError::Codec { what: "sharing group", source })?;
                 self.sharing_groups.push(sharing_bytes::publish_sharing_group(group));
                 Ok(())
+            }
+            DocumentKind::PriceSeries => {
+                let series = price_series_bytes::decode_price_series(bytes)
+                    .map_err(|source| BooksError::Codec { what: "price series", source })?;
+                self.market
+                    .publish_series(price_series_bytes::publish_price_series(series))
+                    .map_err(|error| BooksError::Conflict(error.to_string()))
+            }
+            DocumentKind::HourList => {
+                let hours = hour_list_bytes::decode_hour_list(bytes)
+                    .map_err(|source| BooksError::Codec { what: "hour list", source })?;
+                self.market
+                    .publish_hours(hour_list_bytes::publish_hour_list(hours))
+                    .map_err(|error| BooksError::Conflict(error.to_string()))
             }
         }
     }

@@ -16,9 +16,12 @@ use tallywatt_ledger::receipt::{
 use tallywatt_ledger::seal::{LeafProof, SealedTree};
 use tallywatt_ledger::tlog_proof::TlogProof;
 use tallywatt_ledger::tree::TreeKind;
-use tallywatt_ledger::{agreement_bytes, bill_bytes, document, tariff_bytes};
+use tallywatt_ledger::{
+    agreement_bytes, bill_bytes, document, hour_list_bytes, price_series_bytes, tariff_bytes,
+};
 use tallywatt_shards::batch_file::reader::BatchReader;
 
+use crate::books::Books;
 use crate::books::records::tree_over;
 use crate::node::Node;
 use crate::node_folder::FolderError;
@@ -158,6 +161,12 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
         blocks.push(chain.publication(DocumentKind::Tariff, hash)?);
     }
     blocks.push(chain.publication(DocumentKind::Agreement, &bill.agreement)?);
+    let mut market = Vec::with_capacity(bill.market.len());
+    for hash in &bill.market {
+        let (kind, record) = market_record(books, hash)?;
+        blocks.push(chain.publication(kind, hash)?);
+        market.push(record);
+    }
     blocks.sort_by_key(|(block, _)| block.height);
     blocks.dedup_by_key(|(block, _)| block.height);
     let sealed_by = chain.bills_of(period)?;
@@ -172,6 +181,7 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
             tariffs,
             agreement: agreement_bytes::encode_agreement(&agreement.body),
             contracts,
+            market,
             previous: previous.map(|(placed, _)| placed),
         }),
         partitions,
@@ -180,6 +190,19 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
         sealed_by: logged(&sealed_by.0, &sealed_by.1),
         proof: chain.proof(sealed_by.0.height)?,
     })
+}
+
+/// A price series or a list of hours that a bill names: its kind and bytes.
+fn market_record(books: &Books, hash: &ContentHash) -> Result<(DocumentKind, Vec<u8>), ProveError> {
+    let series = books.market().series().iter().find(|known| known.hash == *hash);
+    let hours = books.market().hours().iter().find(|known| known.hash == *hash);
+    match (series, hours) {
+        (Some(series), _) => {
+            Ok((DocumentKind::PriceSeries, price_series_bytes::encode_price_series(&series.body)))
+        }
+        (None, Some(hours)) => Ok((DocumentKind::HourList, hour_list_bytes::encode_hour_list(&hours.body))),
+        (None, None) => Err(ProveError::Damaged(format!("document {hash} is unknown"))),
+    }
 }
 
 /// The bill that a bill stands on, in the tree of its own month, and the block that commits that.

@@ -3,12 +3,12 @@
 use tallywatt_core::bill::Bill;
 use tallywatt_core::contract::Contract;
 use tallywatt_core::rate::{BillInputs, bill_after as compute};
-use tallywatt_core::tariff::TariffBook;
 use tallywatt_ledger::command::BillsCommit;
 use tallywatt_ledger::receipt::Subject;
 use tallywatt_ledger::tree::{TreeKind, verify_path};
 
 use crate::chain::Trusted;
+use crate::documents::Prices;
 use crate::evidence::BillClaim;
 use crate::previous::{not_checked, previous};
 use crate::readings::OpenedReadings;
@@ -22,7 +22,7 @@ use crate::report::{Passed, Refusal, Step};
 pub(crate) fn amount(
     claim: &BillClaim,
     commit: &BillsCommit,
-    book: &TariffBook,
+    prices: &Prices,
     opened: &OpenedReadings<'_>,
     trusted: &Trusted<'_>,
 ) -> Step<()> {
@@ -32,9 +32,10 @@ pub(crate) fn amount(
         account: stated.account,
         period: commit.period,
         contracts: &contracts,
-        tariffs: book,
+        tariffs: &prices.tariffs,
         agreement: &claim.agreement,
         readings: commit.readings.hash,
+        market: &prices.market,
     };
     let previous = previous(claim, trusted)?;
     let computed = compute(&inputs, previous, &|key| opened.block(key)).map_err(|error| error.to_string());
@@ -98,6 +99,7 @@ fn first_difference(stated: &Bill, computed: &Bill) -> Option<String> {
         ("tax", stated.vat == computed.vat),
         ("completeness", stated.completeness == computed.completeness),
         ("payee's part", stated.payee_part == computed.payee_part),
+        ("list of price series and hours", stated.market == computed.market),
         ("bill before", stated.previous == computed.previous),
         ("list of what it carries on", stated.carried == computed.carried),
     ];

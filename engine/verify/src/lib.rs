@@ -106,14 +106,14 @@ fn follow_bill(
     commit: &BillsCommit,
     journal: &mut Journal,
 ) -> Option<Proven> {
-    let book = journal.record("documents", documents::documents(evidence, claim, trusted))?;
+    let prices = journal.record("documents", documents::documents(evidence, claim, trusted))?;
     journal.record("contracts", documents::contracts(claim, commit))?;
     let opened = journal.record("readings", readings::of_bill(evidence, claim, commit))?;
     journal.figures.interval_count = Some(opened.interval_count());
     journal.figures.energy_wh = Some(opened.energy_wh());
     journal.figures.quality_counts = opened.quality_counts();
     journal.figures.estimated = Some(journal.record("completeness", readings::completeness(claim, &opened))?);
-    journal.record("amount", amount::amount(claim, commit, &book, &opened, trusted))?;
+    journal.record("amount", amount::amount(claim, commit, &prices, &opened, trusted))?;
     journal.record("record", amount::record(evidence.subject, claim, commit))?;
     journal.figures.total = Some((claim.bill.body.total, claim.bill.body.currency));
     journal.not_checked("that the meter itself measured right");

@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "644269dac0b3e8babf3198299cf37f833d38e8db543c0ee9a3b975e54fce5b21";
-const GOLDEN_DAY_RECEIPT: &str = "9bd0baa2276f76510505571f5becb3fe98c023ffd6601c17cd9f0434c5033d2f";
+const GOLDEN_BILL_RECEIPT: &str = "29fbe1abc8cb754c22c93fae0221be45ba1243f9348ad552f83524f47530d02d";
+const GOLDEN_DAY_RECEIPT: &str = "e8ed8f52c3d550c30415ca18f40db03a605f5b22b5cb19cb13f5cc80bef075ec";
 
 #[test]
 fn golden() {

@@ -98,7 +98,9 @@ impl<'a> Carry<'a> {
         let (usage_point, register) = of;
         let name = parts.demands[charge].name;
         let key = |period| CarriedKind::Peak { usage_point, register, charge: name, period };
-        self.carried.insert(key(period), i128::from(peak_w));
+        // A charge whose versions differ in their measure is billed once by each.
+        let known = self.carried.entry(key(period)).or_default();
+        *known = (*known).max(i128::from(peak_w));
         let floors = self.before().iter().filter_map(|one| match one.kind {
             CarriedKind::Peak { period: then, .. } if one.kind == key(then) => {
                 let age = period.number().checked_sub(then.number())?;

@@ -5,18 +5,19 @@
 //! ```
 //!
 //! Contracts that differ in their prices are rated side by side. So they can share neither the ranges of their tariff,
-//! which count the energy of all its contracts, nor netting: both are refused by name.
+//! which count the energy of all its contracts, nor packages, flat fees or netting: all are refused by name.
 
 use std::collections::BTreeMap;
 
 use super::usage::Usage;
-use super::{BillError, BillInputs};
-use crate::bill::ChargeLine;
+use super::{BillError, BillInputs, packages};
+use crate::bill::{ChargeKind, ChargeLine};
 use crate::calendar::Period;
 use crate::contract::Overridden;
 use crate::hash::Published;
+use crate::label::Label;
 use crate::register::Flow;
-use crate::tariff::Tariff;
+use crate::tariff::{Tariff, TariffParts};
 
 /// Checks that every price of a contract's own stands in the place of one, and that none are to be shared.
 pub(super) fn check(inputs: &BillInputs<'_>, usage: &Usage<'_>) -> Result<(), BillError> {
@@ -36,15 +37,13 @@ pub(super) fn check(inputs: &BillInputs<'_>, usage: &Usage<'_>) -> Result<(), Bi
         let differ = group.iter().any(|one| one.overrides != group[0].overrides);
         let nets = group.iter().any(|one| one.register.flow == Flow::Export)
             && versions().any(|parts| parts.netting.is_some());
-        if differ && (nets || versions().any(|parts| parts.ranges.len() > 1)) {
+        let shares = |parts: &TariffParts| parts.ranges.len() > 1 || packages::is_sold(parts);
+        if differ && (nets || versions().any(shares)) {
             return Err(BillError::OverridesShared { account: inputs.account, tariff });
         }
         for contract in group {
             let has = |what: &Overridden| match *what {
-                Overridden::Energy { zone, range } => versions().any(|parts| {
-                    let has_range = range.is_none_or(|range| usize::from(range) < parts.ranges.len());
-                    has_range && parts.zones.iter().any(|known| known.name == zone)
-                }),
+                Overridden::Energy { zone, range } => versions().any(|parts| has_price(parts, zone, range)),
                 Overridden::Fixed(_) => true,
             };
             if !contract.overrides.iter().all(|one| has(&one.what)) {
@@ -53,6 +52,20 @@ pub(super) fn check(inputs: &BillInputs<'_>, usage: &Usage<'_>) -> Result<(), Bi
         }
     }
     Ok(())
+}
+
+/// Whether a zone has a price by the kilowatt-hour in the range, or in all of them: neither of a package nor of a series.
+fn has_price(parts: &TariffParts, zone: Label, range: Option<u8>) -> bool {
+    let Some(zone) = parts.zones.iter().position(|known| known.name == zone) else { return false };
+    let is_own = |range: &u8| {
+        let found = parts.ranges.get(usize::from(*range));
+        found.is_some_and(|found| found.package_wh.is_none())
+            && parts.series_of(*range, super::lines::small(zone)).is_none()
+    };
+    match range {
+        Some(range) => is_own(&range),
+        None => (0..parts.ranges.len()).map(super::lines::small).all(|range| is_own(&range)),
+    }
 }
 
 impl<'a> Usage<'a> {
@@ -75,7 +88,11 @@ impl<'a> Usage<'a> {
             let key = (line.version, line.kind, line.price);
             if let Some(known) = joined.get_mut(&key) {
                 known.quantity = known.quantity.checked_add(line.quantity)?;
-                known.exact = known.kind.charge(known.quantity, known.price, period);
+                known.exact = match known.kind {
+                    // A series has no one price: what its lines came to adds up.
+                    ChargeKind::Series { .. } => known.exact.checked_add(line.exact)?,
+                    kind => kind.charge(known.quantity, known.price, period),
+                };
             } else {
                 joined.insert(key, line);
             }

@@ -93,7 +93,8 @@ pub(super) fn check(parts: &TariffParts) -> Result<(), TariffError> {
     }
     let rule = parts.range_rule;
     let in_order = rule.counting == RangeCounting::InOrder && rule.kind == RangeKind::Graduated;
-    if netting.mode.is_monthly() && in_order && parts.ranges.len() > 1 {
+    let needs_order = in_order && parts.ranges.len() > 1 || !parts.series.is_empty();
+    if netting.mode.is_monthly() && needs_order {
         return Err(TariffError::NettingOrder);
     }
     Ok(())
