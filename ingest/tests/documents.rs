@@ -248,6 +248,7 @@ remainder_at_least = \"0.01\"
         rounding: SplitRounding::LargestRemainder,
         payee: Limits { at_least: least, at_most: most },
         remainder: Limits { at_least: Money::from_minor(1), at_most: None },
+        ..PaymentTerms::default()
     };
     assert_eq!(agreement.terms, want);
 }
@@ -321,7 +322,7 @@ fn mistakes_in_an_agreement() {
             (
                 "rule = ",
                 "[extra]\nrule = ",
-                "9: unknown field `extra`, expected one of `kind`, `id`, `title`, `currency`, `valid_from`, `valid_to`, `payee`, `remainder`, `rounding`, `rule`, `per_kwh`, `share_percent`, `remainder_percent`, `order`, `payee_at_least`, `payee_at_most`, `remainder_at_least`, `remainder_at_most`",
+                "9: unknown field `extra`, expected one of `kind`, `id`, `title`, `currency`, `valid_from`, `valid_to`, `payee`, `remainder`, `rounding`, `rule`, `per_kwh`, `share_percent`, `remainder_percent`, `order`, `payee_at_least`, `payee_at_most`, `remainder_at_least`, `remainder_at_most`, `back_billing_months`",
             ),
         ],
     );

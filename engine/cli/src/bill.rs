@@ -1,4 +1,4 @@
-//! `bill`: plan, run, show, list, arrears.
+//! `bill`: plan, run, show, list, arrears; `correct` has a file of its own.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,9 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::bill::{Bill, ChargeKind};
 use tallywatt_core::bill_change::charge_name;
 use tallywatt_core::calendar::Period;
+use tallywatt_core::correction::Stands;
 use tallywatt_core::energy::Energy;
+use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::AccountId;
 use tallywatt_core::money::Money;
 use tallywatt_ledger::command::Command;
@@ -18,6 +20,7 @@ use tallywatt_node::compare;
 use tallywatt_shards::durable;
 
 use crate::args::{Arguments, Bill as BillArguments, BillAction};
+use crate::bill_correct;
 use crate::bill_reasons;
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, period_of, record};
@@ -39,6 +42,7 @@ pub fn run(bill: &BillArguments, arguments: &Arguments) -> Result<Report, Failur
             report.then(format!("tallywatt{} pay run PAYMENTS.csv", data_option(arguments)));
             Ok(report)
         }
+        BillAction::Correct(options) => bill_correct::run(&mut opened, options, arguments),
         BillAction::Show { account, period } => show(&opened, account, period_of(period)?, arguments),
         BillAction::Explain { account, period, line, day } => {
             bill_reasons::explain(&opened, account, period_of(period)?, *line, *day, arguments)
@@ -149,20 +153,31 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// An account's bill of a month.
+/// An account's bill of a month, as it stands now.
 pub fn find<'a>(books: &'a Books, account: &str, period: Period) -> Result<&'a Bill, Failure> {
+    stands(books, account, period).map(|stands| stands.bill)
+}
+
+fn stands<'a>(books: &'a Books, account: &str, period: Period) -> Result<Stands<'a>, Failure> {
     let account: AccountId =
         account.parse().map_err(|error| Failure::usage(format!("account: {error}"), "check the name"))?;
     let next = "see `tallywatt bill list`";
-    let bills = books.bills(period).ok_or_else(|| Failure::usage(format!("{period} is not billed"), next))?;
-    let found = bills.iter().find(|bill| bill.account == account);
-    found.ok_or_else(|| Failure::usage(format!("account {account} has no bill for {period}"), next))
+    if books.bills(period).is_none() {
+        return Err(Failure::usage(format!("{period} is not billed"), next));
+    }
+    books
+        .stands(period, &account)
+        .ok_or_else(|| Failure::usage(format!("account {account} has no bill for {period}"), next))
 }
 
 fn show(opened: &Opened, account: &str, period: Period, arguments: &Arguments) -> Result<Report, Failure> {
     let books = opened.consortium.node(Party::Supplier).books();
-    let bill = find(books, account, period)?;
-    let mut report = bill_report(books, bill);
+    let stands = stands(books, account, period)?;
+    let corrections = books.corrections(period, &stands.bill.account);
+    let mut report = match corrections.last() {
+        Some(last) => bill_correct::corrected_report(books, last, corrections.len()),
+        None => bill_report(books, stands.bill),
+    };
     report.then(format!("tallywatt{} prove bill {account} {period}", data_option(arguments)));
     Ok(report)
 }
@@ -171,16 +186,8 @@ fn show(opened: &Opened, account: &str, period: Period, arguments: &Arguments) -
 pub fn bill_report(books: &Books, bill: &Bill) -> Report {
     let mut table = Table::new(&["line", "quantity", "unit", "price", "exact", "amount"]);
     for line in &bill.lines {
-        let hash = bill.tariffs[usize::from(line.version)];
-        let tariff = books.tariffs().versions().iter().find(|version| version.hash == hash);
-        let name = tariff.map_or("?".to_owned(), |tariff| charge_name(line.kind, &tariff.body));
-        let thousandths = Energy::from_wh(line.quantity).to_string();
-        let (quantity, unit) = match line.kind {
-            ChargeKind::Energy { .. } => (thousandths, "kWh"),
-            ChargeKind::Demand { .. } => (thousandths, "kW"),
-            ChargeKind::Fixed(_) => (line.quantity.to_string(), "days"),
-            ChargeKind::Minimum => (String::new(), ""),
-        };
+        let name = name_of(books, &bill.tariffs[usize::from(line.version)], line.kind);
+        let (quantity, unit) = quantity_of(line.kind, line.quantity);
         table.row(vec![
             json!(name),
             json!(quantity),
@@ -190,7 +197,31 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
             json!(line.amount.to_string()),
         ]);
     }
-    let mut report = Report { table: Some(table), ..Report::default() };
+    let mut report = facts_of(books, bill);
+    report.table = Some(table);
+    report
+}
+
+/// What a charge of a tariff version is called.
+pub fn name_of(books: &Books, tariff: &ContentHash, kind: ChargeKind) -> String {
+    let version = books.tariffs().versions().iter().find(|version| version.hash == *tariff);
+    version.map_or("?".to_owned(), |version| charge_name(kind, &version.body))
+}
+
+/// A line's quantity as it is written, and its unit.
+pub fn quantity_of(kind: ChargeKind, quantity: i64) -> (String, &'static str) {
+    let thousandths = Energy::from_wh(quantity).to_string();
+    match kind {
+        ChargeKind::Energy { .. } => (thousandths, "kWh"),
+        ChargeKind::Demand { .. } => (thousandths, "kW"),
+        ChargeKind::Fixed(_) => (quantity.to_string(), "days"),
+        ChargeKind::Minimum => (String::new(), ""),
+    }
+}
+
+/// A bill without its lines.
+pub fn facts_of(books: &Books, bill: &Bill) -> Report {
+    let mut report = Report::default();
     report.fact("account", bill.account.to_string()).fact("period", bill.period.to_string());
     for hash in &bill.tariffs {
         let tariff = books.tariffs().versions().iter().find(|version| version.hash == *hash);
@@ -227,11 +258,12 @@ fn f_percent(rate_e4: u16) -> String {
 
 fn list(opened: &Opened, period: Period, arguments: &Arguments) -> Result<Report, Failure> {
     let books = opened.consortium.node(Party::Supplier).books();
-    let bills = books
-        .bills(period)
+    let standing = books
+        .standing(period)
         .ok_or_else(|| Failure::usage(format!("{period} is not billed"), "run `tallywatt bill run` first"))?;
-    let mut table = Table::new(&["account", "kWh", "expected", "estimated", "missing", "total"]);
-    for bill in bills {
+    let columns = ["account", "kWh", "expected", "estimated", "missing", "total", "charged", "corrections"];
+    let mut table = Table::new(&columns);
+    for Stands { bill, owed, .. } in &standing {
         table.row(vec![
             json!(bill.account.to_string()),
             json!(bill.energy().to_string()),
@@ -239,11 +271,17 @@ fn list(opened: &Opened, period: Period, arguments: &Arguments) -> Result<Report
             json!(bill.completeness.estimated),
             json!(bill.completeness.missing),
             json!(bill.total.to_string()),
+            json!(owed.total.to_string()),
+            json!(books.corrections(period, &bill.account).len()),
         ]);
     }
-    let total: Money = bills.iter().map(|bill| bill.total).sum();
+    let total: Money = standing.iter().map(|stands| stands.bill.total).sum();
+    let charged: Money = standing.iter().map(|stands| stands.owed.total).sum();
+    let corrected = standing.iter().filter(|stands| stands.corrected_on.is_some()).count();
     let mut report = Report { table: Some(table), ..Report::default() };
-    report.fact("period", period.to_string()).fact("bills", bills.len()).fact("total", total.to_string());
+    report.fact("period", period.to_string()).fact("bills", standing.len());
+    report.fact("corrected", corrected).fact("total", total.to_string());
+    report.fact("charged", charged.to_string());
     report.then(format!("tallywatt{} bill show ACCOUNT {period}", data_option(arguments)));
     Ok(report)
 }

@@ -22,6 +22,8 @@ use crate::output::{Report, Table, word};
 
 /// How many payments had money waiting that went to bills.
 const RELEASED: &str = "advances released";
+/// How many entries settled corrections: money taken off bills, parts trued up, bills below zero given to accounts.
+const SETTLED: &str = "corrections settled";
 
 /// Payments.
 pub fn run(pay: &Pay, arguments: &Arguments) -> Result<Report, Failure> {
@@ -121,6 +123,12 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     if released > 0 {
         report.fact(RELEASED, released);
     }
+    let is_correction =
+        |cause: &Cause| matches!(cause, Cause::Withdrawal(_) | Cause::TrueUp(_) | Cause::Credit(_));
+    let corrected = settled.iter().filter(|settled| is_correction(&settled.cause)).count();
+    if corrected > 0 {
+        report.fact(SETTLED, corrected);
+    }
     let suspense: Vec<_> = settled.iter().filter(|settled| settled.is_suspended()).collect();
     report.fact("in suspense", suspense.len());
     for settled in suspense.iter().take(20) {
@@ -190,13 +198,13 @@ fn split_of_day(opened: &Opened, day: Day) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// Settles what was paid ahead for bills issued since, and tells it in the report of what issued them.
+/// Settles what corrections left, and what was paid ahead for bills issued since, and tells it in the report of what issued them.
 pub fn release(opened: &mut Opened, report: &mut Report) -> Result<(), Failure> {
     if !opened.consortium.node(Party::Bank).books().payments().is_waiting() {
         return Ok(());
     }
     let released = run_payments(opened, PaymentRegistry::default(), None)?;
-    report.facts.extend(released.facts.into_iter().filter(|(name, _)| *name == RELEASED));
+    report.facts.extend(released.facts.into_iter().filter(|(name, _)| [RELEASED, SETTLED].contains(name)));
     report.notes.extend(released.notes);
     report.code = report.code.max(released.code);
     Ok(())

@@ -5,7 +5,8 @@
 //!                         =  hand-over lists               + suspense
 //! ```
 //!
-//! Releases of parked money stand on both sides of a party's own legs, so they move money between parties and change no sum.
+//! Releases of parked money, and what corrections move, stand on both sides of the parties' legs: they move money between
+//! parties and change no sum.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +37,7 @@ impl DaySheet {
         match settled.cause {
             Cause::Payment(payment) => more(&mut self.paid, payment.amount.as_minor()),
             Cause::Reversal(reversal) => more(&mut self.reversed, reversal.amount.as_minor()),
-            Cause::Release(_) => {}
+            Cause::Release(_) | Cause::Withdrawal(_) | Cause::TrueUp(_) | Cause::Credit(_) => {}
         }
         for Leg { party, kind, amount } in &settled.legs {
             more(self.legs.entry((*party, *kind)).or_default(), amount.as_minor());

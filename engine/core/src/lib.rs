@@ -20,6 +20,7 @@ pub mod bill_match;
 pub mod calendar;
 pub mod columns;
 pub mod contract;
+pub mod correction;
 pub mod day_block;
 pub mod day_layers;
 pub mod day_sheet;

@@ -13,7 +13,9 @@
 //! * A reversal runs back along what its payment paid, the newest first: what is parked, then allocation by allocation, each by
 //!   its own legs and not by the rules of today. What it takes in all is exactly what the payment brought.
 
-use std::collections::BTreeMap;
+mod corrected;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::{AccountState, Allocation, Entry, OpenBill, Parked, Payment, Reversal};
 use crate::agreement::{Agreement, Party};
@@ -22,7 +24,9 @@ use crate::day_sheet::DaySheet;
 use crate::hash::ContentHash;
 use crate::label::{AccountId, Label};
 use crate::money::{ExactAmount, Money, Rounding};
-use crate::split::{Cause, LegKind, Legs, Release, RunningSplit, Settled, agreement_of, allocate};
+use crate::split::{
+    Cause, LegKind, Legs, OWN_REFERENCE, Release, RunningSplit, Settled, agreement_of, allocate,
+};
 
 /// Published agreements by hash.
 pub type Agreements = BTreeMap<ContentHash, Agreement>;
@@ -41,6 +45,8 @@ pub struct PlacedPayment {
     allocations: Vec<PlacedAllocation>,
     suspended: Money,
     returned: Money,
+    /// Of the money of a bill below zero, what the parties gave.
+    given: Option<Allocation>,
 }
 
 impl PlacedPayment {
@@ -75,6 +81,9 @@ pub enum SettleError {
     /// An amount that is not above zero.
     #[error("payment {0} is not above zero")]
     Amount(Label),
+    /// A reference that only the ledger gives.
+    #[error("payment {0} has a reference of the ledger's own: none of a bank begins with {OWN_REFERENCE}")]
+    Reserved(Label),
     /// A reversal of nothing.
     #[error("reversal {reversal} is of payment {payment}, which was never settled")]
     Unknown {
@@ -126,15 +135,26 @@ pub enum SettleError {
     Record(Label),
 }
 
+/// What entries come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// In the order in which they are settled.
+    pub settled: Vec<Settled>,
+    /// The running splits that they change, after them.
+    pub running: BTreeMap<ContentHash, RunningSplit>,
+}
+
 /// Accounts, payments and where their money is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PaymentBook {
     accounts: BTreeMap<AccountId, AccountState>,
     payments: BTreeMap<Label, PlacedPayment>,
+    /// Whose payments they are.
+    payments_of: BTreeMap<AccountId, BTreeSet<Label>>,
     reversals: BTreeMap<Label, Reversal>,
     running: BTreeMap<ContentHash, RunningSplit>,
     days: BTreeMap<Day, DaySheet>,
-    /// All payments there ever were, so that no sum of parts can pass 64 bits.
+    /// All payments and credits there ever were, so that no sum of parts can pass 64 bits.
     received: Money,
 }
 
@@ -198,12 +218,28 @@ impl PaymentBook {
     /// # Panics
     /// If an open bill's agreement is not among `agreements`, or legs do not add up.
     pub fn settle(&self, entries: Vec<Entry>, agreements: &Agreements) -> Result<Vec<Settled>, SettleError> {
+        self.settlement(entries, agreements).map(|settlement| settlement.settled)
+    }
+
+    /// The same, with the running splits after it.
+    ///
+    /// # Errors
+    /// As [`PaymentBook::settle`].
+    ///
+    /// # Panics
+    /// As [`PaymentBook::settle`].
+    pub fn settlement(
+        &self,
+        entries: Vec<Entry>,
+        agreements: &Agreements,
+    ) -> Result<Settlement, SettleError> {
         let fresh = self.fresh(entries)?;
         let mut draft = self.draft(&fresh);
         let mut settled = Vec::with_capacity(fresh.len());
         let waiting =
             self.accounts.iter().filter(|(_, state)| state.is_waiting()).map(|(account, _)| *account);
         for account in waiting {
+            draft.settle_corrections(account, agreements, &mut settled)?;
             draft.release(account, None, agreements, &mut settled)?;
         }
         for entry in fresh {
@@ -215,7 +251,12 @@ impl PaymentBook {
                 }
             }
         }
-        if settled.is_empty() { Err(SettleError::Nothing) } else { Ok(settled) }
+        if settled.is_empty() {
+            return Err(SettleError::Nothing);
+        }
+        let is_new = |hash: &ContentHash, split: &RunningSplit| self.running.get(hash) != Some(split);
+        let running = draft.running.into_iter().filter(|(hash, split)| is_new(hash, split)).collect();
+        Ok(Settlement { settled, running })
     }
 
     /// Moves the book on by a settled entry, in the order in which they were settled.
@@ -237,13 +278,28 @@ impl PaymentBook {
                 let placed = placed.ok_or(SettleError::Record(settled.id()))?;
                 placed.allocations.extend(settled.allocations.iter().map(PlacedAllocation::whole));
             }
+            Cause::Withdrawal(withdrawal) => self.apply_withdrawal(&withdrawal, settled)?,
+            Cause::TrueUp(true_up) => self.apply_true_up(&true_up, settled)?,
+            Cause::Credit(credit) => self.apply_credit(&credit, settled)?,
         }
+        self.move_running(settled)?;
+        self.days.entry(settled.booked()).or_default().add(settled);
+        Ok(())
+    }
+
+    /// Moves the running splits on by money that was put on bills, or taken off them.
+    fn move_running(&mut self, settled: &Settled) -> Result<(), SettleError> {
+        let is_put = match settled.cause {
+            Cause::Payment(_) | Cause::Release(_) => true,
+            Cause::Reversal(_) | Cause::Withdrawal(_) => false,
+            // Their own steps have moved them.
+            Cause::TrueUp(_) | Cause::Credit(_) => return Ok(()),
+        };
         for allocation in &settled.allocations {
             let running = self.running.entry(allocation.agreement).or_default();
-            let next = settled.running_after(*running, allocation);
+            let next = if is_put { running.with(allocation) } else { running.without(allocation) };
             *running = next.ok_or(SettleError::Record(settled.id()))?;
         }
-        self.days.entry(settled.booked()).or_default().add(settled);
         Ok(())
     }
 
@@ -267,9 +323,16 @@ impl PaymentBook {
             }
         }
         let allocations = settled.allocations.iter().map(PlacedAllocation::whole).collect();
-        let placed = PlacedPayment { payment: *payment, allocations, suspended, returned: Money::ZERO };
-        self.payments.insert(payment.id, placed);
+        let placed =
+            PlacedPayment { payment: *payment, allocations, suspended, returned: Money::ZERO, given: None };
+        self.insert_payment(placed);
         Ok(())
+    }
+
+    fn insert_payment(&mut self, placed: PlacedPayment) {
+        let Payment { id, account, .. } = placed.payment;
+        self.payments_of.entry(account).or_default().insert(id);
+        self.payments.insert(id, placed);
     }
 
     fn apply_reversal(&mut self, reversal: &Reversal, settled: &Settled) -> Result<(), SettleError> {
@@ -296,6 +359,9 @@ impl PaymentBook {
         let mut fresh: Vec<Entry> = Vec::with_capacity(entries.len());
         for entry in entries {
             let id = entry.id();
+            if id.as_str().starts_with(OWN_REFERENCE) {
+                return Err(SettleError::Reserved(id));
+            }
             if self.is_settled(&entry) {
                 continue;
             }
@@ -332,6 +398,7 @@ impl PaymentBook {
         }
         let waiting = self.accounts.iter().filter(|(_, state)| state.is_waiting());
         waiting.for_each(|(account, _)| draft.borrow_account(self, *account));
+        draft.borrow_unsettled(self);
         draft
     }
 
@@ -344,7 +411,7 @@ impl PaymentBook {
 
     fn borrow_payment(&mut self, from: &Self, payment: &Label) {
         if let Some(placed) = from.payments.get(payment) {
-            self.payments.insert(*payment, placed.clone());
+            self.insert_payment(placed.clone());
         }
     }
 
@@ -386,12 +453,12 @@ impl PaymentBook {
         agreements: &Agreements,
         settled: &mut Vec<Settled>,
     ) -> Result<(), SettleError> {
-        while let Some(state) = self.accounts.get(&account).filter(|state| state.is_waiting()) {
+        while let Some(state) = self.accounts.get(&account).filter(|state| state.has_release()) {
             let parked = state.parked()[0];
             let allocations = allocations_of(state, parked.amount, parked.period, agreements, &self.running);
             let ends = allocations.iter().filter_map(|allocation| {
                 let bill = state.open.iter().find(|open| open.bill == allocation.bill)?;
-                Some(bill.period.end_day())
+                Some(bill.since)
             });
             let booked = ends.chain(since).fold(parked.booked, Day::max);
             let amount: Money = allocations.iter().map(|allocation| allocation.amount).sum();
@@ -410,7 +477,7 @@ impl PaymentBook {
     /// What a reversal takes back.
     fn way_back(&self, reversal: &Reversal) -> Result<WayBack, SettleError> {
         let Reversal { id, payment, account, booked, amount } = *reversal;
-        let placed = self.payments.get(&payment);
+        let placed = self.payments.get(&payment).filter(|placed| placed.given.is_none());
         let placed = placed.ok_or(SettleError::Unknown { reversal: id, payment })?;
         let paid = placed.payment;
         match () {

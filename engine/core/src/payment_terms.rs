@@ -15,6 +15,9 @@ use crate::money::{ExactAmount, Money};
 /// The most steps in an order: each at most once.
 pub const STEP_COUNT_MAX: usize = 4;
 
+/// The longest time for which increases are still billed, in months.
+pub const BACK_BILLING_MONTHS_MAX: u8 = 120;
+
 /// One step of the order in which a payment goes over the open bills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -127,6 +130,10 @@ pub struct PaymentTerms {
     pub payee: Limits,
     /// What the remainder taker gets of each payment.
     pub remainder: Limits,
+    /// For how many months after its month a bill may still be raised, 1 to [`BACK_BILLING_MONTHS_MAX`]; `None` for any
+    /// time. It stands in the agreement, of which a bill has exactly one: its tariff versions could differ in it, and what is
+    /// not charged is lost to both parties, who sign the agreement.
+    pub back_billing_months: Option<u8>,
 }
 
 impl Default for PaymentTerms {
@@ -137,6 +144,7 @@ impl Default for PaymentTerms {
             rounding: SplitRounding::default(),
             payee: Limits::default(),
             remainder: Limits::default(),
+            back_billing_months: None,
         }
     }
 }
@@ -167,6 +175,9 @@ pub enum TermsError {
     /// Both parties are capped.
     #[error("both parties have a cap: nobody would get what is above them")]
     BothCapped,
+    /// A time for which nothing, or nearly everything, is billed.
+    #[error("back-billing for {0} months, need 1 to {BACK_BILLING_MONTHS_MAX}")]
+    BackBilling(u8),
 }
 
 impl PaymentTerms {
@@ -200,7 +211,12 @@ impl PaymentTerms {
         if self.payee.at_most.is_some() && self.remainder.at_most.is_some() {
             return Err(TermsError::BothCapped);
         }
-        Ok(())
+        match self.back_billing_months {
+            Some(months) if !(1..=BACK_BILLING_MONTHS_MAX).contains(&months) => {
+                Err(TermsError::BackBilling(months))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The payee's part of a payment within the limits of both; where these cannot both hold, within the payee's.
@@ -279,11 +295,18 @@ pub(crate) mod tests {
                 rounding: SplitRounding::Cumulative,
                 payee: limits(payee),
                 remainder: limits(remainder),
+                back_billing_months: None,
             };
             let got = terms.check().map_or_else(|error| error.to_string(), |()| "ok".into());
             assert_eq!(got, want, "{steps:?} {payee} {remainder}");
         }
         assert_eq!(PaymentTerms::default().check(), Ok(()));
+        for (months, want) in [(0, "back-billing for 0 months, need 1 to 120"), (1, "ok"), (120, "ok")] {
+            let terms = PaymentTerms { back_billing_months: Some(months), ..PaymentTerms::default() };
+            assert_eq!(terms.check().map_or_else(|error| error.to_string(), |()| "ok".into()), want);
+        }
+        let terms = PaymentTerms { back_billing_months: Some(121), ..PaymentTerms::default() };
+        assert_eq!(terms.check(), Err(TermsError::BackBilling(121)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tallywatt_core::account::{AccountState, Entry, OpenBill, Payment, Reversal};
 use tallywatt_core::agreement::{Agreement, Party, SHARE_WHOLE, SplitRule};
+use tallywatt_core::calendar::Period;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::payment_book::{Agreements, PaymentBook};
@@ -56,9 +57,11 @@ fn hash(tag: u8) -> ContentHash {
 
 /// A bill of 2026 whose tag is its month, under agreement `tag`, with a share of the total in thousandths.
 fn bill(month: u8, agreement: u8, total: Money, per_mille: i128) -> OpenBill {
+    let period: Period = format!("2026-{month:02}").parse().unwrap();
     OpenBill {
         bill: hash(month),
-        period: format!("2026-{month:02}").parse().unwrap(),
+        period,
+        since: period.end_day(),
         agreement: hash(agreement),
         total,
         paid: Money::ZERO,
@@ -84,6 +87,9 @@ fn written(settled: &Settled) -> String {
         Cause::Payment(_) => "P",
         Cause::Reversal(_) => "R",
         Cause::Release(_) => "A",
+        Cause::Withdrawal(_) => "W",
+        Cause::TrueUp(_) => "T",
+        Cause::Credit(_) => "C",
     };
     let mut parts: Vec<String> = settled
         .allocations
@@ -284,6 +290,7 @@ fn random_terms(random: &mut Random) -> PaymentTerms {
         rounding: *random.pick(&SplitRounding::ALL),
         payee,
         remainder: Limits { at_least: limit(random), at_most: None },
+        ..PaymentTerms::default()
     };
     terms.check().unwrap();
     terms
@@ -357,7 +364,7 @@ impl Tally {
         self.received += match settled.cause {
             Cause::Payment(payment) => payment.amount.as_minor(),
             Cause::Reversal(reversal) => -reversal.amount.as_minor(),
-            Cause::Release(_) => 0,
+            Cause::Release(_) | Cause::Withdrawal(_) | Cause::TrueUp(_) | Cause::Credit(_) => 0,
         };
     }
 

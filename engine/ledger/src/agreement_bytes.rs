@@ -1,11 +1,12 @@
 //! Canonical bytes of an agreement.
 //!
 //! ```text
-//! agreement 0x31   version = 2 ‖ kind ‖ id[33] title currency[3] from[i32] to[i32] payee[u8] remainder[u8]
+//! agreement 0x31   version = 3 ‖ kind ‖ id[33] title currency[3] from[i32] to[i32] payee[u8] remainder[u8]
 //!                  rule[u8] = 1: rates[u32] × { zone[33] rate[i64] }
 //!                  rule[u8] = 2: share[u32], of 10^8
 //!                  rounding[u8] steps[u32] × step[u8]
 //!                  2 × { at least[i64] at most[i64], -1 for any amount }      of the payee, of the remainder taker
+//!                  back-billing months[u8], 0 for any time
 //! ```
 //!
 //! As in [`crate::document`]: a record that decodes encodes to the same bytes. Also in `FORMAT.md` §3.
@@ -20,8 +21,8 @@ use crate::codec::{CodecError, Reader, Writer};
 use crate::digest;
 use crate::document::{read_code, read_count, read_currency, read_validity, short_text, write_validity};
 
-/// The version of these bytes: 2 since agreements have terms of payment.
-pub const AGREEMENT_VERSION: u8 = 2;
+/// The version of these bytes: 2 since agreements have terms of payment, 3 since these say how late an increase is billed.
+pub const AGREEMENT_VERSION: u8 = 3;
 /// Kind byte of an agreement.
 pub const AGREEMENT_KIND: u8 = 0x31;
 
@@ -29,6 +30,8 @@ const RULE_PER_KWH: u8 = 1;
 const RULE_SHARE: u8 = 2;
 /// The cap of a party that has none; a real one is not below zero.
 const NO_CAP: i64 = -1;
+/// The back-billing months of an agreement that does not limit them.
+const ANY_TIME: u8 = 0;
 
 /// The canonical bytes of an agreement.
 ///
@@ -56,7 +59,7 @@ pub fn encode_agreement(agreement: &Agreement) -> Vec<u8> {
             writer.u8(RULE_SHARE).u32(*share);
         }
     }
-    let PaymentTerms { order, rounding, payee, remainder } = &agreement.terms;
+    let PaymentTerms { order, rounding, payee, remainder, back_billing_months } = &agreement.terms;
     writer.u8(rounding.code()).count(order.len());
     for step in order {
         writer.u8(step.code());
@@ -64,6 +67,7 @@ pub fn encode_agreement(agreement: &Agreement) -> Vec<u8> {
     for limits in [payee, remainder] {
         writer.i64(limits.at_least.as_minor()).i64(limits.at_most.map_or(NO_CAP, Money::as_minor));
     }
+    writer.u8(back_billing_months.unwrap_or(ANY_TIME));
     writer.finish()
 }
 
@@ -108,7 +112,9 @@ fn read_terms(reader: &mut Reader<'_>) -> Result<PaymentTerms, CodecError> {
         order.push(read_code(reader, "step", Step::from_code)?);
     }
     let (payee, remainder) = (read_limits(reader)?, read_limits(reader)?);
-    Ok(PaymentTerms { order, rounding, payee, remainder })
+    let months = reader.u8("back-billing months")?;
+    let back_billing_months = (months != ANY_TIME).then_some(months);
+    Ok(PaymentTerms { order, rounding, payee, remainder, back_billing_months })
 }
 
 fn read_limits(reader: &mut Reader<'_>) -> Result<Limits, CodecError> {
@@ -159,6 +165,7 @@ mod tests {
             rounding: SplitRounding::LargestRemainder,
             payee: Limits { at_least: Money::from_minor(100), at_most: Some(Money::from_minor(500_000)) },
             remainder: Limits { at_least: Money::from_minor(1), at_most: None },
+            back_billing_months: Some(12),
         };
         Agreement { terms, ..agreement(SplitRule::Share(45_123_000)) }
     }
@@ -190,13 +197,13 @@ mod tests {
     #[test]
     fn golden_hashes() {
         let table = [
-            ("per kWh", per_kwh(), "195b634749a4afd79bd065a9ae2e51b1ce069bb1f539ff501096c39e8e146bdd"),
+            ("per kWh", per_kwh(), "bf15e71428064aea56ddad6f26f1e17f90c9cc06798d9a799394ffaf416ca028"),
             (
                 "share",
                 agreement(SplitRule::Share(45_123_000)),
-                "3aa7fae23af8ec9536a8fecbe4a984b0c2697f94687a0f3d9b1a5d3e85e5c36a",
+                "0baf06f976399d36c6e19176fb5e9adebc19500c51e41f4614626b9da61c4b36",
             ),
-            ("terms", with_terms(), "3c687f7beda503070f4f2c2597949f87e34e450d98713a2937fd55b4f378f01a"),
+            ("terms", with_terms(), "a50f50d0a7d4c45c82214505f21126c78f7c38750776c6418bd9ade4004eba2c"),
         ];
         for (name, agreement, want) in table {
             assert_eq!(publish_agreement(agreement).hash.to_string(), want, "{name}");
@@ -217,6 +224,7 @@ mod tests {
             ("order", terms_at + 5, 4, "agreement"), // proportional twice
             ("floor", terms_at + 7 + 7, 0xff, "agreement"), // below zero
             ("cap", terms_at + 7 + 8 + 7, 0x80, "agreement"),
+            ("back-billing months", terms_at + 7 + 32, 121, "agreement"),
         ];
         for (what, at, value, want) in table {
             let mut bent = bytes.clone();

@@ -9,6 +9,7 @@ pub mod block;
 pub mod checkpoint;
 pub mod codec;
 pub mod command;
+pub mod correction_bytes;
 pub mod day_leaf;
 pub mod day_pack;
 pub mod digest;

@@ -1,10 +1,12 @@
-//! Canonical bytes of what was settled: a payment, a reversal, or a release of parked money, with its legs.
+//! Canonical bytes of what was settled: a payment, a reversal, or money that moves between bills and parties, with its legs.
 //!
 //! ```text
 //! settled 0x34   version = 2 ‖ kind ‖ id[33] account[33] booked[i32] amount[i64]
 //!                cause[u8] = 1, a payment: month named[u32], 0 for none
 //!                cause[u8] = 2, a reversal: payment[33]
 //!                cause[u8] = 3, a release: nothing; the id is that of the payment
+//!                cause[u8] = 4, a withdrawal, = 5, a true-up: correction[32]; the id is that of the payment
+//!                cause[u8] = 6, a credit: bill[32]; the id is its reference
 //!                allocations[u32] × { bill[32] agreement[32] amount[i64] payee part[i128] payee[i64] }
 //!                legs[u32] × { party[u8] kind[u8] amount[i64] }      got
 //!                legs[u32] × { party[u8] kind[u8] amount[i64] }      given back
@@ -17,7 +19,7 @@
 use tallywatt_core::account::{Allocation, Payment, Reversal};
 use tallywatt_core::calendar::Period;
 use tallywatt_core::money::Money;
-use tallywatt_core::split::{Cause, Release, Settled};
+use tallywatt_core::split::{Cause, Credit, Release, Settled, TrueUp, Withdrawal};
 
 use crate::bill_bytes::{fits, read_payee_part};
 use crate::codec::{CodecError, Reader, Writer};
@@ -34,6 +36,9 @@ pub const ALLOCATION_COUNT_MAX: u32 = 4_096;
 const PAYMENT: u8 = 1;
 const REVERSAL: u8 = 2;
 const RELEASE: u8 = 3;
+const WITHDRAWAL: u8 = 4;
+const TRUE_UP: u8 = 5;
+const CREDIT: u8 = 6;
 /// The month of a payment whose payer named none; a month's number is above 20,000.
 const NO_MONTH: u32 = 0;
 
@@ -54,6 +59,9 @@ pub fn encode_settled(settled: &Settled) -> Vec<u8> {
         Cause::Payment(payment) => writer.u8(PAYMENT).u32(payment.period.map_or(NO_MONTH, Period::number)),
         Cause::Reversal(reversal) => writer.u8(REVERSAL).label(&reversal.payment),
         Cause::Release(_) => writer.u8(RELEASE),
+        Cause::Withdrawal(withdrawal) => writer.u8(WITHDRAWAL).hash(&withdrawal.correction),
+        Cause::TrueUp(true_up) => writer.u8(TRUE_UP).hash(&true_up.correction),
+        Cause::Credit(credit) => writer.u8(CREDIT).hash(&credit.bill),
     };
     writer.count(allocations.len());
     for allocation in allocations {
@@ -114,6 +122,21 @@ fn read_cause(reader: &mut Reader<'_>) -> Result<Cause, CodecError> {
             amount,
         }),
         RELEASE => Cause::Release(Release { payment: id, account, booked, amount }),
+        WITHDRAWAL => {
+            let correction = reader.hash("correction")?;
+            Cause::Withdrawal(Withdrawal { payment: id, correction, account, booked, amount })
+        }
+        TRUE_UP => {
+            let correction = reader.hash("correction")?;
+            Cause::TrueUp(TrueUp { payment: id, correction, account, booked, amount })
+        }
+        CREDIT => {
+            let credit = Credit { bill: reader.hash("credited bill")?, account, booked, amount };
+            if credit.reference() != id {
+                return Err(reader.refuse("cause", at));
+            }
+            Cause::Credit(credit)
+        }
         _ => return Err(reader.refuse("cause", at)),
     })
 }
@@ -193,10 +216,38 @@ mod tests {
         Settled { cause, allocations, legs, back: vec![leg(Party::Supplier, LegKind::Advance, 4_000)] }
     }
 
+    fn withdrawn() -> Settled {
+        let Settled { cause, allocations, legs: back, back: legs } = released();
+        let Cause::Release(Release { payment, account, booked, amount }) = cause else {
+            unreachable!("it is a release")
+        };
+        let correction = ContentHash([7; 32]);
+        let cause = Cause::Withdrawal(Withdrawal { payment, correction, account, booked, amount });
+        Settled { cause, allocations, legs, back }
+    }
+
+    fn trued_up() -> Settled {
+        let Settled { cause, allocations, .. } = withdrawn();
+        let Cause::Withdrawal(Withdrawal { payment, correction, account, booked, amount }) = cause else {
+            unreachable!("it is a withdrawal")
+        };
+        let cause = Cause::TrueUp(TrueUp { payment, correction, account, booked, amount });
+        let legs = vec![leg(Party::Grid, LegKind::Part, 300)];
+        Settled { cause, allocations, legs, back: vec![leg(Party::Supplier, LegKind::Remainder, 300)] }
+    }
+
+    fn credited() -> Settled {
+        let Settled { allocations, legs, back, .. } = withdrawn();
+        let Payment { account, booked, .. } = payment();
+        let amount = Money::from_minor(4_000);
+        let cause = Cause::Credit(Credit { bill: allocations[0].bill, account, booked, amount });
+        Settled { cause, allocations, legs, back }
+    }
+
     /// Round trip; every truncation and an extra byte refused; every flipped bit refused or another value.
     #[test]
     fn bytes_and_values_are_one_to_one() {
-        for value in [settled(), suspended(), reversed(), released()] {
+        for value in [settled(), suspended(), reversed(), released(), withdrawn(), trued_up(), credited()] {
             let bytes = encode_settled(&value);
             assert_eq!(decode_settled(&bytes).as_ref(), Ok(&value));
             for size in 0..bytes.len() {
@@ -222,6 +273,9 @@ mod tests {
             ("suspended", suspended(), "4712e76f1fd6f6f3ec07330f20b6aec11ad684f0d9bb1cef28407dea21c04acc"),
             ("reversal", reversed(), "67901cd286a23b48b363cdcafed54a4d71b69677ce209b528774bc9baf3a96a7"),
             ("release", released(), "742b648b06945546bbf946fbfed0c429f3eb79149c186d98f71350a8de63c3b7"),
+            ("withdrawal", withdrawn(), "67f8a17baed3e5e39b47f864ea0b5bf4806d771f67234878014edded9fde5535"),
+            ("true-up", trued_up(), "5716da65b35e3c8cf0fa82138f4428a50f160e95decc7d738f3e9e17b66edbee"),
+            ("credit", credited(), "e9b2a557959f86f3eb22f1d857c361758a952b0c4fb89d7331ac6a33f7926a31"),
         ];
         for (name, settled, want) in table {
             assert_eq!(content_hash(&encode_settled(&settled)).to_string(), want, "{name}");
@@ -263,6 +317,21 @@ mod tests {
                 other => panic!("{want}: {other:?}"),
             }
         }
+        let bends: &[Bent] = &[
+            ("legs", |settled| settled.legs[0].amount = Money::from_minor(299)),
+            ("legs", |settled| settled.back.clear()),
+            ("legs", |settled| settled.back[0] = settled.legs[0]),
+            ("legs", |settled| settled.back[0].kind = LegKind::Advance),
+        ];
+        for (want, bend) in bends {
+            let mut bent = trued_up();
+            bend(&mut bent);
+            let got = decode_settled(&encode_settled(&bent));
+            assert!(matches!(got, Err(CodecError::Value { field, .. }) if field == *want), "{got:?}");
+        }
+        let mut bytes = encode_settled(&credited());
+        bytes[2] ^= 1;
+        assert_eq!(decode_settled(&bytes), Err(CodecError::Value { field: "cause", at: 80 }));
         for (at, bent, want) in [(80, 80, "cause"), (81, 83, "month named")] {
             let mut bytes = encode_settled(&settled());
             bytes[bent] = 0xff;

@@ -16,6 +16,7 @@
 //! | `documents.rs` | documents, contracts: by which prices, for which usage points |
 //! | `readings.rs` | readings, completeness: which leaves, all of them |
 //! | `amount.rs` | amount, record: the bill follows from the above and was issued |
+//! | `correction.rs` | before, delta: of a corrected bill, what stood before, and the difference |
 //! | `report.rs` | what was found, as lines and as JSON |
 //!
 //! ```
@@ -33,6 +34,7 @@
 
 mod amount;
 mod chain;
+mod correction;
 mod documents;
 mod evidence;
 mod readings;
@@ -40,10 +42,10 @@ pub mod report;
 
 use tallywatt_core::bill::Bill;
 use tallywatt_core::day_block::DayBlock;
-use tallywatt_ledger::command::{BatchCommit, BillsCommit};
+use tallywatt_ledger::command::BatchCommit;
 use tallywatt_ledger::policy::Policy;
 
-use chain::{Commit, Trusted};
+use chain::{BillCommit, Commit, Trusted};
 use evidence::{BillClaim, Evidence};
 use report::{Journal, Report};
 
@@ -84,6 +86,7 @@ pub fn verify(receipt: &[u8], policy: &Policy) -> Report {
 fn follow(receipt: &[u8], policy: &Policy, journal: &mut Journal) -> Option<Proven> {
     let evidence = journal.record("file", evidence::open(receipt))?;
     journal.subject = Some(evidence.subject);
+    journal.is_corrected = evidence.is_corrected();
 
     let head = journal.record("signatures", chain::signatures(&evidence.proof, policy))?;
     journal.figures.log_size = Some(head.size());
@@ -92,7 +95,7 @@ fn follow(receipt: &[u8], policy: &Policy, journal: &mut Journal) -> Option<Prov
     journal.figures.height = Some(evidence.sealed_by.block.height);
 
     match trusted.commit {
-        Commit::Bills(claim, commit) => follow_bill(&evidence, claim, &trusted, commit, journal),
+        Commit::Bill(claim, commit) => follow_bill(&evidence, claim, &trusted, &commit, journal),
         Commit::Batch(commit) => follow_day(&evidence, commit, journal),
     }
 }
@@ -101,7 +104,7 @@ fn follow_bill(
     evidence: &Evidence,
     claim: &BillClaim,
     trusted: &Trusted<'_>,
-    commit: &BillsCommit,
+    commit: &BillCommit,
     journal: &mut Journal,
 ) -> Option<Proven> {
     let book = journal.record("documents", documents::documents(evidence, claim, trusted))?;
@@ -112,6 +115,11 @@ fn follow_bill(
     journal.figures.quality_counts = opened.quality_counts();
     journal.record("completeness", readings::completeness(claim, &opened))?;
     journal.record("amount", amount::amount(claim, commit, &book, &opened, trusted))?;
+    if let Some(own) = &claim.correction {
+        journal.record("before", correction::before(claim, own))?;
+        journal.record("delta", correction::delta(claim, own, commit))?;
+        journal.figures.change = Some((own.body.delta.total, own.body.charged.total));
+    }
     journal.record("record", amount::record(evidence.subject, claim, commit))?;
     journal.figures.total = Some((claim.bill.body.total, claim.bill.body.currency));
     journal.not_checked("that the meter itself measured right");

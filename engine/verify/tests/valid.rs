@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "fa3ee2a4cbb757a9192126e5e88925dc58196cb2d869e3c524734458b4cea1da";
-const GOLDEN_DAY_RECEIPT: &str = "fdbe8c6c2c74743fc68fa527e6f369bd9b5c9110760263d2d8a9cf696816f10f";
+const GOLDEN_BILL_RECEIPT: &str = "2ee4604597c4c764e2c34b9256846470bc6999fe41a32415fe71c31941e0e393";
+const GOLDEN_DAY_RECEIPT: &str = "cff7b48605d9d94d39c85e40f2d7814e699ee98269e5d1ecf36d252d6b023361";
 
 #[test]
 fn golden() {

@@ -13,6 +13,7 @@
 //! # order = ["designated", "earlier", "current"]  # where a payment goes; or "proportional" over all open bills
 //! # payee_at_least = "1.00"     # of each payment, or all of it; likewise payee_at_most,
 //! # remainder_at_least = "0.50" # remainder_at_most
+//! # back_billing_months = 12    # an increase that a correction brings later is not charged
 //! rule = "per-kwh"              # per-kwh | share
 //! per_kwh = { all = "2.30" }    # by zone name; all for any other zone
 //! # share_percent = "45.123"        # for rule = "share", at most six decimals
@@ -27,7 +28,9 @@ use serde::Deserialize;
 use tallywatt_core::agreement::{Agreement, AgreementError, Party, SplitRule};
 use tallywatt_core::decimal::write_scaled;
 use tallywatt_core::money::{MINOR_DECIMALS, Money};
-use tallywatt_core::payment_terms::{Limits, PaymentTerms, SplitRounding, Step, TermsError};
+use tallywatt_core::payment_terms::{
+    BACK_BILLING_MONTHS_MAX, Limits, PaymentTerms, SplitRounding, Step, TermsError,
+};
 use toml::{Spanned, Value};
 
 use super::error::DocumentError;
@@ -44,6 +47,7 @@ const RULES: &str = "write rule = \"per-kwh\" with per_kwh, or rule = \"share\" 
 const ROUNDINGS: &str = "write rounding = \"cumulative\" or rounding = \"largest-remainder\"";
 const ORDER: &str =
     "write a list of designated, earlier, current and proportional that reaches every open bill";
+const BACK_BILLING: &str = "write a whole number of months from 1 to 120, or leave the line out";
 const LIMITS: &str = "let each at_least be no more than its at_most, and cap one party only";
 /// What is left behind all steps; a file may say it as the last.
 const ADVANCE: &str = "advance";
@@ -71,6 +75,7 @@ struct AgreementFile {
     payee_at_most: Option<Field>,
     remainder_at_least: Option<Field>,
     remainder_at_most: Option<Field>,
+    back_billing_months: Option<Field>,
 }
 
 /// A share in 10^-6 per cent: `45.123`.
@@ -136,7 +141,19 @@ fn terms_of(source: &Source<'_>, file: &AgreementFile) -> Result<PaymentTerms, D
         at_least: limit("remainder_at_least", &file.remainder_at_least)?.unwrap_or_default(),
         at_most: limit("remainder_at_most", &file.remainder_at_most)?,
     };
-    Ok(PaymentTerms { order, rounding, payee, remainder })
+    let back_billing_months = back_billing_of(source, file.back_billing_months.as_ref())?;
+    Ok(PaymentTerms { order, rounding, payee, remainder, back_billing_months })
+}
+
+fn back_billing_of(source: &Source<'_>, field: Option<&Field>) -> Result<Option<u8>, DocumentError> {
+    let Some(field) = field else { return Ok(None) };
+    let months = match field.get_ref() {
+        Value::Integer(months) => u8::try_from(*months).ok(),
+        _ => None,
+    };
+    let months = months.filter(|months| (1..=BACK_BILLING_MONTHS_MAX).contains(months));
+    let problem = || format!("back_billing_months {} is no number of months", field.get_ref());
+    months.map(Some).ok_or_else(|| source.fail(&field.span(), problem(), BACK_BILLING))
 }
 
 fn order_of(source: &Source<'_>, steps: &[Field]) -> Result<Vec<Step>, DocumentError> {
@@ -164,6 +181,7 @@ fn place_of(error: &TermsError, file: &AgreementFile) -> (Range<usize>, &'static
         TermsError::Repeated(_) | TermsError::Unreached | TermsError::Idle(_) => {
             (file.order.as_ref().map(Spanned::span), ORDER)
         }
+        TermsError::BackBilling(_) => (file.back_billing_months.as_ref().map(Field::span), BACK_BILLING),
         TermsError::Negative(_) | TermsError::Crossed { .. } | TermsError::BothCapped => {
             (limits.into_iter().flatten().next().map(Spanned::span), LIMITS)
         }

@@ -45,7 +45,7 @@ impl Books {
         rule: &Apportion<'_>,
     ) -> RegisterOnly {
         let mut all = RegisterOnly::default();
-        for contract in &self.contracts {
+        for contract in self.contracts.iter() {
             let key = (contract.usage_point, contract.register);
             let Some(spans) = counted.get(&key).filter(|_| !known.contains(&key)) else { continue };
             let laid = spans.map_err(|error| error.to_string());

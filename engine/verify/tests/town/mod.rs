@@ -323,7 +323,7 @@ impl Town {
         let file = ContentHash([9; 32]);
         self.commit(Command::Batch(BatchCommit { sequence: 1, file, sealed: self.batch.sealed() }));
         let sealed = self.period.sealed();
-        self.commit(Command::Period(PeriodCommit { period: month(), batches: 1, sealed }));
+        self.commit(Command::Period(PeriodCommit { period: month(), revision: 0, batches: 1, sealed }));
         let payee_part = self.bills.iter().map(|bill| bill.payee_part).sum::<ExactAmount>();
         self.commit(Command::Bills(BillsCommit {
             period: month(),
@@ -455,6 +455,7 @@ impl Town {
         let (leaves, partition) = self.leaves_of(self.contracts[at].usage_point.as_str());
         let part = BillPart {
             bill: self.placed_bill(account),
+            correction: None,
             tariffs: used.iter().map(|version| encode_tariff(&self.tariffs[*version].body)).collect(),
             agreement: encode_agreement(&self.agreement.body),
             contracts: vec![self.placed_contract(at)],
