@@ -244,6 +244,7 @@ impl Books {
         let mut accounts: BTreeSet<AccountId> =
             self.contracts.iter().filter(is_touched).map(|contract| contract.account).collect();
         accounts.extend(changed_contracts(&looked_at.contracts, &self.contracts));
+        accounts.extend(&looked_at.in_vain);
         // A bill can be another only where one stands, or could.
         let held = self.contracts.iter().filter(|contract| touches(contract.validity, period));
         let held: BTreeSet<AccountId> = held.map(|contract| contract.account).collect();
@@ -251,7 +252,6 @@ impl Books {
         let without: Vec<AccountId> = without.copied().collect();
         accounts.retain(|account| held.contains(account) || self.stands_hash_free(period, account).is_some());
         accounts.extend(without);
-        accounts.extend(&looked_at.in_vain);
         accounts
     }
 
