@@ -90,6 +90,7 @@ impl Case {
                 tariffs: &self.tariffs,
                 agreement: &self.agreement,
                 readings: ContentHash::default(),
+                market: &tallywatt_core::market::MarketBook::new(),
             };
             let bill = run.bill(&inputs, &found).expect("a whole month under one tariff is billed");
             billed.bill_count += 1;
@@ -114,7 +115,7 @@ fn tariff() -> Published<Tariff> {
         name: name.parse().expect("a short name"),
         windows: vec![Window { months: MonthSet::ALL, days: DayKind::Every, from_minute, to_minute }],
     };
-    let range = |up_to_wh, prices: [&str; 2]| Range { up_to_wh, prices: prices.map(price).to_vec() };
+    let range = |up_to_wh, prices: [&str; 2]| Range::plain(up_to_wh, prices.map(price).to_vec());
     let parts = TariffParts {
         id: "two-zone".parse().expect("a short name"),
         title: "Two zones".to_owned(),
@@ -131,6 +132,7 @@ fn tariff() -> Published<Tariff> {
         vat: Vat { rate_e4: 2_200, is_included: true },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Line,
+        series: Vec::new(),
     };
     publish_tariff(Tariff::new(parts).expect("two zones cover the day"))
 }

@@ -7,11 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tallywatt_core::hash::Published;
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::money::Money;
 use tallywatt_core::tariff::Tariff;
 use tallywatt_ingest::documents::{
     DOCUMENT_SIZE_MAX, Document, TariffCase, parse_document, parse_tariff_cases,
 };
+use tallywatt_ledger::hour_list_bytes::publish_hour_list;
+use tallywatt_ledger::price_series_bytes::publish_price_series;
 use tallywatt_ledger::tariff_bytes::publish_tariff;
 
 /// Fewer would be a folder that was not read.
@@ -52,6 +55,20 @@ impl Tariffs {
     }
 }
 
+/// The price series and lists of hours of a case.
+fn market_of(case: &TariffCase) -> MarketBook {
+    let mut market = MarketBook::new();
+    for path in case.market_files(&folder()) {
+        let text = fs::read_to_string(&path).unwrap();
+        match parse_document(&path.display().to_string(), &text).unwrap() {
+            Document::PriceSeries(series) => market.publish_series(publish_price_series(*series)).unwrap(),
+            Document::HourList(hours) => market.publish_hours(publish_hour_list(*hours)).unwrap(),
+            other => panic!("{} is neither prices nor hours: {other:?}", path.display()),
+        }
+    }
+    market
+}
+
 #[test]
 fn every_case_is_as_expected() {
     let mut tariffs = Tariffs::default();
@@ -59,7 +76,7 @@ fn every_case_is_as_expected() {
     for (file, text) in case_files() {
         for case in parse_tariff_cases(&file, &text).unwrap() {
             count += 1;
-            let differing = case.run(tariffs.versions(&case));
+            let differing = case.run(tariffs.versions(&case), &market_of(&case));
             if !differing.is_empty() {
                 failures.push(format!("{file}:{}: {}: {}", case.line, case.name, differing.join("; ")));
             }
@@ -90,7 +107,7 @@ fn no_case_is_vacuous() {
         assert_eq!(wants, cases.len(), "{file}: a total or an error in every case");
         let mut differing_count = 0;
         for (case, right) in parse_tariff_cases(&file, &changed.join("\n")).unwrap().iter().zip(&cases) {
-            let differing = case.run(tariffs.versions(case));
+            let differing = case.run(tariffs.versions(case), &market_of(case));
             assert!(!differing.is_empty(), "{file}:{}: {} passes with another amount", right.line, case.name);
             differing_count += differing.len();
         }
@@ -139,7 +156,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         r#"name = "January""#,
         r#"title = "January""#,
-        "2: unknown field `title`, expected one of `name`, `tariffs`, `period`, `zone`, `minutes`, `held_from`, `held_to`, `use`, `total`, `lines`, `error`",
+        "2: unknown field `title`, expected one of `name`, `tariffs`, `period`, `zone`, `minutes`, `held_from`, `held_to`, `use`, `total`, `lines`, `error`, `market`",
     ),
     ("tariffs = [\"flat.toml\"]\n", "", "1: missing field `tariffs`"),
     (r#"["flat.toml"]"#, r#""flat.toml""#, r#"3: invalid type: string "flat.toml", expected a sequence"#),
@@ -194,7 +211,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "held_to",
         "held_until",
-        "8: unknown field `held_until`, expected one of `name`, `tariffs`, `period`, `zone`, `minutes`, `held_from`, `held_to`, `use`, `total`, `lines`, `error`",
+        "8: unknown field `held_until`, expected one of `name`, `tariffs`, `period`, `zone`, `minutes`, `held_from`, `held_to`, `use`, `total`, `lines`, `error`, `market`",
     ),
     (
         "use = [{ wh = 500 }, { windows = [\"weekday 17:00-21:00\"], wh = 2000 }]\n",

@@ -128,6 +128,7 @@ fn bills(tariffs: &TariffBook, minutes: u8, values_wh: &[i32]) -> Vec<Bill> {
                 tariffs,
                 agreement: &Published { hash: ContentHash::default(), body: agreement.clone() },
                 readings: ContentHash::default(),
+                market: &tallywatt_core::market::MarketBook::new(),
             };
             bill(&inputs, &|key| blocks.get(key)).unwrap()
         })
@@ -152,6 +153,7 @@ fn by_name(book: &TariffBook, bill: &Bill) -> BTreeMap<&'static str, i128> {
             }
             ChargeKind::Fixed(_) => "fixed",
             ChargeKind::Minimum => "minimum",
+            other => panic!("no rate has {other:?}"),
         };
         *sums.get_mut(name).unwrap() += line.exact.as_e11();
         *sums.get_mut("total").unwrap() += line.exact.as_e11();
@@ -322,7 +324,7 @@ fn what_cannot_be_billed_is_refused_with_its_place() {
             json!(1e30),
             "energyratestructure[0][0].rate: 1e+30: not a decimal number",
         ),
-        ("/energyratestructure/0/1/rate", json!(-0.07), "rate: negative price -0.07"),
+        ("/fixedchargefirstmeter", json!(-0.07), "rate: negative price -0.07"),
         ("/fixedchargeunits", json!("$/hour"), "fixedchargeunits: \"$/hour\" is not known"),
         ("/mincharge", json!(5), "minchargeunits: a minimum in $/year, not in $/month"),
         ("/annualmincharge", json!(50), "annualmincharge: this charge cannot be billed by a tariff file"),

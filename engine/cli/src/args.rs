@@ -524,6 +524,12 @@ pub enum PayAction {
         #[arg(long)]
         day: Option<String>,
     },
+    /// Money that matches no account, the oldest first, with what its payer wrote.
+    Suspense {
+        /// Ages on this day, YYYY-MM-DD. Default: today.
+        #[arg(long)]
+        as_of: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

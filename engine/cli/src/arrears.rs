@@ -42,7 +42,7 @@ pub fn run(asked: &Arrears, arguments: &Arguments) -> Result<Report, Failure> {
 }
 
 /// The day that is asked for; today by the system's clock if none is.
-fn day_of(text: Option<&str>) -> Result<Day, Failure> {
+pub fn day_of(text: Option<&str>) -> Result<Day, Failure> {
     let next = "write it as --as-of 2026-03-31";
     match text {
         Some(text) => text.parse().map_err(|error| Failure::usage(error, next)),

@@ -5,15 +5,20 @@ use std::path::Path;
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
-use tallywatt_core::bill::{Bill, ChargeKind};
+use tallywatt_core::bill::{Bill, ChargeKind, ChargeLine};
 use tallywatt_core::bill_change::charge_name;
 use tallywatt_core::calendar::Period;
+use tallywatt_core::contract::Contract;
 use tallywatt_core::correction::Stands;
+use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::energy::Energy;
+use tallywatt_core::estimated::EstimatedShare;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::AccountId;
 use tallywatt_core::money::Money;
+use tallywatt_core::rate::BlockIndex;
 use tallywatt_ledger::command::Command;
+use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_node::books::records::read_bills;
 use tallywatt_node::books::{Books, Computed, Input};
 use tallywatt_node::compare;
@@ -153,6 +158,29 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The account's contracts in the list that the bill was computed from.
+pub fn contracts_of<'a>(books: &'a Books, bill: &Bill) -> &'a [Contract] {
+    let list = books.contracts_behind(bill.period, &bill.account).unwrap_or_default();
+    // The list is in order of account.
+    let from = list.partition_point(|contract| contract.account < bill.account);
+    let count = list[from..].partition_point(|contract| contract.account == bill.account);
+    &list[from..from + count]
+}
+
+/// How much of a bill is estimated; `block` finds a register-day of its period.
+fn estimated_share<'b>(
+    books: &Books,
+    bill: &Bill,
+    block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
+) -> EstimatedShare {
+    let keys = contracts_of(books, bill).iter().flat_map(|contract| {
+        let Contract { usage_point, register, validity, .. } = *contract;
+        let held = bill.period.days().filter(move |day| validity.contains(*day));
+        held.map(move |day| BlockKey { usage_point, register, day })
+    });
+    EstimatedShare::of(&bill.completeness, keys.filter_map(|key| block(&key)))
+}
+
 /// An account's bill of a month, as it stands now.
 pub fn find<'a>(books: &'a Books, account: &str, period: Period) -> Result<&'a Bill, Failure> {
     stands(books, account, period).map(|stands| stands.bill)
@@ -192,7 +220,7 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
             json!(name),
             json!(quantity),
             json!(unit),
-            json!(line.price.to_string()),
+            json!(price_of(line)),
             json!(line.exact.to_string()),
             json!(line.amount.to_string()),
         ]);
@@ -212,10 +240,12 @@ pub fn name_of(books: &Books, tariff: &ContentHash, kind: ChargeKind) -> String 
 pub fn quantity_of(kind: ChargeKind, quantity: i64) -> (String, &'static str) {
     let thousandths = Energy::from_wh(quantity).to_string();
     match kind {
-        ChargeKind::Energy { .. } => (thousandths, "kWh"),
+        ChargeKind::Energy { .. } | ChargeKind::Series { .. } => (thousandths, "kWh"),
         ChargeKind::Demand { .. } => (thousandths, "kW"),
         ChargeKind::Fixed(_) => (quantity.to_string(), "days"),
         ChargeKind::Minimum => (String::new(), ""),
+        ChargeKind::Package { .. } => (quantity.to_string(), "packages"),
+        ChargeKind::Flat { .. } => (quantity.to_string(), "times"),
     }
 }
 
@@ -228,6 +258,15 @@ pub fn facts_of(books: &Books, bill: &Bill) -> Report {
         let name = tariff.map_or_else(String::new, |tariff| format!("{} ", tariff.body.parts().id));
         report.fact("tariff", format!("{name}{}", hash.short()));
     }
+    for hash in &bill.market {
+        let series = books.market().series().iter().find(|known| known.hash == *hash);
+        let hours = books.market().hours().iter().find(|known| known.hash == *hash);
+        if let Some(series) = series {
+            report.fact("price series", format!("{} {}", series.body.parts().id, hash.short()));
+        } else if let Some(hours) = hours {
+            report.fact("hour list", format!("{} {}", hours.body.parts().id, hash.short()));
+        }
+    }
     let complete = bill.completeness;
     report.fact(
         "readings",
@@ -236,6 +275,8 @@ pub fn facts_of(books: &Books, bill: &Bill) -> Report {
             complete.expected, complete.measured, complete.estimated, complete.missing
         ),
     );
+    let share = estimated_share(books, bill, &|key| books.block_behind(bill, key));
+    report.fact("estimated", share.in_words());
     report.fact("energy kWh", bill.energy().to_string()).fact("exact", bill.exact_total().to_string());
     for vat in &bill.vat {
         let how = if vat.vat.is_included { "included" } else { "on top" };
@@ -245,6 +286,14 @@ pub fn facts_of(books: &Books, bill: &Bill) -> Report {
     report.fact("total", format!("{} {}", bill.total, bill.currency));
     report.fact("payee's part, exact", bill.payee_part.to_string());
     report
+}
+
+/// The price of a line; of a series the mean, said to be one: nothing is computed from it.
+pub fn price_of(line: &ChargeLine) -> String {
+    match (line.kind, line.mean_price()) {
+        (ChargeKind::Series { .. }, Some(mean)) => format!("mean {mean}"),
+        _ => line.price.to_string(),
+    }
 }
 
 /// Hundredths of a per cent as per cent.
@@ -261,9 +310,28 @@ fn list(opened: &Opened, period: Period, arguments: &Arguments) -> Result<Report
     let standing = books
         .standing(period)
         .ok_or_else(|| Failure::usage(format!("{period} is not billed"), "run `tallywatt bill run` first"))?;
-    let columns = ["account", "kWh", "expected", "estimated", "missing", "total", "charged", "corrections"];
-    let mut table = Table::new(&columns);
+    let mut table = Table::new(&[
+        "account",
+        "kWh",
+        "expected",
+        "estimated",
+        "missing",
+        "total",
+        "estimated share %",
+        "estimated energy share %",
+        "charged",
+        "corrections",
+    ]);
+    // Bills that rest on readings of an earlier close are few.
+    let blocks = BlockIndex::new(books.period_leaves(period).unwrap_or_default().iter().map(DayLeaf::block));
+    let (cursor, newest) = (blocks.cursor(), books.period_root(period).map(|root| root.hash));
+    let mut flagged = 0_u64;
     for Stands { bill, owed, .. } in &standing {
+        let share = match newest == Some(bill.readings) {
+            true => estimated_share(books, bill, &|key| cursor.find(key)),
+            false => estimated_share(books, bill, &|key| books.block_behind(bill, key)),
+        };
+        flagged += u64::from(share.is_flagged());
         table.row(vec![
             json!(bill.account.to_string()),
             json!(bill.energy().to_string()),
@@ -271,6 +339,8 @@ fn list(opened: &Opened, period: Period, arguments: &Arguments) -> Result<Report
             json!(bill.completeness.estimated),
             json!(bill.completeness.missing),
             json!(bill.total.to_string()),
+            json!(share.intervals.to_string()),
+            json!(share.energy.to_string()),
             json!(owed.total.to_string()),
             json!(books.corrections(period, &bill.account).len()),
         ]);
@@ -282,6 +352,7 @@ fn list(opened: &Opened, period: Period, arguments: &Arguments) -> Result<Report
     report.fact("period", period.to_string()).fact("bills", standing.len());
     report.fact("corrected", corrected).fact("total", total.to_string());
     report.fact("charged", charged.to_string());
+    report.fact("bills with much estimated", flagged);
     report.then(format!("tallywatt{} bill show ACCOUNT {period}", data_option(arguments)));
     Ok(report)
 }

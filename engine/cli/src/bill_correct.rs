@@ -16,7 +16,7 @@ use tallywatt_node::books::{Books, BooksError, Computed, Input};
 use tallywatt_shards::durable;
 
 use crate::args::Arguments;
-use crate::bill::{compare_plan, facts_of, name_of, quantity_of};
+use crate::bill::{compare_plan, facts_of, name_of, price_of, quantity_of};
 use crate::bill_correct::options::CorrectOptions;
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, period_of, record};
@@ -163,7 +163,7 @@ pub fn corrected_report(books: &Books, last: &Published<Correction>, count: usiz
             json!(name_of(books, tariff, line.kind)),
             json!(quantity),
             json!(unit),
-            json!(line.price.to_string()),
+            json!(price_of(line)),
             json!(line.exact.to_string()),
             json!(line.amount.to_string()),
         ];

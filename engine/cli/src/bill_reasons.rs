@@ -7,11 +7,10 @@ use std::path::Path;
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
-use tallywatt_core::bill::{Bill, ChargeKind};
+use tallywatt_core::bill::{Bill, ChargeKind, ChargeLine};
 use tallywatt_core::bill_change::{NamedBill, change, charge_name};
 use tallywatt_core::bill_match::{Verdict, match_bills};
 use tallywatt_core::calendar::{Day, Period};
-use tallywatt_core::contract::Contract;
 use tallywatt_core::energy::Energy;
 use tallywatt_core::explain::{CountedInterval, Explained};
 use tallywatt_core::hash::ContentHash;
@@ -21,7 +20,7 @@ use tallywatt_ingest::documents::parse_issued_bills;
 use tallywatt_node::books::Books;
 
 use crate::args::Arguments;
-use crate::bill::find;
+use crate::bill::{contracts_of, find};
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, period_of};
 use crate::output::{Report, Table};
@@ -81,8 +80,7 @@ pub fn explain(
 ) -> Result<Report, Failure> {
     let books = opened.consortium.node(Party::Supplier).books();
     let bill = find(books, account, period)?;
-    let contracts: Vec<Contract> =
-        books.contracts().iter().filter(|contract| contract.account == bill.account).cloned().collect();
+    let contracts = contracts_of(books, bill);
     let tariffs = tariffs_of(books, bill)?;
     let next = format!("tallywatt{} bill show {account} {period}", data_option(arguments));
     let Some(number) = number else {
@@ -99,14 +97,16 @@ pub fn explain(
     let line = line.ok_or_else(|| {
         Failure::usage(format!("the bill has lines 1 to {}", bill.lines.len()), format!("see `{next}`"))
     })?;
-    let explained = Explained { bill, contracts: &contracts, tariffs: books.tariffs() };
+    let (tariff_book, market) = (books.tariffs(), books.market());
+    let explained = Explained { bill, contracts, tariffs: tariff_book, market };
     let intervals = explained.intervals(line, &|key| books.block_behind(bill, key));
     let tariff = tariffs[usize::from(line.version)];
     let mut report = Report::default();
-    report.fact("line", charge_name(line.kind, tariff)).fact("price", line.price.to_string());
+    report.fact("line", charge_name(line.kind, tariff));
+    report.fact("price", price_of(line, tariff));
     report.fact("exact", line.exact.to_string()).fact("amount", line.amount.to_string());
     match line.kind {
-        ChargeKind::Energy { .. } => {
+        ChargeKind::Energy { .. } | ChargeKind::Series { .. } => {
             let counted_wh: i64 = intervals.iter().map(|one| i64::from(one.energy_wh)).sum();
             let zone_wh = explained.zone_wh(line);
             if counted_wh != zone_wh {
@@ -129,6 +129,12 @@ pub fn explain(
         ChargeKind::Minimum => {
             report.fact("lacking to the minimum", line.exact.to_string());
         }
+        ChargeKind::Package { .. } => {
+            report.fact("packages begun", line.quantity);
+        }
+        ChargeKind::Flat { .. } => {
+            report.fact("times due", line.quantity);
+        }
     }
     if !intervals.is_empty() {
         report.table = Some(match day {
@@ -140,7 +146,17 @@ pub fn explain(
     Ok(report)
 }
 
-fn day_table(intervals: &[CountedInterval]) -> Table {
+/// The price of a line; of a series its name and the mean, which is for reading only.
+fn price_of(line: &ChargeLine, tariff: &Tariff) -> String {
+    let ChargeKind::Series { range, zone } = line.kind else { return line.price.to_string() };
+    let series = tariff.parts().series_of(range, zone).map_or_else(String::new, ToString::to_string);
+    match line.mean_price() {
+        Some(mean) => format!("{series}, mean {mean}"),
+        None => series,
+    }
+}
+
+fn day_table(intervals: &[CountedInterval<'_>]) -> Table {
     let mut table = Table::new(&["usage point", "day", "intervals", "estimated", "kWh", "highest Wh"]);
     for day in intervals.chunk_by(|a, b| (a.usage_point, a.day) == (b.usage_point, b.day)) {
         let sum_wh = day.iter().map(|one| i64::from(one.energy_wh)).sum();
@@ -158,15 +174,25 @@ fn day_table(intervals: &[CountedInterval]) -> Table {
     table
 }
 
-fn interval_table(intervals: &[CountedInterval], day: Day) -> Table {
-    let mut table = Table::new(&["usage point", "start", "Wh", "quality"]);
+fn interval_table(intervals: &[CountedInterval<'_>], day: Day) -> Table {
+    let has_prices = intervals.iter().any(|one| one.price.is_some());
+    let columns: &[&str] = if has_prices {
+        &["usage point", "start", "Wh", "quality", "price"]
+    } else {
+        &["usage point", "start", "Wh", "quality"]
+    };
+    let mut table = Table::new(columns);
     for one in intervals.iter().filter(|one| one.day == day) {
-        table.row(vec![
+        let mut row = vec![
             json!(one.usage_point.to_string()),
-            json!(one.start.to_string()),
+            json!(one.zone.wall_clock(one.start)),
             json!(one.energy_wh),
             json!(one.quality.name()),
-        ]);
+        ];
+        if has_prices {
+            row.push(json!(one.price.map(|price| price.to_string())));
+        }
+        table.row(row);
     }
     table
 }

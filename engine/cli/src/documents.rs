@@ -87,6 +87,26 @@ pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Fail
                     json!(known.hash.short()),
                 ]);
             }
+            for known in books.market().series() {
+                let parts = known.body.parts();
+                table.row(vec![
+                    json!("price series"),
+                    json!(parts.id.to_string()),
+                    json!(parts.validity.to_string()),
+                    json!(parts.title),
+                    json!(known.hash.short()),
+                ]);
+            }
+            for known in books.market().hours() {
+                let parts = known.body.parts();
+                table.row(vec![
+                    json!("hour list"),
+                    json!(parts.id.to_string()),
+                    json!(parts.validity.to_string()),
+                    json!(parts.title),
+                    json!(known.hash.short()),
+                ]);
+            }
             let mut report = Report { table: Some(table), ..Report::default() };
             report.then(format!("tallywatt{} contract list", data_option(arguments)));
             Ok(report)
@@ -164,7 +184,10 @@ fn read_documents(files: &[PathBuf]) -> Result<(Vec<Vec<u8>>, Table), Failure> {
                 let published = tariff_bytes::publish_tariff(*tariff);
                 book.publish(published).map_err(|error| overlap(&name, &error))?;
             }
-            Document::RulePack(_) | Document::PenaltyTable(_) => {
+            Document::RulePack(_)
+            | Document::PenaltyTable(_)
+            | Document::PriceSeries(_)
+            | Document::HourList(_) => {
                 let overlapping = versions.iter().find(|(other_kind, other, held)| {
                     (*other_kind, *other) == (kind, id) && held.overlaps(validity)
                 });

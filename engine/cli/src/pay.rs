@@ -1,13 +1,15 @@
 //! `pay`: a registry of payments to settlement legs.
 
+mod day;
+mod suspense;
+
 use std::fs;
 use std::path::Path;
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
-use tallywatt_core::calendar::Day;
 use tallywatt_core::money::Money;
-use tallywatt_core::split::{Cause, LegKind};
+use tallywatt_core::split::{Cause, Held, LegKind};
 use tallywatt_ingest::documents::{PaymentRegistry, parse_payments};
 use tallywatt_ledger::command::Command;
 use tallywatt_node::books::records::read_settled;
@@ -61,8 +63,9 @@ pub fn run(pay: &Pay, arguments: &Arguments) -> Result<Report, Failure> {
         PayAction::Split { day: Some(day) } => {
             let day =
                 day.parse().map_err(|error| Failure::usage(format!("{error}"), "write it as 2026-04-02"))?;
-            split_of_day(&open(arguments)?, day)
+            day::split(&open(arguments)?, day)
         }
+        PayAction::Suspense { as_of } => suspense::list(as_of.as_deref(), arguments),
     }
 }
 
@@ -119,7 +122,10 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     report.fact("sum of legs", Money::from_minor(sum).to_string());
     report.table = Some(table);
     let settled = read_settled(computed.file.as_deref().unwrap_or_default())?;
-    let released = settled.iter().filter(|settled| matches!(settled.cause, Cause::Release(_))).count();
+    let released = settled
+        .iter()
+        .filter(|settled| matches!(&settled.cause, Cause::Release(release) if release.from == Held::Advance))
+        .count();
     if released > 0 {
         report.fact(RELEASED, released);
     }
@@ -128,6 +134,24 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     let corrected = settled.iter().filter(|settled| is_correction(&settled.cause)).count();
     if corrected > 0 {
         report.fact(SETTLED, corrected);
+    }
+    let found = settled.iter().filter(|settled| match &settled.cause {
+        Cause::Match(_) => true,
+        Cause::Release(release) => release.from == Held::Suspense,
+        Cause::Payment(_) | Cause::Reversal(_) => false,
+        Cause::Withdrawal(_) | Cause::TrueUp(_) | Cause::Credit(_) => false,
+    });
+    let matched: Vec<_> = found.collect();
+    if !matched.is_empty() {
+        report.fact("matched", matched.len());
+    }
+    for settled in matched.iter().filter(|settled| settled.entry().is_none()).take(20) {
+        report.notes.push(format!(
+            "account {} has become known: {} of payment {} leaves suspense for it",
+            settled.account(),
+            settled.amount(),
+            settled.id()
+        ));
     }
     let suspense: Vec<_> = settled.iter().filter(|settled| settled.is_suspended()).collect();
     report.fact("in suspense", suspense.len());
@@ -166,36 +190,6 @@ fn split(opened: &Opened, arguments: &Arguments) -> Report {
         report.code = code::DIFFERENCES;
     }
     report
-}
-
-/// What was booked on one day, and what each party is handed over of it.
-fn split_of_day(opened: &Opened, day: Day) -> Result<Report, Failure> {
-    let sheets = opened.consortium.node(Party::Bank).books().payments().days();
-    let sheet = sheets.get(&day).ok_or_else(|| {
-        Failure::usage(format!("no payment was booked on {day}"), "see `tallywatt pay split` for all days")
-    })?;
-    let mut table = Table::new(&["party", "leg", "amount"]);
-    for ((party, kind), amount) in sheet.legs() {
-        table.row(vec![json!(party.name()), json!(kind.name()), json!(amount.to_string())]);
-    }
-    let mut report = Report { table: Some(table), ..Report::default() };
-    report.fact("day", day.to_string()).fact("paid", sheet.paid().to_string());
-    report.fact("reversed", sheet.reversed().to_string());
-    let mut sum = Money::ZERO;
-    for (party, name) in [
-        (Party::Grid, "handed over to grid"),
-        (Party::Supplier, "handed over to supplier"),
-        (Party::Bank, "in suspense"),
-    ] {
-        let amount = sheet.handed_over(party);
-        sum = [sum, amount].into_iter().sum();
-        report.fact(name, amount.to_string());
-    }
-    report.fact("sum", sum.to_string());
-    if !sheet.is_balanced() {
-        report.code = code::DIFFERENCES;
-    }
-    Ok(report)
 }
 
 /// Settles what corrections left, and what was paid ahead for bills issued since, and tells it in the report of what issued them.

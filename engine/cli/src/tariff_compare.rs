@@ -15,7 +15,7 @@ use tallywatt_core::rate::{BillInputs, bill};
 use tallywatt_core::tariff::{Tariff, TariffBook};
 
 use crate::args::Arguments;
-use crate::bill::find;
+use crate::bill::{contracts_of, find};
 use crate::failure::Failure;
 use crate::open::{Opened, data_option};
 use crate::output::{Report, Table};
@@ -31,8 +31,7 @@ pub fn run(
 ) -> Result<Report, Failure> {
     let books = opened.consortium.node(Party::Supplier).books();
     let issued = find(books, account, period)?;
-    let contracts: Vec<Contract> =
-        books.contracts().iter().filter(|contract| contract.account == issued.account).cloned().collect();
+    let contracts = contracts_of(books, issued);
     let leaves = books.period_leaves(period).unwrap_or_default();
     let blocks: BTreeMap<_, _> = leaves.iter().map(|leaf| (leaf.block().key(), leaf.block())).collect();
     let mut candidates: BTreeMap<Label, TariffBook> = BTreeMap::new();
@@ -63,6 +62,7 @@ pub fn run(
             tariffs,
             agreement: &nobodys(first),
             readings: issued.readings,
+            market: books.market(),
         };
         match bill(&inputs, &|key| blocks.get(key).copied()) {
             Ok(other) => {

@@ -10,10 +10,15 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Day;
 use tallywatt_core::energy::Energy;
 use tallywatt_core::hash::Published;
-use tallywatt_core::tariff::{BoundUnit, FixedPer, RangeCounting, RangeKind, Tariff, TariffParts};
+use tallywatt_core::market::MarketBook;
+use tallywatt_core::tariff::{
+    BoundUnit, DemandMeasure, FixedPer, RangeCounting, RangeKind, Tariff, TariffParts,
+};
 use tallywatt_ingest::documents::{
     Document, UrdbOptions, import_urdb, parse_document, parse_tariff_cases, render_tariff,
 };
+use tallywatt_ledger::hour_list_bytes::publish_hour_list;
+use tallywatt_ledger::price_series_bytes::publish_price_series;
 use tallywatt_ledger::tariff_bytes::publish_tariff;
 
 use crate::args::Arguments;
@@ -50,6 +55,21 @@ pub fn read_tariff(file: &Path) -> Result<Published<Tariff>, Failure> {
     }
 }
 
+/// Reads a file and adds the price series or the list of hours that it must be.
+pub fn read_market(file: &Path, market: &mut MarketBook) -> Result<(), Failure> {
+    let text = read_text(file)?;
+    let name = file.display().to_string();
+    let added = match parse_document(&name, &text)? {
+        Document::PriceSeries(series) => market.publish_series(publish_price_series(*series)),
+        Document::HourList(hours) => market.publish_hours(publish_hour_list(*hours)),
+        _ => {
+            let next = "name files that begin with #kind,price-series or #kind,hour-list";
+            return Err(Failure::usage(format!("{name} is neither prices nor hours"), next));
+        }
+    };
+    added.map_err(|error| Failure::usage(format!("{name}: {error}"), "name each day's figures once"))
+}
+
 fn read_text(file: &Path) -> Result<String, Failure> {
     let bytes = fs::read(file).map_err(|error| Failure::file("read", file, &error))?;
     String::from_utf8(bytes)
@@ -79,6 +99,7 @@ fn ranges_in_words(parts: &TariffParts) -> String {
     let kind = match parts.range_rule.kind {
         RangeKind::Graduated => "each part at its range's price",
         RangeKind::Volume => "all at the price of the range reached",
+        RangeKind::Package => "each part in its range's packages, or at its price",
     };
     let counting = match parts.range_rule.counting {
         RangeCounting::InOrder => "all zones together in order of time",
@@ -104,20 +125,34 @@ fn price_table(parts: &TariffParts) -> Table {
         bound.map_or(String::new(), |bound| format!("{} {unit}", Energy::from_wh(bound)))
     };
     for (at, zone) in parts.zones.iter().enumerate() {
-        for range in &parts.ranges {
+        for (number, range) in parts.ranges.iter().enumerate() {
             let holds = windows_in_words(&zone.windows);
-            row(
-                zone.name.to_string(),
-                holds,
-                up_to(range.up_to_wh, unit),
-                range.prices[at].to_string(),
-                "kWh",
-            );
+            let per = range
+                .package_wh
+                .map_or("kWh".to_owned(), |wh| format!("package of {} kWh", Energy::from_wh(wh)));
+            let price = price_in_words(parts, number, at);
+            row(zone.name.to_string(), holds, up_to(range.up_to_wh, unit), price, &per);
         }
+    }
+    for range in parts.ranges.iter().filter(|range| range.flat.as_e8() != 0) {
+        let price = range.flat.to_string();
+        row(
+            "flat fee".into(),
+            String::new(),
+            up_to(range.up_to_wh, unit),
+            price,
+            "month that reaches the range",
+        );
     }
     for demand in &parts.demands {
         for range in &demand.ranges {
-            let holds = format!("{}, {} min", windows_in_words(&demand.windows), demand.minutes);
+            let measure = match &demand.measure {
+                DemandMeasure::Highest => String::new(),
+                DemandMeasure::MeanOfDailyHighest => ", mean of daily highest".to_owned(),
+                DemandMeasure::MeanAtPublishedHours(hours) => format!(", mean at the hours of {hours}"),
+            };
+            let windows = windows_in_words(&demand.windows);
+            let holds = format!("{windows}, {} min{measure}", demand.minutes);
             row(
                 demand.name.to_string(),
                 holds,
@@ -137,6 +172,15 @@ fn price_table(parts: &TariffParts) -> Table {
         row("minimum".into(), String::new(), String::new(), parts.minimum_per_month.to_string(), "month");
     }
     table
+}
+
+/// The price of a range and zone, counted from 0; `se3 × 1.06 + 0.04` where a series says it.
+fn price_in_words(parts: &TariffParts, range: usize, zone: usize) -> String {
+    let small = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+    match parts.series_of(small(range), small(zone)) {
+        Some(price) => price.to_string(),
+        None => parts.ranges[range].prices[zone].to_string(),
+    }
 }
 
 fn windows_in_words(windows: &[tallywatt_core::tariff::Window]) -> String {
@@ -160,7 +204,11 @@ pub fn test(files: &[PathBuf]) -> Result<Report, Failure> {
                 }
                 versions.push(known[&path].clone());
             }
-            let differing = case.run(versions);
+            let mut market = MarketBook::new();
+            for path in case.market_files(folder) {
+                read_market(&path, &mut market)?;
+            }
+            let differing = case.run(versions, &market);
             let result = if differing.is_empty() { "as expected".to_owned() } else { differing.join("; ") };
             case_count += 1;
             differing_count += u64::from(!differing.is_empty());

@@ -81,6 +81,86 @@ fn a_bill_is_explained_and_compared() {
     );
 }
 
+/// A bill is explained and proved by the contracts it was computed from, also when another list is in force since.
+#[test]
+fn a_bill_keeps_its_own_contract_list() {
+    let place = Place::new();
+    place.town(20, 31);
+    place.expect(0, "tallywatt bill run 2026-03");
+    let account = "A-000003";
+    let explain = format!("tallywatt bill explain {account} 2026-03 --line 1");
+    let day = format!("{explain} --day 2026-03-07");
+    let (before, before_day) = (place.json(&explain), place.json(&day));
+    // The account leaves the list altogether.
+    let list = place.text("town/contracts.csv");
+    let left: String =
+        list.lines().filter(|line| !line.starts_with(account)).map(|line| format!("{line}\n")).collect();
+    assert!(left.lines().count() < list.lines().count());
+    place.write("left.csv", left);
+    place.expect(0, "tallywatt contract publish left.csv");
+    assert_eq!((place.json(&explain), place.json(&day)), (before.clone(), before_day.clone()));
+    assert!(!before["rows"].as_array().unwrap().is_empty(), "{before}");
+    // Starts are those of the contract's wall clock.
+    let starts: Vec<&str> =
+        before_day["rows"].as_array().unwrap().iter().map(|row| row["start"].as_str().unwrap()).collect();
+    let own = list.lines().find(|line| line.starts_with(account)).unwrap();
+    let offset = if own.contains("Asia/Yekaterinburg") { "+05:00" } else { "+02:00" };
+    let is_local = |start: &&str| start.starts_with("2026-03-07T") && start.ends_with(offset);
+    assert!(!starts.is_empty() && starts.iter().all(is_local), "{starts:?}");
+    place.expect(0, &format!("tallywatt prove bill {account} 2026-03 --output bill.receipt"));
+    let verified = place.expect(0, "tallywatt verify bill.receipt");
+    assert!(verified.out.contains("VALID"), "{}", verified.out);
+}
+
+/// Each bill says how much of it is estimated: in its table, in the list, and in the verifier's report.
+#[test]
+fn estimates_are_shown_by_share() {
+    let place = Place::new();
+    place.expect(0, "tallywatt synth --output town --meters 20 --days 31 --documents");
+    // One day of one home is not read, and ten of another.
+    let readings = place.text("town/readings/yekaterinburg.csv");
+    let is_lost = |line: &&str| {
+        let one = line.starts_with("EKB-000005,") && line.contains(",2026-03-10,");
+        one || (line.starts_with("EKB-000007,") && line.contains(",2026-03-2"))
+    };
+    let left: String =
+        readings.lines().filter(|line| !is_lost(line)).map(|line| format!("{line}\n")).collect();
+    place.write("town/readings/yekaterinburg.csv", left);
+    place.expect(0, "tallywatt init --demonstration-keys 7");
+    place.expect(0, "tallywatt tariff publish town/tariffs/*.toml town/agreements/*.toml");
+    place.expect(0, "tallywatt contract publish town/contracts.csv");
+    place.ingest_town("town", "tallywatt");
+    place.expect(0, "tallywatt bill run 2026-03");
+    let list = place.json("tallywatt bill list 2026-03");
+    let mut flagged = 0;
+    let mut shares = Vec::new();
+    for row in list["rows"].as_array().unwrap() {
+        let account = row["account"].as_str().unwrap();
+        let shown = place.json(&format!("tallywatt bill show {account} 2026-03"));
+        let words = shown["estimated"].as_str().unwrap();
+        let (intervals, energy) =
+            (row["estimated_share"].as_str().unwrap(), row["estimated_energy_share"].as_str().unwrap());
+        assert!(words.starts_with(&format!("{intervals} % of intervals, {energy} % of kWh")), "{words}");
+        flagged += u64::from(words.ends_with("above 10.0 %"));
+        // By hand from the counts, rounded half up, but never to nothing.
+        let (part, whole) = (row["estimated"].as_u64().unwrap(), row["expected"].as_u64().unwrap());
+        let tenths = if part == 0 { 0 } else { ((part * 2_000 + whole) / (whole * 2)).max(1) };
+        assert_eq!(intervals, format!("{}.{}", tenths / 10, tenths % 10), "{account}");
+        shares.push((part, account.to_owned(), intervals.to_owned(), energy.to_owned()));
+    }
+    assert_eq!(list["bills_with_much_estimated"], flagged);
+    let (part, account, intervals, energy) = shares.into_iter().max().unwrap();
+    assert!(part > 0 && flagged > 0, "nothing is estimated in this town");
+    place.expect(0, &format!("tallywatt prove bill {account} 2026-03 --output bill.receipt"));
+    let verified = place.json("tallywatt verify bill.receipt");
+    assert_eq!(verified["figures"]["estimated_intervals_percent"], intervals, "{verified}");
+    assert_eq!(verified["figures"]["estimated_energy_percent"], energy, "{verified}");
+    let told =
+        verified["checks"].as_array().unwrap().iter().find(|check| check["name"] == "completeness").unwrap();
+    let want = format!("estimated {intervals} % of intervals, {energy} % of kWh");
+    assert!(told["detail"].as_str().unwrap().contains(&want), "{told}");
+}
+
 const RATE: &str = r#"{"label": "539f6a23ec4f024411ec8beb", "name": "General", "utility": "Someone", "startdate": 1514764800,
 "energyratestructure": [[{"rate": 0.05, "max": 300, "unit": "kWh"}, {"rate": 0.07}]],
 "energyweekdayschedule": [HOURS], "energyweekendschedule": [HOURS],

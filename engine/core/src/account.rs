@@ -17,6 +17,7 @@ use crate::label::{AccountId, Label};
 use crate::money::{ExactAmount, Money};
 use crate::payment_terms::Step;
 use crate::proportion::largest_remainder;
+use crate::suspense::{Match, Remittance};
 
 mod restated;
 
@@ -24,7 +25,7 @@ pub(crate) use restated::Unsettled;
 pub use restated::{Restated, TotalChange};
 
 /// One payment as the bank reports it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
     /// The bank's reference; a payment is known by it for ever.
     pub id: Label,
@@ -36,6 +37,8 @@ pub struct Payment {
     pub amount: Money,
     /// The month whose bill the payer named, if any.
     pub period: Option<Period>,
+    /// What the payer wrote beside it, if the bank tells.
+    pub remittance: Option<Remittance>,
 }
 
 /// A payment, or a part of it, that the bank takes back: a refund, a chargeback.
@@ -54,39 +57,54 @@ pub struct Reversal {
 }
 
 /// One line of the bank's registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// Money that came in.
     Payment(Payment),
     /// Money that went back.
     Reversal(Reversal),
+    /// Money in suspense whose account was found.
+    Match(Match),
 }
 
 impl Entry {
-    /// The bank's reference; payments and reversals share one set of them.
+    /// The bank's reference; entries of all kinds share one set of them.
     #[must_use]
     pub const fn id(&self) -> Label {
         match self {
             Self::Payment(payment) => payment.id,
             Self::Reversal(reversal) => reversal.id,
+            Self::Match(one) => one.id,
         }
     }
 
-    /// What came in; below zero for what went back.
+    /// How much; above zero.
+    #[must_use]
+    pub const fn amount(&self) -> Money {
+        match self {
+            Self::Payment(payment) => payment.amount,
+            Self::Reversal(reversal) => reversal.amount,
+            Self::Match(one) => one.amount,
+        }
+    }
+
+    /// What came in; below zero for what went back, nothing for what only changes its place.
     #[must_use]
     pub const fn signed_amount(&self) -> Money {
         match self {
             Self::Payment(payment) => payment.amount,
             Self::Reversal(reversal) => Money::from_minor(-reversal.amount.as_minor()),
+            Self::Match(_) => Money::ZERO,
         }
     }
 
-    /// The order in which entries are settled: by day, payments before reversals, by reference.
+    /// The order in which entries are settled: by day, payments before matches before reversals, by reference.
     #[must_use]
-    pub const fn order(&self) -> (Day, bool, Label) {
+    pub const fn order(&self) -> (Day, u8, Label) {
         match self {
-            Self::Payment(payment) => (payment.booked, false, payment.id),
-            Self::Reversal(reversal) => (reversal.booked, true, reversal.id),
+            Self::Payment(payment) => (payment.booked, 0, payment.id),
+            Self::Match(one) => (one.booked, 1, one.id),
+            Self::Reversal(reversal) => (reversal.booked, 2, reversal.id),
         }
     }
 }
@@ -315,17 +333,13 @@ impl AccountState {
         true
     }
 
-    /// Parks what found no open bill, or was put on one that had less to pay.
+    /// Parks what found no open bill, or was put on one that has less to pay now, beside what is parked of the payment already.
     pub fn park(&mut self, parked: Parked) {
-        if parked.amount <= Money::ZERO {
-            return;
-        }
-        match self.parked.iter_mut().find(|known| known.payment == parked.payment) {
-            Some(known) => {
-                known.amount = Money::from_minor(known.amount.as_minor() + parked.amount.as_minor());
-                known.booked = known.booked.max(parked.booked);
-            }
-            None => self.parked.push(parked),
+        if let Some(known) = self.parked.iter_mut().find(|known| known.payment == parked.payment) {
+            known.amount = Money::from_minor(known.amount.as_minor() + parked.amount.as_minor());
+            known.booked = known.booked.max(parked.booked);
+        } else if parked.amount > Money::ZERO {
+            self.parked.push(parked);
         }
     }
 

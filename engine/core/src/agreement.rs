@@ -161,7 +161,10 @@ impl Agreement {
         Ok(self)
     }
 
-    /// The payee's part of a bill, exact; never more than its total.
+    /// The payee's part of a bill, exact; never more than its total, and nothing of a bill that is not above zero.
+    ///
+    /// What a bill below zero gives back is the remainder taker's to bear, whose energy had such a price: delivery is not
+    /// paid back. It comes to the payee all the same, because the bill that it pays later is split as any other.
     ///
     /// `tariffs` are the versions the bill's lines point to, in order.
     ///
@@ -177,7 +180,7 @@ impl Agreement {
             SplitRule::PerKwh(rates) => {
                 let mut sum = ExactAmount::ZERO;
                 for line in &bill.lines {
-                    if let crate::bill::ChargeKind::Energy { zone, .. } = line.kind {
+                    if let Some(zone) = line.kind.energy_zone() {
                         let tariff = tariffs[usize::from(line.version)];
                         let name = tariff.parts().zones[usize::from(zone)].name;
                         let charge = rate_for(rates, &name)?.charge(line.energy());
@@ -292,6 +295,7 @@ mod tests {
             completeness: Completeness::default(),
             total: Money::from_minor(total),
             payee_part: ExactAmount::ZERO,
+            market: Vec::new(),
         }
     }
 
@@ -313,6 +317,8 @@ mod tests {
             (SplitRule::Share(SHARE_WHOLE), 33_333, "333.33"),
             (SplitRule::Share(0), 33_333, "0.00"),
             (SplitRule::Share(45_123_000), -33_333, "0.00"),
+            (SplitRule::Share(SHARE_WHOLE), -1, "0.00"),
+            (rates("all 2.3"), -33_333, "0.00"),
         ];
         for (rule, total, want) in table {
             let agreement = agreement(Party::Grid, Party::Supplier, rule.clone()).check().unwrap();

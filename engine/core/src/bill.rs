@@ -6,13 +6,15 @@ use crate::calendar::Period;
 use crate::energy::Energy;
 use crate::hash::ContentHash;
 use crate::label::AccountId;
-use crate::money::{ExactAmount, Money, PricePerKwh};
+use crate::money::{ExactAmount, Money, PricePerKwh, div_half_up};
 use crate::tariff::{Currency, FixedPer, Vat};
 
 /// The most charge lines in a bill.
 pub const LINE_COUNT_MAX: u32 = 4_096;
 /// The most tariff versions in a bill.
 pub const VERSION_COUNT_MAX: u32 = 64;
+/// The most price series and hour lists in a bill: four names of a document a day.
+pub const MARKET_COUNT_MAX: u32 = 128;
 
 /// What a charge line charges for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,18 +37,51 @@ pub enum ChargeKind {
     Fixed(FixedPer),
     /// What the lines of the tariff lack to its minimum.
     Minimum,
+    /// Packages of one range that were begun; its energy stands in a line of its own, without a price.
+    Package {
+        /// Range.
+        range: u8,
+        /// Zone: whose energy filled them.
+        zone: u8,
+    },
+    /// The flat fee of a range that was reached.
+    Flat {
+        /// Range.
+        range: u8,
+    },
+    /// Energy of one zone in one range, priced interval by interval as a series says.
+    Series {
+        /// Range.
+        range: u8,
+        /// Zone.
+        zone: u8,
+    },
 }
 
 impl ChargeKind {
+    /// The zone whose energy it charges for; `None` if it is no charge for energy used.
+    #[must_use]
+    pub const fn energy_zone(self) -> Option<u8> {
+        match self {
+            Self::Energy { zone, .. } | Self::Series { zone, .. } => Some(zone),
+            Self::Demand { .. }
+            | Self::Fixed(_)
+            | Self::Minimum
+            | Self::Package { .. }
+            | Self::Flat { .. } => None,
+        }
+    }
+
     /// What `quantity` costs, exact; see [`ChargeLine::quantity`] for its units.
     ///
-    /// A part of a month or year is cut at the eleventh decimal: that is its exact amount, and the only division.
+    /// A part of a month or year is cut at the eleventh decimal: that is its exact amount, and the only division. Of a
+    /// series there is no one price: its lines have none, and an exact amount of their own.
     #[must_use]
     pub fn charge(self, quantity: i64, price: PricePerKwh, period: Period) -> ExactAmount {
         let product = i128::from(price.as_e8()) * i128::from(quantity);
         let e11 = match self {
-            Self::Energy { .. } | Self::Demand { .. } => product,
-            Self::Fixed(FixedPer::Day) => product * 1_000,
+            Self::Energy { .. } | Self::Demand { .. } | Self::Series { .. } => product,
+            Self::Fixed(FixedPer::Day) | Self::Package { .. } | Self::Flat { .. } => product * 1_000,
             Self::Fixed(FixedPer::Month) => product * 1_000 / i128::from(period.day_count()),
             Self::Fixed(FixedPer::Year) => product * 1_000 / i128::from(period.year_day_count()),
             Self::Minimum => i128::from(quantity),
@@ -63,11 +98,13 @@ pub struct ChargeLine {
     /// For what.
     pub kind: ChargeKind,
     /// Watt-hours; watts for demand; usage-point-days for a fixed charge; for a minimum what is lacking, 10^-11 of the
-    /// currency.
+    /// currency; packages; how many times a flat fee is due.
     pub quantity: i64,
-    /// Per kilowatt-hour, per kilowatt, per day, month or year; the minimum of a month.
+    /// Per kilowatt-hour, per kilowatt, per day, month or year; the minimum of a month; a package, a flat fee. Zero of a
+    /// series: its prices are those of the intervals.
     pub price: PricePerKwh,
-    /// What the quantity costs at the price.
+    /// What the quantity costs at the price; of a series each interval's energy at its price, cut at the eleventh
+    /// decimal once. Below zero where the price is.
     pub exact: ExactAmount,
     /// In minor units.
     pub amount: Money,
@@ -77,10 +114,17 @@ impl ChargeLine {
     /// The energy charged for; zero for other charges.
     #[must_use]
     pub const fn energy(&self) -> Energy {
-        match self.kind {
-            ChargeKind::Energy { .. } => Energy::from_wh(self.quantity),
-            ChargeKind::Demand { .. } | ChargeKind::Fixed(_) | ChargeKind::Minimum => Energy::ZERO,
-        }
+        if self.kind.energy_zone().is_some() { Energy::from_wh(self.quantity) } else { Energy::ZERO }
+    }
+}
+
+impl ChargeLine {
+    /// What a kilowatt-hour of a series line cost on the mean, rounded half up: for reading, nothing follows from it.
+    #[must_use]
+    pub fn mean_price(&self) -> Option<PricePerKwh> {
+        let is_priced = matches!(self.kind, ChargeKind::Series { .. }) && self.quantity > 0;
+        let mean = is_priced.then(|| div_half_up(self.exact.as_e11(), i128::from(self.quantity)))?;
+        i64::try_from(mean).ok().map(PricePerKwh::from_e8)
     }
 }
 
@@ -129,10 +173,12 @@ pub struct Bill {
     pub vat: Vec<VatLine>,
     /// How complete the readings were.
     pub completeness: Completeness,
-    /// What is to be paid, tax included.
+    /// What is to be paid, tax included; below zero where energy cost less than nothing.
     pub total: Money,
     /// The agreement payee's part of the total, exact.
     pub payee_part: ExactAmount,
+    /// Content hashes of the price series and hour lists it used, ascending.
+    pub market: Vec<ContentHash>,
 }
 
 impl Bill {

@@ -1,8 +1,8 @@
 //! Why one bill is higher than another: terms that add up to the difference, exactly.
 //!
 //! ```text
-//!   charge in both bills     (q₂ − q₁) × p₁   more or less used
-//!                             q₂ × (p₂ − p₁)  dearer or cheaper
+//!   charge in both bills     (q₂ − q₁) × p₁   more or less used; p₁ of a price series is the mean of its intervals
+//!                             e₂ − e₁ − that  dearer or cheaper
 //!   charge in one of them    all of it        new, or gone
 //!   fixed, minimum           e₂ − e₁          their exact amounts: a part of a month has no price of its own
 //!   tax on top               t₂ − t₁
@@ -75,7 +75,7 @@ pub fn charge_name(kind: ChargeKind, tariff: &Tariff) -> String {
         if range_count > 1 { format!("{name}, range {}", range + 1) } else { name.to_owned() }
     };
     match kind {
-        ChargeKind::Energy { range, zone } => {
+        ChargeKind::Energy { range, zone } | ChargeKind::Series { range, zone } => {
             numbered(parts.zones[usize::from(zone)].name.as_str(), range, parts.ranges.len())
         }
         ChargeKind::Demand { charge, range } => {
@@ -86,6 +86,11 @@ pub fn charge_name(kind: ChargeKind, tariff: &Tariff) -> String {
         ChargeKind::Fixed(FixedPer::Month) => "fixed by month".to_owned(),
         ChargeKind::Fixed(FixedPer::Year) => "fixed by year".to_owned(),
         ChargeKind::Minimum => "minimum".to_owned(),
+        ChargeKind::Package { range, zone } => {
+            let zone = parts.zones[usize::from(zone)].name;
+            format!("{}, packages", numbered(zone.as_str(), range, parts.ranges.len()))
+        }
+        ChargeKind::Flat { range } => numbered("flat fee", range, parts.ranges.len()),
     }
 }
 
@@ -138,11 +143,10 @@ pub fn change(earlier: NamedBill<'_>, later: NamedBill<'_>) -> Vec<ChangeTerm> {
     for key in names {
         let name = key.0.as_str();
         match (before.get(key), after.get(key)) {
-            (Some(old), Some(new)) if is_product(old) && is_product(new) => {
-                let (old_price, new_price) = (i128::from(old.price.as_e8()), i128::from(new.price.as_e8()));
-                let (old_wh, new_wh) = (i128::from(old.quantity), i128::from(new.quantity));
-                term(name, Cause::Quantity, (new_wh - old_wh) * old_price);
-                term(name, Cause::Price, new_wh * (new_price - old_price));
+            (Some(old), Some(new)) if has_quantity(old) && has_quantity(new) => {
+                let more = more_used(old, new);
+                term(name, Cause::Quantity, more);
+                term(name, Cause::Price, new.exact.as_e11() - old.exact.as_e11() - more);
             }
             (Some(old), Some(new)) => term(name, Cause::Amount, new.exact.as_e11() - old.exact.as_e11()),
             (None, Some(new)) => term(name, Cause::New, new.exact.as_e11()),
@@ -156,7 +160,24 @@ pub fn change(earlier: NamedBill<'_>, later: NamedBill<'_>) -> Vec<ChangeTerm> {
     terms
 }
 
-/// Whether the line's exact amount is quantity × price.
-const fn is_product(line: &ChargeLine) -> bool {
-    matches!(line.kind, ChargeKind::Energy { .. } | ChargeKind::Demand { .. })
+/// Whether the line's exact amount follows from a quantity that was used.
+const fn has_quantity(line: &ChargeLine) -> bool {
+    let kind = line.kind;
+    kind.energy_zone().is_some() || matches!(kind, ChargeKind::Demand { .. } | ChargeKind::Package { .. })
+}
+
+/// What the change of the quantity comes to at the old price, 10^-11; at the mean of the old intervals' prices, cut at the
+/// eleventh decimal, where they have a price each.
+fn more_used(old: &ChargeLine, new: &ChargeLine) -> i128 {
+    let more = i128::from(new.quantity) - i128::from(old.quantity);
+    let (old_e11, old_quantity) = (old.exact.as_e11(), i128::from(old.quantity));
+    match old.kind {
+        ChargeKind::Series { .. } if old_quantity == 0 => 0,
+        // In two parts, because one product of three could pass 128 bits.
+        ChargeKind::Series { .. } => {
+            old_e11 / old_quantity * more + old_e11 % old_quantity * more / old_quantity
+        }
+        ChargeKind::Package { .. } => more * i128::from(old.price.as_e8()) * 1_000,
+        _ => more * i128::from(old.price.as_e8()),
+    }
 }

@@ -139,6 +139,7 @@ mod tests {
             completeness: Completeness::default(),
             total: Money::from_minor(60_000),
             payee_part: ExactAmount::ZERO,
+            market: Vec::new(),
         }
     }
 

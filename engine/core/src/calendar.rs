@@ -365,6 +365,20 @@ impl Zone {
         u16::from(time.hour().unsigned_abs()) * 60 + u16::from(time.minute().unsigned_abs())
     }
 
+    /// What a wall clock here shows at `instant`, with its offset from UTC: `2026-10-25T02:30:00+02:00`.
+    ///
+    /// # Panics
+    /// Outside years -9999 to 9999.
+    #[must_use]
+    pub fn wall_clock(&self, instant: UtcSeconds) -> String {
+        let timestamp =
+            jiff::Timestamp::from_second(instant.0).expect("instants are within years 1970 to 2199");
+        let offset_s = self.rules.to_offset(timestamp).seconds();
+        let (sign, size_s) = if offset_s < 0 { ('-', -offset_s) } else { ('+', offset_s) };
+        let wall = self.rules.to_datetime(timestamp);
+        format!("{wall}{sign}{:02}:{:02}", size_s / 3_600, size_s / 60 % 60)
+    }
+
     /// What instant the wall-clock reading `second_of_day` on `day` means. 86,400 means the next midnight.
     #[must_use]
     pub fn resolve(&self, day: Day, second_of_day: u32) -> WallTime {

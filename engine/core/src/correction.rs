@@ -169,7 +169,7 @@ impl Delta {
     /// Energy, Wh: below zero if less was used.
     #[must_use]
     pub fn energy_wh(&self) -> i128 {
-        let energy = self.lines.iter().filter(|line| matches!(line.kind, ChargeKind::Energy { .. }));
+        let energy = self.lines.iter().filter(|line| line.kind.energy_zone().is_some());
         energy.map(|line| i128::from(line.quantity)).sum()
     }
 

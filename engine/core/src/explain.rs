@@ -2,41 +2,70 @@
 //!
 //! Slow and plain on purpose: what a person can follow, and a second way to the quantities that rating found.
 
+use std::fmt;
+
 use crate::bill::{Bill, ChargeKind, ChargeLine};
-use crate::calendar::{Day, UtcSeconds};
+use crate::calendar::{Day, UtcSeconds, Zone};
 use crate::contract::Contract;
 use crate::day_block::{BlockKey, DayBlock};
+use crate::decimal::write_scaled;
 use crate::hash::Published;
 use crate::label::UsagePointId;
+use crate::market::MarketBook;
+use crate::money::PRICE_DECIMALS;
 use crate::quality::Quality;
-use crate::tariff::{Tariff, TariffBook};
+use crate::tariff::{TIMES_DECIMALS, Tariff, TariffBook, TariffParts};
 
 /// An interval that a line counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CountedInterval {
+pub struct CountedInterval<'a> {
     /// Where it was measured.
     pub usage_point: UsagePointId,
     /// Local day.
     pub day: Day,
     /// When it begins.
     pub start: UtcSeconds,
+    /// Whose wall clock the contract follows.
+    pub zone: &'a Zone,
     /// Energy, Wh.
     pub energy_wh: i32,
     /// How the value came to be.
     pub quality: Quality,
+    /// What a kilowatt-hour of it costs, where a series says so.
+    pub price: Option<IntervalPrice>,
+}
+
+/// A price by the interval: a series' price times a coefficient, and something added. In 10^-14 currency units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IntervalPrice(i128);
+
+impl IntervalPrice {
+    /// In 10^-14 currency units.
+    #[must_use]
+    pub const fn as_e14(self) -> i128 {
+        self.0
+    }
+}
+
+impl fmt::Display for IntervalPrice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_scaled(f, self.0, PRICE_DECIMALS + TIMES_DECIMALS, 2)
+    }
 }
 
 /// The bill's account and what its bill followed from.
 pub struct Explained<'a> {
     /// The bill.
     pub bill: &'a Bill,
-    /// The account's contracts.
+    /// The account's contracts, of the list that the bill was computed from.
     pub contracts: &'a [Contract],
     /// All tariff versions.
     pub tariffs: &'a TariffBook,
+    /// Price series.
+    pub market: &'a MarketBook,
 }
 
-impl Explained<'_> {
+impl<'a> Explained<'a> {
     /// The version that a line is of; `None` if it is not published.
     #[must_use]
     pub fn version(&self, line: &ChargeLine) -> Option<&Published<Tariff>> {
@@ -44,13 +73,13 @@ impl Explained<'_> {
         self.tariffs.versions().iter().find(|version| version.hash == *hash)
     }
 
-    /// The intervals of the line's zone, over all its ranges; of a demand charge those that count for a peak. In the
-    /// order of usage points, then time. Of other charges none.
+    /// The intervals of the line's zone, over all its ranges; of a demand charge those that count for a peak; of a flat fee
+    /// all of the version's. In the order of usage points, then time. Of other charges none.
     pub fn intervals<'b>(
         &self,
         line: &ChargeLine,
         block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
-    ) -> Vec<CountedInterval> {
+    ) -> Vec<CountedInterval<'a>> {
         let Some(version) = self.version(line) else { return Vec::new() };
         let parts = version.body.parts();
         let mut found = Vec::new();
@@ -64,17 +93,23 @@ impl Explained<'_> {
                     let start = block.interval_start(at);
                     let minute = contract.zone.wall_minute(start);
                     let counts = match line.kind {
-                        ChargeKind::Energy { zone, .. } => {
+                        ChargeKind::Energy { zone, .. }
+                        | ChargeKind::Series { zone, .. }
+                        | ChargeKind::Package { zone, .. } => {
                             version.body.zone_at(pattern, minute) == usize::from(zone)
                         }
                         ChargeKind::Demand { charge, .. } => {
                             version.body.demands_at(pattern, minute) >> charge & 1 == 1
                         }
+                        ChargeKind::Flat { .. } => true,
                         ChargeKind::Fixed(_) | ChargeKind::Minimum => false,
                     };
                     if counts {
                         let (energy_wh, quality) = (block.values_wh()[at], block.qualities()[at]);
-                        found.push(CountedInterval { usage_point, day, start, energy_wh, quality });
+                        let (zone, price) = (&contract.zone, self.price(line, parts, start));
+                        let interval =
+                            CountedInterval { usage_point, day, start, zone, energy_wh, quality, price };
+                        found.push(interval);
                     }
                 }
             }
@@ -82,13 +117,21 @@ impl Explained<'_> {
         found
     }
 
+    /// What a kilowatt-hour of the interval costs in the line's range.
+    fn price(&self, line: &ChargeLine, parts: &TariffParts, start: UtcSeconds) -> Option<IntervalPrice> {
+        let ChargeKind::Series { range, zone } = line.kind else { return None };
+        let price = parts.series_of(range, zone)?;
+        let (own, _) = self.market.series_at(&price.series, start)?.body.at(start)?;
+        let plus = i128::from(price.plus.as_e8()) * 10_i128.pow(TIMES_DECIMALS);
+        Some(IntervalPrice(i128::from(own.as_e8()) * i128::from(price.times_e6) + plus))
+    }
+
     /// The energy of the line's zone in all ranges of its version, Wh: what the intervals must add up to.
     #[must_use]
     pub fn zone_wh(&self, line: &ChargeLine) -> i64 {
-        let ChargeKind::Energy { zone, .. } = line.kind else { return 0 };
+        let zone = line.kind.energy_zone();
         let same = |other: &&ChargeLine| {
-            other.version == line.version
-                && matches!(other.kind, ChargeKind::Energy { zone: of, .. } if of == zone)
+            zone.is_some() && other.version == line.version && other.kind.energy_zone() == zone
         };
         self.bill.lines.iter().filter(same).map(|line| line.quantity).sum()
     }

@@ -10,8 +10,11 @@
 //! * A payment is known by the bank's reference for ever: the same again is passed over, another content is refused.
 //! * Money that finds no open bill is parked. Before the next entries it is released to the bills issued since, under their
 //!   own agreements; so nothing is parked while the account owes.
-//! * A reversal runs back along what its payment paid, the newest first: what is parked, then allocation by allocation, each by
-//!   its own legs and not by the rules of today. What it takes in all is exactly what the payment brought.
+//! * Money for no account is in suspense. It goes to an account when a match says so, or when the account of that very name
+//!   becomes known: then before the next entries, as parked money does.
+//! * A reversal runs back along what its payment paid, the newest first: what is parked, what is in suspense, then
+//!   allocation by allocation, each by its own legs and not by the rules of today. What it takes in all is exactly what the payment brought.
+//! * Before anything else comes what corrections left unsettled (`payment_book/corrected.rs`).
 
 mod corrected;
 
@@ -23,117 +26,17 @@ use crate::calendar::{Day, Period};
 use crate::day_sheet::DaySheet;
 use crate::hash::ContentHash;
 use crate::label::{AccountId, Label};
-use crate::money::{ExactAmount, Money, Rounding};
+use crate::money::Money;
+use crate::placed_payment::{PlacedPayment, WayBack};
+pub use crate::settle_error::SettleError;
 use crate::split::{
-    Cause, LegKind, Legs, OWN_REFERENCE, Release, RunningSplit, Settled, agreement_of, allocate,
+    Cause, Held, LegKind, Legs, OWN_REFERENCE, Release, RunningSplit, Settled, agreement_of, allocate,
+    sum_of_kind,
 };
+use crate::suspense::{Match, MatchError};
 
 /// Published agreements by hash.
 pub type Agreements = BTreeMap<ContentHash, Agreement>;
-
-/// An allocation, and how much of it was taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct PlacedAllocation {
-    allocation: Allocation,
-    returned: Money,
-}
-
-/// A payment and where its money went. What is parked of it stands with its account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlacedPayment {
-    payment: Payment,
-    allocations: Vec<PlacedAllocation>,
-    suspended: Money,
-    returned: Money,
-    /// Of the money of a bill below zero, what the parties gave.
-    given: Option<Allocation>,
-}
-
-impl PlacedPayment {
-    /// As the bank reported it.
-    #[must_use]
-    pub const fn payment(&self) -> &Payment {
-        &self.payment
-    }
-
-    /// What was taken back of it.
-    #[must_use]
-    pub const fn returned(&self) -> Money {
-        self.returned
-    }
-
-    /// What can still be taken back.
-    #[must_use]
-    pub const fn left(&self) -> Money {
-        Money::from_minor(self.payment.amount.as_minor() - self.returned.as_minor())
-    }
-}
-
-/// Why entries cannot be settled.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SettleError {
-    /// The reference is known with another content.
-    #[error("payment {0} is already settled with other contents")]
-    Content(Label),
-    /// The reference stands twice.
-    #[error("payment {0} stands twice in the registry")]
-    Twice(Label),
-    /// An amount that is not above zero.
-    #[error("payment {0} is not above zero")]
-    Amount(Label),
-    /// A reference that only the ledger gives.
-    #[error("payment {0} has a reference of the ledger's own: none of a bank begins with {OWN_REFERENCE}")]
-    Reserved(Label),
-    /// A reversal of nothing.
-    #[error("reversal {reversal} is of payment {payment}, which was never settled")]
-    Unknown {
-        /// The reversal.
-        reversal: Label,
-        /// The payment it names.
-        payment: Label,
-    },
-    /// A reversal that names another account than its payment.
-    #[error("reversal {reversal} is of account {named}, its payment of {account}")]
-    Account {
-        /// The reversal.
-        reversal: Label,
-        /// The account it names.
-        named: AccountId,
-        /// The payment's.
-        account: AccountId,
-    },
-    /// A reversal that was booked before its payment.
-    #[error("reversal {reversal} is of {booked}, its payment of {paid}")]
-    Early {
-        /// The reversal.
-        reversal: Label,
-        /// Its day.
-        booked: Day,
-        /// The payment's day.
-        paid: Day,
-    },
-    /// More is taken back than is left.
-    #[error("reversal {reversal} takes {amount} back, at most {left} is left of payment {payment}")]
-    TooMuch {
-        /// The reversal.
-        reversal: Label,
-        /// What it takes.
-        amount: Money,
-        /// What is left.
-        left: Money,
-        /// The payment.
-        payment: Label,
-    },
-    /// All payments there ever were pass 64-bit minor units.
-    #[error("sums of all payments ever received do not fit 64 bits")]
-    Overflow,
-    /// There is nothing to settle.
-    #[error("every payment is settled already: nothing is new")]
-    Nothing,
-    /// A settled entry that is not what the book gives.
-    #[error("settled entry {0} does not follow from what was settled before")]
-    Record(Label),
-}
 
 /// What entries come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,9 +52,12 @@ pub struct Settlement {
 pub struct PaymentBook {
     accounts: BTreeMap<AccountId, AccountState>,
     payments: BTreeMap<Label, PlacedPayment>,
-    /// Whose payments they are.
+    /// The payments that an account got money of.
     payments_of: BTreeMap<AccountId, BTreeSet<Label>>,
-    reversals: BTreeMap<Label, Reversal>,
+    /// Every other entry that was settled, by its reference.
+    entries: BTreeMap<Label, Entry>,
+    /// Payments of which money is in suspense.
+    suspense: BTreeSet<Label>,
     running: BTreeMap<ContentHash, RunningSplit>,
     days: BTreeMap<Day, DaySheet>,
     /// All payments and credits there ever were, so that no sum of parts can pass 64 bits.
@@ -181,6 +87,14 @@ impl PaymentBook {
         &self.payments
     }
 
+    /// The payments of which money is in suspense, by the day on which they were booked.
+    #[must_use]
+    pub fn suspense(&self) -> Vec<&PlacedPayment> {
+        let mut held: Vec<&PlacedPayment> = self.suspense.iter().map(|id| &self.payments[id]).collect();
+        held.sort_by_key(|placed| (placed.payment().booked, placed.payment().id));
+        held
+    }
+
     /// What each agreement's payee was due and has got.
     #[must_use]
     pub const fn running(&self) -> &BTreeMap<ContentHash, RunningSplit> {
@@ -193,10 +107,15 @@ impl PaymentBook {
         &self.days
     }
 
-    /// Whether parked money is due to be released.
+    /// Whether parked money, or money in suspense, is due to be released.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.accounts.values().any(AccountState::is_waiting)
+        self.accounts.values().any(AccountState::is_waiting) || self.found().next().is_some()
+    }
+
+    /// Payments in suspense whose account became known, the oldest first.
+    fn found(&self) -> impl Iterator<Item = &PlacedPayment> {
+        self.suspense().into_iter().filter(|placed| self.accounts.contains_key(&placed.payment().account))
     }
 
     /// Whether an entry is settled, with this very content.
@@ -204,10 +123,14 @@ impl PaymentBook {
     pub fn is_settled(&self, entry: &Entry) -> bool {
         match entry {
             Entry::Payment(payment) => {
-                self.payments.get(&payment.id).is_some_and(|known| known.payment == *payment)
+                self.payments.get(&payment.id).is_some_and(|known| known.payment() == payment)
             }
-            Entry::Reversal(reversal) => self.reversals.get(&reversal.id) == Some(reversal),
+            Entry::Reversal(_) | Entry::Match(_) => self.entries.get(&entry.id()) == Some(entry),
         }
+    }
+
+    fn is_known(&self, id: &Label) -> bool {
+        self.payments.contains_key(id) || self.entries.contains_key(id)
     }
 
     /// Settles entries, in any order; those settled already are passed over. First comes what is due to be released.
@@ -242,12 +165,19 @@ impl PaymentBook {
             draft.settle_corrections(account, agreements, &mut settled)?;
             draft.release(account, None, agreements, &mut settled)?;
         }
+        for placed in self.found() {
+            settled.push(draft.release_suspense(placed, agreements)?);
+        }
         for entry in fresh {
             match entry {
                 Entry::Payment(payment) => settled.push(draft.pay(payment, agreements)?),
+                Entry::Match(one) => settled.push(draft.match_money(one, agreements)?),
                 Entry::Reversal(reversal) => {
-                    settled.push(draft.reverse(reversal, agreements)?);
-                    draft.release(reversal.account, Some(reversal.booked), agreements, &mut settled)?;
+                    let (reversed, accounts) = draft.reverse(reversal, agreements)?;
+                    settled.push(reversed);
+                    for account in accounts {
+                        draft.release(account, Some(reversal.booked), agreements, &mut settled)?;
+                    }
                 }
             }
         }
@@ -266,9 +196,19 @@ impl PaymentBook {
     pub fn apply(&mut self, settled: &Settled) -> Result<(), SettleError> {
         let follows = |holds: bool| if holds { Ok(()) } else { Err(SettleError::Record(settled.id())) };
         follows(settled.is_balanced())?;
-        match settled.cause {
-            Cause::Payment(payment) => self.apply_payment(&payment, settled)?,
-            Cause::Reversal(reversal) => self.apply_reversal(&reversal, settled)?,
+        match &settled.cause {
+            Cause::Payment(payment) => self.apply_payment(payment, settled)?,
+            Cause::Reversal(reversal) => self.apply_reversal(reversal, settled)?,
+            Cause::Match(one) => {
+                follows(!self.is_known(&one.id))?;
+                self.check_match(one)?;
+                self.take_out_of_suspense(&one.payment, one.account, one.amount, settled)?;
+                self.entries.insert(one.id, Entry::Match(*one));
+            }
+            Cause::Release(release) if release.from == Held::Suspense => {
+                follows(self.found().any(|placed| placed.payment().id == release.payment))?;
+                self.take_out_of_suspense(&release.payment, release.account, release.amount, settled)?;
+            }
             Cause::Release(release) => {
                 let account = self.accounts.get_mut(&release.account);
                 let account = account.ok_or(SettleError::Record(settled.id()))?;
@@ -276,11 +216,11 @@ impl PaymentBook {
                 follows(settled.allocations.iter().all(|allocation| account.book(allocation)))?;
                 let placed = self.payments.get_mut(&release.payment);
                 let placed = placed.ok_or(SettleError::Record(settled.id()))?;
-                placed.allocations.extend(settled.allocations.iter().map(PlacedAllocation::whole));
+                placed.allocate(release.account, &settled.allocations);
             }
-            Cause::Withdrawal(withdrawal) => self.apply_withdrawal(&withdrawal, settled)?,
-            Cause::TrueUp(true_up) => self.apply_true_up(&true_up, settled)?,
-            Cause::Credit(credit) => self.apply_credit(&credit, settled)?,
+            Cause::Withdrawal(withdrawal) => self.apply_withdrawal(withdrawal, settled)?,
+            Cause::TrueUp(true_up) => self.apply_true_up(true_up, settled)?,
+            Cause::Credit(credit) => self.apply_credit(credit, settled)?,
         }
         self.move_running(settled)?;
         self.days.entry(settled.booked()).or_default().add(settled);
@@ -290,7 +230,7 @@ impl PaymentBook {
     /// Moves the running splits on by money that was put on bills, or taken off them.
     fn move_running(&mut self, settled: &Settled) -> Result<(), SettleError> {
         let is_put = match settled.cause {
-            Cause::Payment(_) | Cause::Release(_) => true,
+            Cause::Payment(_) | Cause::Release(_) | Cause::Match(_) => true,
             Cause::Reversal(_) | Cause::Withdrawal(_) => false,
             // Their own steps have moved them.
             Cause::TrueUp(_) | Cause::Credit(_) => return Ok(()),
@@ -305,52 +245,79 @@ impl PaymentBook {
 
     fn apply_payment(&mut self, payment: &Payment, settled: &Settled) -> Result<(), SettleError> {
         let follows = |holds: bool| if holds { Ok(()) } else { Err(SettleError::Record(payment.id)) };
-        follows(!self.payments.contains_key(&payment.id) && !self.reversals.contains_key(&payment.id))?;
+        follows(!self.is_known(&payment.id))?;
         self.received = self.received.checked_add(payment.amount).ok_or(SettleError::Overflow)?;
-        let mut suspended = Money::ZERO;
-        match self.accounts.get_mut(&payment.account) {
-            Some(account) => {
-                follows(!settled.is_suspended())?;
-                follows(settled.allocations.iter().all(|allocation| account.book(allocation)))?;
-                let allocated: Money = settled.allocations.iter().map(|allocation| allocation.amount).sum();
-                let amount = Money::from_minor(payment.amount.as_minor() - allocated.as_minor());
-                let Payment { id, booked, period, .. } = *payment;
-                account.park(Parked { payment: id, booked, period, amount });
-            }
-            None => {
-                follows(settled.is_suspended())?;
-                suspended = payment.amount;
-            }
+        follows(self.accounts.contains_key(&payment.account) != settled.is_suspended())?;
+        let suspended = if settled.is_suspended() { payment.amount } else { Money::ZERO };
+        self.payments.insert(payment.id, PlacedPayment::new(payment.clone(), suspended));
+        if settled.is_suspended() {
+            self.suspense.insert(payment.id);
+            return Ok(());
         }
-        let allocations = settled.allocations.iter().map(PlacedAllocation::whole).collect();
-        let placed =
-            PlacedPayment { payment: *payment, allocations, suspended, returned: Money::ZERO, given: None };
-        self.insert_payment(placed);
+        self.place(&payment.id, payment.account, payment.amount, settled)
+    }
+
+    /// Books what was allocated of `amount` with its account, and parks the rest.
+    fn place(
+        &mut self,
+        payment: &Label,
+        account: AccountId,
+        amount: Money,
+        settled: &Settled,
+    ) -> Result<(), SettleError> {
+        let record = || SettleError::Record(settled.id());
+        let state = self.accounts.get_mut(&account).ok_or_else(record)?;
+        if !settled.allocations.iter().all(|allocation| state.book(allocation)) {
+            return Err(record());
+        }
+        let placed = self.payments.get_mut(payment).ok_or_else(record)?;
+        placed.allocate(account, &settled.allocations);
+        let allocated: Money = settled.allocations.iter().map(|allocation| allocation.amount).sum();
+        let amount = Money::from_minor(amount.as_minor() - allocated.as_minor());
+        let Payment { id, booked, period, .. } = *placed.payment();
+        self.payments_of.entry(account).or_default().insert(id);
+        state.park(Parked { payment: id, booked, period, amount });
         Ok(())
     }
 
-    fn insert_payment(&mut self, placed: PlacedPayment) {
-        let Payment { id, account, .. } = placed.payment;
-        self.payments_of.entry(account).or_default().insert(id);
-        self.payments.insert(id, placed);
+    fn take_out_of_suspense(
+        &mut self,
+        payment: &Label,
+        account: AccountId,
+        amount: Money,
+        settled: &Settled,
+    ) -> Result<(), SettleError> {
+        let record = || SettleError::Record(settled.id());
+        let placed = self.payments.get_mut(payment).ok_or_else(record)?;
+        if !placed.match_to(account, amount) {
+            return Err(record());
+        }
+        if placed.suspended() == Money::ZERO {
+            self.suspense.remove(payment);
+        }
+        self.place(payment, account, amount, settled)
     }
 
     fn apply_reversal(&mut self, reversal: &Reversal, settled: &Settled) -> Result<(), SettleError> {
         let follows = |holds: bool| if holds { Ok(()) } else { Err(SettleError::Record(reversal.id)) };
-        follows(!self.payments.contains_key(&reversal.id) && !self.reversals.contains_key(&reversal.id))?;
+        follows(!self.is_known(&reversal.id))?;
         let way = self.way_back(reversal)?;
         follows(way.allocations == settled.allocations)?;
+        follows(sum_of_kind(&settled.back, LegKind::Suspense) == way.suspended)?;
+        for (account, amount) in &way.parked {
+            let state = self.accounts.get_mut(account).ok_or(SettleError::Record(reversal.id))?;
+            follows(state.unpark(&reversal.payment, *amount))?;
+        }
+        for ((_, account, _), allocation) in way.returned.iter().zip(&way.allocations) {
+            let state = self.accounts.get_mut(account).ok_or(SettleError::Record(reversal.id))?;
+            follows(state.reopen(allocation))?;
+        }
         let placed = self.payments.get_mut(&reversal.payment).ok_or(SettleError::Record(reversal.id))?;
-        placed.suspended = Money::from_minor(placed.suspended.as_minor() - way.suspended.as_minor());
-        placed.returned = Money::from_minor(placed.returned.as_minor() + reversal.amount.as_minor());
-        for (at, returned) in way.returned {
-            placed.allocations[at].returned = returned;
+        placed.return_along(&way, reversal.amount);
+        if placed.suspended() == Money::ZERO {
+            self.suspense.remove(&reversal.payment);
         }
-        if let Some(account) = self.accounts.get_mut(&reversal.account) {
-            follows(account.unpark(&reversal.payment, way.parked))?;
-            follows(settled.allocations.iter().all(|allocation| account.reopen(allocation)))?;
-        }
-        self.reversals.insert(reversal.id, *reversal);
+        self.entries.insert(reversal.id, Entry::Reversal(*reversal));
         Ok(())
     }
 
@@ -365,11 +332,10 @@ impl PaymentBook {
             if self.is_settled(&entry) {
                 continue;
             }
-            if self.payments.contains_key(&id) || self.reversals.contains_key(&id) {
+            if self.is_known(&id) {
                 return Err(SettleError::Content(id));
             }
-            let (Entry::Payment(Payment { amount, .. }) | Entry::Reversal(Reversal { amount, .. })) = entry;
-            if amount <= Money::ZERO {
+            if entry.amount() <= Money::ZERO {
                 return Err(SettleError::Amount(id));
             }
             fresh.push(entry);
@@ -387,14 +353,24 @@ impl PaymentBook {
     fn draft(&self, entries: &[Entry]) -> Self {
         let mut draft = Self { running: self.running.clone(), received: self.received, ..Self::default() };
         for entry in entries {
-            let account = match entry {
-                Entry::Payment(payment) => payment.account,
+            match entry {
+                Entry::Payment(payment) => draft.borrow_account(self, payment.account),
+                Entry::Match(one) => {
+                    draft.borrow_payment(self, &one.payment);
+                    draft.borrow_account(self, one.account);
+                }
                 Entry::Reversal(reversal) => {
                     draft.borrow_payment(self, &reversal.payment);
-                    reversal.account
+                    draft.borrow_account(self, reversal.account);
+                    let placed = self.payments.get(&reversal.payment);
+                    let accounts = placed.into_iter().flat_map(PlacedPayment::accounts);
+                    accounts.for_each(|account| draft.borrow_account(self, account));
                 }
-            };
-            draft.borrow_account(self, account);
+            }
+        }
+        for placed in self.found() {
+            draft.borrow_payment(self, &placed.payment().id);
+            draft.borrow_account(self, placed.payment().account);
         }
         let waiting = self.accounts.iter().filter(|(_, state)| state.is_waiting());
         waiting.for_each(|(account, _)| draft.borrow_account(self, *account));
@@ -411,38 +387,100 @@ impl PaymentBook {
 
     fn borrow_payment(&mut self, from: &Self, payment: &Label) {
         if let Some(placed) = from.payments.get(payment) {
-            self.insert_payment(placed.clone());
+            self.payments.insert(*payment, placed.clone());
+            if from.suspense.contains(payment) {
+                self.suspense.insert(*payment);
+            }
         }
     }
 
     fn pay(&mut self, payment: Payment, agreements: &Agreements) -> Result<Settled, SettleError> {
+        let Payment { account, amount, period, .. } = payment;
         let mut legs = Legs::default();
         let mut allocations = Vec::new();
-        match self.accounts.get(&payment.account) {
-            None => legs.add(Party::Bank, LegKind::Suspense, payment.amount),
-            Some(account) => {
-                allocations =
-                    allocations_of(account, payment.amount, payment.period, agreements, &self.running);
-                let allocated: Money = allocations.iter().map(|allocation| allocation.amount).sum();
-                legs.add_all(&allocations, agreements);
-                let advance = Money::from_minor(payment.amount.as_minor() - allocated.as_minor());
-                legs.add(Party::Supplier, LegKind::Advance, advance);
-            }
+        if self.accounts.contains_key(&account) {
+            (allocations, legs) = self.legs_of(account, amount, period, agreements);
+        } else {
+            legs.add(Party::Bank, LegKind::Suspense, amount);
         }
         let settled = Settled::new(Cause::Payment(payment), allocations, legs, Legs::default());
         self.apply(&settled)?;
         Ok(settled)
     }
 
-    fn reverse(&mut self, reversal: Reversal, agreements: &Agreements) -> Result<Settled, SettleError> {
+    /// Where `amount` goes that a known account has got, and who gets what of it.
+    fn legs_of(
+        &self,
+        account: AccountId,
+        amount: Money,
+        period: Option<Period>,
+        agreements: &Agreements,
+    ) -> (Vec<Allocation>, Legs) {
+        let allocations = allocations_of(&self.accounts[&account], amount, period, agreements, &self.running);
+        let allocated: Money = allocations.iter().map(|allocation| allocation.amount).sum();
+        let mut legs = Legs::default();
+        legs.add_all(&allocations, agreements);
+        let advance = Money::from_minor(amount.as_minor() - allocated.as_minor());
+        legs.add(Party::Supplier, LegKind::Advance, advance);
+        (allocations, legs)
+    }
+
+    fn match_money(&mut self, one: Match, agreements: &Agreements) -> Result<Settled, SettleError> {
+        let period = self.check_match(&one)?.payment().period;
+        let (allocations, legs) = self.legs_of(one.account, one.amount, period, agreements);
+        let mut back = Legs::default();
+        back.add(Party::Bank, LegKind::Suspense, one.amount);
+        let settled = Settled::new(Cause::Match(one), allocations, legs, back);
+        self.apply(&settled)?;
+        Ok(settled)
+    }
+
+    /// The payment that a match is of.
+    fn check_match(&self, one: &Match) -> Result<&PlacedPayment, MatchError> {
+        let Match { id, payment, account, booked, amount } = *one;
+        let placed = self.payments.get(&payment).ok_or(MatchError::Unknown { id, payment })?;
+        let (paid, left) = (placed.payment().booked, placed.suspended());
+        match () {
+            () if !self.accounts.contains_key(&account) => Err(MatchError::Account { id, account }),
+            () if booked < paid => Err(MatchError::Early { id, booked, paid }),
+            () if amount > left => Err(MatchError::TooMuch { id, amount, left, payment }),
+            () => Ok(placed),
+        }
+    }
+
+    /// Gives money in suspense to its account, which has become known.
+    fn release_suspense(
+        &mut self,
+        placed: &PlacedPayment,
+        agreements: &Agreements,
+    ) -> Result<Settled, SettleError> {
+        let Payment { id: payment, account, booked, period, .. } = *placed.payment();
+        let amount = placed.suspended();
+        let (allocations, legs) = self.legs_of(account, amount, period, agreements);
+        let booked = self.ends_of(account, &allocations).fold(booked, Day::max);
+        let mut back = Legs::default();
+        back.add(Party::Bank, LegKind::Suspense, amount);
+        let release = Release { payment, account, booked, amount, from: Held::Suspense };
+        let settled = Settled::new(Cause::Release(release), allocations, legs, back);
+        self.apply(&settled)?;
+        Ok(settled)
+    }
+
+    /// What goes back, and the accounts whose bills are open again.
+    fn reverse(
+        &mut self,
+        reversal: Reversal,
+        agreements: &Agreements,
+    ) -> Result<(Settled, BTreeSet<AccountId>), SettleError> {
         let way = self.way_back(&reversal)?;
+        let accounts = way.returned.iter().map(|(_, account, _)| *account).collect();
         let mut back = Legs::default();
         back.add_all(&way.allocations, agreements);
-        back.add(Party::Supplier, LegKind::Advance, way.parked);
+        back.add(Party::Supplier, LegKind::Advance, way.parked_sum());
         back.add(Party::Bank, LegKind::Suspense, way.suspended);
         let settled = Settled::new(Cause::Reversal(reversal), way.allocations, Legs::default(), back);
         self.apply(&settled)?;
-        Ok(settled)
+        Ok((settled, accounts))
     }
 
     /// Puts an account's parked money on its open bills, the oldest money first.
@@ -454,18 +492,14 @@ impl PaymentBook {
         settled: &mut Vec<Settled>,
     ) -> Result<(), SettleError> {
         while let Some(state) = self.accounts.get(&account).filter(|state| state.has_release()) {
-            let parked = state.parked()[0];
-            let allocations = allocations_of(state, parked.amount, parked.period, agreements, &self.running);
-            let ends = allocations.iter().filter_map(|allocation| {
-                let bill = state.open.iter().find(|open| open.bill == allocation.bill)?;
-                Some(bill.since)
-            });
-            let booked = ends.chain(since).fold(parked.booked, Day::max);
+            let Parked { payment, booked, period, amount } = state.parked()[0];
+            let allocations = allocations_of(state, amount, period, agreements, &self.running);
+            let booked = self.ends_of(account, &allocations).chain(since).fold(booked, Day::max);
             let amount: Money = allocations.iter().map(|allocation| allocation.amount).sum();
             let (mut legs, mut back) = (Legs::default(), Legs::default());
             legs.add_all(&allocations, agreements);
             back.add(Party::Supplier, LegKind::Advance, amount);
-            let release = Release { payment: parked.payment, account, booked, amount };
+            let release = Release { payment, account, booked, amount, from: Held::Advance };
             // An order reaches every open bill, so money that waits beside one always moves, and this ends.
             let released = Settled::new(Cause::Release(release), allocations, legs, back);
             self.apply(&released)?;
@@ -474,72 +508,30 @@ impl PaymentBook {
         Ok(())
     }
 
+    /// The first days of the bills that are paid.
+    fn ends_of(&self, account: AccountId, allocations: &[Allocation]) -> impl Iterator<Item = Day> {
+        let open = &self.accounts[&account].open;
+        allocations.iter().filter_map(|allocation| {
+            let bill = open.iter().find(|open| open.bill == allocation.bill)?;
+            Some(bill.since)
+        })
+    }
+
     /// What a reversal takes back.
     fn way_back(&self, reversal: &Reversal) -> Result<WayBack, SettleError> {
         let Reversal { id, payment, account, booked, amount } = *reversal;
-        let placed = self.payments.get(&payment).filter(|placed| placed.given.is_none());
+        let placed = self.payments.get(&payment).filter(|placed| placed.given().is_none());
         let placed = placed.ok_or(SettleError::Unknown { reversal: id, payment })?;
-        let paid = placed.payment;
+        let paid = placed.payment();
         match () {
             () if paid.account != account => {
-                return Err(SettleError::Account { reversal: id, named: account, account: paid.account });
+                Err(SettleError::Account { reversal: id, named: account, account: paid.account })
             }
-            () if booked < paid.booked => {
-                return Err(SettleError::Early { reversal: id, booked, paid: paid.booked });
-            }
+            () if booked < paid.booked => Err(SettleError::Early { reversal: id, booked, paid: paid.booked }),
             () if amount > placed.left() => {
-                return Err(SettleError::TooMuch { reversal: id, amount, left: placed.left(), payment });
+                Err(SettleError::TooMuch { reversal: id, amount, left: placed.left(), payment })
             }
-            () => {}
-        }
-        let parked = self.accounts.get(&account).map_or(Money::ZERO, |state| state.parked_of(&payment));
-        let parked = parked.min(amount);
-        let suspended = placed.suspended.min(amount);
-        let mut left = amount.as_minor() - parked.as_minor() - suspended.as_minor();
-        let mut way = WayBack { allocations: Vec::new(), returned: Vec::new(), parked, suspended };
-        for (at, one) in placed.allocations.iter().enumerate().rev() {
-            let taken = left.min(one.allocation.amount.as_minor() - one.returned.as_minor());
-            if taken == 0 {
-                continue;
-            }
-            let returned = Money::from_minor(one.returned.as_minor() + taken);
-            way.allocations.push(one.between(returned));
-            way.returned.push((at, returned));
-            left -= taken;
-        }
-        assert_eq!(left, 0, "money is parked, in suspense, or allocated");
-        Ok(way)
-    }
-}
-
-/// What a reversal takes back, and from where.
-struct WayBack {
-    allocations: Vec<Allocation>,
-    /// Index of an allocation of the payment, and what is taken back of it in all.
-    returned: Vec<(usize, Money)>,
-    parked: Money,
-    suspended: Money,
-}
-
-impl PlacedAllocation {
-    fn whole(allocation: &Allocation) -> Self {
-        Self { allocation: *allocation, returned: Money::ZERO }
-    }
-
-    /// What is taken back when `returned` is taken back in all: pro rata, so that all of it is all of the allocation.
-    fn between(&self, returned: Money) -> Allocation {
-        let before = self.returned;
-        let Allocation { amount, payee_part, payee, .. } = self.allocation;
-        let payee_of = |upto: Money| {
-            let exact = payee.exact().portion(upto, amount);
-            exact.round(Rounding::HalfUp).expect("a part of a leg fits 64 bits").as_minor()
-        };
-        let part_of = |upto: Money| payee_part.portion(upto, amount).as_e11();
-        Allocation {
-            amount: Money::from_minor(returned.as_minor() - before.as_minor()),
-            payee_part: ExactAmount::from_e11(part_of(returned) - part_of(before)),
-            payee: Money::from_minor(payee_of(returned) - payee_of(before)),
-            ..self.allocation
+            () => Ok(placed.way_back(amount, &self.accounts)),
         }
     }
 }

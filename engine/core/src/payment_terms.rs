@@ -11,6 +11,7 @@
 //!   its next payments. What a cap still holds back when the bill is paid in full stays with the other party.
 
 use crate::money::{ExactAmount, Money};
+use crate::transfer::TransferTerms;
 
 /// The most steps in an order: each at most once.
 pub const STEP_COUNT_MAX: usize = 4;
@@ -130,6 +131,8 @@ pub struct PaymentTerms {
     pub payee: Limits,
     /// What the remainder taker gets of each payment.
     pub remainder: Limits,
+    /// When a day's money is transferred to a party.
+    pub transfer: TransferTerms,
     /// For how many months after its month a bill may still be raised, 1 to [`BACK_BILLING_MONTHS_MAX`]; `None` for any
     /// time. It stands in the agreement, of which a bill has exactly one: its tariff versions could differ in it, and what is
     /// not charged is lost to both parties, who sign the agreement.
@@ -144,6 +147,7 @@ impl Default for PaymentTerms {
             rounding: SplitRounding::default(),
             payee: Limits::default(),
             remainder: Limits::default(),
+            transfer: TransferTerms::default(),
             back_billing_months: None,
         }
     }
@@ -207,6 +211,9 @@ impl PaymentTerms {
             if let Some(at_most) = at_most.filter(|at_most| at_least > *at_most) {
                 return Err(TermsError::Crossed { at_least, at_most });
             }
+        }
+        if self.transfer.minimum < Money::ZERO {
+            return Err(TermsError::Negative(self.transfer.minimum));
         }
         if self.payee.at_most.is_some() && self.remainder.at_most.is_some() {
             return Err(TermsError::BothCapped);
@@ -295,18 +302,21 @@ pub(crate) mod tests {
                 rounding: SplitRounding::Cumulative,
                 payee: limits(payee),
                 remainder: limits(remainder),
-                back_billing_months: None,
+                ..PaymentTerms::default()
             };
             let got = terms.check().map_or_else(|error| error.to_string(), |()| "ok".into());
             assert_eq!(got, want, "{steps:?} {payee} {remainder}");
         }
         assert_eq!(PaymentTerms::default().check(), Ok(()));
+        let transfer = TransferTerms { minimum: Money::from_minor(-1), ..TransferTerms::default() };
         for (months, want) in [(0, "back-billing for 0 months, need 1 to 120"), (1, "ok"), (120, "ok")] {
             let terms = PaymentTerms { back_billing_months: Some(months), ..PaymentTerms::default() };
             assert_eq!(terms.check().map_or_else(|error| error.to_string(), |()| "ok".into()), want);
         }
         let terms = PaymentTerms { back_billing_months: Some(121), ..PaymentTerms::default() };
         assert_eq!(terms.check(), Err(TermsError::BackBilling(121)));
+        let below = PaymentTerms { transfer, ..PaymentTerms::default() }.check();
+        assert_eq!(below, Err(TermsError::Negative(Money::from_minor(-1))));
     }
 
     #[test]

@@ -11,18 +11,22 @@
 //! The tables and the local days are kept in a [`RateRun`], for all the bills that one thread computes.
 
 use crate::agreement::{Agreement, AgreementError};
-use crate::bill::{Bill, VERSION_COUNT_MAX};
-use crate::calendar::{Day, Period};
+use crate::bill::{Bill, MARKET_COUNT_MAX, VERSION_COUNT_MAX};
+use crate::calendar::{Day, Period, UtcSeconds};
 use crate::contract::Contract;
 use crate::day_block::{BlockKey, DayBlock};
 use crate::hash::{ContentHash, Published};
 use crate::label::{AccountId, Label, UsagePointId};
-use crate::tariff::TariffBook;
+use crate::market::MarketBook;
+use crate::tariff::{Currency, TariffBook};
 
 mod blocks;
 mod lines;
+mod measures;
+mod packages;
 mod peaks;
 mod run;
+mod series;
 mod usage;
 
 pub use blocks::{BlockCursor, BlockIndex};
@@ -45,6 +49,8 @@ pub struct BillInputs<'a> {
     pub agreement: &'a Published<Agreement>,
     /// Root of the period's readings.
     pub readings: ContentHash,
+    /// Price series and lists of hours.
+    pub market: &'a MarketBook,
 }
 
 /// Why a bill cannot be computed. The account stays unbilled, and is listed with this reason.
@@ -93,6 +99,64 @@ pub enum BillError {
         /// How many.
         count: usize,
     },
+    /// A series has no price for energy that was used.
+    #[error("price series {series} has no price for {at}")]
+    NoPrice {
+        /// The series.
+        series: Label,
+        /// When.
+        at: UtcSeconds,
+    },
+    /// Energy was read over several prices, so nobody knows how much of it each is of.
+    #[error(
+        "usage point {usage_point}: its {minutes} minutes from {start} have several prices of series {series}"
+    )]
+    Coarse {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// Length of the interval.
+        minutes: u8,
+        /// When it begins.
+        start: UtcSeconds,
+        /// The series.
+        series: Label,
+    },
+    /// A series is in another currency than the tariff that names it.
+    #[error("price series {series} is in {found}, the tariff in {expected}")]
+    SeriesCurrency {
+        /// The series.
+        series: Label,
+        /// Its currency.
+        found: Currency,
+        /// The tariff's.
+        expected: Currency,
+    },
+    /// A list of hours tells of no hour for a day that needs one.
+    #[error("list of hours {hours} has no hour for {day}")]
+    NoHour {
+        /// The list.
+        hours: Label,
+        /// The day.
+        day: Day,
+    },
+    /// Readings whose intervals do not begin and end with a published hour.
+    #[error("the intervals of usage point {usage_point} do not tell the hour from {start}")]
+    HourGrid {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// When the hour begins.
+        start: UtcSeconds,
+    },
+    /// More price series and lists of hours than a bill may name.
+    #[error(
+        "account {account} would be billed by {count} price series and lists of hours, at most {MARKET_COUNT_MAX}"
+    )]
+    TooManyMarket {
+        /// The account.
+        account: AccountId,
+        /// How many.
+        count: usize,
+    },
     /// An amount beyond what can be written.
     #[error("an amount of account {0} does not fit 64-bit minor units")]
     Overflow(AccountId),
@@ -136,6 +200,10 @@ impl RateRun {
         let count = usage.versions.len();
         if count > VERSION_COUNT_MAX as usize {
             return Err(BillError::TooManyVersions { account: inputs.account, count });
+        }
+        let count = usage.market.len();
+        if count > MARKET_COUNT_MAX as usize {
+            return Err(BillError::TooManyMarket { account: inputs.account, count });
         }
         usage.into_bill(inputs)
     }
@@ -200,6 +268,7 @@ mod tests {
             tariffs: &book,
             agreement: &Published { hash: ContentHash::default(), body },
             readings: ContentHash::default(),
+            market: &MarketBook::new(),
         };
         let billed = bill(&inputs, &|key| blocks.iter().find(|block| block.key() == *key));
         assert_eq!(billed, Err(BillError::Overflow(contract.account)));

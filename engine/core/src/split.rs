@@ -21,6 +21,7 @@ use crate::hash::ContentHash;
 use crate::label::{AccountId, LABEL_SIZE_MAX, Label};
 use crate::money::{ExactAmount, Money, Rounding};
 use crate::payment_terms::SplitRounding;
+use crate::suspense::Match;
 
 /// How the running sum is rounded, in every agreement.
 const RUNNING_ROUNDING: Rounding = Rounding::HalfUp;
@@ -59,6 +60,12 @@ impl LegKind {
             4 => Some(Self::Suspense),
             _ => None,
         }
+    }
+
+    /// Whether no agreement has split this money yet.
+    #[must_use]
+    pub const fn is_of_no_agreement(self) -> bool {
+        matches!(self, Self::Advance | Self::Suspense)
     }
 
     /// Its name in files and messages.
@@ -155,7 +162,35 @@ impl RunningSplit {
     }
 }
 
-/// Parked money that goes to bills that were issued, or opened again, after it came.
+/// As what money was held before it is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Held {
+    /// Paid ahead: it goes to bills that were issued, or opened again, after it came.
+    Advance = 1,
+    /// In suspense: it goes to its account, which has become known.
+    Suspense = 2,
+}
+
+impl Held {
+    /// The stored code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// From the stored code.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Advance),
+            2 => Some(Self::Suspense),
+            _ => None,
+        }
+    }
+}
+
+/// Money that was held, and has found where it belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Release {
     /// Whose money it is.
@@ -166,6 +201,8 @@ pub struct Release {
     pub booked: Day,
     /// How much.
     pub amount: Money,
+    /// As what it was held.
+    pub from: Held,
 }
 
 /// Money on a bill that was corrected to less: it waits for another bill. Parties give back what they have of it; no bank
@@ -228,14 +265,16 @@ impl Credit {
 }
 
 /// What legs follow from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// Money that came in.
     Payment(Payment),
     /// Money that went back.
     Reversal(Reversal),
-    /// Money that was parked.
+    /// Money that was parked, or in suspense, and is released by itself.
     Release(Release),
+    /// Money in suspense that is an account's, as a person says.
+    Match(Match),
     /// Money that a bill has too much.
     Withdrawal(Withdrawal),
     /// Money whose parts are others now.
@@ -335,6 +374,7 @@ impl Settled {
             Cause::Payment(payment) => payment.id,
             Cause::Reversal(reversal) => reversal.id,
             Cause::Release(release) => release.payment,
+            Cause::Match(one) => one.id,
             Cause::Withdrawal(withdrawal) => withdrawal.payment,
             Cause::TrueUp(true_up) => true_up.payment,
             Cause::Credit(credit) => credit.reference(),
@@ -348,6 +388,7 @@ impl Settled {
             Cause::Payment(payment) => payment.account,
             Cause::Reversal(reversal) => reversal.account,
             Cause::Release(release) => release.account,
+            Cause::Match(one) => one.account,
             Cause::Withdrawal(withdrawal) => withdrawal.account,
             Cause::TrueUp(true_up) => true_up.account,
             Cause::Credit(credit) => credit.account,
@@ -361,6 +402,7 @@ impl Settled {
             Cause::Payment(payment) => payment.booked,
             Cause::Reversal(reversal) => reversal.booked,
             Cause::Release(release) => release.booked,
+            Cause::Match(one) => one.booked,
             Cause::Withdrawal(withdrawal) => withdrawal.booked,
             Cause::TrueUp(true_up) => true_up.booked,
             Cause::Credit(credit) => credit.booked,
@@ -374,6 +416,7 @@ impl Settled {
             Cause::Payment(payment) => payment.amount,
             Cause::Reversal(reversal) => reversal.amount,
             Cause::Release(release) => release.amount,
+            Cause::Match(one) => one.amount,
             Cause::Withdrawal(withdrawal) => withdrawal.amount,
             Cause::TrueUp(true_up) => true_up.amount,
             Cause::Credit(credit) => credit.amount,
@@ -382,10 +425,11 @@ impl Settled {
 
     /// The line of the registry it settles; what moves money that was paid before settles none.
     #[must_use]
-    pub const fn entry(&self) -> Option<Entry> {
-        match self.cause {
-            Cause::Payment(payment) => Some(Entry::Payment(payment)),
-            Cause::Reversal(reversal) => Some(Entry::Reversal(reversal)),
+    pub fn entry(&self) -> Option<Entry> {
+        match &self.cause {
+            Cause::Payment(payment) => Some(Entry::Payment(payment.clone())),
+            Cause::Reversal(reversal) => Some(Entry::Reversal(*reversal)),
+            Cause::Match(one) => Some(Entry::Match(*one)),
             Cause::Release(_) | Cause::Withdrawal(_) | Cause::TrueUp(_) | Cause::Credit(_) => None,
         }
     }
@@ -393,7 +437,7 @@ impl Settled {
     /// How much less was paid of each bill, below zero, or more: nothing of what is only parted otherwise.
     pub fn paid_of_bills(&self) -> impl Iterator<Item = (ContentHash, Money)> {
         let sign = match self.cause {
-            Cause::Payment(_) | Cause::Release(_) => 1,
+            Cause::Payment(_) | Cause::Release(_) | Cause::Match(_) => 1,
             Cause::Reversal(_) | Cause::Withdrawal(_) => -1,
             Cause::TrueUp(_) | Cause::Credit(_) => 0,
         };
@@ -417,10 +461,11 @@ impl Settled {
     ///
     /// * every allocation and every leg is above zero, and a payee's leg lies within its allocation;
     /// * the legs of a payment are the payment, none is given back; those given back by a reversal are the reversal, none is
-    ///   got; a release gives back an advance and gets as much; a withdrawal and a credit are the other way about;
+    ///   got; a release gives back an advance, or what was in suspense, as a match does, and gets as much; a withdrawal and a
+    ///   credit are the other way about, and get an advance;
     /// * of a true-up, parts and remainders that are got are as much as those given back, and no party gets and gives one kind;
     /// * parts are what the payees get of the allocations, remainders the rest, and advance or suspense is what was not
-    ///   allocated; money in suspense is allocated to nothing.
+    ///   allocated; money that comes in suspense is allocated to nothing.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
         let is_within = |one: &Allocation| {
@@ -436,8 +481,14 @@ impl Settled {
         let is_held = self.allocations.is_empty();
         let adds_up = match self.cause {
             Cause::Payment(_) => (legs == split || is_held && legs == held) && back == nothing,
-            Cause::Reversal(_) => (back == split || is_held && back == held) && legs == nothing,
-            Cause::Release(_) => rest == 0 && legs == split && back == [0, 0, amount, 0],
+            Cause::Reversal(_) => {
+                let [part, remainder, advance, suspense] = back;
+                [part, remainder, advance + suspense, 0] == split && legs == nothing
+            }
+            Cause::Release(Release { from: Held::Advance, .. }) => {
+                rest == 0 && legs == split && back == [0, 0, amount, 0]
+            }
+            Cause::Release(_) | Cause::Match(_) => legs == split && back == held,
             Cause::Withdrawal(_) | Cause::Credit(_) => {
                 rest == 0 && back == split && legs == [0, 0, amount, 0]
             }
@@ -456,6 +507,11 @@ impl Settled {
         let is_above_zero = self.legs.iter().chain(&self.back).all(|leg| leg.amount > Money::ZERO);
         amount > 0 && rest >= 0 && adds_up && is_above_zero && self.allocations.iter().all(is_within)
     }
+}
+
+/// The sum of the legs of one kind.
+pub(crate) fn sum_of_kind(legs: &[Leg], kind: LegKind) -> Money {
+    legs.iter().filter(|leg| leg.kind == kind).map(|leg| leg.amount).sum()
 }
 
 /// Sums by kind, in the order of the codes.

@@ -25,11 +25,13 @@ mod book;
 mod clock;
 mod error;
 mod ranges;
+mod series_price;
 
 pub use book::{OverlapError, TariffBook};
 pub use clock::{CELL_MINUTES, CellTime, DayClass, DayKind, MONTH_NAMES, MonthSet, WINDOW_COUNT_MAX, Window};
 pub use error::TariffError;
 pub use ranges::{BoundUnit, Range, RangeCounting, RangeKind, RangeRule, effective_bounds};
+pub use series_price::{SeriesPrice, TIMES_DECIMALS, TIMES_E6_MAX};
 
 use clock::Clock;
 
@@ -100,11 +102,24 @@ pub struct DemandRange {
     pub price: PricePerKwh,
 }
 
-/// A charge for the highest power of a month.
+/// What of a month's power a demand charge is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum DemandMeasure {
+    /// The highest stretch of the month.
+    #[default]
+    Highest,
+    /// The mean, over the working days with readings, of each day's highest stretch within the windows.
+    MeanOfDailyHighest,
+    /// The mean over the hours that a list of this name publishes, as far as they begin within the windows.
+    MeanAtPublishedHours(Label),
+}
+
+/// A charge for the power of a month, as its measure has it.
 ///
 /// The power is the mean over stretches of `minutes` from local midnight on; where readings are coarser, over an
 /// interval. A stretch counts if its first interval begins within a window. The peak of a month is charged once for
-/// each usage point, whole, by the tariff version that holds on the day of the peak: the first of equal ones.
+/// each usage point, whole, by the tariff version that holds on the day of the peak: the first of equal ones. A mean is
+/// rounded half up to whole watts, once, and charged by the version that holds on the last day that went into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DemandCharge {
     /// Its name, as on the bill.
@@ -115,6 +130,8 @@ pub struct DemandCharge {
     pub minutes: u8,
     /// Graduated prices of the peak, ascending.
     pub ranges: Vec<DemandRange>,
+    /// What the peak is.
+    pub measure: DemandMeasure,
 }
 
 /// What a fixed charge is for.
@@ -209,6 +226,8 @@ pub struct TariffParts {
     pub rounding: Rounding,
     /// What is rounded.
     pub round_each: RoundEach,
+    /// Prices that follow from published series, by range and zone.
+    pub series: Vec<SeriesPrice>,
 }
 
 /// A checked tariff version.
@@ -236,6 +255,7 @@ impl Tariff {
             return Err(TariffError::ZoneName(name));
         }
         ranges::check(&parts)?;
+        series_price::check(&parts)?;
         check_demands(&parts.demands)?;
         let charges = FixedPer::ALL.map(|per| parts.fixed.price(per)).into_iter();
         let demand = parts.demands.iter().flat_map(|demand| &demand.ranges).map(|range| range.price);
@@ -330,6 +350,9 @@ fn check_demands(demands: &[DemandCharge]) -> Result<(), TariffError> {
         check_count("ranges in a demand charge", demand.ranges.len(), RANGE_COUNT_MAX)?;
         if !crate::reading::INTERVAL_MINUTES.contains(&demand.minutes) {
             return Err(TariffError::DemandMinutes(demand.name));
+        }
+        if matches!(demand.measure, DemandMeasure::MeanAtPublishedHours(_)) && demand.minutes != 60 {
+            return Err(TariffError::HourMinutes(demand.name));
         }
         if ranges::bounds_fault(demand.ranges.iter().map(|range| range.up_to_w)).is_some() {
             return Err(TariffError::DemandBounds(demand.name));

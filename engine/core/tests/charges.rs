@@ -17,14 +17,15 @@ use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::explain::Explained;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::Label;
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::money::{Money, PricePerKwh, Rounding};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillInputs, bill};
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::Register;
 use tallywatt_core::tariff::{
-    BoundUnit, DayKind, DemandCharge, DemandRange, FixedCharges, FixedPer, MonthSet, Range, RangeCounting,
-    RangeKind, RangeRule, RoundEach, Tariff, TariffBook, TariffParts, TariffZone, Vat, Window,
+    BoundUnit, DayKind, DemandCharge, DemandMeasure, DemandRange, FixedCharges, FixedPer, MonthSet, Range,
+    RangeCounting, RangeKind, RangeRule, RoundEach, Tariff, TariffBook, TariffParts, TariffZone, Vat, Window,
 };
 
 /// Random accounts that are billed both ways.
@@ -43,6 +44,29 @@ fn window(days: DayKind, from_hour: u16, to_hour: u16) -> Window {
 
 fn price(random: &mut Random) -> PricePerKwh {
     PricePerKwh::from_e8(i64::try_from(random.below(4_000_000_000)).unwrap())
+}
+
+/// Below zero now and then.
+fn energy_price(random: &mut Random) -> PricePerKwh {
+    let price = price(random);
+    if random.one_in(4) { PricePerKwh::from_e8(-price.as_e8()) } else { price }
+}
+
+/// Packages of some ranges, and flat fees.
+fn sell(random: &mut Random, parts: &mut TariffParts) {
+    let can_pack = parts.zones.len() == 1 || parts.range_rule.counting == RangeCounting::EachZone;
+    let packed = random.below(u64::try_from(parts.ranges.len()).unwrap());
+    let has_packages = can_pack && random.one_in(2);
+    for (at, range) in parts.ranges.iter_mut().enumerate() {
+        if random.one_in(2) {
+            range.flat = price(random);
+        }
+        if has_packages && (at == usize::try_from(packed).unwrap() || random.one_in(2)) {
+            range.package_wh = Some(1 + i64::try_from(random.below(9_000)).unwrap());
+            range.prices.iter_mut().for_each(|price| *price = PricePerKwh::from_e8(price.as_e8().abs()));
+            parts.range_rule.kind = RangeKind::Package;
+        }
+    }
 }
 
 fn bound(random: &mut Random, last: &mut i64, step: u64) -> i64 {
@@ -107,6 +131,7 @@ impl Case {
             tariffs: &self.tariffs,
             agreement: &agreement(SplitRule::Share(0)),
             readings: ContentHash::default(),
+            market: &MarketBook::new(),
         };
         bill(&inputs, &|key| self.blocks.get(key)).unwrap()
     }
@@ -144,9 +169,9 @@ fn random_parts(random: &mut Random, rule: RangeRule, from: Option<Day>, to: Opt
     };
     let (range_count, mut last) = (1 + random.below(3), 0);
     let ranges = (1..=range_count)
-        .map(|number| Range {
-            up_to_wh: (number < range_count).then(|| bound(random, &mut last, step)),
-            prices: zones.iter().map(|_| price(random)).collect(),
+        .map(|number| {
+            let up_to_wh = (number < range_count).then(|| bound(random, &mut last, step));
+            Range::plain(up_to_wh, zones.iter().map(|_| energy_price(random)).collect())
         })
         .collect();
     let windows = [
@@ -168,11 +193,12 @@ fn random_parts(random: &mut Random, rule: RangeRule, from: Option<Day>, to: Opt
                         price: price(random),
                     })
                     .collect(),
+                measure: DemandMeasure::Highest,
             }
         })
         .collect();
     let charge = |random: &mut Random| random.pick(&["0", "1.235", "88.67"]).parse().unwrap();
-    TariffParts {
+    let mut parts = TariffParts {
         id: label("t"),
         title: "t".into(),
         source: "random".into(),
@@ -188,7 +214,12 @@ fn random_parts(random: &mut Random, rule: RangeRule, from: Option<Day>, to: Opt
         vat: Vat { rate_e4: random.pick(&[0, 2_000, 2_200]), is_included: random.one_in(2) },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Line,
+        series: Vec::new(),
+    };
+    if random.one_in(3) {
+        sell(random, &mut parts);
     }
+    parts
 }
 
 /// An interval of one usage point, and the tariff that holds.
@@ -285,6 +316,11 @@ fn naive(case: &Case) -> Quantities {
         zones.iter().position(|zone| holds(&zone.windows, interval.day, interval.minute)).unwrap()
     };
     energy(&intervals, &zone_of, &range_of, &mut quantities);
+    let first_of = |parts: &TariffParts, range: usize| match range {
+        0 => 0,
+        _ => bound(parts, parts.ranges[range - 1].up_to_wh.unwrap()),
+    };
+    sales(&intervals, &zone_of, &range_of, &first_of, &mut quantities);
     demand(&intervals, &mut quantities);
     for contract in &case.contracts {
         for day in case.period.days().filter(|day| contract.validity.contains(*day)) {
@@ -329,10 +365,13 @@ fn energy(
                     add(range_of(interval.parts, month_zones_wh[&name(interval)] - 1), 1);
                 }
                 (RangeKind::Volume, _) => add(range_of(interval.parts, month_wh - 1), 1),
-                (RangeKind::Graduated, RangeCounting::InOrder) => add(range_of(interval.parts, used_wh), 1),
-                (RangeKind::Graduated, RangeCounting::EachZone) => {
+                (_, RangeCounting::EachZone) => {
                     let used = used_zones_wh.get(&name(interval)).copied().unwrap_or(0);
                     add(range_of(interval.parts, used), 1);
+                }
+                // Packages that are counted for all zones together are of one zone.
+                (RangeKind::Package, _) | (_, RangeCounting::InOrder) => {
+                    add(range_of(interval.parts, used_wh), 1);
                 }
                 (RangeKind::Graduated, RangeCounting::Shares) => {
                     let [zones, ranges] = shared.entry(interval.version).or_default();
@@ -362,6 +401,52 @@ fn energy(
                 let (range, zone) = (u8::try_from(range).unwrap(), u8::try_from(zone).unwrap());
                 let key = (version, ChargeKind::Energy { range, zone });
                 *quantities.entry(key).or_default() += whole + more;
+            }
+        }
+    }
+}
+
+/// Packages and flat fees: every watt-hour that opens a package, or is the one that a fee is due for.
+fn sales(
+    intervals: &[Interval<'_>],
+    zone_of: &dyn Fn(&Interval<'_>) -> usize,
+    range_of: &dyn Fn(&TariffParts, i64) -> usize,
+    first_of: &dyn Fn(&TariffParts, usize) -> i64,
+    quantities: &mut Quantities,
+) {
+    let is_sold = |range: &Range| range.package_wh.is_some() || range.flat.as_e8() > 0;
+    if !intervals.iter().any(|interval| interval.parts.ranges.iter().any(is_sold)) {
+        return;
+    }
+    let scope = |interval: &Interval<'_>, by_zone: bool| {
+        by_zone.then(|| interval.parts.zones[zone_of(interval)].name)
+    };
+    let mut month: BTreeMap<Option<Label>, i64> = BTreeMap::new();
+    for interval in intervals {
+        *month.entry(scope(interval, false)).or_default() += interval.wh;
+        *month.entry(scope(interval, true)).or_default() += interval.wh;
+    }
+    let mut used: BTreeMap<Option<Label>, i64> = BTreeMap::new();
+    for interval in intervals {
+        let rule = interval.parts.range_rule;
+        let by_zone = rule.counting == RangeCounting::EachZone;
+        let counted = scope(interval, by_zone);
+        let zone = u8::try_from(if by_zone { zone_of(interval) } else { 0 }).unwrap();
+        for _ in 0..interval.wh {
+            let at = used.get(&counted).copied().unwrap_or(0);
+            let at_range = range_of(interval.parts, at);
+            let (range, place) = (&interval.parts.ranges[at_range], at - first_of(interval.parts, at_range));
+            let is_due = if rule.kind == RangeKind::Volume { at + 1 == month[&counted] } else { place == 0 };
+            let number = u8::try_from(at_range).unwrap();
+            let mut add = |kind| *quantities.entry((interval.version, kind)).or_default() += 1;
+            if is_due && range.flat.as_e8() > 0 {
+                add(ChargeKind::Flat { range: number });
+            }
+            if range.package_wh.is_some_and(|package| place % package == 0) {
+                add(ChargeKind::Package { range: number, zone });
+            }
+            for known in [scope(interval, false), scope(interval, true)] {
+                *used.entry(known).or_default() += 1;
             }
         }
     }
@@ -430,14 +515,21 @@ fn explained_intervals_come_to_the_quantities() {
     for seed in 0..60 {
         let case = Case::random(seed);
         let bill = case.bill();
-        let explained = Explained { bill: &bill, contracts: &case.contracts, tariffs: &case.tariffs };
+        let explained = Explained {
+            bill: &bill,
+            contracts: &case.contracts,
+            tariffs: &case.tariffs,
+            market: &MarketBook::new(),
+        };
         for line in &bill.lines {
             let intervals = explained.intervals(line, &|key| case.blocks.get(key));
             let sum_wh: i64 = intervals.iter().map(|one| i64::from(one.energy_wh)).sum();
             match line.kind {
                 ChargeKind::Energy { .. } => assert_eq!(sum_wh, explained.zone_wh(line), "seed {seed}"),
                 ChargeKind::Demand { .. } => assert!(!intervals.is_empty(), "seed {seed}"),
+                ChargeKind::Package { .. } | ChargeKind::Flat { .. } => assert!(sum_wh > 0, "seed {seed}"),
                 ChargeKind::Fixed(_) | ChargeKind::Minimum => assert!(intervals.is_empty(), "seed {seed}"),
+                ChargeKind::Series { .. } => panic!("seed {seed}: no tariff has a series"),
             }
         }
     }
@@ -446,6 +538,7 @@ fn explained_intervals_come_to_the_quantities() {
 #[test]
 fn equals_the_naive_reference() {
     let (mut with_minimum, mut with_ranges, mut with_demand) = (0, 0, 0);
+    let (mut with_packages, mut with_fees, mut below_zero) = (0, 0, 0);
     for seed in 0..CASE_COUNT {
         let case = Case::random(seed);
         let bill = case.bill();
@@ -464,6 +557,8 @@ fn equals_the_naive_reference() {
                 lines += exact;
             }
             with_ranges += u64::from(matches!(line.kind, ChargeKind::Energy { range: 1.., .. }));
+            with_packages += u64::from(matches!(line.kind, ChargeKind::Package { .. }));
+            with_fees += u64::from(matches!(line.kind, ChargeKind::Flat { .. }));
             with_demand += u64::from(matches!(line.kind, ChargeKind::Demand { range: 1.., .. }));
         }
         let mut want = naive(&case);
@@ -485,13 +580,19 @@ fn equals_the_naive_reference() {
                 part.trunc_with_scale(11)
             })
             .sum();
-        let lacking = (least - lines).max(Decimal::ZERO);
+        // Lines below zero lack nothing where no version has a minimum.
+        let lacking = if least.is_zero() { Decimal::ZERO } else { (least - lines).max(Decimal::ZERO) };
         assert_eq!(minimum.unwrap_or_default(), lacking, "seed {seed}");
         with_minimum += u64::from(minimum.is_some());
         let on_top = bill.vat.iter().filter(|line| !line.vat.is_included).map(|line| line.amount);
         let amounts: i64 = bill.lines.iter().map(|line| line.amount).chain(on_top).map(Money::as_minor).sum();
         assert_eq!(bill.total.as_minor(), amounts, "seed {seed}");
+        below_zero += u64::from(bill.total < Money::ZERO);
     }
+    assert!(
+        with_packages > 30 && with_fees > 50 && below_zero > 5,
+        "{with_packages} {with_fees} {below_zero}"
+    );
     assert!(
         with_minimum > 20 && with_ranges > 200 && with_demand > 50,
         "{with_minimum} {with_ranges} {with_demand}"

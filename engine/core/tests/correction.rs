@@ -56,6 +56,7 @@ fn bill(lines: &str) -> Bill {
         tariffs,
         agreement: hash(90),
         readings: hash(80),
+        market: Vec::new(),
         lines: charges,
         vat: vec![VatLine { vat, base, amount: tax }],
         completeness: Completeness { expected: 1_488, measured: 1_488, ..Completeness::default() },

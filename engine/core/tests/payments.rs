@@ -4,152 +4,23 @@
 use std::collections::BTreeMap;
 
 use tallywatt_core::account::{AccountState, Entry, OpenBill, Payment, Reversal};
-use tallywatt_core::agreement::{Agreement, Party, SHARE_WHOLE, SplitRule};
-use tallywatt_core::calendar::Period;
+use tallywatt_core::agreement::Party;
+use tallywatt_core::calendar::Day;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_core::label::Label;
 use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::payment_book::{Agreements, PaymentBook};
-use tallywatt_core::payment_terms::{Limits, PaymentTerms, SplitRounding, Step};
+use tallywatt_core::payment_terms::{Limits, PaymentTerms, SplitRounding};
 use tallywatt_core::split::{Cause, LegKind, RunningSplit, Settled, allocate};
-use tallywatt_core::validity::Validity;
+use tallywatt_core::suspense::Match;
+use tallywatt_core::transfer::{TransferBook, TransferKey, TransferLine, TransferRelease, TransferTerms};
 
-/// A linear congruential generator: the same numbers everywhere.
-struct Random(u64);
+#[path = "payments/story.rs"]
+mod story;
+#[path = "payments/suspense.rs"]
+mod suspense;
 
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x51a7)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 31) ^ (self.0 << 33)) % bound
-    }
-
-    fn minor(&mut self, most: i64) -> Money {
-        Money::from_minor(i64::try_from(self.below(most.unsigned_abs())).unwrap() + 1)
-    }
-
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[usize::try_from(self.below(u64::try_from(all.len()).unwrap())).unwrap()]
-    }
-}
-
-fn agreement(payee: Party, terms: PaymentTerms) -> Agreement {
-    let remainder = if payee == Party::Grid { Party::Supplier } else { Party::Grid };
-    Agreement {
-        id: "split".parse().unwrap(),
-        title: String::new(),
-        currency: "RUB".parse().unwrap(),
-        validity: Validity::new("2026-01-01".parse().unwrap(), None).unwrap(),
-        payee,
-        remainder,
-        rule: SplitRule::Share(SHARE_WHOLE),
-        terms,
-    }
-    .check()
-    .unwrap()
-}
-
-fn hash(tag: u8) -> ContentHash {
-    ContentHash([tag; 32])
-}
-
-/// A bill of 2026 whose tag is its month, under agreement `tag`, with a share of the total in thousandths.
-fn bill(month: u8, agreement: u8, total: Money, per_mille: i128) -> OpenBill {
-    let period: Period = format!("2026-{month:02}").parse().unwrap();
-    OpenBill {
-        bill: hash(month),
-        period,
-        since: period.end_day(),
-        agreement: hash(agreement),
-        total,
-        paid: Money::ZERO,
-        payee_part: ExactAmount::from_e11(total.exact().as_e11() / 1_000 * per_mille),
-        payee_paid: ExactAmount::ZERO,
-    }
-}
-
-/// `G` and `S` have the same terms, and the grid company or the supplier for payee.
-fn two(terms: &PaymentTerms) -> Agreements {
-    [(1, Party::Grid), (2, Party::Supplier)]
-        .map(|(tag, payee)| (hash(tag), agreement(payee, terms.clone())))
-        .into()
-}
-
-fn order(text: &str) -> Vec<Step> {
-    text.split_whitespace().map(|name| Step::from_name(name).unwrap()).collect()
-}
-
-/// One settled entry as text: `P p1: 01 30/10` is a payment that pays 30 of January's bill, of which 10 are the payee's.
-fn written(settled: &Settled) -> String {
-    let kind = match settled.cause {
-        Cause::Payment(_) => "P",
-        Cause::Reversal(_) => "R",
-        Cause::Release(_) => "A",
-        Cause::Withdrawal(_) => "W",
-        Cause::TrueUp(_) => "T",
-        Cause::Credit(_) => "C",
-    };
-    let mut parts: Vec<String> = settled
-        .allocations
-        .iter()
-        .map(|one| format!("{:02} {}/{}", one.bill.0[0], one.amount.as_minor(), one.payee.as_minor()))
-        .collect();
-    for leg in settled.legs.iter().chain(&settled.back) {
-        if [LegKind::Advance, LegKind::Suspense].contains(&leg.kind)
-            && !matches!(settled.cause, Cause::Release(_))
-        {
-            parts.push(format!("{} {}", leg.kind.name(), leg.amount.as_minor()));
-        }
-    }
-    format!("{kind} {}: {}", settled.id(), parts.join(", "))
-}
-
-/// Runs a story, a step a word: `b1G90/30` issues January's bill of 90 minor units under agreement G, of which 30 are the
-/// payee's; `p1:100` is a payment of 100, `p1:100@02` names February; `r2<p1:40` takes 40 of it back. Steps that
-/// are joined by `+` are one registry; `.` is one without entries.
-fn tell(book: &mut PaymentBook, agreements: &Agreements, story: &str) -> Result<Vec<String>, String> {
-    let mut told = Vec::new();
-    for step in story.split_whitespace() {
-        if let Some(text) = step.strip_prefix('b') {
-            let (head, part) = text.split_once('/').unwrap();
-            let at = head.find(['G', 'S']).unwrap();
-            let tag = if head[at..].starts_with('G') { 1 } else { 2 };
-            let total = Money::from_minor(head[at + 1..].parse().unwrap());
-            let part = Money::from_minor(part.parse().unwrap()).exact();
-            let open = OpenBill { payee_part: part, ..bill(head[..at].parse().unwrap(), tag, total, 0) };
-            book.issue("A".parse().unwrap(), open);
-            continue;
-        }
-        let entries: Vec<Entry> = step.split('+').filter(|text| *text != ".").map(entry).collect();
-        let settled = book.settle(entries, agreements).map_err(|error| error.to_string())?;
-        for one in &settled {
-            book.apply(one).unwrap();
-            told.push(written(one));
-        }
-    }
-    Ok(told)
-}
-
-fn entry(text: &str) -> Entry {
-    let (head, rest) = text.split_once(':').unwrap();
-    let (amount, month) = rest.split_once('@').map_or((rest, None), |(amount, month)| (amount, Some(month)));
-    // `x1` is of an account that is not there; a reference of p5 is booked on the 5th.
-    let (id, payment) = head.split_once('<').map_or((head, None), |(id, payment)| (id, Some(payment)));
-    let account = if payment.unwrap_or(id).starts_with('x') { "X" } else { "A" }.parse().unwrap();
-    let booked = format!("2026-03-{:0>2}", &id[1..]).parse().unwrap();
-    let (id, amount) = (id.parse().unwrap(), Money::from_minor(amount.parse().unwrap()));
-    match payment {
-        Some(payment) => {
-            Entry::Reversal(Reversal { id, payment: payment.parse().unwrap(), account, booked, amount })
-        }
-        None => {
-            let period = month.map(|month| format!("2026-{month}").parse().unwrap());
-            Entry::Payment(Payment { id, account, booked, amount, period })
-        }
-    }
-}
+use story::{Random, agreement, bill, entry, hash, order, tell, two};
 
 #[test]
 fn stories() {
@@ -290,6 +161,10 @@ fn random_terms(random: &mut Random) -> PaymentTerms {
         rounding: *random.pick(&SplitRounding::ALL),
         payee,
         remainder: Limits { at_least: limit(random), at_most: None },
+        transfer: TransferTerms {
+            minimum: Money::from_minor(random.minor(60_001).as_minor() - 1),
+            release: *random.pick(&TransferRelease::ALL),
+        },
         ..PaymentTerms::default()
     };
     terms.check().unwrap();
@@ -351,20 +226,26 @@ struct Tally {
     legs: BTreeMap<(Party, LegKind), i64>,
     received: i64,
     billed: i64,
+    transfers: TransferBook,
 }
 
 impl Tally {
-    fn add(&mut self, settled: &Settled) {
+    fn add(&mut self, settled: &Settled, agreements: &Agreements) {
+        self.transfers.add(settled, agreements);
         for leg in &settled.legs {
             *self.legs.entry((leg.party, leg.kind)).or_default() += leg.amount.as_minor();
         }
         for leg in &settled.back {
             *self.legs.entry((leg.party, leg.kind)).or_default() -= leg.amount.as_minor();
         }
-        self.received += match settled.cause {
+        self.received += match &settled.cause {
             Cause::Payment(payment) => payment.amount.as_minor(),
             Cause::Reversal(reversal) => -reversal.amount.as_minor(),
-            Cause::Release(_) | Cause::Withdrawal(_) | Cause::TrueUp(_) | Cause::Credit(_) => 0,
+            Cause::Release(_)
+            | Cause::Match(_)
+            | Cause::Withdrawal(_)
+            | Cause::TrueUp(_)
+            | Cause::Credit(_) => 0,
         };
     }
 
@@ -383,6 +264,8 @@ impl Tally {
             "{why}: bills"
         );
         assert_eq!(of(LegKind::Part), running, "{why}: running splits");
+        let held: i64 = book.suspense().iter().map(|placed| placed.suspended().as_minor()).sum();
+        assert_eq!(of(LegKind::Suspense), held, "{why}: suspense");
         let left: i64 = book.payments().values().map(|placed| placed.left().as_minor()).sum();
         assert_eq!(left, self.received, "{why}: no payment is lost");
         // The day equation, over all days.
@@ -390,9 +273,42 @@ impl Tally {
         let handed_over = day(Party::Grid) + day(Party::Supplier);
         assert_eq!(handed_over + of(LegKind::Suspense), self.received, "{why}: hand-over lists and suspense");
         assert_eq!(day(Party::Bank), of(LegKind::Suspense), "{why}: suspense");
+        self.check_transfers(why);
         for (day, sheet) in book.days() {
             let sum: i64 = sheet.legs().values().map(|amount| amount.as_minor()).sum();
             assert_eq!(sum, sheet.paid().as_minor() - sheet.reversed().as_minor(), "{why}: {day}");
+        }
+    }
+}
+
+impl Tally {
+    /// The equation of every day for every party, each day from the one before it; and nothing is lost on the way.
+    fn check_transfers(&self, why: &str) {
+        let first: Day = "2026-01-01".parse().unwrap();
+        let Some(last) = self.transfers.open_day() else { return };
+        let mut carried: BTreeMap<TransferKey, i64> = BTreeMap::new();
+        let mut transferred: BTreeMap<Party, i64> = BTreeMap::new();
+        let mut day = first;
+        loop {
+            for (key, line) in self.transfers.day(day) {
+                let before = carried.remove(&key).unwrap_or_default();
+                let TransferLine { due, carried_in, carried_out, .. } = line;
+                let sum = due.as_minor() + carried_in.as_minor();
+                assert_eq!(before, carried_in.as_minor(), "{why}: {day} {key:?} {line:?}");
+                assert_eq!(sum, line.transferred.as_minor() + carried_out.as_minor(), "{why}: {day} {key:?}");
+                carried.insert(key, carried_out.as_minor());
+                *transferred.entry(key.0).or_default() += line.transferred.as_minor();
+            }
+            if day == last {
+                break;
+            }
+            day = day.plus(1).unwrap();
+        }
+        for party in [Party::Grid, Party::Supplier] {
+            let legs: i64 = self.legs.iter().filter(|((of, _), _)| *of == party).map(|(_, sum)| sum).sum();
+            let left: i64 = carried.iter().filter(|((of, _), _)| *of == party).map(|(_, sum)| sum).sum();
+            let got = transferred.get(&party).copied().unwrap_or_default();
+            assert_eq!(got + left, legs, "{why}: transfers to {party} and what is carried on");
         }
     }
 }
@@ -411,6 +327,10 @@ fn any_sequence_balances() {
         let mut issued = BTreeMap::new();
         for step in 0..60_u64 {
             let why = format!("seed {seed} step {step}");
+            if random.below(90) == 0 {
+                // What waits in suspense for it is found before the next entries.
+                book.open_account(accounts[2]);
+            }
             if random.below(4) == 0 {
                 let account = *random.pick(&accounts[..2]);
                 let month: &mut u8 = issued.entry(account).or_insert(0);
@@ -426,10 +346,13 @@ fn any_sequence_balances() {
                 }
             }
             let entries = random_entries(&mut random, &book, &accounts, step);
-            let Ok(settled) = book.settle(entries.clone(), &agreements) else { continue };
+            let Ok(settled) = book.settle(entries.clone(), &agreements) else {
+                assert!(entries.is_empty() && !book.is_waiting(), "{why}: {entries:?}");
+                continue;
+            };
             for one in &settled {
                 book.apply(one).unwrap();
-                tally.add(one);
+                tally.add(one, &agreements);
             }
             tally.check(&book, &why);
             assert!(!book.is_waiting(), "{why}: parked money waits beside an open bill");
@@ -437,6 +360,15 @@ fn any_sequence_balances() {
             assert!(book.settle(entries, &agreements).is_err(), "{why}: the same registry once more");
         }
         take_everything_back(&mut book, &mut tally, &agreements, &mut random, seed);
+    }
+}
+
+/// Whether an entry moves the money of a payment on.
+fn names(entry: &Entry, id: &Label) -> bool {
+    match entry {
+        Entry::Payment(_) => false,
+        Entry::Reversal(reversal) => reversal.payment == *id,
+        Entry::Match(one) => one.payment == *id,
     }
 }
 
@@ -449,19 +381,34 @@ fn random_entries(
     let booked = format!("2026-{:02}-{:02}", 1 + step / 5, 1 + step % 5 * 5).parse().unwrap();
     let mut entries = Vec::new();
     for at in 0..random.below(4) {
-        let known: Vec<Payment> = book.payments().values().map(|placed| *placed.payment()).collect();
+        let known: Vec<Payment> = book.payments().values().map(|placed| placed.payment().clone()).collect();
         let id = format!("s{step}-{at}").parse().unwrap();
         if known.is_empty() || random.below(3) > 0 {
             let period = (random.below(3) == 0).then(|| format!("2026-{:02}", 1 + random.below(12)));
             let period = period.map(|text| text.parse().unwrap());
             let (account, amount) = (*random.pick(accounts), random.minor(60_000));
-            entries.push(Entry::Payment(Payment { id, account, booked, amount, period }));
+            entries.push(Entry::Payment(Payment { id, account, booked, amount, period, remittance: None }));
             continue;
         }
-        let payment = *random.pick(&known);
+        let held: Vec<(Label, Money)> = book
+            .suspense()
+            .iter()
+            .filter(|placed| !book.accounts().contains_key(&placed.payment().account))
+            .map(|placed| (placed.payment().id, placed.suspended()))
+            .collect();
+        if !held.is_empty() && random.below(2) == 0 {
+            let (payment, left) = *random.pick(&held);
+            let amount = if random.below(2) == 0 { left } else { random.minor(left.as_minor()) };
+            let account = *random.pick(&accounts[..2]);
+            // A part of it may be named once a registry, or the whole would be passed.
+            if !entries.iter().any(|entry| names(entry, &payment)) {
+                entries.push(Entry::Match(Match { id, payment, account, booked, amount }));
+            }
+            continue;
+        }
+        let payment = random.pick(&known).clone();
         let left = book.payments()[&payment.id].left();
-        let is_named = |entry: &Entry| matches!(entry, Entry::Reversal(other) if other.payment == payment.id);
-        if left > Money::ZERO && !entries.iter().any(is_named) {
+        if left > Money::ZERO && !entries.iter().any(|entry| names(entry, &payment.id)) {
             let amount = if random.below(2) == 0 { left } else { random.minor(left.as_minor()) };
             let Payment { id: payment, account, .. } = payment;
             entries.push(Entry::Reversal(Reversal { id, payment, account, booked, amount }));
@@ -482,11 +429,11 @@ fn take_everything_back(
         let left: Vec<(Payment, Money)> = book
             .payments()
             .values()
-            .map(|placed| (*placed.payment(), placed.left()))
+            .map(|placed| (placed.payment().clone(), placed.left()))
             .filter(|(_, left)| *left > Money::ZERO)
             .collect();
         let Some((Payment { id: payment, account, .. }, amount)) =
-            (!left.is_empty()).then(|| *random.pick(&left))
+            (!left.is_empty()).then(|| random.pick(&left).clone())
         else {
             break;
         };
@@ -495,7 +442,7 @@ fn take_everything_back(
         let entry = Entry::Reversal(Reversal { id, payment, account, booked, amount });
         for one in book.settle(vec![entry], agreements).unwrap() {
             book.apply(&one).unwrap();
-            tally.add(&one);
+            tally.add(&one, agreements);
         }
         tally.check(book, &format!("seed {seed} back {payment}"));
     }

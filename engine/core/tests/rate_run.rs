@@ -14,6 +14,7 @@ use tallywatt_core::contract::{Contract, in_order};
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::{AccountId, Label};
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::money::{PricePerKwh, Rounding};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillError, BillInputs, BlockIndex, RateRun, bill};
@@ -48,6 +49,8 @@ impl Random {
         period.first_day().plus(1 + i32::try_from(self.below(26)).unwrap()).unwrap()
     }
 }
+
+static NO_MARKET: MarketBook = MarketBook::new();
 
 /// A month of accounts and all that their bills follow from.
 struct Town {
@@ -115,6 +118,7 @@ impl Town {
             tariffs: &self.tariffs,
             agreement: &self.agreement,
             readings: ContentHash::default(),
+            market: &NO_MARKET,
         }
     }
 
@@ -174,7 +178,7 @@ fn tariff(random: &mut Random, id: &str, validity: Validity) -> TariffParts {
     let zone = |(at, windows)| TariffZone { name: label(&format!("z{at}")), windows };
     let zones: Vec<TariffZone> = windows.into_iter().enumerate().map(zone).collect();
     let mut price = |_: &TariffZone| PricePerKwh::from_e8(i64::try_from(random.below(900_000_000)).unwrap());
-    let mut range = |up_to_wh| Range { up_to_wh, prices: zones.iter().map(&mut price).collect() };
+    let mut range = |up_to_wh| Range::plain(up_to_wh, zones.iter().map(&mut price).collect());
     let ranges = vec![range(Some(40_000)), range(Some(90_000)), range(None)];
     TariffParts {
         id: label(id),
@@ -192,6 +196,7 @@ fn tariff(random: &mut Random, id: &str, validity: Validity) -> TariffParts {
         vat: Vat { rate_e4: 2_200, is_included: random.one_in(2) },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Line,
+        series: Vec::new(),
     }
 }
 

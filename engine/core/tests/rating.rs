@@ -138,6 +138,7 @@ impl Case {
             tariffs: &self.tariffs,
             agreement: &self.agreement,
             readings: ContentHash::default(),
+            market: &tallywatt_core::market::MarketBook::new(),
         };
         bill(&inputs, &|key| self.blocks.get(key)).unwrap()
     }
@@ -182,7 +183,7 @@ fn random_tariffs(random: &mut Random, period: Period) -> TariffBook {
                         random.pick(&[coarse, fine])
                     };
                     let prices = zones.iter().map(price).collect();
-                    Range { up_to_wh: (number < range_count).then_some(bound), prices }
+                    Range::plain((number < range_count).then_some(bound), prices)
                 })
                 .collect();
             tag += 1;
@@ -205,6 +206,7 @@ fn random_tariffs(random: &mut Random, period: Period) -> TariffBook {
                 vat: Vat { rate_e4: random.pick(&[0, 950, 2_000, 2_200]), is_included: random.one_in(2) },
                 rounding,
                 round_each,
+                series: Vec::new(),
             });
             book.publish(Published { hash: ContentHash([tag; 32]), body: tariff.unwrap() }).unwrap();
         }
@@ -481,10 +483,7 @@ fn household_bill(
         currency: "RUB".parse().unwrap(),
         validity: validity(None, None),
         zones: zones(zone_text),
-        ranges: ranges
-            .iter()
-            .map(|(up_to_wh, texts)| Range { up_to_wh: *up_to_wh, prices: prices(texts) })
-            .collect(),
+        ranges: ranges.iter().map(|(up_to_wh, texts)| Range::plain(*up_to_wh, prices(texts))).collect(),
         holidays: Vec::new(),
         range_rule: RangeRule::default(),
         demands: Vec::new(),
@@ -493,6 +492,7 @@ fn household_bill(
         vat: Vat { rate_e4: 2_000, is_included: true },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Bill,
+        series: Vec::new(),
     });
     let mut tariffs = TariffBook::default();
     tariffs.publish(Published { hash: ContentHash([1; 32]), body: tariff.unwrap() }).unwrap();
@@ -513,6 +513,7 @@ fn household_bill(
         tariffs: &tariffs,
         agreement: &agreement(SplitRule::Share(0)),
         readings: ContentHash::default(),
+        market: &tallywatt_core::market::MarketBook::new(),
     };
     bill(&inputs, &|key| blocks.get(key)).unwrap()
 }

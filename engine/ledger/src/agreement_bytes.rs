@@ -1,11 +1,12 @@
 //! Canonical bytes of an agreement.
 //!
 //! ```text
-//! agreement 0x31   version = 3 ‖ kind ‖ id[33] title currency[3] from[i32] to[i32] payee[u8] remainder[u8]
+//! agreement 0x31   version = 4 ‖ kind ‖ id[33] title currency[3] from[i32] to[i32] payee[u8] remainder[u8]
 //!                  rule[u8] = 1: rates[u32] × { zone[33] rate[i64] }
 //!                  rule[u8] = 2: share[u32], of 10^8
 //!                  rounding[u8] steps[u32] × step[u8]
 //!                  2 × { at least[i64] at most[i64], -1 for any amount }      of the payee, of the remainder taker
+//!                  least transfer[i64] transfer release[u8]
 //!                  back-billing months[u8], 0 for any time
 //! ```
 //!
@@ -16,13 +17,14 @@ use tallywatt_core::hash::Published;
 use tallywatt_core::money::{Money, PricePerKwh};
 use tallywatt_core::payment_terms::{Limits, PaymentTerms, STEP_COUNT_MAX, SplitRounding, Step};
 use tallywatt_core::tariff::TEXT_SIZE_MAX;
+use tallywatt_core::transfer::{TransferRelease, TransferTerms};
 
 use crate::codec::{CodecError, Reader, Writer};
 use crate::digest;
 use crate::document::{read_code, read_count, read_currency, read_validity, short_text, write_validity};
 
-/// The version of these bytes: 2 since agreements have terms of payment, 3 since these say how late an increase is billed.
-pub const AGREEMENT_VERSION: u8 = 3;
+/// The version of these bytes: 3 since agreements say when money is transferred, 4 since they say how late a bill is raised.
+pub const AGREEMENT_VERSION: u8 = 4;
 /// Kind byte of an agreement.
 pub const AGREEMENT_KIND: u8 = 0x31;
 
@@ -59,7 +61,7 @@ pub fn encode_agreement(agreement: &Agreement) -> Vec<u8> {
             writer.u8(RULE_SHARE).u32(*share);
         }
     }
-    let PaymentTerms { order, rounding, payee, remainder, back_billing_months } = &agreement.terms;
+    let PaymentTerms { order, rounding, payee, remainder, transfer, back_billing_months } = &agreement.terms;
     writer.u8(rounding.code()).count(order.len());
     for step in order {
         writer.u8(step.code());
@@ -67,6 +69,7 @@ pub fn encode_agreement(agreement: &Agreement) -> Vec<u8> {
     for limits in [payee, remainder] {
         writer.i64(limits.at_least.as_minor()).i64(limits.at_most.map_or(NO_CAP, Money::as_minor));
     }
+    writer.i64(transfer.minimum.as_minor()).u8(transfer.release.code());
     writer.u8(back_billing_months.unwrap_or(ANY_TIME));
     writer.finish()
 }
@@ -112,9 +115,12 @@ fn read_terms(reader: &mut Reader<'_>) -> Result<PaymentTerms, CodecError> {
         order.push(read_code(reader, "step", Step::from_code)?);
     }
     let (payee, remainder) = (read_limits(reader)?, read_limits(reader)?);
+    let minimum = Money::from_minor(reader.i64("least transfer")?);
+    let release = read_code(reader, "transfer release", TransferRelease::from_code)?;
+    let transfer = TransferTerms { minimum, release };
     let months = reader.u8("back-billing months")?;
     let back_billing_months = (months != ANY_TIME).then_some(months);
-    Ok(PaymentTerms { order, rounding, payee, remainder, back_billing_months })
+    Ok(PaymentTerms { order, rounding, payee, remainder, transfer, back_billing_months })
 }
 
 fn read_limits(reader: &mut Reader<'_>) -> Result<Limits, CodecError> {
@@ -165,6 +171,7 @@ mod tests {
             rounding: SplitRounding::LargestRemainder,
             payee: Limits { at_least: Money::from_minor(100), at_most: Some(Money::from_minor(500_000)) },
             remainder: Limits { at_least: Money::from_minor(1), at_most: None },
+            transfer: TransferTerms { minimum: Money::from_minor(700), release: TransferRelease::Minimum },
             back_billing_months: Some(12),
         };
         Agreement { terms, ..agreement(SplitRule::Share(45_123_000)) }
@@ -197,13 +204,13 @@ mod tests {
     #[test]
     fn golden_hashes() {
         let table = [
-            ("per kWh", per_kwh(), "bf15e71428064aea56ddad6f26f1e17f90c9cc06798d9a799394ffaf416ca028"),
+            ("per kWh", per_kwh(), "c715e991830ab55db7e9aecea3e494edac11f16de7a32d0c2211e7e27e913bf6"),
             (
                 "share",
                 agreement(SplitRule::Share(45_123_000)),
-                "0baf06f976399d36c6e19176fb5e9adebc19500c51e41f4614626b9da61c4b36",
+                "f1ac4f071825e94c1f55b63247155692bb6569b584e8c69ecaabc91ddbb6871e",
             ),
-            ("terms", with_terms(), "a50f50d0a7d4c45c82214505f21126c78f7c38750776c6418bd9ade4004eba2c"),
+            ("terms", with_terms(), "1f8017c5e96ef9ee63dcad0c30235569557eed2dde698d53cf45439f52131f0e"),
         ];
         for (name, agreement, want) in table {
             assert_eq!(publish_agreement(agreement).hash.to_string(), want, "{name}");
@@ -224,7 +231,9 @@ mod tests {
             ("order", terms_at + 5, 4, "agreement"), // proportional twice
             ("floor", terms_at + 7 + 7, 0xff, "agreement"), // below zero
             ("cap", terms_at + 7 + 8 + 7, 0x80, "agreement"),
-            ("back-billing months", terms_at + 7 + 32, 121, "agreement"),
+            ("least transfer", terms_at + 7 + 32 + 7, 0x80, "agreement"),
+            ("transfer release", terms_at + 7 + 32 + 8, 3, "transfer release"),
+            ("back-billing months", terms_at + 7 + 32 + 9, 121, "agreement"),
         ];
         for (what, at, value, want) in table {
             let mut bent = bytes.clone();

@@ -1,13 +1,14 @@
 //! Canonical bytes of what is owed: bills.
 //!
 //! ```text
-//! every record   version = 1 ‖ kind ‖ fields in order, little-endian
+//! every record   version ‖ kind ‖ fields in order, little-endian
 //!
-//! bill 0x33      account[33] period[u32] currency[3] tariffs[u32] × hash[32] agreement[32] readings[32]
-//!                lines[u32] × { version[u8] kind[u8] range[u8] zone[u8]      kind 1 energy; 2 fixed: range, zone 0
+//! bill 0x33      version = 2; account[33] period[u32] currency[3] tariffs[u32] × hash[32] agreement[32] readings[32]
+//!                lines[u32] × { version[u8] kind[u8] range[u8] zone[u8]      kind 1 energy; 2 fixed: range, zone 0; 7 series
 //!                               quantity[i64] price[i64] exact[i128] amount[i64] }
 //!                VAT lines[u32] × { rate[u16] included[u8] base[i64] amount[i64] }
 //!                expected[u32] measured[u32] estimated[u32] missing[u32] total[i64] payee part[i128]
+//!                price series and hour lists[u32] × hash[32]
 //! ```
 //!
 //! Quantities are Wh or days, prices 10^-8, exact amounts 10^-11, amounts minor units. A record that decodes
@@ -16,7 +17,7 @@
 //! Also in `FORMAT.md` §3.
 
 use tallywatt_core::bill::{
-    Bill, ChargeKind, ChargeLine, Completeness, LINE_COUNT_MAX, VERSION_COUNT_MAX, VatLine,
+    Bill, ChargeKind, ChargeLine, Completeness, LINE_COUNT_MAX, MARKET_COUNT_MAX, VERSION_COUNT_MAX, VatLine,
 };
 use tallywatt_core::calendar::Period;
 use tallywatt_core::hash::ContentHash;
@@ -24,8 +25,10 @@ use tallywatt_core::money::{ExactAmount, Money, PricePerKwh};
 use tallywatt_core::tariff::{DEMAND_COUNT_MAX, FixedPer, RANGE_COUNT_MAX, ZONE_COUNT_MAX};
 
 use crate::codec::{CodecError, Reader, Writer};
-use crate::document::{DOCUMENT_VERSION, read_currency, read_vat, write_vat};
+use crate::document::{read_currency, read_vat, write_vat};
 
+/// The version of these bytes.
+pub const BILL_VERSION: u8 = 2;
 /// Kind byte of a bill.
 pub const BILL_KIND: u8 = 0x33;
 
@@ -33,18 +36,22 @@ const ENERGY: u8 = 1;
 const FIXED: u8 = 2;
 const DEMAND: u8 = 3;
 const MINIMUM: u8 = 4;
+const PACKAGE: u8 = 5;
+const FLAT: u8 = 6;
+const SERIES: u8 = 7;
 /// The whole of a VAT rate.
 const RATE_WHOLE: i128 = 10_000;
 
 /// The canonical bytes of a bill.
 ///
 /// # Panics
-/// Past [`LINE_COUNT_MAX`] or [`VERSION_COUNT_MAX`]: rating gives no such bill.
+/// Past [`LINE_COUNT_MAX`], [`VERSION_COUNT_MAX`] or [`MARKET_COUNT_MAX`]: rating gives no such bill.
 #[must_use]
 pub fn encode_bill(bill: &Bill) -> Vec<u8> {
     assert!(fits(bill.lines.len(), LINE_COUNT_MAX), "{} lines in a bill", bill.lines.len());
+    assert!(fits(bill.market.len(), MARKET_COUNT_MAX), "{} market documents in a bill", bill.market.len());
     assert!(fits(bill.tariffs.len(), VERSION_COUNT_MAX), "{} tariff versions in a bill", bill.tariffs.len());
-    let mut writer = Writer::record(DOCUMENT_VERSION, BILL_KIND);
+    let mut writer = Writer::record(BILL_VERSION, BILL_KIND);
     writer.label(&bill.account).u32(bill.period.number()).raw(&bill.currency.bytes());
     writer.count(bill.tariffs.len());
     for hash in &bill.tariffs {
@@ -63,6 +70,10 @@ pub fn encode_bill(bill: &Bill) -> Vec<u8> {
     let Completeness { expected, measured, estimated, missing } = bill.completeness;
     writer.u32(expected).u32(measured).u32(estimated).u32(missing);
     writer.i64(bill.total.as_minor()).i128(bill.payee_part.as_e11());
+    writer.count(bill.market.len());
+    for hash in &bill.market {
+        writer.hash(hash);
+    }
     writer.finish()
 }
 
@@ -71,7 +82,7 @@ pub fn encode_bill(bill: &Bill) -> Vec<u8> {
 /// # Errors
 /// [`CodecError`]: a field that is not canonical, lines out of order, or numbers that do not add up.
 pub fn decode_bill(bytes: &[u8]) -> Result<Bill, CodecError> {
-    let mut reader = Reader::record(bytes, DOCUMENT_VERSION, BILL_KIND)?;
+    let mut reader = Reader::record(bytes, BILL_VERSION, BILL_KIND)?;
     let account = reader.label("account")?;
     let period_at = reader.at();
     let period = Period::from_number(reader.u32("period")?);
@@ -90,6 +101,7 @@ pub fn decode_bill(bytes: &[u8]) -> Result<Bill, CodecError> {
         return Err(reader.refuse("total", total_at));
     }
     let payee_part = read_payee_part(&mut reader, total)?;
+    let market = read_market(&mut reader)?;
     reader.finish()?;
     Ok(Bill {
         account,
@@ -103,6 +115,7 @@ pub fn decode_bill(bytes: &[u8]) -> Result<Bill, CodecError> {
         completeness,
         total,
         payee_part,
+        market,
     })
 }
 
@@ -113,6 +126,9 @@ pub(crate) fn write_charge(writer: &mut Writer, kind: ChargeKind) {
         ChargeKind::Demand { charge, range } => (DEMAND, range, charge),
         ChargeKind::Fixed(per) => (FIXED, per as u8, 0),
         ChargeKind::Minimum => (MINIMUM, 0, 0),
+        ChargeKind::Package { range, zone } => (PACKAGE, range, zone),
+        ChargeKind::Flat { range } => (FLAT, range, 0),
+        ChargeKind::Series { range, zone } => (SERIES, range, zone),
     };
     writer.u8(kind).u8(range).u8(zone);
 }
@@ -163,11 +179,16 @@ fn read_lines(
 pub(crate) fn read_charge(reader: &mut Reader<'_>, at: usize) -> Result<ChargeKind, CodecError> {
     let (code, range, zone) = (reader.u8("line kind")?, reader.u8("line range")?, reader.u8("line zone")?);
     Ok(match (code, range, zone) {
-        (ENERGY, range, zone)
+        (code @ (ENERGY | PACKAGE | SERIES), range, zone)
             if usize::from(range) < RANGE_COUNT_MAX && usize::from(zone) < ZONE_COUNT_MAX =>
         {
-            ChargeKind::Energy { range, zone }
+            match code {
+                ENERGY => ChargeKind::Energy { range, zone },
+                PACKAGE => ChargeKind::Package { range, zone },
+                _ => ChargeKind::Series { range, zone },
+            }
         }
+        (FLAT, range, 0) if usize::from(range) < RANGE_COUNT_MAX => ChargeKind::Flat { range },
         (DEMAND, range, charge)
             if usize::from(range) < RANGE_COUNT_MAX && usize::from(charge) < DEMAND_COUNT_MAX =>
         {
@@ -187,13 +208,20 @@ fn read_line(reader: &mut Reader<'_>, period: Period) -> Result<ChargeLine, Code
     let exact = ExactAmount::from_e11(reader.i128("exact amount")?);
     let amount = Money::from_minor(reader.i64("line amount")?);
     let line = ChargeLine { version, kind, quantity, price, exact, amount };
-    // No bill has four billion days, and no product of so many passes 128 bits.
-    let is_in_range = !matches!(kind, ChargeKind::Fixed(_)) || u32::try_from(quantity).is_ok();
+    // No bill has four billion days or packages, and no product of so many passes 128 bits.
+    let is_count =
+        matches!(kind, ChargeKind::Fixed(_) | ChargeKind::Package { .. } | ChargeKind::Flat { .. });
+    let is_in_range = !is_count || u32::try_from(quantity).is_ok();
     // Rounding a line moves it by less than a minor unit; a share of a rounded bill by at most one.
     let one = Money::from_minor(1).exact().as_e11();
     let off = amount.exact().as_e11().abs_diff(exact.as_e11());
-    let is_product = is_in_range && kind.charge(quantity, price, period) == exact;
-    if !is_product || quantity < 0 || price.as_e8() < 0 || off > one.unsigned_abs() {
+    // Only energy may cost less than nothing. What a series makes of it only its prices can tell.
+    let is_product = match kind {
+        ChargeKind::Series { .. } => price == PricePerKwh::default(),
+        ChargeKind::Energy { .. } => kind.charge(quantity, price, period) == exact,
+        _ => is_in_range && price.as_e8() >= 0 && kind.charge(quantity, price, period) == exact,
+    };
+    if !is_product || quantity < 0 || off > one.unsigned_abs() {
         return Err(reader.refuse("line", at));
     }
     Ok(line)
@@ -240,11 +268,25 @@ fn read_completeness(reader: &mut Reader<'_>) -> Result<Completeness, CodecError
     Ok(completeness)
 }
 
-/// The payee's part: from nothing to all of `whole`.
+/// Price series and hour lists, ascending, each once.
+fn read_market(reader: &mut Reader<'_>) -> Result<Vec<ContentHash>, CodecError> {
+    let mut market: Vec<ContentHash> = Vec::new();
+    for _ in 0..reader.count("market documents", MARKET_COUNT_MAX)? {
+        let at = reader.at();
+        let hash = reader.hash("market document")?;
+        if market.last().is_some_and(|last| *last >= hash) {
+            return Err(reader.refuse("market document", at));
+        }
+        market.push(hash);
+    }
+    Ok(market)
+}
+
+/// The payee's part: from nothing to all of `whole`; nothing of what is below zero.
 pub(crate) fn read_payee_part(reader: &mut Reader<'_>, whole: Money) -> Result<ExactAmount, CodecError> {
     let at = reader.at();
     let part = ExactAmount::from_e11(reader.i128("payee part")?);
-    let is_within = part >= ExactAmount::ZERO && part <= whole.exact();
+    let is_within = part >= ExactAmount::ZERO && part <= whole.exact().max(ExactAmount::ZERO);
     if is_within { Ok(part) } else { Err(reader.refuse("payee part", at)) }
 }
 
@@ -272,6 +314,13 @@ pub(crate) mod tests {
         ChargeLine { version, kind, quantity, price, exact, amount }
     }
 
+    fn series(version: u8, wh: i64, e11: i128) -> ChargeLine {
+        let (exact, price) = (ExactAmount::from_e11(e11), PricePerKwh::default());
+        let amount = exact.round(Rounding::HalfUp).unwrap();
+        let kind = ChargeKind::Series { range: 0, zone: 2 };
+        ChargeLine { version, kind, quantity: wh, price, exact, amount }
+    }
+
     /// Two versions, one with VAT on top and one with VAT included.
     pub(crate) fn bill() -> Bill {
         let energy = |range, zone| ChargeKind::Energy { range, zone };
@@ -283,6 +332,9 @@ pub(crate) mod tests {
             line(0, ChargeKind::Fixed(FixedPer::Month), 14, "88.67"),
             line(1, energy(0, 0), 250_000, "7.125"),
             line(1, ChargeKind::Minimum, 1_234_567_890_123, "100"),
+            line(1, ChargeKind::Package { range: 1, zone: 0 }, 3, "12.5"),
+            line(1, ChargeKind::Flat { range: 1 }, 1, "4"),
+            series(1, 20_500, -123_456_789_012_345),
         ];
         let base =
             |version: u8| lines.iter().filter(|line| line.version == version).map(|line| line.amount).sum();
@@ -305,6 +357,7 @@ pub(crate) mod tests {
             completeness: Completeness { expected: 1_488, measured: 1_480, estimated: 6, missing: 2 },
             total,
             payee_part: ExactAmount::from_e11(total.exact().as_e11() / 3),
+            market: vec![ContentHash([5; 32]), ContentHash([6; 32])],
         }
     }
 
@@ -341,6 +394,20 @@ pub(crate) mod tests {
             ..bill()
         };
         check(&nothing, encode_bill, decode_bill);
+        let vat = Vat { rate_e4: 2_000, is_included: false };
+        let lines = vec![line(0, ChargeKind::Energy { range: 0, zone: 0 }, 1_000, "-6.43")];
+        let (base, amount) = (Money::from_minor(-643), Money::from_minor(-129));
+        let below_zero = Bill {
+            lines,
+            vat: vec![VatLine { vat, base, amount }],
+            total: Money::from_minor(-772),
+            payee_part: ExactAmount::ZERO,
+            market: Vec::new(),
+            ..bill()
+        };
+        check(&below_zero, encode_bill, decode_bill);
+        let bent = Bill { payee_part: ExactAmount::from_e11(-1), ..below_zero };
+        assert!(decode_bill(&encode_bill(&bent)).is_err());
     }
 
     /// A changed hash here is a change of every ledger that exists: never in passing.
@@ -349,7 +416,7 @@ pub(crate) mod tests {
         let table = [(
             "bill",
             encode_bill(&bill()),
-            "57637354c9fe7439577c60270ded2e2f45b344738554b52cae0897486ca984a9",
+            "1e60c35e11fe8380081ad44d4b40112bedd990b8785bd15eb4119b6e925a4466",
         )];
         for (name, bytes, want) in table {
             assert_eq!(content_hash(&bytes).to_string(), want, "{name}");
@@ -383,6 +450,17 @@ pub(crate) mod tests {
             ("total", |bill| bill.total = Money::from_minor(bill.total.as_minor() + 1)),
             ("payee part", |bill| bill.payee_part = ExactAmount::from_e11(bill.total.exact().as_e11() + 1)),
             ("payee part", |bill| bill.payee_part = ExactAmount::from_e11(-1)),
+            ("line", |bill| bill.lines[2] = line(0, bill.lines[2].kind, 5, "-1")),
+            ("line", |bill| bill.lines[7] = line(1, bill.lines[7].kind, 5, "-1")),
+            ("line", |bill| bill.lines[7].quantity = 1 << 32),
+            ("line", |bill| bill.lines[8].quantity = -1),
+            ("line", |bill| bill.lines[9].price = PricePerKwh::from_e8(1)),
+            ("line", |bill| bill.lines[9].exact = ExactAmount::ZERO),
+            ("line", |bill| bill.lines[9].quantity = -1),
+            ("line kind", |bill| bill.lines[9].kind = ChargeKind::Series { range: 16, zone: 0 }),
+            ("line kind", |bill| bill.lines[8].kind = ChargeKind::Flat { range: 16 }),
+            ("market document", |bill| bill.market.swap(0, 1)),
+            ("market document", |bill| bill.market[1] = bill.market[0]),
         ];
         for (want, bend) in table {
             let mut bent = bill();

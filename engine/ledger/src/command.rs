@@ -62,6 +62,10 @@ pub enum DocumentKind {
     RulePack = 3,
     /// A version of a penalty table.
     PenaltyTable = 4,
+    /// Prices by the interval.
+    PriceSeries = 5,
+    /// Hours at which power counts.
+    HourList = 6,
 }
 
 impl DocumentKind {
@@ -73,6 +77,8 @@ impl DocumentKind {
             Self::Agreement => "agreement",
             Self::RulePack => "rule pack",
             Self::PenaltyTable => "penalty table",
+            Self::PriceSeries => "price series",
+            Self::HourList => "hour list",
         }
     }
 }
@@ -190,7 +196,7 @@ pub struct SettlementCommit {
 pub enum Command {
     /// The first block.
     Genesis(Box<Genesis>),
-    /// A tariff, an agreement, a rule pack or a penalty table.
+    /// A document: a tariff, an agreement, a rule pack, a penalty table, a price series or a list of hours.
     Publish(Publication),
     /// The contract list, replacing the one before.
     Contracts(Root),
@@ -468,6 +474,8 @@ fn read_publication(reader: &mut Reader<'_>) -> Result<Publication, CodecError> 
         2 => DocumentKind::Agreement,
         3 => DocumentKind::RulePack,
         4 => DocumentKind::PenaltyTable,
+        5 => DocumentKind::PriceSeries,
+        6 => DocumentKind::HourList,
         _ => return Err(reader.refuse("document kind", at)),
     };
     let (id, hash) = (reader.label("document id")?, reader.hash("document hash")?);
@@ -585,7 +593,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_document_has_one_code() {
-        use DocumentKind::{Agreement, PenaltyTable, RulePack, Tariff};
+        use DocumentKind::{Agreement, HourList, PenaltyTable, PriceSeries, RulePack, Tariff};
         // Version, kind and command stand before the document's code.
         let code_at = 3;
         for (code, kind, name) in [
@@ -593,12 +601,14 @@ mod tests {
             (2, Agreement, "agreement"),
             (3, RulePack, "rule pack"),
             (4, PenaltyTable, "penalty table"),
+            (5, PriceSeries, "price series"),
+            (6, HourList, "hour list"),
         ] {
             let bytes = publication(kind).encode();
             assert_eq!((bytes[code_at], kind.name()), (code, name));
             assert_eq!(Command::decode(&bytes), Ok(publication(kind)));
         }
-        for code in [0, 5, 255] {
+        for code in [0, 7, 255] {
             let mut bytes = publication(RulePack).encode();
             bytes[code_at] = code;
             let refused = CodecError::Value { field: "document kind", at: code_at };

@@ -71,9 +71,7 @@ pub fn decode_contract(bytes: &[u8]) -> Result<Contract, CodecError> {
     let channel = reader.u8("channel")?;
     let flow = read_code(&mut reader, "flow", Flow::from_group_c)?;
     let register = Register { flow, channel, zone: reader.u8("zone register")? };
-    let zone_at = reader.at();
-    let zone_name = short_text(&mut reader, "time zone", ZONE_NAME_SIZE_MAX)?;
-    let zone = Zone::parse(zone_name).map_err(|_| reader.refuse("time zone", zone_at))?;
+    let zone = read_zone(&mut reader)?;
     let tariff = reader.label("tariff id")?;
     let agreement = reader.label("agreement id")?;
     let validity = read_validity(&mut reader)?;
@@ -161,6 +159,13 @@ pub(crate) fn read_validity(reader: &mut Reader<'_>) -> Result<Validity, CodecEr
         number => Some(Day::from_number(number).ok_or_else(|| reader.refuse("valid to", at))?),
     };
     Validity::new(from, to).map_err(|_| reader.refuse("valid to", at))
+}
+
+/// Takes the name of a time zone.
+pub(crate) fn read_zone(reader: &mut Reader<'_>) -> Result<Zone, CodecError> {
+    let at = reader.at();
+    let name = short_text(reader, "time zone", ZONE_NAME_SIZE_MAX)?;
+    Zone::parse(name).map_err(|_| reader.refuse("time zone", at))
 }
 
 /// Takes a count of at most `max`.

@@ -10,7 +10,8 @@
 //! before-block <record> <log leaf> <path>  the block that commits it
 //! tariff <record>                          in the order of the bill    │ of a bill only
 //! agreement <record>                                                   │
-//! contract <record> <index> <path>         in the contracts tree       ┘
+//! contract <record> <index> <path>         in the contracts tree       │
+//! market <record>                          as the bill names them: none or more ┘
 //! partition <record> <path>                summary, up to the sealed root
 //! leaf <record> <index> <path>             day leaf, up to its partition's root
 //! block <record> <log leaf> <path>         genesis, then publications; up to the checkpoint's root
@@ -35,7 +36,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tallywatt_core::bill::VERSION_COUNT_MAX;
+use tallywatt_core::bill::{MARKET_COUNT_MAX, VERSION_COUNT_MAX};
 use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::{AccountId, UsagePointId};
@@ -52,6 +53,8 @@ pub const RECEIPT_SIZE_MAX: usize = 64 * 1024 * 1024;
 pub const LINE_SIZE_MAX: usize = 1024 * 1024;
 /// Most tariff versions: as many as a bill may name.
 pub const TARIFF_COUNT_MAX: usize = 64;
+/// Most price series and hour lists: as many as a bill may name.
+pub const MARKET_RECORD_COUNT_MAX: usize = 128;
 /// Most contracts of one account.
 pub const CONTRACT_COUNT_MAX: usize = 4_096;
 /// Most partitions: all there are.
@@ -59,9 +62,10 @@ pub const PARTITION_COUNT_MAX: usize = 256;
 /// Most day leaves: every contract on every day of a month.
 pub const LEAF_COUNT_MAX: usize = CONTRACT_COUNT_MAX * 31;
 /// Most supporting blocks: the genesis, and one publication a document.
-pub const BLOCK_COUNT_MAX: usize = TARIFF_COUNT_MAX + 2;
+pub const BLOCK_COUNT_MAX: usize = TARIFF_COUNT_MAX + MARKET_RECORD_COUNT_MAX + 2;
 
 const _: () = assert!(TARIFF_COUNT_MAX == VERSION_COUNT_MAX as usize);
+const _: () = assert!(MARKET_RECORD_COUNT_MAX == MARKET_COUNT_MAX as usize);
 // A block, its log leaf and a path fit one line.
 const _: () = assert!(BLOCK_SIZE_MAX.div_ceil(3) * 4 + 4096 < LINE_SIZE_MAX && PATH_COUNT_MAX * 44 < 2048);
 const _: () = assert!(PATH_LENGTH_MAX == PATH_COUNT_MAX);
@@ -240,6 +244,8 @@ pub struct BillPart {
     pub agreement: Vec<u8>,
     /// Every contract of the account, in the contracts tree.
     pub contracts: Vec<Placed>,
+    /// The price series and hour lists, in the order of the bill.
+    pub market: Vec<Vec<u8>>,
 }
 
 /// What only the receipt of a corrected bill has.
@@ -307,6 +313,9 @@ impl Receipt {
             write_line(&mut text, "agreement", &[&code(&part.agreement)]);
             for contract in &part.contracts {
                 write_placed(&mut text, "contract", contract);
+            }
+            for document in &part.market {
+                write_line(&mut text, "market", &[&code(document)]);
             }
         }
         for PlacedPartition { record, path } in &self.partitions {

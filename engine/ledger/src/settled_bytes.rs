@@ -1,12 +1,14 @@
-//! Canonical bytes of what was settled: a payment, a reversal, or money that moves between bills and parties, with its legs.
+//! Canonical bytes of what was settled: a payment, a reversal, a release of held money, a match, or what a correction moves,
+//! with its legs.
 //!
 //! ```text
-//! settled 0x34   version = 2 ‖ kind ‖ id[33] account[33] booked[i32] amount[i64]
-//!                cause[u8] = 1, a payment: month named[u32], 0 for none
+//! settled 0x34   version = 3 ‖ kind ‖ id[33] account[33] booked[i32] amount[i64]
+//!                cause[u8] = 1, a payment: month named[u32], 0 for none ‖ remittance text, empty for none
 //!                cause[u8] = 2, a reversal: payment[33]
-//!                cause[u8] = 3, a release: nothing; the id is that of the payment
-//!                cause[u8] = 4, a withdrawal, = 5, a true-up: correction[32]; the id is that of the payment
-//!                cause[u8] = 6, a credit: bill[32]; the id is its reference
+//!                cause[u8] = 3, a release: held as[u8], 1 an advance, 2 in suspense; the id is that of the payment
+//!                cause[u8] = 4, a match: payment[33]
+//!                cause[u8] = 5, a withdrawal, = 6, a true-up: correction[32]; the id is that of the payment
+//!                cause[u8] = 7, a credit: bill[32]; the id is its reference
 //!                allocations[u32] × { bill[32] agreement[32] amount[i64] payee part[i128] payee[i64] }
 //!                legs[u32] × { party[u8] kind[u8] amount[i64] }      got
 //!                legs[u32] × { party[u8] kind[u8] amount[i64] }      given back
@@ -19,15 +21,16 @@
 use tallywatt_core::account::{Allocation, Payment, Reversal};
 use tallywatt_core::calendar::Period;
 use tallywatt_core::money::Money;
-use tallywatt_core::split::{Cause, Credit, Release, Settled, TrueUp, Withdrawal};
+use tallywatt_core::split::{Cause, Credit, Held, Release, Settled, TrueUp, Withdrawal};
+use tallywatt_core::suspense::{Match, REMITTANCE_SIZE_MAX, Remittance};
 
 use crate::bill_bytes::{fits, read_payee_part};
 use crate::codec::{CodecError, Reader, Writer};
-use crate::document::read_day;
+use crate::document::{read_code, read_day, short_text};
 use crate::legs::{LEG_COUNT_MAX, read_legs, write_legs};
 
-/// The version of these bytes: 2 since money goes back and is released.
-pub const SETTLED_VERSION: u8 = 2;
+/// The version of these bytes: 3 since money in suspense is matched.
+pub const SETTLED_VERSION: u8 = 3;
 /// Kind byte of a settled entry.
 pub const SETTLED_KIND: u8 = 0x34;
 /// The most bills that one entry pays or opens again.
@@ -36,9 +39,10 @@ pub const ALLOCATION_COUNT_MAX: u32 = 4_096;
 const PAYMENT: u8 = 1;
 const REVERSAL: u8 = 2;
 const RELEASE: u8 = 3;
-const WITHDRAWAL: u8 = 4;
-const TRUE_UP: u8 = 5;
-const CREDIT: u8 = 6;
+const MATCH: u8 = 4;
+const WITHDRAWAL: u8 = 5;
+const TRUE_UP: u8 = 6;
+const CREDIT: u8 = 7;
 /// The month of a payment whose payer named none; a month's number is above 20,000.
 const NO_MONTH: u32 = 0;
 
@@ -56,9 +60,13 @@ pub fn encode_settled(settled: &Settled) -> Vec<u8> {
     writer.label(&settled.id()).label(&settled.account());
     writer.i32(settled.booked().number()).i64(settled.amount().as_minor());
     match cause {
-        Cause::Payment(payment) => writer.u8(PAYMENT).u32(payment.period.map_or(NO_MONTH, Period::number)),
+        Cause::Payment(payment) => {
+            writer.u8(PAYMENT).u32(payment.period.map_or(NO_MONTH, Period::number));
+            writer.text(payment.remittance.as_ref().map_or("", Remittance::as_str))
+        }
         Cause::Reversal(reversal) => writer.u8(REVERSAL).label(&reversal.payment),
-        Cause::Release(_) => writer.u8(RELEASE),
+        Cause::Release(release) => writer.u8(RELEASE).u8(release.from.code()),
+        Cause::Match(one) => writer.u8(MATCH).label(&one.payment),
         Cause::Withdrawal(withdrawal) => writer.u8(WITHDRAWAL).hash(&withdrawal.correction),
         Cause::TrueUp(true_up) => writer.u8(TRUE_UP).hash(&true_up.correction),
         Cause::Credit(credit) => writer.u8(CREDIT).hash(&credit.bill),
@@ -112,7 +120,11 @@ fn read_cause(reader: &mut Reader<'_>) -> Result<Cause, CodecError> {
                 NO_MONTH => None,
                 number => Some(Period::from_number(number).ok_or_else(|| reader.refuse("month named", at))?),
             };
-            Cause::Payment(Payment { id, account, booked, amount, period })
+            let remittance = match short_text(reader, "remittance", REMITTANCE_SIZE_MAX)? {
+                "" => None,
+                text => Some(Remittance::new(text).map_err(|_| reader.refuse("remittance", at))?),
+            };
+            Cause::Payment(Payment { id, account, booked, amount, period, remittance })
         }
         REVERSAL => Cause::Reversal(Reversal {
             id,
@@ -121,7 +133,13 @@ fn read_cause(reader: &mut Reader<'_>) -> Result<Cause, CodecError> {
             booked,
             amount,
         }),
-        RELEASE => Cause::Release(Release { payment: id, account, booked, amount }),
+        RELEASE => {
+            let from = read_code(reader, "held as", Held::from_code)?;
+            Cause::Release(Release { payment: id, account, booked, amount, from })
+        }
+        MATCH => {
+            Cause::Match(Match { id, payment: reader.label("matched payment")?, account, booked, amount })
+        }
         WITHDRAWAL => {
             let correction = reader.hash("correction")?;
             Cause::Withdrawal(Withdrawal { payment: id, correction, account, booked, amount })
@@ -168,6 +186,7 @@ mod tests {
             booked: "2026-04-02".parse().unwrap(),
             amount: Money::from_minor(10_500),
             period: Some("2026-03".parse().unwrap()),
+            remittance: Some(Remittance::new("за свет, март").unwrap()),
         }
     }
 
@@ -193,7 +212,7 @@ mod tests {
 
     fn suspended() -> Settled {
         let legs = vec![leg(Party::Bank, LegKind::Suspense, 10_500)];
-        let cause = Cause::Payment(Payment { period: None, ..payment() });
+        let cause = Cause::Payment(Payment { period: None, remittance: None, ..payment() });
         Settled { cause, allocations: Vec::new(), legs, back: Vec::new() }
     }
 
@@ -209,16 +228,41 @@ mod tests {
     fn released() -> Settled {
         let Payment { id: payment, account, booked, .. } = payment();
         let amount = Money::from_minor(4_000);
-        let cause = Cause::Release(Release { payment, account, booked, amount });
+        let cause = Cause::Release(Release { payment, account, booked, amount, from: Held::Advance });
         let allocations = settled().allocations[..1].to_vec();
         let legs =
             vec![leg(Party::Grid, LegKind::Part, 1_000), leg(Party::Supplier, LegKind::Remainder, 3_000)];
         Settled { cause, allocations, legs, back: vec![leg(Party::Supplier, LegKind::Advance, 4_000)] }
     }
 
+    /// A part of it is paid ahead.
+    fn matched() -> Settled {
+        let Payment { id: payment, account, booked, amount, .. } = payment();
+        let id = "match/000003".parse().unwrap();
+        let back = vec![leg(Party::Bank, LegKind::Suspense, 10_500)];
+        let cause = Cause::Match(Match { id, payment, account, booked, amount });
+        Settled { cause, back, ..settled() }
+    }
+
+    /// Its account became known.
+    fn found() -> Settled {
+        let Payment { id: payment, account, booked, amount, .. } = payment();
+        let back = vec![leg(Party::Bank, LegKind::Suspense, 10_500)];
+        let cause = Cause::Release(Release { payment, account, booked, amount, from: Held::Suspense });
+        Settled { cause, back, ..settled() }
+    }
+
+    /// Half of it was matched before.
+    fn reversed_in_suspense() -> Settled {
+        let mut reversed = reversed();
+        reversed.back[2].amount = Money::from_minor(200);
+        reversed.back.insert(1, leg(Party::Bank, LegKind::Suspense, 300));
+        reversed
+    }
+
     fn withdrawn() -> Settled {
         let Settled { cause, allocations, legs: back, back: legs } = released();
-        let Cause::Release(Release { payment, account, booked, amount }) = cause else {
+        let Cause::Release(Release { payment, account, booked, amount, .. }) = cause else {
             unreachable!("it is a release")
         };
         let correction = ContentHash([7; 32]);
@@ -247,7 +291,9 @@ mod tests {
     /// Round trip; every truncation and an extra byte refused; every flipped bit refused or another value.
     #[test]
     fn bytes_and_values_are_one_to_one() {
-        for value in [settled(), suspended(), reversed(), released(), withdrawn(), trued_up(), credited()] {
+        let values =
+            [settled(), suspended(), reversed(), released(), matched(), found(), reversed_in_suspense()];
+        for value in values.into_iter().chain([withdrawn(), trued_up(), credited()]) {
             let bytes = encode_settled(&value);
             assert_eq!(decode_settled(&bytes).as_ref(), Ok(&value));
             for size in 0..bytes.len() {
@@ -269,13 +315,15 @@ mod tests {
     #[test]
     fn golden_hashes() {
         let table = [
-            ("payment", settled(), "a5bd99d1f0e7ff1dd031dee1e117279460034a860c2ebecc820188482294cff0"),
-            ("suspended", suspended(), "4712e76f1fd6f6f3ec07330f20b6aec11ad684f0d9bb1cef28407dea21c04acc"),
-            ("reversal", reversed(), "67901cd286a23b48b363cdcafed54a4d71b69677ce209b528774bc9baf3a96a7"),
-            ("release", released(), "742b648b06945546bbf946fbfed0c429f3eb79149c186d98f71350a8de63c3b7"),
-            ("withdrawal", withdrawn(), "67f8a17baed3e5e39b47f864ea0b5bf4806d771f67234878014edded9fde5535"),
-            ("true-up", trued_up(), "5716da65b35e3c8cf0fa82138f4428a50f160e95decc7d738f3e9e17b66edbee"),
-            ("credit", credited(), "e9b2a557959f86f3eb22f1d857c361758a952b0c4fb89d7331ac6a33f7926a31"),
+            ("payment", settled(), "b48be81d81b3cc9a6d6b26c24365b21b4170c03ff5dfa97abca3494823a2dcb0"),
+            ("suspended", suspended(), "07eb59507ab1a533a9586d4eafecb924924414c2d189833ce82f6741ac3b2447"),
+            ("reversal", reversed(), "61ae07710d47e6f2d8018b84e1d4e3b92bb6602aaf683dd1ecb56655d6d56fdf"),
+            ("match", matched(), "d332bc4526bd14dbcf7a7d8a4070b26a9cd4b894e654878703a33bf060c2266f"),
+            ("found", found(), "6385a8f0e6b44ca8c0bb8c3b809d6becb15f68e2beb6c54709cbc105c564ece1"),
+            ("release", released(), "1bebb49e11e3d76bf313efc16fd11397161913a2b6097b9797050e1d3f723fc9"),
+            ("withdrawal", withdrawn(), "b65692f6918579814a7242f4e7c5bb314983c68d4f8a879e3b63c0360b5f785e"),
+            ("true-up", trued_up(), "d7c49747ce0c28a1c57944ef13f3657200cd4ea9cd528d1922e2c462e7ae94f0"),
+            ("credit", credited(), "dd91d22732c0bad59db52a3bb73a825399c4f2c9924c9294d90849a4ed37b9d6"),
         ];
         for (name, settled, want) in table {
             assert_eq!(content_hash(&encode_settled(&settled)).to_string(), want, "{name}");

@@ -1,7 +1,7 @@
 //! Canonical bytes of a tariff version.
 //!
 //! ```text
-//! version = 2 ‖ 0x30 ‖ id[33] title source currency[3] from[i32] to[i32]
+//! version = 3 ‖ 0x30 ‖ id[33] title source currency[3] from[i32] to[i32]
 //!   holidays[u32] × day[i32]
 //!   zones[u32] × { name[33] windows }
 //!   counting[u8] bound unit[u8] range kind[u8]
@@ -9,6 +9,9 @@
 //!   demand charges[u32] × { name[33] minutes[u8] windows ranges[u32] × { up to[i64], W, 0 for no bound; price[i64] } }
 //!   fixed a day, a month, a year[3 × i64] minimum a month[i64]
 //!   VAT rate[u16] VAT included[u8] rounding[u8] round each[u8]
+//!   a range: package[i64], Wh, 0 for none; flat fee[i64]
+//!   a demand charge: measure[u8]; 2: hours[33]
+//!   series prices[u32] × { range[u8] zone[u8] series[33] times[i64], 10^-6, plus[i64] }
 //! windows = count[u32] × { months[u16] days[u8] from[u16] to[u16] }
 //! ```
 //!
@@ -17,9 +20,9 @@
 use tallywatt_core::hash::Published;
 use tallywatt_core::money::{PricePerKwh, Rounding};
 use tallywatt_core::tariff::{
-    BoundUnit, DEMAND_COUNT_MAX, DayKind, DemandCharge, DemandRange, FixedCharges, HOLIDAY_COUNT_MAX,
-    MonthSet, RANGE_COUNT_MAX, Range, RangeCounting, RangeKind, RangeRule, RoundEach, TEXT_SIZE_MAX, Tariff,
-    TariffParts, TariffZone, WINDOW_COUNT_MAX, Window, ZONE_COUNT_MAX,
+    BoundUnit, DEMAND_COUNT_MAX, DayKind, DemandCharge, DemandMeasure, DemandRange, FixedCharges,
+    HOLIDAY_COUNT_MAX, MonthSet, RANGE_COUNT_MAX, Range, RangeCounting, RangeKind, RangeRule, RoundEach,
+    SeriesPrice, TEXT_SIZE_MAX, Tariff, TariffParts, TariffZone, WINDOW_COUNT_MAX, Window, ZONE_COUNT_MAX,
 };
 
 use crate::codec::{CodecError, Reader, Writer};
@@ -30,12 +33,20 @@ use crate::document::{
 };
 
 /// The version of these bytes.
-pub const TARIFF_VERSION: u8 = 2;
+pub const TARIFF_VERSION: u8 = 3;
 /// Kind byte of a tariff.
 pub const TARIFF_KIND: u8 = 0x30;
 
 /// The bound of the range that has none; a real bound is above zero.
 const NO_BOUND: i64 = 0;
+/// The package of a range by the kilowatt-hour; a real one is above zero.
+const NO_PACKAGE: i64 = 0;
+/// Codes of a demand charge's measure.
+const HIGHEST: u8 = 0;
+const MEAN_OF_DAILY_HIGHEST: u8 = 1;
+const MEAN_AT_PUBLISHED_HOURS: u8 = 2;
+/// The most series prices: every zone of every range.
+const SERIES_PRICE_COUNT_MAX: usize = RANGE_COUNT_MAX * ZONE_COUNT_MAX;
 
 /// The canonical bytes of a tariff version.
 #[must_use]
@@ -77,6 +88,20 @@ pub fn encode_tariff(tariff: &Tariff) -> Vec<u8> {
     }
     write_vat(&mut writer, parts.vat);
     writer.u8(rounding_code(parts.rounding)).u8(parts.round_each as u8);
+    for range in &parts.ranges {
+        writer.i64(range.package_wh.unwrap_or(NO_PACKAGE)).i64(range.flat.as_e8());
+    }
+    for demand in &parts.demands {
+        match &demand.measure {
+            DemandMeasure::Highest => writer.u8(HIGHEST),
+            DemandMeasure::MeanOfDailyHighest => writer.u8(MEAN_OF_DAILY_HIGHEST),
+            DemandMeasure::MeanAtPublishedHours(hours) => writer.u8(MEAN_AT_PUBLISHED_HOURS).label(hours),
+        };
+    }
+    writer.count(parts.series.len());
+    for SeriesPrice { range, zone, series, times_e6, plus } in &parts.series {
+        writer.u8(*range).u8(*zone).label(series).i64(*times_e6).i64(plus.as_e8());
+    }
     writer.finish()
 }
 
@@ -112,15 +137,15 @@ pub fn decode_tariff(bytes: &[u8]) -> Result<Tariff, CodecError> {
             by_code(code, [BoundUnit::Month, BoundUnit::Day, BoundUnit::Kw, BoundUnit::KwDay])
         })?,
         kind: read_code(&mut reader, "range kind", |code| {
-            by_code(code, [RangeKind::Graduated, RangeKind::Volume])
+            by_code(code, [RangeKind::Graduated, RangeKind::Volume, RangeKind::Package])
         })?,
     };
-    let ranges = list(&mut reader, "ranges", RANGE_COUNT_MAX, |reader| {
+    let mut ranges = list(&mut reader, "ranges", RANGE_COUNT_MAX, |reader| {
         let up_to_wh = read_bound(reader)?;
         let prices = zones.iter().map(|_| read_price(reader)).collect::<Result<_, _>>()?;
-        Ok(Range { up_to_wh, prices })
+        Ok(Range::plain(up_to_wh, prices))
     })?;
-    let demands = list(&mut reader, "demand charges", DEMAND_COUNT_MAX, read_demand)?;
+    let mut demands = list(&mut reader, "demand charges", DEMAND_COUNT_MAX, read_demand)?;
     let fixed = FixedCharges {
         per_day: read_price(&mut reader)?,
         per_month: read_price(&mut reader)?,
@@ -133,6 +158,19 @@ pub fn decode_tariff(bytes: &[u8]) -> Result<Tariff, CodecError> {
     })?;
     let round_each =
         read_code(&mut reader, "round each", |code| by_code(code, [RoundEach::Line, RoundEach::Bill]))?;
+    for range in &mut ranges {
+        let package_wh = reader.i64("package")?;
+        range.package_wh = (package_wh != NO_PACKAGE).then_some(package_wh);
+        range.flat = read_price(&mut reader)?;
+    }
+    for demand in &mut demands {
+        demand.measure = read_measure(&mut reader)?;
+    }
+    let series = list(&mut reader, "series prices", SERIES_PRICE_COUNT_MAX, |reader| {
+        let (range, zone) = (reader.u8("series range")?, reader.u8("series zone")?);
+        let (series, times_e6) = (reader.label("series")?, reader.i64("times")?);
+        Ok(SeriesPrice { range, zone, series, times_e6, plus: read_price(reader)? })
+    })?;
     let refused = reader.refuse("tariff", start);
     reader.finish()?;
     Tariff::new(TariffParts {
@@ -151,6 +189,7 @@ pub fn decode_tariff(bytes: &[u8]) -> Result<Tariff, CodecError> {
         vat,
         rounding,
         round_each,
+        series,
     })
     .map_err(|_| refused)
 }
@@ -162,7 +201,17 @@ fn read_demand(reader: &mut Reader<'_>) -> Result<DemandCharge, CodecError> {
     let ranges = list(reader, "demand ranges", RANGE_COUNT_MAX, |reader| {
         Ok(DemandRange { up_to_w: read_bound(reader)?, price: read_price(reader)? })
     })?;
-    Ok(DemandCharge { name, windows, minutes, ranges })
+    Ok(DemandCharge { name, windows, minutes, ranges, measure: DemandMeasure::Highest })
+}
+
+fn read_measure(reader: &mut Reader<'_>) -> Result<DemandMeasure, CodecError> {
+    let at = reader.at();
+    match reader.u8("measure")? {
+        HIGHEST => Ok(DemandMeasure::Highest),
+        MEAN_OF_DAILY_HIGHEST => Ok(DemandMeasure::MeanOfDailyHighest),
+        MEAN_AT_PUBLISHED_HOURS => Ok(DemandMeasure::MeanAtPublishedHours(reader.label("hours")?)),
+        _ => Err(reader.refuse("measure", at)),
+    }
 }
 
 fn read_windows(reader: &mut Reader<'_>) -> Result<Vec<Window>, CodecError> {
@@ -229,6 +278,13 @@ mod tests {
         let zone = |name: &str, windows| TariffZone { name: name.parse().unwrap(), windows };
         let prices = |texts: [&str; 3]| texts.map(|text| text.parse().unwrap()).to_vec();
         let demand_range = |up_to_w, price: &str| DemandRange { up_to_w, price: price.parse().unwrap() };
+        let demand = |name: &str, minutes, measure| DemandCharge {
+            name: name.parse().unwrap(),
+            windows: vec![window(0x0E0, DayKind::Every, 0, 1_440)],
+            minutes,
+            ranges: vec![demand_range(Some(100_000), "13.5"), demand_range(None, "12.1")],
+            measure,
+        };
         Tariff::new(TariffParts {
             id: "ekb-three".parse().unwrap(),
             title: "Три зоны".into(),
@@ -245,18 +301,19 @@ mod tests {
             range_rule: RangeRule {
                 counting: RangeCounting::EachZone,
                 unit: BoundUnit::Kw,
-                kind: RangeKind::Graduated,
+                kind: RangeKind::Package,
             },
             ranges: vec![
-                Range { up_to_wh: Some(3_900_000), prices: prices(["6.43", "3.02", "5.5"]) },
-                Range { up_to_wh: None, prices: prices(["8.27", "4.97", "7.125"]) },
+                Range {
+                    package_wh: Some(50_000),
+                    ..Range::plain(Some(3_900_000), prices(["6.43", "3.02", "5.5"]))
+                },
+                Range { flat: "99.5".parse().unwrap(), ..Range::plain(None, prices(["-8.27", "4.97", "0"])) },
             ],
-            demands: vec![DemandCharge {
-                name: "summer".parse().unwrap(),
-                windows: vec![window(0x0E0, DayKind::Every, 0, 1_440)],
-                minutes: 30,
-                ranges: vec![demand_range(Some(100_000), "13.5"), demand_range(None, "12.1")],
-            }],
+            demands: vec![
+                demand("summer", 30, DemandMeasure::MeanOfDailyHighest),
+                demand("system", 60, DemandMeasure::MeanAtPublishedHours("so-ural".parse().unwrap())),
+            ],
             fixed: FixedCharges {
                 per_day: "1.5".parse().unwrap(),
                 per_month: "88.67".parse().unwrap(),
@@ -266,20 +323,34 @@ mod tests {
             vat: Vat { rate_e4: 2_200, is_included: true },
             rounding: Rounding::HalfEven,
             round_each: RoundEach::Bill,
+            series: Vec::new(),
         })
         .unwrap()
+    }
+
+    /// The same without ranges, a zone of it by the interval.
+    fn hourly() -> Tariff {
+        let mut parts = tariff().parts().clone();
+        parts.range_rule = RangeRule::default();
+        parts.ranges.remove(0);
+        let (series, plus) = ("se3".parse().unwrap(), "-0.00000001".parse().unwrap());
+        parts.series = vec![SeriesPrice { range: 0, zone: 2, series, times_e6: 1_062_500, plus }];
+        Tariff::new(parts).unwrap()
     }
 
     #[test]
     fn bytes_and_values_are_one_to_one() {
         check(&tariff(), encode_tariff, decode_tariff);
+        check(&hourly(), encode_tariff, decode_tariff);
     }
 
     /// A changed hash here is a change of every ledger that exists: never in passing.
     #[test]
     fn golden_hash() {
         let hash = publish_tariff(tariff()).hash.to_string();
-        assert_eq!(hash, "69a0c61fb3b708208a99b41ae76c888f6c572713954a476f51e7b97c640b41e3");
+        assert_eq!(hash, "49c70a0cd27a66a78c08c6033752bc1af7b93e91002e2cec4a5dee946c5d894c");
+        let hash = publish_tariff(hourly()).hash.to_string();
+        assert_eq!(hash, "bbdfd0324aca49950cfe00d73f856a00b652d5a51d14e5ffd657777e36eecf66");
     }
 
     #[test]

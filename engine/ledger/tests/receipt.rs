@@ -40,6 +40,7 @@ fn receipt(subject: Subject) -> Receipt {
         tariffs: vec![vec![2; 3], vec![3; 2]],
         agreement: vec![4],
         contracts: vec![placed(8, 18), placed(9, 19)],
+        market: vec![vec![13; 4], vec![14; 5]],
     };
     Receipt {
         subject,
@@ -68,7 +69,14 @@ fn text_and_back() {
         let receipt = receipt(subject);
         let bytes = receipt.encode();
         assert!(bytes.starts_with(format!("tallywatt-receipt/v1\nsubject {text}\n").as_bytes()));
-        assert_eq!(Receipt::parse(&bytes), Ok(receipt));
+        assert_eq!(Receipt::parse(&bytes), Ok(receipt.clone()));
+        // A bill that names no market documents has no such lines.
+        let plain = Receipt {
+            bill: receipt.bill.clone().map(|part| BillPart { market: Vec::new(), ..part }),
+            ..receipt
+        };
+        assert_eq!(Receipt::parse(&plain.encode()), Ok(plain.clone()));
+        assert!(!String::from_utf8(plain.encode()).unwrap().contains("\nmarket "));
         for end in 0..bytes.len() {
             assert!(Receipt::parse(&bytes[..end]).is_err(), "cut to {end}");
         }

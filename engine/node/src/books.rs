@@ -37,6 +37,7 @@ use tallywatt_core::day_layers::DayState;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::{AccountId, UsagePointId};
 use tallywatt_core::layer::Layer;
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::meter::Installation;
 use tallywatt_core::meter_event::{MeterEvent, ReceivedRead};
 use tallywatt_core::money::{ExactAmount, Money};
@@ -45,6 +46,7 @@ use tallywatt_core::penalty::PenaltyTable;
 use tallywatt_core::register::Register;
 use tallywatt_core::split::Settled;
 use tallywatt_core::tariff::TariffBook;
+use tallywatt_core::transfer::TransferBook;
 use tallywatt_core::vee::guard::ReplacementGuard;
 use tallywatt_core::vee::pack::{RegisterClass, RulePack};
 use tallywatt_ledger::blinding::BlindingSecret;
@@ -53,7 +55,10 @@ use tallywatt_ledger::command::{Command, DocumentKind, Genesis};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree};
 use tallywatt_ledger::tree::Root;
-use tallywatt_ledger::{agreement_bytes, document, penalty_bytes, rule_pack_bytes, tariff_bytes};
+use tallywatt_ledger::{
+    agreement_bytes, document, hour_list_bytes, penalty_bytes, price_series_bytes, rule_pack_bytes,
+    tariff_bytes,
+};
 use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::batch_file::{BatchFile, BatchFileError};
 use tallywatt_shards::threads::Threads;
@@ -72,7 +77,7 @@ use crate::list_file::ListError;
 pub enum Input {
     /// The first block.
     Genesis(Box<Genesis>),
-    /// The canonical bytes of a tariff, an agreement, a rule pack or a penalty table.
+    /// The canonical bytes of a document: a tariff, an agreement, a rule pack, a penalty table, a price series or an hour list.
     Document(Vec<u8>),
     /// A contract list file.
     Contracts(Vec<u8>),
@@ -165,12 +170,17 @@ pub struct Books {
     batch_count: u64,
     tariffs: TariffBook,
     agreements: Vec<Published<Agreement>>,
+    market: MarketBook,
     /// In the order of the chain.
     rule_packs: Vec<Published<RulePack>>,
     builtin_pack: Published<RulePack>,
     /// In the order of the chain.
     penalty_tables: Vec<Published<PenaltyTable>>,
     contracts: Arc<Vec<Contract>>,
+    /// The contract lists that the bills of a period were computed from; shared where they did not change.
+    contracts_by_period: BTreeMap<Period, Arc<Vec<Contract>>>,
+    /// Likewise those of each correction, by its hash.
+    contracts_by_correction: BTreeMap<ContentHash, Arc<Vec<Contract>>>,
     periods: BTreeMap<Period, ClosedPeriod>,
     /// Every close of a period in the order of the chain, and how many batches were sealed then.
     closes: Vec<(Period, u64)>,
@@ -182,6 +192,7 @@ pub struct Books {
     /// What the bills of a period were computed from last.
     looked_at: BTreeMap<Period, LookedAt>,
     payments: PaymentBook,
+    transfers: TransferBook,
     /// What was put against each bill by day, what was taken back from it below zero.
     paid_by_bill: BTreeMap<ContentHash, Vec<(Day, Money)>>,
     /// What corrections made of each debt by day, above zero what is more.
@@ -200,10 +211,13 @@ impl Books {
             batch_count: 0,
             tariffs: TariffBook::default(),
             agreements: Vec::new(),
+            market: MarketBook::new(),
             rule_packs: Vec::new(),
             builtin_pack: rule_packs::builtin(),
             penalty_tables: Vec::new(),
             contracts: Arc::default(),
+            contracts_by_period: BTreeMap::new(),
+            contracts_by_correction: BTreeMap::new(),
             periods: BTreeMap::new(),
             closes: Vec::new(),
             bills: BTreeMap::new(),
@@ -212,6 +226,7 @@ impl Books {
             correction_count: 0,
             looked_at: BTreeMap::new(),
             payments: PaymentBook::default(),
+            transfers: TransferBook::default(),
             paid_by_bill: BTreeMap::new(),
             changes_by_debt: BTreeMap::new(),
             settlement_count: 0,
@@ -318,10 +333,27 @@ impl Books {
         &self.agreements
     }
 
+    /// Published price series and lists of hours.
+    #[must_use]
+    pub const fn market(&self) -> &MarketBook {
+        &self.market
+    }
+
     /// The contract list, in canonical order.
     #[must_use]
     pub fn contracts(&self) -> &[Contract] {
         &self.contracts
+    }
+
+    /// The contract list that what stands of an account's month was computed from, which may not be the one in force;
+    /// nothing if nothing stands.
+    #[must_use]
+    pub fn contracts_behind(&self, period: Period, account: &AccountId) -> Option<&[Contract]> {
+        let list = match self.corrections(period, account).last() {
+            Some(last) => self.contracts_by_correction.get(&last.hash),
+            None => self.contracts_by_period.get(&period),
+        };
+        list.map(|contracts| contracts.as_slice())
     }
 
     /// The leaves of a closed period's newest revision, in seal order.
@@ -364,6 +396,12 @@ impl Books {
     #[must_use]
     pub const fn payments(&self) -> &PaymentBook {
         &self.payments
+    }
+
+    /// What the bank transfers to each party day by day.
+    #[must_use]
+    pub const fn transfers(&self) -> &TransferBook {
+        &self.transfers
     }
 
     /// Whether any period is closed.
@@ -504,12 +542,14 @@ impl Books {
             }
             Command::Bills(commit) => self.absorb_bills(commit.period, file)?,
             Command::Settlement(commit) => {
+                let agreements = self.agreements_by_hash();
                 for settled in read_settled(file)? {
                     for (bill, amount) in settled.paid_of_bills() {
                         let paid = self.paid_by_bill.entry(bill).or_default();
                         paid.push((settled.booked(), amount));
                     }
                     self.payments.apply(&settled)?;
+                    self.transfers.add(&settled, &agreements);
                 }
                 self.settlement_count = commit.sequence;
             }
@@ -546,6 +586,20 @@ impl Books {
                 self.penalty_tables.push(penalty_bytes::publish_penalty_table(table));
                 Ok(())
             }
+            DocumentKind::PriceSeries => {
+                let series = price_series_bytes::decode_price_series(bytes)
+                    .map_err(|source| BooksError::Codec { what: "price series", source })?;
+                self.market
+                    .publish_series(price_series_bytes::publish_price_series(series))
+                    .map_err(|error| BooksError::Conflict(error.to_string()))
+            }
+            DocumentKind::HourList => {
+                let hours = hour_list_bytes::decode_hour_list(bytes)
+                    .map_err(|source| BooksError::Codec { what: "hour list", source })?;
+                self.market
+                    .publish_hours(hour_list_bytes::publish_hour_list(hours))
+                    .map_err(|error| BooksError::Conflict(error.to_string()))
+            }
         }
     }
 
@@ -566,6 +620,7 @@ impl Books {
         }
         self.bills.insert(period, bills);
         self.remember_billed(period);
+        self.contracts_by_period.insert(period, Arc::clone(&self.contracts));
         // Accounts that could not be billed are found again by having no bill.
         self.look_at(period, BTreeSet::new());
         Ok(())

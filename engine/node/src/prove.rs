@@ -18,10 +18,13 @@ use tallywatt_ledger::receipt::{
 use tallywatt_ledger::seal::{LeafProof, SealKind, SealedTree};
 use tallywatt_ledger::tlog_proof::TlogProof;
 use tallywatt_ledger::tree::{Root, TreeKind};
-use tallywatt_ledger::{agreement_bytes, bill_bytes, digest, document, tariff_bytes};
+use tallywatt_ledger::{
+    agreement_bytes, bill_bytes, digest, document, hour_list_bytes, price_series_bytes, tariff_bytes,
+};
 use tallywatt_shards::batch_file::reader::BatchReader;
 use tallywatt_shards::sealing;
 
+use crate::books::Books;
 use crate::books::records::{read_contracts, tree_over};
 use crate::list_file::{self, ListKind};
 use crate::node::Node;
@@ -153,6 +156,7 @@ pub fn bill_receipt_of(
     let agreement = books.agreements().iter().find(|known| known.hash == bill.agreement);
     let agreement =
         agreement.ok_or_else(|| ProveError::Damaged(format!("agreement {} is unknown", bill.agreement)))?;
+    // Not the list in force: the block commits to the list of its own day.
     let list = contracts_then(node, issued.contracts)?;
     let contract_tree = document::contracts_tree(&list);
     let own: Vec<usize> = (0..list.len()).filter(|at| list[*at].account == account).collect();
@@ -185,6 +189,12 @@ pub fn bill_receipt_of(
         blocks.push(chain.publication(DocumentKind::Tariff, hash)?);
     }
     blocks.push(chain.publication(DocumentKind::Agreement, &bill.agreement)?);
+    let mut market = Vec::with_capacity(bill.market.len());
+    for hash in &bill.market {
+        let (kind, record) = market_record(books, hash)?;
+        blocks.push(chain.publication(kind, hash)?);
+        market.push(record);
+    }
     blocks.sort_by_key(|(block, _)| block.height);
     blocks.dedup_by_key(|(block, _)| block.height);
     let sealed_by = issued.block;
@@ -196,6 +206,7 @@ pub fn bill_receipt_of(
             tariffs,
             agreement: agreement_bytes::encode_agreement(&agreement.body),
             contracts,
+            market,
         }),
         partitions,
         leaves,
@@ -284,6 +295,19 @@ fn leaves_then<'a>(
     let bytes = chain.node.folder().read_file(&block.proposal.command)?.unwrap_or_default();
     let file = books.decode_sealed(&bytes).map_err(|error| ProveError::Damaged(error.to_string()))?;
     Ok(Cow::Owned(file.leaves))
+}
+
+/// A price series or a list of hours that a bill names: its kind and bytes.
+fn market_record(books: &Books, hash: &ContentHash) -> Result<(DocumentKind, Vec<u8>), ProveError> {
+    let series = books.market().series().iter().find(|known| known.hash == *hash);
+    let hours = books.market().hours().iter().find(|known| known.hash == *hash);
+    match (series, hours) {
+        (Some(series), _) => {
+            Ok((DocumentKind::PriceSeries, price_series_bytes::encode_price_series(&series.body)))
+        }
+        (None, Some(hours)) => Ok((DocumentKind::HourList, hour_list_bytes::encode_hour_list(&hours.body))),
+        (None, None) => Err(ProveError::Damaged(format!("document {hash} is unknown"))),
+    }
 }
 
 /// The receipt of a register's day, as it was sealed last.

@@ -52,6 +52,7 @@ fn pay(ledger: &mut Ledger, id: &str, minor: i64) {
         booked: day("2026-04-05"),
         amount: Money::from_minor(minor),
         period: None,
+        remittance: None,
     };
     ledger.propose(Party::Bank, Input::Payments(vec![Entry::Payment(payment)]));
 }

@@ -215,6 +215,7 @@ impl World {
                 tariffs: &tariffs,
                 agreement,
                 readings: Default::default(),
+                market: self.books.market(),
             };
             rate(&inputs, &|key| leaves.get(key)).map_err(|error| error.to_string())
         };
@@ -303,6 +304,7 @@ impl World {
             booked: "2026-04-05".parse().unwrap(),
             amount: Money::from_minor(i64::try_from(self.random.below(60_000)).unwrap() + 1),
             period: None,
+            remittance: None,
         };
         self.apply(Input::Payments(vec![Entry::Payment(payment)])).unwrap();
     }

@@ -3,11 +3,11 @@
 use tallywatt_core::bill::Bill;
 use tallywatt_core::contract::Contract;
 use tallywatt_core::rate::{BillInputs, bill as compute};
-use tallywatt_core::tariff::TariffBook;
 use tallywatt_ledger::receipt::Subject;
 use tallywatt_ledger::tree::verify_path;
 
 use crate::chain::{BillCommit, Trusted};
+use crate::documents::Prices;
 use crate::evidence::BillClaim;
 use crate::readings::OpenedReadings;
 use crate::report::{Passed, Refusal, Step};
@@ -19,7 +19,7 @@ use crate::report::{Passed, Refusal, Step};
 pub(crate) fn amount(
     claim: &BillClaim,
     commit: &BillCommit,
-    book: &TariffBook,
+    prices: &Prices,
     opened: &OpenedReadings<'_>,
     trusted: &Trusted<'_>,
 ) -> Step<()> {
@@ -29,9 +29,10 @@ pub(crate) fn amount(
         account: stated.account,
         period: commit.period,
         contracts: &contracts,
-        tariffs: book,
+        tariffs: &prices.tariffs,
         agreement: &claim.agreement,
         readings: commit.readings.hash,
+        market: &prices.market,
     };
     let computed = compute(&inputs, &|key| opened.block(key)).map_err(|error| error.to_string());
     let difference = match &computed {
@@ -91,6 +92,7 @@ fn first_difference(stated: &Bill, computed: &Bill) -> Option<String> {
         ("tax", stated.vat == computed.vat),
         ("completeness", stated.completeness == computed.completeness),
         ("payee's part", stated.payee_part == computed.payee_part),
+        ("list of price series and hours", stated.market == computed.market),
     ];
     let field = table.iter().find(|(_, is_same)| !is_same).map_or("agreement", |(field, _)| field);
     Some(format!("the bill's {field} is not what the readings and tariff give"))

@@ -4,21 +4,30 @@ use tallywatt_core::agreement::Agreement;
 use tallywatt_core::contract::{self, Contract};
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::Label;
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::tariff::{Tariff, TariffBook};
 use tallywatt_core::validity::Validity;
 use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::tree::{TreeKind, verify_path};
 
 use crate::chain::{BillCommit, Trusted};
-use crate::evidence::{BillClaim, Evidence};
+use crate::evidence::{BillClaim, Evidence, MarketRecord};
 use crate::report::{Passed, Step};
 
-/// **documents**: each tariff version and the agreement was published on the chain, and the bill names exactly these.
+/// What a bill's amounts are taken from.
+pub(crate) struct Prices {
+    pub tariffs: TariffBook,
+    pub market: MarketBook,
+}
+
+/// **documents**: each tariff version, price series, list of hours and the agreement was published on the chain, and the
+/// bill names exactly these.
 ///
-/// Without it a price could be made up, or taken from a version that never held. Gives the tariffs to bill by.
-pub(crate) fn documents(evidence: &Evidence, claim: &BillClaim, trusted: &Trusted<'_>) -> Step<TariffBook> {
+/// Without it a price could be made up, or taken from a version that never held. Gives what to bill by.
+pub(crate) fn documents(evidence: &Evidence, claim: &BillClaim, trusted: &Trusted<'_>) -> Step<Prices> {
     let mut wanted: Vec<Publication> = claim.tariffs.iter().map(publication_of_tariff).collect();
     wanted.push(publication_of_agreement(&claim.agreement));
+    wanted.extend(claim.market.iter().map(publication_of_market));
     for document in &wanted {
         let is_published = trusted.publications.contains(&document);
         if !is_published {
@@ -34,6 +43,11 @@ pub(crate) fn documents(evidence: &Evidence, claim: &BillClaim, trusted: &Truste
     if bill.tariffs != hashes {
         return Err("the bill names other tariff versions than these, or in another order".to_owned().into());
     }
+    let hashes: Vec<ContentHash> = claim.market.iter().map(MarketRecord::hash).collect();
+    if bill.market != hashes {
+        let what = "the bill names other price series or lists of hours than these, or in another order";
+        return Err(what.to_owned().into());
+    }
     if bill.agreement != claim.agreement.hash {
         return Err("the bill names another agreement".to_owned().into());
     }
@@ -45,22 +59,37 @@ pub(crate) fn documents(evidence: &Evidence, claim: &BillClaim, trusted: &Truste
         let (found, expected) = (bill.currency, trusted.genesis.currency);
         return Err(format!("the bill is in {found}, the ledger in {expected}").into());
     }
-    let mut book = TariffBook::default();
+    let mut prices = Prices { tariffs: TariffBook::default(), market: MarketBook::new() };
     for tariff in &claim.tariffs {
-        book.publish(tariff.clone()).map_err(|error| error.to_string())?;
+        prices.tariffs.publish(tariff.clone()).map_err(|error| error.to_string())?;
+    }
+    for document in &claim.market {
+        match document {
+            MarketRecord::Series(series) => prices.market.publish_series(series.clone()),
+            MarketRecord::Hours(hours) => prices.market.publish_hours(hours.clone()),
+        }
+        .map_err(|error| error.to_string())?;
     }
     let versions = claim.tariffs.iter().map(|tariff| {
         let parts = tariff.body.parts();
         format!("tariff {} {}", parts.id, parts.validity)
     });
+    let figures = claim.market.iter().map(|document| match document {
+        MarketRecord::Series(series) => {
+            format!("price series {} {}", series.body.parts().id, series.body.parts().validity)
+        }
+        MarketRecord::Hours(hours) => {
+            format!("hour list {} {}", hours.body.parts().id, hours.body.parts().validity)
+        }
+    });
     let detail = format!(
         "{}; agreement {}; published in {} blocks up to {}",
-        versions.collect::<Vec<_>>().join("; "),
+        versions.chain(figures).collect::<Vec<_>>().join("; "),
         claim.agreement.body.id,
         wanted.len(),
         evidence.blocks.last().map_or(0, |last| last.block.height),
     );
-    Ok(Passed::new(book, detail))
+    Ok(Passed::new(prices, detail))
 }
 
 fn publication_of_tariff(tariff: &Published<Tariff>) -> Publication {
@@ -71,6 +100,19 @@ fn publication_of_tariff(tariff: &Published<Tariff>) -> Publication {
 fn publication_of_agreement(agreement: &Published<Agreement>) -> Publication {
     let Agreement { id, validity, .. } = agreement.body;
     publication(DocumentKind::Agreement, id, agreement.hash, validity)
+}
+
+fn publication_of_market(document: &MarketRecord) -> Publication {
+    match document {
+        MarketRecord::Series(series) => {
+            let parts = series.body.parts();
+            publication(DocumentKind::PriceSeries, parts.id, series.hash, parts.validity)
+        }
+        MarketRecord::Hours(hours) => {
+            let parts = hours.body.parts();
+            publication(DocumentKind::HourList, parts.id, hours.hash, parts.validity)
+        }
+    }
 }
 
 fn publication(kind: DocumentKind, id: Label, hash: ContentHash, validity: Validity) -> Publication {

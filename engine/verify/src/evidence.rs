@@ -5,6 +5,8 @@ use tallywatt_core::bill::Bill;
 use tallywatt_core::contract::Contract;
 use tallywatt_core::correction::Correction;
 use tallywatt_core::hash::{ContentHash, Published};
+use tallywatt_core::hour_list::HourList;
+use tallywatt_core::price_series::PriceSeries;
 use tallywatt_core::tariff::Tariff;
 use tallywatt_ledger::agreement_bytes::{decode_agreement, encode_agreement};
 use tallywatt_ledger::bill_bytes::{decode_bill, encode_bill};
@@ -14,7 +16,9 @@ use tallywatt_ledger::correction_bytes::{CORRECTION_KIND, decode_correction, enc
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::document::{decode_contract, encode_contract};
+use tallywatt_ledger::hour_list_bytes::{decode_hour_list, encode_hour_list};
 use tallywatt_ledger::log::LogHash;
+use tallywatt_ledger::price_series_bytes::{PRICE_SERIES_KIND, decode_price_series, encode_price_series};
 use tallywatt_ledger::receipt::{
     Before, BillPart, CorrectionPart, LoggedBlock, Placed, Receipt, ReceiptError, Subject,
 };
@@ -39,6 +43,21 @@ pub(crate) struct OpenedBlock {
     pub path: Vec<LogHash>,
 }
 
+/// A price series or a list of hours.
+pub(crate) enum MarketRecord {
+    Series(Published<PriceSeries>),
+    Hours(Published<HourList>),
+}
+
+impl MarketRecord {
+    pub const fn hash(&self) -> ContentHash {
+        match self {
+            Self::Series(series) => series.hash,
+            Self::Hours(hours) => hours.hash,
+        }
+    }
+}
+
 pub(crate) struct BillClaim {
     /// Of a corrected bill: the bill as it stands, under the hash and in the place of the correction.
     pub bill: Opened<Bill>,
@@ -46,6 +65,7 @@ pub(crate) struct BillClaim {
     pub tariffs: Vec<Published<Tariff>>,
     pub agreement: Published<Agreement>,
     pub contracts: Vec<Opened<Contract>>,
+    pub market: Vec<MarketRecord>,
 }
 
 pub(crate) struct CorrectionClaim {
@@ -143,6 +163,7 @@ fn decode_claim(part: BillPart) -> Result<BillClaim, Refusal> {
         tariffs: part.tariffs.iter().map(tariff).collect::<Result<_, _>>()?,
         agreement: canonical("agreement", &part.agreement, decode_agreement, encode_agreement)?,
         contracts: part.contracts.into_iter().map(contract).collect::<Result<_, _>>()?,
+        market: part.market.iter().map(|record| decode_market(record)).collect::<Result<_, _>>()?,
     })
 }
 
@@ -170,6 +191,17 @@ fn decode_before(before: Before) -> Result<BeforeClaim, Refusal> {
         Opened { body: Stood::Bill(body), hash, index, path }
     };
     Ok(BeforeClaim { stood, sealed_by: decode_block(&sealed_by.logged, sealed_by.path)? })
+}
+
+/// The second byte of a record says what it is.
+fn decode_market(record: &[u8]) -> Result<MarketRecord, Refusal> {
+    match record.get(1) {
+        Some(&PRICE_SERIES_KIND) => {
+            canonical("price series", record, decode_price_series, encode_price_series)
+                .map(MarketRecord::Series)
+        }
+        _ => canonical("hour list", record, decode_hour_list, encode_hour_list).map(MarketRecord::Hours),
+    }
 }
 
 fn decode_block(logged: &LoggedBlock, path: Vec<LogHash>) -> Result<OpenedBlock, Refusal> {

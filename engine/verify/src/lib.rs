@@ -107,14 +107,14 @@ fn follow_bill(
     commit: &BillCommit,
     journal: &mut Journal,
 ) -> Option<Proven> {
-    let book = journal.record("documents", documents::documents(evidence, claim, trusted))?;
+    let prices = journal.record("documents", documents::documents(evidence, claim, trusted))?;
     journal.record("contracts", documents::contracts(claim, commit))?;
     let opened = journal.record("readings", readings::of_bill(evidence, claim, commit))?;
     journal.figures.interval_count = Some(opened.interval_count());
     journal.figures.energy_wh = Some(opened.energy_wh());
     journal.figures.quality_counts = opened.quality_counts();
-    journal.record("completeness", readings::completeness(claim, &opened))?;
-    journal.record("amount", amount::amount(claim, commit, &book, &opened, trusted))?;
+    journal.figures.estimated = Some(journal.record("completeness", readings::completeness(claim, &opened))?);
+    journal.record("amount", amount::amount(claim, commit, &prices, &opened, trusted))?;
     if let Some(own) = &claim.correction {
         journal.record("before", correction::before(claim, own))?;
         journal.record("delta", correction::delta(claim, own, commit))?;

@@ -6,6 +6,7 @@ use tallywatt_core::bill::Completeness;
 use tallywatt_core::calendar::Day;
 use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
+use tallywatt_core::estimated::EstimatedShare;
 use tallywatt_core::quality::Quality;
 use tallywatt_ledger::command::BatchCommit;
 use tallywatt_ledger::day_leaf::LeafTag;
@@ -233,10 +234,11 @@ fn gaps(evidence: &Evidence, billed: &BTreeMap<BlockKey, &Contract>) -> Gaps {
     gaps
 }
 
-/// **completeness**: the bill says how many intervals were measured, estimated and missing, and says it right.
+/// **completeness**: the bill says how many intervals were measured, estimated and missing, and says it right. Gives how
+/// much is estimated.
 ///
 /// Without it a bill built on estimates could pass for a measured one. Days without a leaf are told to the reader.
-pub(crate) fn completeness(claim: &BillClaim, opened: &OpenedReadings<'_>) -> Step<()> {
+pub(crate) fn completeness(claim: &BillClaim, opened: &OpenedReadings<'_>) -> Step<EstimatedShare> {
     let mut counted = Completeness::default();
     for (key, contract) in billed_days(claim) {
         let qualities = match opened.block(&key) {
@@ -258,7 +260,12 @@ pub(crate) fn completeness(claim: &BillClaim, opened: &OpenedReadings<'_>) -> St
             format!("the bill says {}, the readings give {}", counts(&stated), counts(&counted)).into()
         );
     }
-    Ok(Passed::new((), counts(&counted)).but_not(stretches(&opened.gaps.open)))
+    let share = EstimatedShare::of(&counted, opened.blocks.values().copied());
+    let mut detail = counts(&counted);
+    if counted.estimated > 0 {
+        detail.push_str(&format!("; estimated {}", share.in_words()));
+    }
+    Ok(Passed::new(share, detail).but_not(stretches(&opened.gaps.open)))
 }
 
 /// How many intervals a day without readings would have: as long as those of the contract's first day with some

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::fmt::Write as _;
 
+use tallywatt_core::estimated::EstimatedShare;
 use tallywatt_core::money::Money;
 use tallywatt_core::quality::Quality;
 use tallywatt_core::tariff::Currency;
@@ -94,6 +95,8 @@ pub struct Figures {
     pub quality_counts: Vec<(Quality, u64)>,
     /// Revision of a day's readings.
     pub revision: Option<u8>,
+    /// How much of a bill is estimated.
+    pub estimated: Option<EstimatedShare>,
     /// The bill's total.
     pub total: Option<(Money, Currency)>,
     /// Of a corrected bill: what it has more than the one before, and what is charged of that.
@@ -236,6 +239,9 @@ fn json_subject(subject: &Subject) -> String {
 
 fn json_figures(figures: &Figures) -> String {
     let number = |value: Option<String>| value.unwrap_or_else(null);
+    let text = |of: fn(&EstimatedShare) -> String| {
+        figures.estimated.as_ref().map_or_else(null, |share| json_text(&of(share)))
+    };
     let counts = figures.quality_counts.iter();
     let counts: Vec<(&str, String)> =
         counts.map(|(quality, count)| (quality.name(), count.to_string())).collect();
@@ -246,6 +252,8 @@ fn json_figures(figures: &Figures) -> String {
         ("energy_wh", number(figures.energy_wh.map(|wh| wh.to_string()))),
         ("quality_counts", json_object(&counts)),
         ("revision", number(figures.revision.map(|revision| revision.to_string()))),
+        ("estimated_intervals_percent", text(|share| share.intervals.to_string())),
+        ("estimated_energy_percent", text(|share| share.energy.to_string())),
         // As text: a program that reads it as a binary fraction would lose kopecks.
         ("total", figures.total.map_or_else(null, |(total, _)| json_text(&total.to_string()))),
         ("change", figures.change.map_or_else(null, |(change, _)| json_text(&change.to_string()))),

@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "2ee4604597c4c764e2c34b9256846470bc6999fe41a32415fe71c31941e0e393";
-const GOLDEN_DAY_RECEIPT: &str = "cff7b48605d9d94d39c85e40f2d7814e699ee98269e5d1ecf36d252d6b023361";
+const GOLDEN_BILL_RECEIPT: &str = "b522d50666ab1261aff63819d071b34f2c39e476157b5be9baa87b80bb6d4bd1";
+const GOLDEN_DAY_RECEIPT: &str = "24161f53d5366d4e8713cbc1d57fd64413667a76c8964de9b377f05e6fb3eb5d";
 
 #[test]
 fn golden() {

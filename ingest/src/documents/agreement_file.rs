@@ -14,6 +14,8 @@
 //! # payee_at_least = "1.00"     # of each payment, or all of it; likewise payee_at_most,
 //! # remainder_at_least = "0.50" # remainder_at_most
 //! # back_billing_months = 12    # an increase that a correction brings later is not charged
+//! # minimum_transfer = "100.00" # to a party on a day; less is carried on
+//! # transfer_release = "month-end" # the last day of a month transfers it; or "minimum", nothing but the minimum does
 //! rule = "per-kwh"              # per-kwh | share
 //! per_kwh = { all = "2.30" }    # by zone name; all for any other zone
 //! # share_percent = "45.123"        # for rule = "share", at most six decimals
@@ -31,6 +33,7 @@ use tallywatt_core::money::{MINOR_DECIMALS, Money};
 use tallywatt_core::payment_terms::{
     BACK_BILLING_MONTHS_MAX, Limits, PaymentTerms, SplitRounding, Step, TermsError,
 };
+use tallywatt_core::transfer::{TransferRelease, TransferTerms};
 use toml::{Spanned, Value};
 
 use super::error::DocumentError;
@@ -51,6 +54,8 @@ const BACK_BILLING: &str = "write a whole number of months from 1 to 120, or lea
 const LIMITS: &str = "let each at_least be no more than its at_most, and cap one party only";
 /// What is left behind all steps; a file may say it as the last.
 const ADVANCE: &str = "advance";
+const TRANSFERS: &str =
+    "write minimum_transfer = \"100.00\", and transfer_release = \"month-end\" or \"minimum\"";
 const SHARES: &str = "let share_percent and remainder_percent make 100";
 
 #[derive(Deserialize)]
@@ -75,6 +80,8 @@ struct AgreementFile {
     payee_at_most: Option<Field>,
     remainder_at_least: Option<Field>,
     remainder_at_most: Option<Field>,
+    minimum_transfer: Option<Field>,
+    transfer_release: Option<Field>,
     back_billing_months: Option<Field>,
 }
 
@@ -141,8 +148,9 @@ fn terms_of(source: &Source<'_>, file: &AgreementFile) -> Result<PaymentTerms, D
         at_least: limit("remainder_at_least", &file.remainder_at_least)?.unwrap_or_default(),
         at_most: limit("remainder_at_most", &file.remainder_at_most)?,
     };
+    let transfer = transfer_of(source, file)?;
     let back_billing_months = back_billing_of(source, file.back_billing_months.as_ref())?;
-    Ok(PaymentTerms { order, rounding, payee, remainder, back_billing_months })
+    Ok(PaymentTerms { order, rounding, payee, remainder, transfer, back_billing_months })
 }
 
 fn back_billing_of(source: &Source<'_>, field: Option<&Field>) -> Result<Option<u8>, DocumentError> {
@@ -154,6 +162,43 @@ fn back_billing_of(source: &Source<'_>, field: Option<&Field>) -> Result<Option<
     let months = months.filter(|months| (1..=BACK_BILLING_MONTHS_MAX).contains(months));
     let problem = || format!("back_billing_months {} is no number of months", field.get_ref());
     months.map(Some).ok_or_else(|| source.fail(&field.span(), problem(), BACK_BILLING))
+}
+
+fn transfer_of(source: &Source<'_>, file: &AgreementFile) -> Result<TransferTerms, DocumentError> {
+    let Some(field) = &file.minimum_transfer else {
+        return match &file.transfer_release {
+            None => Ok(TransferTerms::default()),
+            Some(field) => {
+                Err(source.fail(&field.span(), "transfer_release without minimum_transfer", TRANSFERS))
+            }
+        };
+    };
+    let minimum = Money::from_minor(source.decimal("minimum_transfer", field, MINOR_DECIMALS)?);
+    if minimum <= Money::ZERO {
+        return Err(source.fail(
+            &field.span(),
+            format!("minimum_transfer {minimum} is not above zero"),
+            TRANSFERS,
+        ));
+    }
+    let release = match &file.transfer_release {
+        None => TransferRelease::default(),
+        Some(field) => named(source, "transfer_release", field, TransferRelease::from_name, TRANSFERS)?,
+    };
+    Ok(TransferTerms { minimum, release })
+}
+
+/// A field that is one of a few names.
+fn named<T>(
+    source: &Source<'_>,
+    key: &str,
+    field: &Field,
+    from_name: impl Fn(&str) -> Option<T>,
+    next_step: &'static str,
+) -> Result<T, DocumentError> {
+    let name = source.text(key, field)?;
+    from_name(name)
+        .ok_or_else(|| source.fail(&field.span(), format!("{key} {name:?} is not known"), next_step))
 }
 
 fn order_of(source: &Source<'_>, steps: &[Field]) -> Result<Vec<Step>, DocumentError> {
@@ -181,7 +226,7 @@ fn place_of(error: &TermsError, file: &AgreementFile) -> (Range<usize>, &'static
         TermsError::Repeated(_) | TermsError::Unreached | TermsError::Idle(_) => {
             (file.order.as_ref().map(Spanned::span), ORDER)
         }
-        TermsError::BackBilling(_) => (file.back_billing_months.as_ref().map(Field::span), BACK_BILLING),
+        TermsError::BackBilling(_) => (file.back_billing_months.as_ref().map(Spanned::span), BACK_BILLING),
         TermsError::Negative(_) | TermsError::Crossed { .. } | TermsError::BothCapped => {
             (limits.into_iter().flatten().next().map(Spanned::span), LIMITS)
         }

@@ -3,6 +3,7 @@
 //! ```text
 //! tariff, agreement, rule pack or penalty, TOML ─▶ parse_document  ─▶ Document          one version a file
 //! rule pack, TOML                               ─▶ parse_rule_pack ─▶ RulePack          one version a file
+//! price series, hour list, CSV                 ─▶ parse_document  ─▶ Document          some days a file
 //! contracts, CSV                                ─▶ parse_contracts ─▶ Vec<Contract>     in canonical order
 //! feeders, CSV                                  ─▶ parse_feeders   ─▶ Vec<Feeder>       by head
 //! bills issued elsewhere, CSV                   ─▶ parse_issued_bills ─▶ Vec<IssuedBill>  by account
@@ -26,9 +27,12 @@ pub mod contract_file;
 pub mod error;
 pub mod feeder_file;
 mod field;
+pub mod hour_list_file;
 pub mod issued_file;
+mod market_text;
 pub mod payment_file;
 pub mod penalty_file;
+pub mod price_series_file;
 mod rows;
 pub mod rule_pack_file;
 mod tariff_cases;
@@ -39,7 +43,9 @@ mod windows;
 
 use serde::Deserialize;
 use tallywatt_core::agreement::Agreement;
+use tallywatt_core::hour_list::HourList;
 use tallywatt_core::penalty::PenaltyTable;
+use tallywatt_core::price_series::PriceSeries;
 use tallywatt_core::tariff::Tariff;
 use tallywatt_core::vee::pack::RulePack;
 
@@ -49,6 +55,7 @@ pub use contract_file::parse_contracts;
 pub use error::DocumentError;
 pub use feeder_file::{Feeder, parse_feeders};
 pub use issued_file::parse_issued_bills;
+pub use market_text::MARKET_SIZE_MAX;
 pub use payment_file::{PaymentRegistry, parse_payments};
 pub use penalty_file::{builtin_penalty_table, builtin_penalty_tables};
 pub use rule_pack_file::{builtin_rule_pack, builtin_rule_packs, parse_rule_pack};
@@ -77,6 +84,10 @@ pub enum Document {
     RulePack(Box<RulePack>),
     /// A version of a penalty table.
     PenaltyTable(Box<PenaltyTable>),
+    /// Prices by the interval.
+    PriceSeries(Box<PriceSeries>),
+    /// Hours at which power counts.
+    HourList(Box<HourList>),
 }
 
 /// Only the field that says what the rest is.
@@ -85,11 +96,14 @@ struct Kind {
     kind: Field,
 }
 
-/// Reads a tariff, agreement, rule pack or penalty table file; `file` is its name in messages.
+/// Reads a document's file; `file` is its name in messages. Price series and lists of hours are tables, all others TOML.
 ///
 /// # Errors
 /// [`DocumentError`] names the first line that is wrong.
 pub fn parse_document(file: &str, text: &str) -> Result<Document, DocumentError> {
+    if let Some(kind) = market_text::kind_of(text) {
+        return parse_market(file, text, kind);
+    }
     let source = Source::new(file, text);
     if text.len() > DOCUMENT_SIZE_MAX {
         let problem = format!("file of {} bytes, at most {DOCUMENT_SIZE_MAX}", text.len());
@@ -105,6 +119,24 @@ pub fn parse_document(file: &str, text: &str) -> Result<Document, DocumentError>
             let problem = format!("kind {other:?} is not known");
             let next_step = "write kind = \"tariff\", \"agreement\", \"rule-pack\" or \"penalty\"";
             Err(source.fail(&kind.span(), problem, next_step))
+        }
+    }
+}
+
+/// Reads a price series or a list of hours.
+fn parse_market(file: &str, text: &str, kind: &str) -> Result<Document, DocumentError> {
+    if text.len() > MARKET_SIZE_MAX {
+        let problem = format!("file of {} bytes, at most {MARKET_SIZE_MAX}", text.len());
+        return Err(DocumentError::new(file, None, problem, "write fewer days a file"));
+    }
+    match kind {
+        "price-series" => {
+            price_series_file::parse(file, text).map(|series| Document::PriceSeries(Box::new(series)))
+        }
+        "hour-list" => hour_list_file::parse(file, text).map(|hours| Document::HourList(Box::new(hours))),
+        other => {
+            let problem = format!("kind {} is not known", rows::shown(other));
+            Err(DocumentError::new(file, Some(1), problem, "write #kind,price-series or #kind,hour-list"))
         }
     }
 }

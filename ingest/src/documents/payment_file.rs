@@ -1,15 +1,19 @@
 //! The bank's payment registry, as CSV: `payment_id,account,date,amount`, closed by `#TOTAL,<count>,<sum>`.
 //!
-//! Two more columns may be there. `period` is the month that the payer named, `2026-03`, or empty. `reverses` is the payment
-//! that a row takes back, a refund or a chargeback, or empty; such a row has an id of its own and an amount below zero:
+//! More columns may be there. `period` is the month that the payer named, `2026-03`, or empty. `reverses` is the payment
+//! that a row takes back, a refund or a chargeback, or empty; such a row has an id of its own and an amount below zero.
+//! `matches` is the payment in suspense of which a row gives an amount to its account. `remittance` is what the payer wrote:
 //!
 //! ```text
-//! payment_id,account,date,amount,period,reverses
-//! P-17,A-000001,2026-04-02,120.00,2026-03,
-//! P-18,A-000001,2026-04-09,-20.00,,P-17
-//! #TOTAL,2,100.00
+//! payment_id,account,date,amount,period,reverses,matches,remittance
+//! P-17,A-000001,2026-04-02,120.00,2026-03,,,
+//! P-18,A-000001,2026-04-09,-20.00,,P-17,,
+//! P-19,A000002,2026-04-09,70.00,,,,"flat 2, March"
+//! M-1,A-000002,2026-04-10,70.00,,,P-19,
+//! #TOTAL,4,170.00
 //! ```
 //!
+//! The sum of the trailer is what came in less what went back: a match moves nothing in or out.
 //! The trailer is what tells a whole file from one that was cut off on its way, so it is never optional. A
 //! registry that is wrong anywhere is refused everywhere: half a registry would settle twice when it comes again.
 
@@ -20,11 +24,14 @@ use tallywatt_core::account::{Entry, Payment, Reversal};
 use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::label::Label;
 use tallywatt_core::money::{MINOR_DECIMALS, Money};
+use tallywatt_core::suspense::{Match, Remittance};
 
 use super::error::DocumentError;
 use super::rows::{Columns, Rows, shown};
 
-const COLUMNS: [&str; 6] = ["payment_id", "account", "date", "amount", "period", "reverses"];
+const COLUMNS: [&str; COLUMN_COUNT] =
+    ["payment_id", "account", "date", "amount", "period", "reverses", "matches", "remittance"];
+const COLUMN_COUNT: usize = 8;
 /// As many of them must be there.
 const REQUIRED_COUNT: usize = 4;
 const TRAILER: &str = "#TOTAL";
@@ -35,7 +42,7 @@ const AGAIN: &str = "fetch the whole file from the bank again";
 /// A registry whose rows equal its trailer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PaymentRegistry {
-    /// Payments and reversals, in file order, each id once.
+    /// Payments, reversals and matches, in file order, each id once.
     pub entries: Vec<Entry>,
     /// The sum of the payments, less the reversals.
     pub total: Money,
@@ -83,10 +90,10 @@ pub fn parse_payments(file: &str, input: impl Read) -> Result<PaymentRegistry, D
 
 fn entry_of<R: Read>(
     rows: &Rows<'_, R>,
-    columns: &Columns<6>,
+    columns: &Columns<COLUMN_COUNT>,
     row: &[String],
 ) -> Result<Entry, DocumentError> {
-    let [id, account, date, written, period, reverses] = columns.pick(rows, row)?;
+    let [id, account, date, written, period, reverses, matches, remittance] = columns.pick(rows, row)?;
     let fail = |problem: String| rows.fail(rows.line(), problem, VALUE);
     let id = id.parse().map_err(|error| fail(format!("payment_id: {error}")))?;
     let account = account.parse().map_err(|error| fail(format!("account: {error}")))?;
@@ -94,6 +101,22 @@ fn entry_of<R: Read>(
     let is_reversal = !reverses.is_empty();
     let amount = amount_of(written, is_reversal);
     let amount = amount.map_err(|problem| fail(format!("amount {}: {problem}", shown(written))))?;
+    if is_reversal || !matches.is_empty() {
+        let what = if is_reversal { "reversal" } else { "match" };
+        if is_reversal && !matches.is_empty() {
+            return Err(fail("a row that both reverses and matches".into()));
+        }
+        if !remittance.is_empty() {
+            return Err(fail(format!("a {what} with a remittance text: that of its payment stands")));
+        }
+    }
+    if !matches.is_empty() {
+        let payment = matches.parse().map_err(|error| fail(format!("matches: {error}")))?;
+        if !period.is_empty() {
+            return Err(fail("a match with a period: the month that its payer named holds".into()));
+        }
+        return Ok(Entry::Match(Match { id, payment, account, booked, amount }));
+    }
     if is_reversal {
         let payment = reverses.parse().map_err(|error| fail(format!("reverses: {error}")))?;
         if !period.is_empty() {
@@ -105,7 +128,9 @@ fn entry_of<R: Read>(
     }
     let named = (!period.is_empty()).then(|| period.parse::<Period>()).transpose();
     let period = named.map_err(|error| fail(format!("period: {error}")))?;
-    Ok(Entry::Payment(Payment { id, account, booked, amount, period }))
+    let text = (!remittance.is_empty()).then(|| Remittance::new(remittance)).transpose();
+    let remittance = text.map_err(|error| fail(format!("remittance: {error}")))?;
+    Ok(Entry::Payment(Payment { id, account, booked, amount, period, remittance }))
 }
 
 /// An amount above zero, or that of a reversal, which is below zero; written with at most two decimals.

@@ -12,6 +12,7 @@
 //! use = [{ wh = 500 }, { windows = ["weekday 17:00-21:00"], wh = 2000 }]   # Wh an interval; the last that holds
 //! total = "1234.50"
 //! lines = { "day" = "1000.00", "night, range 2" = "34.50" }                # optional, then all of them
+//! # market = ["march-prices.csv"]                                        # price series and lists of hours
 //! # error = "no version that holds on 2026-01-31"                          # instead: part of the reason why not
 //! ```
 //!
@@ -30,6 +31,7 @@ use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::Label;
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::money::Money;
 use tallywatt_core::payment_terms::PaymentTerms;
 use tallywatt_core::quality::Quality;
@@ -60,6 +62,8 @@ pub struct TariffCase {
     pub line: u64,
     /// Files of the tariff's versions, as they are written.
     pub tariffs: Vec<PathBuf>,
+    /// Files of price series and lists of hours, as they are written.
+    pub market: Vec<PathBuf>,
     period: Period,
     zone: Zone,
     minutes: u8,
@@ -101,6 +105,7 @@ struct CaseTable {
     total: Option<Field>,
     lines: Option<Spanned<BTreeMap<String, Field>>>,
     error: Option<Field>,
+    market: Option<Vec<Field>>,
 }
 
 #[derive(Deserialize)]
@@ -143,10 +148,13 @@ fn case_of(source: &Source<'_>, table: &Spanned<CaseTable>) -> Result<TariffCase
     let zone = Zone::parse(source.text("zone", &case.zone)?)
         .map_err(|error| source.fail(&case.zone.span(), format!("zone: {error}"), ZONE))?;
     let paths = case.tariffs.iter().map(|field| source.text("tariff", field).map(PathBuf::from));
+    let market = case.market.iter().flatten();
+    let market = market.map(|field| source.text("market", field).map(PathBuf::from));
     Ok(TariffCase {
         name: source.text("name", &case.name)?.to_owned(),
         line: source.line(&table.span()),
         tariffs: paths.collect::<Result<_, _>>()?,
+        market: market.collect::<Result<_, _>>()?,
         period,
         zone,
         minutes,
@@ -195,10 +203,15 @@ impl TariffCase {
         self.tariffs.iter().map(move |file| folder.join(file))
     }
 
+    /// Its price series and lists of hours, seen from the folder of its own file.
+    pub fn market_files<'c>(&'c self, folder: &'c Path) -> impl Iterator<Item = PathBuf> + 'c {
+        self.market.iter().map(move |file| folder.join(file))
+    }
+
     /// Computes the bill under these versions; what differs from what is expected, a text each. None: it passes.
     #[must_use]
-    pub fn run(&self, versions: Vec<Published<Tariff>>) -> Vec<String> {
-        let found = self.bill(versions);
+    pub fn run(&self, versions: Vec<Published<Tariff>>, market: &MarketBook) -> Vec<String> {
+        let found = self.bill(versions, market);
         match (&self.want, found) {
             (Want::Error(part), Err(problem)) if problem.contains(part.as_str()) => Vec::new(),
             (Want::Error(part), Err(problem)) => vec![format!("the reason is {problem:?}, without {part:?}")],
@@ -219,7 +232,11 @@ impl TariffCase {
         }
     }
 
-    fn bill(&self, versions: Vec<Published<Tariff>>) -> Result<(Bill, TariffBook), String> {
+    fn bill(
+        &self,
+        versions: Vec<Published<Tariff>>,
+        market: &MarketBook,
+    ) -> Result<(Bill, TariffBook), String> {
         let mut tariffs = TariffBook::default();
         let first = versions.first().ok_or_else(|| "no tariff".to_owned())?.body.parts();
         let (tariff, currency) = (first.id, first.currency);
@@ -265,6 +282,7 @@ impl TariffCase {
             tariffs: &tariffs,
             agreement: &Published { hash: ContentHash::default(), body: agreement },
             readings: ContentHash::default(),
+            market,
         };
         let bill = bill(&inputs, &|key| blocks.get(key)).map_err(|error| error.to_string())?;
         Ok((bill, tariffs))

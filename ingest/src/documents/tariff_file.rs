@@ -14,7 +14,7 @@
 //! # holidays = ["2026-05-01"]   # days that windows can name
 //! # range_counting = "in-order" # in-order | shares | each-zone
 //! # range_unit = "month"        # what up_to_kwh is for: month | day | kw | kw-day
-//! # range_kind = "graduated"    # graduated | volume
+//! # range_kind = "graduated"    # graduated | volume | package
 //! source = "illustrative"
 //! [vat]
 //! rate_percent = "22"           # at most two decimals
@@ -29,13 +29,20 @@
 //! up_to_kwh = "3900"
 //! price = { day = "6.43", night = "3.02" }
 //! [[range]]
-//! price = { day = "8.27", night = "4.97" }
+//! price = { day = "8.27", night = "4.97" }   # below zero if need be; or of a published series: { series = "se3" }
+//! # flat = "5"                  # once in a month that reaches the range
+//! # package_kwh = "100"         # range_kind = "package": the price is that of each begun package
 //! # [[demand]]                  # the month's highest power
 //! # name = "peak"
 //! # windows = ["weekday 07:00-23:00"]
 //! # minutes = 30                # what power is averaged over
+//! # measure = "highest"         # highest | mean of daily highest | mean at published hours
+//! # hours = "so-ural"           # the list of hours, for the last of these
 //! # ranges = [{ up_to_kw = "100", price = "13.5" }, { price = "12.1" }]
 //! ```
+//!
+//! A price by the interval is `{ series = "se3", times = "1.0625", plus = "0.04" }`: the series' price times a
+//! coefficient, at most six decimals, and something added; both may be left out.
 
 use std::collections::BTreeMap;
 use std::ops::Range as Span;
@@ -45,10 +52,11 @@ use tallywatt_core::calendar::Day;
 use tallywatt_core::label::Label;
 use tallywatt_core::money::{PRICE_DECIMALS, PricePerKwh, Rounding};
 use tallywatt_core::tariff::{
-    BoundUnit, DemandCharge, DemandRange, FixedCharges, Range, RangeCounting, RangeKind, RangeRule,
-    RoundEach, Tariff, TariffError, TariffParts, TariffZone, Vat, Window,
+    BoundUnit, DemandCharge, DemandMeasure, DemandRange, FixedCharges, Range, RangeCounting, RangeKind,
+    RangeRule, RoundEach, SeriesPrice, TIMES_DECIMALS, TIMES_E6_MAX, Tariff, TariffError, TariffParts,
+    TariffZone, Vat, Window,
 };
-use toml::Spanned;
+use toml::{Spanned, Value};
 
 use super::error::DocumentError;
 use super::field::{Field, Source};
@@ -69,6 +77,13 @@ const HOLIDAYS: &str = "write holidays as \"2026-05-01\", ascending, each once";
 const DEMAND_NAMES: &str = "give each demand charge a name of its own";
 const DEMAND_RANGES: &str = "let the bounds ascend, and leave out up_to_kw in the last range only";
 const DEMAND_MINUTES: &str = "write minutes = 5, 15, 30 or 60";
+const PACKAGES: &str = "write package_kwh above zero, and range_kind = \"package\"; with several zones range_counting = \"each-zone\"";
+const SERIES: &str = "write { series = \"name\" }, with times = \"1.06\" and plus = \"0.04\" if need be";
+const TIMES: &str = "write a coefficient above zero and at most 1000, such as \"1.06\"";
+const SERIES_ORDER: &str =
+    "leave one range, or write range_counting = \"in-order\" and range_kind = \"graduated\"";
+const MEASURES: &str =
+    "write highest, mean of daily highest, or mean at published hours with hours = \"name of a list\"";
 const PRICES: &str = "give each range one price for each zone";
 
 #[derive(Deserialize)]
@@ -118,6 +133,8 @@ struct ZoneTable {
 struct RangeTable {
     up_to_kwh: Option<Field>,
     price: Spanned<BTreeMap<String, Field>>,
+    package_kwh: Option<Field>,
+    flat: Option<Field>,
 }
 
 #[derive(Deserialize)]
@@ -127,6 +144,8 @@ struct DemandTable {
     windows: Vec<Field>,
     minutes: Spanned<u8>,
     ranges: Spanned<Vec<DemandRangeTable>>,
+    measure: Option<Field>,
+    hours: Option<Field>,
 }
 
 #[derive(Deserialize)]
@@ -148,9 +167,10 @@ pub(super) fn parse(source: &Source<'_>) -> Result<Tariff, DocumentError> {
             return Err(source.fail(&span, TariffError::ZoneName(zone.name).to_string(), NAMED_TWICE));
         }
     }
+    let mut series = Vec::new();
     let ranges = (1..)
         .zip(&file.range)
-        .map(|(number, range)| range_of(source, number, range.get_ref(), &zones))
+        .map(|(number, range)| range_of(source, number, range.get_ref(), &zones, &mut series))
         .collect::<Result<Vec<_>, _>>()?;
     let demands = file
         .demand
@@ -181,6 +201,7 @@ pub(super) fn parse(source: &Source<'_>) -> Result<Tariff, DocumentError> {
         vat: vat_of(source, &file.vat)?,
         rounding: rounding_of(source, &file.rounding)?,
         round_each: round_each_of(source, &file.round_each)?,
+        series,
     };
     Tariff::new(parts).map_err(|error| {
         let (span, next_step) = place_of(&error, &file);
@@ -209,7 +230,30 @@ fn demand_of(source: &Source<'_>, demand: &DemandTable) -> Result<DemandCharge, 
         Ok(DemandRange { up_to_w: up_to_w.transpose()?, price: price_of(source, "price", &range.price)? })
     };
     let ranges = demand.ranges.get_ref().iter().map(range).collect::<Result<_, _>>()?;
-    Ok(DemandCharge { name, windows, minutes: *demand.minutes.get_ref(), ranges })
+    let measure = measure_of(source, demand)?;
+    Ok(DemandCharge { name, windows, minutes: *demand.minutes.get_ref(), ranges, measure })
+}
+
+fn measure_of(source: &Source<'_>, demand: &DemandTable) -> Result<DemandMeasure, DocumentError> {
+    let text = match &demand.measure {
+        Some(field) => source.text("measure", field)?,
+        None => "highest",
+    };
+    let span = demand.measure.as_ref().or(demand.hours.as_ref()).map_or(demand.name.span(), Spanned::span);
+    match (text, &demand.hours) {
+        ("highest", None) => Ok(DemandMeasure::Highest),
+        ("mean of daily highest", None) => Ok(DemandMeasure::MeanOfDailyHighest),
+        ("mean at published hours", Some(hours)) => {
+            Ok(DemandMeasure::MeanAtPublishedHours(source.parse("hours", hours, NAMES)?))
+        }
+        ("mean at published hours", None) => {
+            Err(source.fail(&span, format!("measure {text:?} without hours"), MEASURES))
+        }
+        ("highest" | "mean of daily highest", Some(_)) => {
+            Err(source.fail(&span, format!("hours beside measure {text:?}"), MEASURES))
+        }
+        _ => Err(source.fail(&span, format!("measure {text:?} is not known"), MEASURES)),
+    }
 }
 
 fn holidays_of(source: &Source<'_>, days: Option<&Spanned<Vec<Field>>>) -> Result<Vec<Day>, DocumentError> {
@@ -229,7 +273,8 @@ fn range_rule_of(source: &Source<'_>, file: &TariffFile) -> Result<RangeRule, Do
         ("kw", BoundUnit::Kw),
         ("kw-day", BoundUnit::KwDay),
     ];
-    let kind = [("graduated", RangeKind::Graduated), ("volume", RangeKind::Volume)];
+    let kind =
+        [("graduated", RangeKind::Graduated), ("volume", RangeKind::Volume), ("package", RangeKind::Package)];
     Ok(RangeRule {
         counting: word_of(
             source,
@@ -245,7 +290,13 @@ fn range_rule_of(source: &Source<'_>, file: &TariffFile) -> Result<RangeRule, Do
             &unit,
             "write month, day, kw or kw-day",
         )?,
-        kind: word_of(source, "range_kind", file.range_kind.as_ref(), &kind, "write graduated or volume")?,
+        kind: word_of(
+            source,
+            "range_kind",
+            file.range_kind.as_ref(),
+            &kind,
+            "write graduated, volume or package",
+        )?,
     })
 }
 
@@ -268,6 +319,7 @@ fn range_of(
     number: usize,
     range: &RangeTable,
     zones: &[TariffZone],
+    series: &mut Vec<SeriesPrice>,
 ) -> Result<Range, DocumentError> {
     let up_to_wh = match &range.up_to_kwh {
         Some(field) => Some(source.decimal("up_to_kwh", field, KWH_DECIMALS)?),
@@ -280,14 +332,69 @@ fn range_of(
         let problem = format!("range {number} has a price for {name:?}, which is no zone of this tariff");
         return Err(source.fail(&field.span(), problem, PRICES));
     }
-    let price = |zone: &TariffZone| match given.get(zone.name.as_str()) {
-        Some(field) => price_of(source, "prices", field),
-        None => {
+    let package_wh =
+        range.package_kwh.as_ref().map(|field| source.decimal("package_kwh", field, KWH_DECIMALS));
+    let package_wh = package_wh.transpose()?;
+    let mut prices = Vec::with_capacity(zones.len());
+    for (at, zone) in zones.iter().enumerate() {
+        let field = given.get(zone.name.as_str()).ok_or_else(|| {
             let problem = format!("range {number} has no price for zone {}", zone.name);
-            Err(source.fail(&range.price.span(), problem, PRICES))
-        }
+            source.fail(&range.price.span(), problem, PRICES)
+        })?;
+        prices.push(match (field.get_ref(), package_wh) {
+            (Value::Table(_), Some(_)) => {
+                let problem = format!("range {number} sells packages at the prices of a series");
+                return Err(source.fail(&field.span(), problem, PRICES));
+            }
+            (Value::Table(table), None) => {
+                series.push(series_of(source, field.span(), table, (number, at))?);
+                PricePerKwh::default()
+            }
+            (_, Some(_)) => price_of(source, "price", field)?,
+            (_, None) => energy_price_of(source, "prices", field)?,
+        });
+    }
+    let flat = range.flat.as_ref().map(|field| price_of(source, "flat", field)).transpose()?;
+    Ok(Range { up_to_wh, prices, package_wh, flat: flat.unwrap_or_default() })
+}
+
+/// A price that a series says, of the range so numbered from 1 and the zone so numbered from 0.
+fn series_of(
+    source: &Source<'_>,
+    span: Span<usize>,
+    table: &toml::Table,
+    (number, zone): (usize, usize),
+) -> Result<SeriesPrice, DocumentError> {
+    // Values within a value have no place of their own: all of them stand in its line.
+    let field = |name: &str| table.get(name).map(|value| Spanned::new(span.clone(), value.clone()));
+    if let Some(name) = table.keys().find(|name| !matches!(name.as_str(), "series" | "times" | "plus")) {
+        return Err(source.fail(&span, format!("unknown field {name:?} in a series price"), SERIES));
+    }
+    let series = field("series")
+        .ok_or_else(|| source.fail(&span, format!("range {number} has a price without a series"), SERIES))?;
+    let times_e6 = match field("times") {
+        Some(times) => source.decimal("times", &times, TIMES_DECIMALS)?,
+        None => 10_i64.pow(TIMES_DECIMALS),
     };
-    Ok(Range { up_to_wh, prices: zones.iter().map(price).collect::<Result<Vec<_>, _>>()? })
+    if !(1..=TIMES_E6_MAX).contains(&times_e6) {
+        return Err(source.fail(&span, "times is not above zero and at most 1000", TIMES));
+    }
+    let plus = field("plus").map(|plus| energy_price_of(source, "plus", &plus)).transpose()?;
+    let small = |number: usize| {
+        u8::try_from(number).map_err(|_| source.fail(&span, "too many ranges or zones", "split the tariff"))
+    };
+    Ok(SeriesPrice {
+        range: small(number - 1)?,
+        zone: small(zone)?,
+        series: source.parse("series", &series, NAMES)?,
+        times_e6,
+        plus: plus.unwrap_or_default(),
+    })
+}
+
+/// A price of energy: below zero where energy costs less than nothing.
+fn energy_price_of(source: &Source<'_>, name: &str, field: &Field) -> Result<PricePerKwh, DocumentError> {
+    Ok(PricePerKwh::from_e8(source.decimal(name, field, PRICE_DECIMALS)?))
 }
 
 /// A price that is not negative.
@@ -374,6 +481,29 @@ fn place_of(error: &TariffError, file: &TariffFile) -> (Span<usize>, &'static st
         TariffError::Gap(_) => (file.zone.first().map_or(top, |zone| zone.get_ref().name.span()), TILES),
         TariffError::Bounds(number) => (range(*number), RANGES),
         TariffError::Prices { range: number, .. } => (range(*number), PRICES),
+        TariffError::Package(number) => (
+            file.range
+                .get(number.wrapping_sub(1))
+                .and_then(|range| range.get_ref().package_kwh.as_ref())
+                .map_or_else(|| range(*number), Spanned::span),
+            PACKAGES,
+        ),
+        TariffError::NoPackage | TariffError::SharedPackage => {
+            (file.range_kind.as_ref().map_or(top, Spanned::span), PACKAGES)
+        }
+        TariffError::Series { range: number } => (range(*number), SERIES),
+        TariffError::Times { .. } => (top, TIMES),
+        TariffError::SeriesOrder => (
+            file.range_kind
+                .as_ref()
+                .or(file.range_counting.as_ref())
+                .or(file.range_unit.as_ref())
+                .map_or(top, Spanned::span),
+            SERIES_ORDER,
+        ),
+        TariffError::HourMinutes(name) => {
+            (demand(name).map_or(top, |demand| demand.minutes.span()), "write minutes = 60")
+        }
         TariffError::Negative(_) => (top, "write zero or more"),
         TariffError::Vat(_) => (file.vat.rate_percent.span(), "write the rate in per cent"),
     }

@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use tallywatt_core::decimal::write_scaled;
 use tallywatt_core::energy::Energy;
 use tallywatt_core::money::{PricePerKwh, Rounding};
 use tallywatt_core::tariff::{
-    BoundUnit, FixedCharges, RangeCounting, RangeKind, RoundEach, Tariff, TariffParts, Window,
+    BoundUnit, DemandMeasure, FixedCharges, RangeCounting, RangeKind, RoundEach, SeriesPrice, TIMES_DECIMALS,
+    Tariff, TariffParts, Window,
 };
 
 use super::windows;
@@ -64,15 +66,27 @@ pub fn render_tariff(tariff: &Tariff) -> String {
         let name = quoted(zone.name.as_str());
         let _ = writeln!(text, "[[zone]]\nname = {name}\nwindows = {}", render_windows(&zone.windows));
     }
-    for range in &parts.ranges {
+    for (at, range) in parts.ranges.iter().enumerate() {
         text.push_str("[[range]]\n");
         if let Some(bound) = range.up_to_wh {
             let _ = writeln!(text, "up_to_kwh = \"{}\"", Energy::from_wh(bound));
         }
         let prices = parts.zones.iter().zip(&range.prices);
-        let prices: Vec<String> =
-            prices.map(|(zone, price)| format!("{} = \"{price}\"", quoted(zone.name.as_str()))).collect();
+        let prices = prices.enumerate().map(|(zone_at, (zone, price))| {
+            let written = match series_of(parts, at, zone_at) {
+                Some(series) => render_series(series),
+                None => quoted(&price.to_string()),
+            };
+            format!("{} = {written}", quoted(zone.name.as_str()))
+        });
+        let prices: Vec<String> = prices.collect();
         let _ = writeln!(text, "price = {{ {} }}", prices.join(", "));
+        if let Some(package_wh) = range.package_wh {
+            let _ = writeln!(text, "package_kwh = \"{}\"", Energy::from_wh(package_wh));
+        }
+        if range.flat != PricePerKwh::default() {
+            let _ = writeln!(text, "flat = \"{}\"", range.flat);
+        }
     }
     for demand in &parts.demands {
         let name = quoted(demand.name.as_str());
@@ -85,8 +99,35 @@ pub fn render_tariff(tariff: &Tariff) -> String {
         });
         let ranges = ranges.collect::<Vec<_>>().join(", ");
         let _ = writeln!(text, "minutes = {}\nranges = [{ranges}]", demand.minutes);
+        match &demand.measure {
+            DemandMeasure::Highest => {}
+            DemandMeasure::MeanOfDailyHighest => text.push_str("measure = \"mean of daily highest\"\n"),
+            DemandMeasure::MeanAtPublishedHours(hours) => {
+                let hours = quoted(hours.as_str());
+                let _ = writeln!(text, "measure = \"mean at published hours\"\nhours = {hours}");
+            }
+        }
     }
     text
+}
+
+fn series_of(parts: &TariffParts, range: usize, zone: usize) -> Option<&SeriesPrice> {
+    parts.series_of(u8::try_from(range).ok()?, u8::try_from(zone).ok()?)
+}
+
+fn render_series(price: &SeriesPrice) -> String {
+    let times = Scaled(i128::from(price.times_e6), TIMES_DECIMALS);
+    let (series, plus) = (quoted(price.series.as_str()), price.plus);
+    format!("{{ series = {series}, times = \"{times}\", plus = \"{plus}\" }}")
+}
+
+/// A number of so many decimals.
+struct Scaled(i128, u32);
+
+impl std::fmt::Display for Scaled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write_scaled(f, self.0, self.1, 0)
+    }
 }
 
 /// Only what is not as a tariff file has it without saying.
@@ -105,6 +146,7 @@ fn render_range_rule(text: &mut String, parts: &TariffParts) {
     let kind = match parts.range_rule.kind {
         RangeKind::Graduated => None,
         RangeKind::Volume => Some("volume"),
+        RangeKind::Package => Some("package"),
     };
     for (name, word) in [("range_counting", counting), ("range_unit", unit), ("range_kind", kind)] {
         if let Some(word) = word {

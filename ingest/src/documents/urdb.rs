@@ -21,8 +21,8 @@ use tallywatt_core::decimal::Decimal;
 use tallywatt_core::label::Label;
 use tallywatt_core::money::{PRICE_DECIMALS, PricePerKwh, Rounding};
 use tallywatt_core::tariff::{
-    BoundUnit, DayKind, DemandCharge, DemandRange, FixedCharges, MonthSet, Range, RangeCounting, RangeKind,
-    RangeRule, RoundEach, Tariff, TariffParts, TariffZone, Vat, Window,
+    BoundUnit, DayKind, DemandCharge, DemandMeasure, DemandRange, FixedCharges, MonthSet, Range,
+    RangeCounting, RangeKind, RangeRule, RoundEach, Tariff, TariffParts, TariffZone, Vat, Window,
 };
 use tallywatt_core::validity::Validity;
 
@@ -216,6 +216,7 @@ impl Import<'_> {
             vat: Vat { rate_e4: 0, is_included: false },
             rounding: Rounding::HalfUp,
             round_each: RoundEach::Line,
+            series: Vec::new(),
         };
         let tariff = Tariff::new(parts).map_err(|error| self.fail("rate", &error.to_string(), BY_HAND))?;
         Ok(ImportedTariff { tariff, left_out: self.left_out() })
@@ -336,7 +337,7 @@ impl Import<'_> {
             tier.expect("the last tier has no bound").1
         };
         let range =
-            |up_to_wh| Range { up_to_wh, prices: tiers.iter().map(|tiers| price(tiers, up_to_wh)).collect() };
+            |up_to_wh| Range::plain(up_to_wh, tiers.iter().map(|tiers| price(tiers, up_to_wh)).collect());
         Ok((bounds.map(range).collect(), unit.unwrap_or_default()))
     }
 
@@ -441,7 +442,7 @@ impl Import<'_> {
         };
         let name = format!("{kind}-demand-{period}").parse().expect("a short name");
         let ranges = tiers.into_iter().map(|(up_to_w, price)| DemandRange { up_to_w, price }).collect();
-        Ok(Some(DemandCharge { name, windows, minutes, ranges }))
+        Ok(Some(DemandCharge { name, windows, minutes, ranges, measure: DemandMeasure::Highest }))
     }
 
     fn fixed(&self) -> Result<FixedCharges, DocumentError> {

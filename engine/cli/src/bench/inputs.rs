@@ -187,7 +187,10 @@ impl<'a> Inputs<'a> {
                         let published = publish_agreement(agreement);
                         documents.agreements.insert(published.body.id, published);
                     }
-                    Document::RulePack(_) | Document::PenaltyTable(_) => {}
+                    Document::RulePack(_)
+                    | Document::PenaltyTable(_)
+                    | Document::PriceSeries(_)
+                    | Document::HourList(_) => {}
                 }
             }
         }

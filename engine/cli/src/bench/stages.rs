@@ -324,6 +324,7 @@ fn bills<'i>(inputs: &'i Inputs<'_>) -> Result<Body<'i>, Failure> {
                 tariffs: &tariffs,
                 agreement: agreements.get(&contract.agreement).ok_or_else(|| defect("no such agreement"))?,
                 readings: ContentHash::default(),
+                market: &tallywatt_core::market::MarketBook::new(),
             };
             run.bill(&inputs, &|key| cursor.find(key)).map(|bill| drop(black_box(bill))).map_err(defect)
         })

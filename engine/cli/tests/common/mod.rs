@@ -1,6 +1,8 @@
 //! The built binary in a folder of its own.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod one_account;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

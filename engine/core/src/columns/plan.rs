@@ -3,7 +3,7 @@
 use super::Largest;
 use crate::determinants::{RunningUse, USE_ZONE_COUNT, ZONE_WH_MAX, ZoneSet};
 use crate::money::{PricePerKwh, Rounding};
-use crate::tariff::{RangeRule, RoundEach, Tariff, Vat};
+use crate::tariff::{Range, RangeRule, RoundEach, Tariff, Vat};
 
 /// The most lines of a plan.
 pub const PLAN_LINE_COUNT_MAX: usize = 32;
@@ -92,7 +92,9 @@ pub enum PlanError {
     #[error("which range a zone's energy falls into depends on its order in time, which sums do not keep")]
     Order,
     /// The tariff has charges that need more than sums, or other ranges than graduated ones counted in order of time.
-    #[error("demand, monthly, yearly and minimum charges and other range rules are billed by documents only")]
+    #[error(
+        "demand, monthly, yearly and minimum charges, packages, flat fees, price series and other range rules are billed by documents only"
+    )]
     Charges,
     /// Sums of bills do not say what the agreement's payee gets of each payment.
     #[error("the agreement rounds or limits each payment by itself")]
@@ -154,7 +156,10 @@ impl RatePlan {
             return Err(PlanError::Zones(zone_count));
         }
         let more_than_days = [parts.fixed.per_month, parts.fixed.per_year, parts.minimum_per_month];
+        let is_plain = |range: &Range| range.package_wh.is_none() && range.flat.as_e8() == 0;
         if !parts.demands.is_empty()
+            || !parts.ranges.iter().all(is_plain)
+            || !parts.series.is_empty()
             || parts.range_rule != RangeRule::default()
             || more_than_days.iter().any(|price| price.as_e8() != 0)
         {

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Agreements, PaymentBook, PlacedAllocation, PlacedPayment, SettleError};
+use super::{Agreements, PaymentBook, SettleError};
 use crate::account::{Allocation, OpenBill, Parked, Payment, Restated, TotalChange, Unsettled};
 use crate::agreement::{Agreement, Party};
 use crate::calendar::Day;
@@ -20,6 +20,7 @@ use crate::hash::ContentHash;
 use crate::label::{AccountId, Label};
 use crate::money::{ExactAmount, Money};
 use crate::payment_terms::SplitRounding;
+use crate::placed_payment::PlacedPayment;
 use crate::split::{Cause, Credit, LegKind, Legs, RunningSplit, Settled, TrueUp, Withdrawal, agreement_of};
 
 /// A payment's live part on one bill: which allocation of it, and what is left of that.
@@ -74,16 +75,9 @@ impl PaymentBook {
         let mut live: Vec<Live> = own
             .filter_map(|payment| self.payments.get(payment))
             .flat_map(|placed| {
-                let on_bill =
-                    placed.allocations.iter().enumerate().filter(|(_, one)| one.allocation.bill == *bill);
-                on_bill.map(|(at, one)| Live {
-                    payment: placed.payment.id,
-                    booked: placed.payment.booked,
-                    at,
-                    left: one.between(one.allocation.amount),
-                })
+                let Payment { id: payment, booked, .. } = *placed.payment();
+                placed.live_on(bill).into_iter().map(move |(at, left)| Live { payment, booked, at, left })
             })
-            .filter(|one| one.left.amount > Money::ZERO)
             .collect();
         live.sort_by_key(|one| std::cmp::Reverse((one.booked, one.payment, one.at)));
         live
@@ -127,21 +121,9 @@ impl PaymentBook {
         withdrawal: &Withdrawal,
         bill: &ContentHash,
     ) -> Result<(Vec<Allocation>, Vec<(usize, Money)>), SettleError> {
-        let refused = SettleError::Record(withdrawal.payment);
-        let placed = self.payments.get(&withdrawal.payment).ok_or(refused.clone())?;
-        let mut left = withdrawal.amount.as_minor();
-        let (mut allocations, mut returned) = (Vec::new(), Vec::new());
-        for (at, one) in placed.allocations.iter().enumerate().rev() {
-            let held = one.allocation.amount.as_minor() - one.returned.as_minor();
-            let taken = if one.allocation.bill == *bill { left.min(held) } else { 0 };
-            if taken > 0 {
-                let upto = Money::from_minor(one.returned.as_minor() + taken);
-                allocations.push(one.between(upto));
-                returned.push((at, upto));
-                left -= taken;
-            }
-        }
-        if left == 0 { Ok((allocations, returned)) } else { Err(refused) }
+        let placed = self.payments.get(&withdrawal.payment);
+        let way = placed.and_then(|placed| placed.way_off(bill, withdrawal.amount));
+        way.ok_or(SettleError::Record(withdrawal.payment))
     }
 
     pub(super) fn apply_withdrawal(
@@ -155,11 +137,8 @@ impl PaymentBook {
         let (allocations, returned) = self.way_off(withdrawal, &bill)?;
         follows(allocations == settled.allocations)?;
         let placed = self.payments.get_mut(&withdrawal.payment).ok_or(refused.clone())?;
-        follows(placed.payment.account == withdrawal.account)?;
-        for (at, returned) in returned {
-            placed.allocations[at].returned = returned;
-        }
-        let period = placed.payment.period;
+        placed.take_off(&returned);
+        let period = placed.payment().period;
         let account = self.accounts.get_mut(&withdrawal.account).ok_or(refused.clone())?;
         follows(allocations.iter().all(|allocation| account.reopen(allocation)))?;
         let Withdrawal { payment, booked, amount, .. } = *withdrawal;
@@ -251,7 +230,7 @@ impl PaymentBook {
         let is_credit = self.accounts.get(&true_up.account).is_some_and(|state| state.is_credit(&bill));
         let old: Vec<Allocation> = if is_credit {
             let placed = self.payments.get(&true_up.payment);
-            placed.and_then(|placed| placed.given).filter(|given| given.bill == bill).into_iter().collect()
+            placed.and_then(PlacedPayment::given).filter(|given| given.bill == bill).into_iter().collect()
         } else {
             let live = self.live(&true_up.account, &bill).into_iter();
             live.filter(|one| one.payment == true_up.payment).map(|one| one.left).collect()
@@ -276,36 +255,13 @@ impl PaymentBook {
             let after = if is_credit { split.without(new) } else { split.with(new) };
             *split = after.ok_or(refused.clone())?;
         }
-        self.replace_live(true_up, &bill, settled, is_credit)?;
+        let placed = self.payments.get_mut(&true_up.payment).ok_or(refused.clone())?;
+        placed.part_again(&bill, &settled.allocations);
         let account = self.accounts.get_mut(&true_up.account).ok_or(refused.clone())?;
         let stands = account.find(&bill).ok_or(refused.clone())?;
         let payee_paid = ExactAmount::from_e11(stands.payee_paid.as_e11() + change);
         follows(account.true_up(&bill, payee_paid))?;
         self.unmark(true_up.account, &bill);
-        Ok(())
-    }
-
-    /// Puts what a true-up says in the place of a payment's allocations to a bill; what was returned of them is over.
-    fn replace_live(
-        &mut self,
-        true_up: &TrueUp,
-        bill: &ContentHash,
-        settled: &Settled,
-        is_credit: bool,
-    ) -> Result<(), SettleError> {
-        let refused = SettleError::Record(true_up.payment);
-        let placed = self.payments.get_mut(&true_up.payment).ok_or(refused.clone())?;
-        if is_credit {
-            placed.given = settled.allocations.first().copied();
-            return Ok(());
-        }
-        let is_live = |one: &&mut PlacedAllocation| {
-            one.allocation.bill == *bill && one.allocation.amount > one.returned
-        };
-        let live = placed.allocations.iter_mut().rev().filter(is_live);
-        for (one, new) in live.zip(&settled.allocations) {
-            *one = PlacedAllocation::whole(new);
-        }
         Ok(())
     }
 
@@ -350,15 +306,9 @@ impl PaymentBook {
         follows(account.give(&credit.bill, given.amount, given.payee_part))?;
         let Credit { account: name, booked, amount, .. } = *credit;
         account.park(Parked { payment: id, booked, period: None, amount });
-        let payment = Payment { id, account: name, booked, amount, period: None };
-        let placed = PlacedPayment {
-            payment,
-            allocations: Vec::new(),
-            suspended: Money::ZERO,
-            returned: Money::ZERO,
-            given: Some(given),
-        };
-        self.insert_payment(placed);
+        let payment = Payment { id, account: name, booked, amount, period: None, remittance: None };
+        self.payments.insert(id, PlacedPayment::credit(payment, given));
+        self.payments_of.entry(name).or_default().insert(id);
         let running = self.running.entry(given.agreement).or_default();
         *running = running.without(&given).ok_or(refused)?;
         self.unmark(name, &credit.bill);
@@ -376,7 +326,7 @@ impl PaymentBook {
     ) -> Result<(), SettleError> {
         let credit = Credit { bill: bill.bill, account, booked: why.day, amount: bill.total };
         let payment = credit.reference();
-        let given = self.payments.get(&payment).and_then(|placed| placed.given);
+        let given = self.payments.get(&payment).and_then(PlacedPayment::given);
         let given = given.ok_or(SettleError::Record(payment))?;
         let new = Allocation { payee_part: bill.payee_part, agreement: bill.agreement, ..given };
         let of = (payment, account, why.day);
@@ -397,9 +347,12 @@ impl PaymentBook {
         if unsettled.is_empty() {
             return;
         }
-        unsettled.iter().for_each(|account| self.borrow_account(from, *account));
-        let own = unsettled.iter().filter_map(|account| from.payments_of.get(account)).flatten();
-        own.for_each(|payment| self.borrow_payment(from, payment));
+        for account in unsettled {
+            self.borrow_account(from, account);
+            let own = from.payments_of.get(&account).cloned().unwrap_or_default();
+            own.iter().for_each(|payment| self.borrow_payment(from, payment));
+            self.payments_of.insert(account, own);
+        }
     }
 }
 

@@ -59,6 +59,7 @@ impl Usage<'_> {
             completeness: self.completeness,
             total,
             payee_part: ExactAmount::ZERO,
+            market: self.market.iter().copied().collect(),
         };
         bill.payee_part = agreement.payee_part(&bill, &tariffs)?;
         Ok(bill)
@@ -75,6 +76,7 @@ impl Usage<'_> {
         for (at, used) in self.versions.iter().enumerate() {
             let first = lines.len();
             add_version_lines(&mut lines, at, used, period);
+            add_counts(&mut lines, at, used, period)?;
             if !has_minima {
                 continue;
             }
@@ -122,7 +124,9 @@ fn add_version_lines(lines: &mut Vec<ChargeLine>, version: usize, used: &Version
     let parts = used.version.body.parts();
     for ((range, zones), prices) in used.energy_wh.iter().enumerate().zip(&parts.ranges) {
         for ((zone, &quantity), &price) in zones.iter().enumerate().zip(&prices.prices) {
-            if quantity != 0 {
+            if quantity != 0 && parts.series_of(small(range), small(zone)).is_none() {
+                let price =
+                    if parts.ranges[range].package_wh.is_some() { PricePerKwh::default() } else { price };
                 let kind = ChargeKind::Energy { range: small(range), zone: small(zone) };
                 lines.push(line(version, kind, quantity, price, period));
             }
@@ -138,6 +142,35 @@ fn add_version_lines(lines: &mut Vec<ChargeLine>, version: usize, used: &Version
             lines.push(line(version, ChargeKind::Fixed(per), used.day_count, price, period));
         }
     }
+}
+
+/// Packages, flat fees, and energy by a series. `None` past what a line counts.
+fn add_counts(
+    lines: &mut Vec<ChargeLine>,
+    version: usize,
+    used: &VersionUse<'_>,
+    period: Period,
+) -> Option<()> {
+    for (&kind, &quantity) in &used.counts {
+        u32::try_from(quantity).ok()?;
+        let ranges = &used.version.body.parts().ranges;
+        let price = match kind {
+            ChargeKind::Package { range, zone } => ranges[usize::from(range)].prices[usize::from(zone)],
+            ChargeKind::Flat { range } => ranges[usize::from(range)].flat,
+            _ => unreachable!("only packages and flat fees are counted"),
+        };
+        lines.push(line(version, kind, quantity, price, period));
+    }
+    for price in &used.version.body.parts().series {
+        let (quantity, exact) = used.series_line(price)?;
+        if quantity != 0 {
+            let (range, zone) = (price.range, price.zone);
+            let (kind, amount) = (ChargeKind::Series { range, zone }, Money::ZERO);
+            let (version, price) = (small(version), PricePerKwh::default());
+            lines.push(ChargeLine { version, kind, quantity, price, exact, amount });
+        }
+    }
+    Some(())
 }
 
 fn line(version: usize, kind: ChargeKind, quantity: i64, price: PricePerKwh, period: Period) -> ChargeLine {

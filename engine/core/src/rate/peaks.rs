@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use super::measures::PointMeans;
 use super::usage::VersionUse;
 use crate::day_block::DayBlock;
 use crate::label::Label;
-use crate::tariff::TariffParts;
+use crate::tariff::{DemandCharge, DemandMeasure, TariffParts};
 
 /// What one register's month reached, W.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub(super) struct PointPeaks {
     highest_w: i64,
     /// By (charge's name, version): the highest that counts; versions are in order of time.
     charges: BTreeMap<(Label, usize), i64>,
+    /// Of charges that take a mean.
+    pub(super) means: PointMeans,
 }
 
 impl PointPeaks {
@@ -27,23 +30,34 @@ impl PointPeaks {
 
     /// Adds a day; `demands` tells for each interval which charges it counts for.
     pub(super) fn add_day(&mut self, version: usize, parts: &TariffParts, block: &DayBlock, demands: &[u16]) {
-        let per_hour = |minutes: u8| i64::from(60 / minutes);
         let values_wh = block.values_wh();
         let highest_wh = values_wh.iter().copied().max().unwrap_or(0);
         self.highest_w = self.highest_w.max(i64::from(highest_wh) * per_hour(block.interval_minutes()));
         for (at, demand) in parts.demands.iter().enumerate() {
-            // Where the readings are coarser than the charge's stretch, nothing is known of less than an interval.
-            let minutes = demand.minutes.max(block.interval_minutes());
-            let step = usize::from(minutes / block.interval_minutes());
-            let stretches = values_wh.chunks(step).zip(demands.chunks(step));
-            let counting = stretches.filter(|(_, demands)| demands[0] >> at & 1 == 1);
-            let sums = counting.map(|(values_wh, _)| values_wh.iter().map(|&wh| i64::from(wh)).sum::<i64>());
-            if let Some(sum_wh) = sums.max() {
+            if demand.measure != DemandMeasure::Highest {
+                continue;
+            }
+            if let Some(day_w) = highest_w(block, demands, at, demand.minutes) {
                 let peak_w = self.charges.entry((demand.name, version)).or_default();
-                *peak_w = (*peak_w).max(sum_wh * per_hour(minutes));
+                *peak_w = (*peak_w).max(day_w);
             }
         }
     }
+}
+
+fn per_hour(minutes: u8) -> i64 {
+    i64::from(60 / minutes)
+}
+
+/// The highest stretch of a day that counts for the charge at `charge`, W.
+pub(super) fn highest_w(block: &DayBlock, demands: &[u16], charge: usize, minutes: u8) -> Option<i64> {
+    // Where the readings are coarser than the charge's stretch, nothing is known of less than an interval.
+    let minutes = minutes.max(block.interval_minutes());
+    let step = usize::from(minutes / block.interval_minutes());
+    let stretches = block.values_wh().chunks(step).zip(demands.chunks(step));
+    let counting = stretches.filter(|(_, demands)| demands[0] >> charge & 1 == 1);
+    let sums = counting.map(|(values_wh, _)| values_wh.iter().map(|&wh| i64::from(wh)).sum::<i64>());
+    sums.max().map(|sum_wh| sum_wh * per_hour(minutes))
 }
 
 /// Puts each of the point's peaks to the version that held on its day, the first of equal ones; graduated there.
@@ -57,11 +71,13 @@ pub(super) fn charge_peaks(group: &mut [VersionUse<'_>], first: usize, point: &P
             *known = (version, peak_w);
         }
     }
-    for (name, (version, peak_w)) in highest {
+    let highest =
+        highest.into_iter().map(|(name, (version, peak_w))| (name, DemandMeasure::Highest, version, peak_w));
+    for (name, measure, version, peak_w) in highest.chain(point.means.means()) {
         let used = &mut group[version - first];
         let demands = &used.version.body.parts().demands;
-        let charge =
-            demands.iter().position(|demand| demand.name == name).expect("a version has its own charges");
+        let is_own = |demand: &DemandCharge| (demand.name, demand.measure) == (name, measure);
+        let charge = demands.iter().position(is_own).expect("a version has its own charges");
         let mut from_w = 0;
         for (range, slice) in demands[charge].ranges.iter().enumerate() {
             let to_w = slice.up_to_w.map_or(peak_w, |bound| bound.min(peak_w));

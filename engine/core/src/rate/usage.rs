@@ -5,52 +5,63 @@
 //!   at the end    ranges that need no order; each month's peak to the version that holds on its day
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::measures::MeasuredDay;
+use super::packages;
 use super::peaks::{PointPeaks, charge_peaks};
 use super::run::RateRun;
+use super::series::MarketUse;
 use super::{BillError, BillInputs};
-use crate::bill::Completeness;
+use crate::bill::{ChargeKind, Completeness};
 use crate::calendar::{Day, LocalDay, UtcSeconds};
 use crate::contract::Contract;
 use crate::day_block::{BlockKey, DayBlock};
-use crate::hash::Published;
+use crate::hash::{ContentHash, Published};
 use crate::label::Label;
 use crate::quality::Quality;
-use crate::tariff::{RANGE_COUNT_MAX, RangeCounting, RangeKind, Tariff, ZONE_COUNT_MAX, effective_bounds};
+use crate::tariff::{
+    DemandMeasure, RANGE_COUNT_MAX, RangeCounting, RangeKind, Tariff, ZONE_COUNT_MAX, effective_bounds,
+};
 
 /// Billing determinants of one account.
 #[derive(Default)]
 pub(super) struct Usage<'a> {
     pub(super) versions: Vec<VersionUse<'a>>,
     pub(super) completeness: Completeness,
+    /// Price series and lists of hours that were used.
+    pub(super) market: BTreeSet<ContentHash>,
 }
 
 /// What was used under one tariff version.
 pub(super) struct VersionUse<'a> {
     pub(super) version: &'a Published<Tariff>,
     /// Its tables in the run.
-    table_place: usize,
+    pub(super) table_place: usize,
     /// Watt-hours by range and zone.
     pub(super) energy_wh: [[i64; ZONE_COUNT_MAX]; RANGE_COUNT_MAX],
     /// Usage-point-days.
     pub(super) day_count: i64,
     /// Watts by demand charge and range.
     pub(super) demand_w: BTreeMap<(u8, u8), i64>,
+    /// Packages and flat fees, by charge.
+    pub(super) counts: BTreeMap<ChargeKind, i64>,
+    /// Watt-hours times the series' price of their interval, 10^-11, by range and zone.
+    pub(super) series_e11: BTreeMap<(u8, u8), i128>,
 }
 
 /// One usage point's day, and the place of its zone in the run.
-struct HeldDay<'b> {
-    block: &'b DayBlock,
-    zone_place: usize,
+pub(super) struct HeldDay<'b> {
+    pub(super) block: &'b DayBlock,
+    pub(super) zone_place: usize,
 }
 
 /// How far a group of contracts has come through its ranges, in order of time.
 #[derive(Default)]
-struct Progress {
-    used_wh: i64,
+pub(super) struct Progress {
+    pub(super) used_wh: i64,
     /// Bounds of the version that holds.
-    bounds: Vec<Option<i64>>,
+    pub(super) bounds: Vec<Option<i64>>,
 }
 
 impl<'a> Usage<'a> {
@@ -92,12 +103,25 @@ impl<'a> Usage<'a> {
                 used.day_count += 1;
                 if let Some(block) = found(contract, day) {
                     let local = run.day(zone_place, day).local;
+                    self.check(contract, local, block)?;
+                    let used = &self.versions[version];
                     if needs_month_peak || !used.version.body.parts().demands.is_empty() {
                         let demands = run.demands_of(used.table_place, &used.version.body, block, zone_place);
                         let point = peaks.entry((contract.usage_point, contract.register)).or_default();
                         point.add_day(version, used.version.body.parts(), block, demands);
+                        let tariff = &used.version.body;
+                        if tariff
+                            .parts()
+                            .demands
+                            .iter()
+                            .any(|demand| demand.measure != DemandMeasure::Highest)
+                        {
+                            let (account, book) = (inputs.account, inputs.market);
+                            let mut market = MarketUse { account, book, used: &mut self.market };
+                            let measured = MeasuredDay { block, local, demands };
+                            point.means.add_day(version, tariff, &measured, &mut market)?;
+                        }
                     }
-                    self.check(contract, local, block)?;
                     days.push(HeldDay { block, zone_place });
                     continue;
                 }
@@ -110,12 +134,23 @@ impl<'a> Usage<'a> {
                 self.completeness.expected += u32::from(count.unwrap_or(0));
                 self.completeness.missing += u32::from(count.unwrap_or(0));
             }
-            self.versions[version].add_day(run, &mut progress, &days);
+            let used = &mut self.versions[version];
+            if used.version.body.parts().series.is_empty() {
+                used.add_day(run, &mut progress, &days);
+            } else {
+                let (account, book) = (inputs.account, inputs.market);
+                let mut market = MarketUse { account, book, used: &mut self.market };
+                used.add_priced_day(run, &mut progress, &days, &mut market)?;
+            }
         }
         let group = &mut self.versions[first_version..];
         if group.iter().any(VersionUse::waits) {
             let peak_w = peaks.values().map(PointPeaks::highest_w).sum();
             fill_ranges(group, &held_count, peak_w);
+        }
+        if group.iter().any(|used| packages::is_sold(used.version.body.parts())) {
+            let peak_w = peaks.values().map(PointPeaks::highest_w).sum();
+            packages::count(group, &|used| used.bounds(&held_count, peak_w));
         }
         for point in peaks.values() {
             charge_peaks(group, first_version, point);
@@ -145,6 +180,8 @@ impl<'a> Usage<'a> {
                 energy_wh: [[0; ZONE_COUNT_MAX]; RANGE_COUNT_MAX],
                 day_count: 0,
                 demand_w: BTreeMap::new(),
+                counts: BTreeMap::new(),
+                series_e11: BTreeMap::new(),
             });
             self.versions.len() - 1
         }))
@@ -201,7 +238,7 @@ impl VersionUse<'_> {
     }
 
     /// Watt-hours by range, as far as the tariff has ranges.
-    fn ranges_wh(&self) -> &[[i64; ZONE_COUNT_MAX]] {
+    pub(super) fn ranges_wh(&self) -> &[[i64; ZONE_COUNT_MAX]] {
         &self.energy_wh[..self.version.body.parts().ranges.len()]
     }
 
@@ -247,14 +284,18 @@ fn needs_month_peak(inputs: &BillInputs<'_>, tariff: &Label) -> bool {
 }
 
 /// Which range the watt-hour after `used_wh` falls into, and how many watt-hours are left in it.
-fn range_after(bounds: &[Option<i64>], used_wh: i64) -> (usize, Option<i64>) {
+pub(super) fn range_after(bounds: &[Option<i64>], used_wh: i64) -> (usize, Option<i64>) {
     let at = bounds.iter().position(|bound| bound.is_none_or(|bound| used_wh < bound));
     let at = at.expect("the last range has no bound: checked when the tariff was built");
     (at, bounds[at].map(|bound| bound - used_wh))
 }
 
 /// The parts of the `wh` watt-hours after `used_wh` by range: graduated.
-fn slices(bounds: &[Option<i64>], used_wh: i64, wh: i64) -> impl Iterator<Item = (usize, i64)> + '_ {
+pub(super) fn slices(
+    bounds: &[Option<i64>],
+    used_wh: i64,
+    wh: i64,
+) -> impl Iterator<Item = (usize, i64)> + '_ {
     let (mut used_wh, mut rest_wh) = (used_wh, wh);
     std::iter::from_fn(move || {
         let (range, left_wh) = range_after(bounds, used_wh);
@@ -292,11 +333,11 @@ fn fill_ranges(group: &mut [VersionUse<'_>], day_count: &dyn Fn() -> u32, peak_w
                         let total_wh = if each_zone { month_zones_wh[&zone.name] } else { month_wh };
                         vec![(range_after(&bounds, (total_wh - 1).max(0)).0, wh)]
                     }
-                    (RangeKind::Graduated, true) => {
+                    (RangeKind::Graduated | RangeKind::Package, true) => {
                         let before_wh = used_zones_wh.get(&zone.name).copied().unwrap_or(0);
                         slices(&bounds, before_wh, wh).collect()
                     }
-                    (RangeKind::Graduated, false) => shares(wh, &by_range, version_wh),
+                    (RangeKind::Graduated | RangeKind::Package, false) => shares(wh, &by_range, version_wh),
                 };
                 for (range, part_wh) in filled {
                     used.energy_wh[range][at] += part_wh;

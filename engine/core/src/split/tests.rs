@@ -139,6 +139,7 @@ fn payment(minor: i64) -> Payment {
         booked: "2026-04-01".parse().unwrap(),
         amount: Money::from_minor(minor),
         period: None,
+        remittance: None,
     }
 }
 
@@ -174,13 +175,19 @@ fn what_does_not_add_up_is_seen() {
         back: paid.legs.clone(),
         ..paid.clone()
     };
-    let release = Release { payment: id, account, booked, amount: Money::from_minor(90) };
+    let release =
+        Release { payment: id, account, booked, amount: Money::from_minor(90), from: Held::Advance };
     let released = Settled {
         cause: Cause::Release(release),
         legs: paid.legs[..2].to_vec(),
         back: vec![leg(Party::Supplier, LegKind::Advance, 90)],
         ..paid.clone()
     };
+    let one = Match { id, payment: id, account, booked, amount };
+    let suspense = leg(Party::Bank, LegKind::Suspense, 100);
+    let matched = Settled { cause: Cause::Match(one), back: vec![suspense], ..paid.clone() };
+    let found = Release { payment: id, account, booked, amount, from: Held::Suspense };
+    let found = Settled { cause: Cause::Release(found), ..matched.clone() };
     let held = Settled {
         allocations: Vec::new(),
         legs: vec![leg(Party::Bank, LegKind::Suspense, 100)],
@@ -223,6 +230,8 @@ fn what_does_not_add_up_is_seen() {
         ("payment", paid, true),
         ("reversal", reversed, true),
         ("release", released, true),
+        ("match", matched, true),
+        ("found", found, true),
         ("suspended", held, false),
     ] {
         assert!(settled.is_balanced(), "{name}");

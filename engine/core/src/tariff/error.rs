@@ -1,7 +1,7 @@
 //! Why parts do not make a tariff.
 
 use super::clock::{CELL_MINUTES, CellTime};
-use super::{HOLIDAY_COUNT_MAX, TEXT_SIZE_MAX};
+use super::{HOLIDAY_COUNT_MAX, TEXT_SIZE_MAX, TIMES_E6_MAX};
 use crate::label::Label;
 use crate::money::PricePerKwh;
 
@@ -80,6 +80,39 @@ pub enum TariffError {
     /// Ranges of a demand charge do not ascend, or the last is bounded.
     #[error("demand charge {0}: bounds must ascend from above zero, and only the last range has none")]
     DemandBounds(Label),
+    /// A package of nothing, or one where the range rule sells none.
+    #[error("range {0}: a package must be above zero, under range kind package")]
+    Package(usize),
+    /// The range rule sells packages, and no range has one.
+    #[error("range kind package, but no range has a package")]
+    NoPackage,
+    /// Packages that several zones would share.
+    #[error("packages of several zones together have no one price")]
+    SharedPackage,
+    /// A series price names a range or zone that is not there, stands twice or out of order, beside a price or a package.
+    #[error(
+        "series price of range {range}: once for each of its zones, in order, without another price or packages"
+    )]
+    Series {
+        /// Which range.
+        range: usize,
+    },
+    /// A coefficient of a series that is not above zero, or too large.
+    #[error("series {series} times {times_e6} millionths, need 1 to {TIMES_E6_MAX}")]
+    Times {
+        /// The series.
+        series: Label,
+        /// The coefficient, 10^-6.
+        times_e6: i64,
+    },
+    /// Prices by the interval in ranges that are filled without regard to the order of time.
+    #[error(
+        "series prices in several ranges need ranges that are graduated and counted in order of time, by month or day"
+    )]
+    SeriesOrder,
+    /// A published hour is averaged over an hour.
+    #[error("demand charge {0}: published hours are averaged over 60 minutes")]
+    HourMinutes(Label),
     /// A negative price.
     #[error("negative price {0}")]
     Negative(PricePerKwh),

@@ -3,6 +3,8 @@
 //! ```text
 //!   graduated   each part of the energy is paid at the price of the range it falls into
 //!   volume      all of it at the price of the range it ends up in
+//!   package     as graduated, where a range may be sold in whole packages: each begun one costs its price
+//!   flat fee    of a range, once a month that reaches it
 //!   counting    together, in order of time │ together, every zone its share of each range │ every zone for itself
 //!   bounds      kWh a month │ kWh a day held │ kWh a kW of the month's peak
 //! ```
@@ -15,8 +17,21 @@ use crate::money::PricePerKwh;
 pub struct Range {
     /// Upper bound, inclusive, Wh in the unit of the rule; `None` for the last range.
     pub up_to_wh: Option<i64>,
-    /// A price for each zone, in the order of the zones.
+    /// A price for each zone, in the order of the zones: of a kilowatt-hour, or of a package. May be below zero, but for
+    /// packages. Zero where [`TariffParts::series`] says the price.
     pub prices: Vec<PricePerKwh>,
+    /// Sold in packages of so many watt-hours; `None` for by the kilowatt-hour.
+    pub package_wh: Option<i64>,
+    /// What the range costs once in a month whose energy reaches it, 10^-8 currency units; zero for nothing.
+    pub flat: PricePerKwh,
+}
+
+impl Range {
+    /// A range by the kilowatt-hour, without a fee.
+    #[must_use]
+    pub const fn plain(up_to_wh: Option<i64>, prices: Vec<PricePerKwh>) -> Self {
+        Self { up_to_wh, prices, package_wh: None, flat: PricePerKwh::from_e8(0) }
+    }
 }
 
 /// Which energy a range counts.
@@ -70,6 +85,8 @@ pub enum RangeKind {
     Graduated = 0,
     /// All, if the energy ends up in it.
     Volume = 1,
+    /// What falls into it, where it says so in whole packages.
+    Package = 2,
 }
 
 /// How energy fills the ranges.
@@ -101,13 +118,35 @@ pub(super) fn check(parts: &TariffParts) -> Result<(), TariffError> {
             return Err(TariffError::Prices { range: at + 1, count: range.prices.len(), zones });
         }
     }
-    let prices = parts.ranges.iter().flat_map(|range| &range.prices);
-    if let Some(&price) = prices.into_iter().find(|price| price.as_e8() < 0) {
-        return Err(TariffError::Negative(price));
-    }
+    check_sales(parts)?;
     let RangeRule { unit, .. } = parts.range_rule;
     if parts.range_rule.needs_order() && unit.needs_peak() && zones > 1 && parts.ranges.len() > 1 {
         return Err(TariffError::BoundsPerKw);
+    }
+    Ok(())
+}
+
+/// Packages and flat fees: energy may cost less than nothing, these may not.
+fn check_sales(parts: &TariffParts) -> Result<(), TariffError> {
+    let RangeRule { counting, kind, .. } = parts.range_rule;
+    for (at, range) in parts.ranges.iter().enumerate() {
+        let packages = range.package_wh.map_or(&[][..], |_| &range.prices);
+        if let Some(&price) = packages.iter().chain([&range.flat]).find(|price| price.as_e8() < 0) {
+            return Err(TariffError::Negative(price));
+        }
+        if range.package_wh.is_some_and(|wh| wh <= 0)
+            || (range.package_wh.is_some() && kind != RangeKind::Package)
+        {
+            return Err(TariffError::Package(at + 1));
+        }
+    }
+    let has_packages = parts.ranges.iter().any(|range| range.package_wh.is_some());
+    if kind == RangeKind::Package && !has_packages {
+        return Err(TariffError::NoPackage);
+    }
+    // A package that two zones share would have no one price.
+    if has_packages && parts.zones.len() > 1 && counting != RangeCounting::EachZone {
+        return Err(TariffError::SharedPackage);
     }
     Ok(())
 }

@@ -32,9 +32,9 @@ pub(crate) fn parts(zone_text: &str, prices: &[&[&str]], bounds: &[i64]) -> Tari
     let ranges = prices
         .iter()
         .enumerate()
-        .map(|(at, prices)| Range {
-            up_to_wh: bounds.get(at).copied(),
-            prices: prices.iter().map(|price| price.parse().unwrap()).collect(),
+        .map(|(at, prices)| {
+            let prices = prices.iter().map(|price| price.parse().unwrap()).collect();
+            Range::plain(bounds.get(at).copied(), prices)
         })
         .collect();
     TariffParts {
@@ -53,6 +53,7 @@ pub(crate) fn parts(zone_text: &str, prices: &[&[&str]], bounds: &[i64]) -> Tari
         vat: Vat { rate_e4: 2_000, is_included: true },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Bill,
+        series: Vec::new(),
     }
 }
 
@@ -93,7 +94,7 @@ fn each_mistake_is_named() {
             &[5, 5],
             "range 2: bounds must ascend from above zero, and only the last has none",
         ),
-        ("all 00:00-24:00", &[&["-1"]], &[], "negative price -1.00"),
+        ("all 00:00-24:00", &[&["-1"]], &[], "ok"),
         ("all 00:00-24:00", &[], &[], "0 ranges, need 1 to 16"),
     ];
     for (zone_text, prices, bounds, want) in table {
@@ -186,6 +187,7 @@ fn each_mistake_of_charges_is_named() {
         }],
         minutes,
         ranges: bounds.iter().map(|&up_to_w| DemandRange { up_to_w, price: "10".parse().unwrap() }).collect(),
+        measure: DemandMeasure::Highest,
     };
     let fault = |change: &dyn Fn(&mut TariffParts)| {
         let mut parts = parts("day 07:00-23:00; night 23:00-07:00", &[&["1", "2"], &["3", "4"]], &[100]);

@@ -77,6 +77,7 @@ fn document(
         tariffs: &tariffs,
         agreement: &Published { hash: ContentHash([2; 32]), body: agreement.clone() },
         readings: ContentHash::default(),
+        market: &tallywatt_core::market::MarketBook::new(),
     };
     bill(&inputs, &|key| blocks.iter().find(|block| block.key() == *key)).unwrap()
 }
@@ -193,6 +194,7 @@ fn naive_part(agreement: &Agreement, tariff: &Tariff, point: &RunningUse, total:
         completeness: Completeness::default(),
         total: Money::from_minor(total),
         payee_part: ExactAmount::ZERO,
+        market: Vec::new(),
     };
     agreement.payee_part(&bill, &[tariff]).unwrap()
 }

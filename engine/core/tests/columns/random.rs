@@ -123,7 +123,7 @@ pub fn random_tariff(random: &mut Random) -> Tariff {
                 (_, true) => first.iter().map(price).collect(),
                 (_, false) => first.iter().map(|_| random.price()).collect(),
             };
-            Range { up_to_wh: (number < range_count).then_some(bound), prices }
+            Range::plain((number < range_count).then_some(bound), prices)
         })
         .collect();
     let parts = TariffParts {
@@ -145,6 +145,7 @@ pub fn random_tariff(random: &mut Random) -> Tariff {
         vat: random.vat(),
         rounding: random.pick(&ROUNDINGS),
         round_each: random.pick(&ROUND_EACH),
+        series: Vec::new(),
     };
     Tariff::new(parts).unwrap()
 }

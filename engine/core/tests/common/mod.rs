@@ -1,5 +1,8 @@
 //! What the tests of rating start from: numbers that are random and the same everywhere, names, and an agreement.
 
+#[allow(dead_code, reason = "each test file uses its part")]
+pub(crate) mod one_point;
+
 use tallywatt_core::agreement::{Agreement, Party, SplitRule};
 use tallywatt_core::calendar::Day;
 use tallywatt_core::hash::{ContentHash, Published};

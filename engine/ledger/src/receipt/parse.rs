@@ -7,8 +7,8 @@ use tallywatt_core::register::Register;
 
 use super::{
     BLOCK_COUNT_MAX, Before, BillPart, CONTRACT_COUNT_MAX, CorrectionPart, FIRST_LINE, LEAF_COUNT_MAX,
-    LINE_SIZE_MAX, LineError, LoggedBlock, NO_PATH, PARTITION_COUNT_MAX, Placed, PlacedBlock,
-    PlacedPartition, RECEIPT_SIZE_MAX, Receipt, ReceiptError, Subject, TARIFF_COUNT_MAX,
+    LINE_SIZE_MAX, LineError, LoggedBlock, MARKET_RECORD_COUNT_MAX, NO_PATH, PARTITION_COUNT_MAX, Placed,
+    PlacedBlock, PlacedPartition, RECEIPT_SIZE_MAX, Receipt, ReceiptError, Subject, TARIFF_COUNT_MAX,
 };
 use crate::checkpoint::{parse_decimal, shortened};
 use crate::log::LogHash;
@@ -90,6 +90,7 @@ fn parse_bill_part(lines: &mut Lines<'_>) -> Result<BillPart, ReceiptError> {
         tariffs: lines.many("tariff", TARIFF_COUNT_MAX, one_record)?,
         agreement: lines.one("agreement", one_record)?,
         contracts: lines.many("contract", CONTRACT_COUNT_MAX, parse_placed)?,
+        market: lines.any("market", MARKET_RECORD_COUNT_MAX, one_record)?,
     })
 }
 
@@ -167,7 +168,27 @@ impl<'a> Lines<'a> {
         max: usize,
         parse: impl Fn(&'a str) -> Result<T, LineError>,
     ) -> Result<Vec<T>, ReceiptError> {
-        let mut values = vec![self.one(keyword, &parse)?];
+        let first = self.one(keyword, &parse)?;
+        self.rest_of(keyword, max, parse, vec![first])
+    }
+
+    /// Lines of this keyword, none or up to `max`.
+    fn any<T>(
+        &mut self,
+        keyword: &'static str,
+        max: usize,
+        parse: impl Fn(&'a str) -> Result<T, LineError>,
+    ) -> Result<Vec<T>, ReceiptError> {
+        self.rest_of(keyword, max, parse, Vec::new())
+    }
+
+    fn rest_of<T>(
+        &mut self,
+        keyword: &'static str,
+        max: usize,
+        parse: impl Fn(&'a str) -> Result<T, LineError>,
+        mut values: Vec<T>,
+    ) -> Result<Vec<T>, ReceiptError> {
         while let Some(value) = self.take(keyword, &parse)? {
             if values.len() == max {
                 self.line -= 1;

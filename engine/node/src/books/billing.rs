@@ -11,7 +11,7 @@ use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::AccountId;
 use tallywatt_core::money::{ExactAmount, Money};
-use tallywatt_core::payment_book::Settlement;
+use tallywatt_core::payment_book::{Agreements, Settlement};
 use tallywatt_core::rate::{BillInputs, BlockIndex, RateRun};
 use tallywatt_core::split::{Cause, Leg};
 use tallywatt_ledger::command::{BillsCommit, Command, SettlementCommit};
@@ -131,22 +131,27 @@ impl Books {
             .iter()
             .find(|known| known.body.id == id && known.body.validity.contains(day))
             .ok_or_else(|| format!("agreement {id} has no version that holds on {day}"))?;
-        let inputs = BillInputs { account, period, contracts, tariffs: &self.tariffs, agreement, readings };
+        let (tariffs, market) = (&self.tariffs, &self.market);
+        let inputs = BillInputs { account, period, contracts, tariffs, agreement, readings, market };
         run.bill(&inputs, find).map_err(|error| error.to_string())
     }
 
+    pub(super) fn agreements_by_hash(&self) -> Agreements {
+        self.agreements.iter().map(|known| (known.hash, known.body.clone())).collect()
+    }
+
     pub(super) fn settle(&self, entries: Vec<Entry>) -> Result<Computed, BooksError> {
-        let agreements = self.agreements.iter().map(|known| (known.hash, known.body.clone())).collect();
+        let agreements = self.agreements_by_hash();
         let Settlement { settled, running } = self.payments.settlement(entries, &agreements)?;
         let records: Vec<Vec<u8>> = settled.iter().map(settled_bytes::encode_settled).collect();
         let file = list_file::encode(ListKind::Settlement, &records);
         let (mut paid, mut reversed, mut credited) = (Money::ZERO, Money::ZERO, Money::ZERO);
         for one in &settled {
-            let sum = match one.cause {
+            let sum = match &one.cause {
                 Cause::Payment(_) => &mut paid,
                 Cause::Reversal(_) => &mut reversed,
                 Cause::Credit(_) => &mut credited,
-                Cause::Release(_) | Cause::Withdrawal(_) | Cause::TrueUp(_) => continue,
+                Cause::Release(_) | Cause::Match(_) | Cause::Withdrawal(_) | Cause::TrueUp(_) => continue,
             };
             *sum = sum.checked_add(one.amount()).ok_or(BooksError::Overflow("payments"))?;
         }

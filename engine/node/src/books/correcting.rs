@@ -4,7 +4,7 @@
 //!   readings   days that differ from the revision that was looked at last ─┐
 //!   contracts  accounts whose list is another than then ───────────────────┼─▶ accounts ─▶ rated now ─ differs? ─▶ correction
 //!   tariffs    versions published since, that hold in the month ───────────┤
-//!   agreements likewise ───────────────────────────────────────────────────┤
+//!   agreements, series, hour lists likewise ───────────────────────────────┤
 //!   accounts without a bill, and those that were looked at in vain ────────┘
 //! ```
 //!
@@ -44,7 +44,7 @@ pub(super) struct LookedAt {
     /// The revision of its readings.
     revision: usize,
     contracts: Arc<Vec<Contract>>,
-    /// Every tariff and agreement version that was known.
+    /// Every version of a tariff, an agreement, a price series and a list of hours that was known.
     documents: BTreeSet<ContentHash>,
     /// Accounts that were looked at without a correction: they could not be computed, or came to the same.
     in_vain: BTreeSet<AccountId>,
@@ -236,8 +236,15 @@ impl Books {
             .filter(|known| is_new(&known.hash) && known.body.validity.contains(period.first_day()))
             .map(|known| known.body.id)
             .collect();
+        // A series or list of hours may be of any tariff that names one: whoever is billed by such a one is looked at.
+        let market = self.market.series().iter().map(|known| (known.hash, known.body.parts().validity));
+        let market =
+            market.chain(self.market.hours().iter().map(|known| (known.hash, known.body.parts().validity)));
+        let has_market =
+            market.into_iter().any(|(hash, validity)| is_new(&hash) && touches(validity, period));
         let is_touched = |contract: &&Contract| {
-            changed.contains(&(contract.usage_point, contract.register))
+            has_market
+                || changed.contains(&(contract.usage_point, contract.register))
                 || tariffs.contains(&contract.tariff)
                 || agreements.contains(&contract.agreement)
         };
@@ -274,10 +281,12 @@ impl Books {
         let last = self.periods.get(&period).map_or(0, |closed| closed.revision_count() - 1);
         let tariffs = self.tariffs.versions().iter().map(|known| known.hash);
         let agreements = self.agreements.iter().map(|known| known.hash);
+        let series = self.market.series().iter().map(|known| known.hash);
+        let hours = self.market.hours().iter().map(|known| known.hash);
         let looked_at = LookedAt {
             revision: last,
             contracts: Arc::clone(&self.contracts),
-            documents: tariffs.chain(agreements).collect(),
+            documents: tariffs.chain(agreements).chain(series).chain(hours).collect(),
             in_vain,
         };
         self.looked_at.insert(period, looked_at);
@@ -296,6 +305,7 @@ impl Books {
         for body in corrections {
             let hash = digest::content_hash(&correction_bytes::encode_correction(&body));
             let account = body.bill.account;
+            self.contracts_by_correction.insert(hash, Arc::clone(&self.contracts));
             in_vain.remove(&account);
             if body.barred_by.is_none() {
                 let Owed { total, payee_part } = body.owed;

@@ -9,8 +9,8 @@ use tallywatt_ingest::documents::Document;
 use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::tree::{Tree, TreeKind};
 use tallywatt_ledger::{
-    agreement_bytes, bill_bytes, correction_bytes, digest, document, penalty_bytes, rule_pack_bytes,
-    settled_bytes, tariff_bytes,
+    agreement_bytes, bill_bytes, correction_bytes, digest, document, hour_list_bytes, penalty_bytes,
+    price_series_bytes, rule_pack_bytes, settled_bytes, tariff_bytes,
 };
 
 use crate::books::BooksError;
@@ -38,13 +38,15 @@ pub fn document_bytes(document: &Document) -> Vec<u8> {
         Document::Agreement(agreement) => agreement_bytes::encode_agreement(agreement),
         Document::RulePack(pack) => rule_pack_bytes::encode_rule_pack(pack),
         Document::PenaltyTable(table) => penalty_bytes::encode_penalty_table(table),
+        Document::PriceSeries(series) => price_series_bytes::encode_price_series(series),
+        Document::HourList(hours) => hour_list_bytes::encode_hour_list(hours),
     }
 }
 
 /// The publication that a document's canonical bytes stand for.
 ///
 /// # Errors
-/// [`BooksError::Codec`] if they are none of a tariff, an agreement, a rule pack and a penalty table.
+/// [`BooksError::Codec`] if they are no document.
 pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
     let codec = |what| move |source| BooksError::Codec { what, source };
     match bytes.get(1) {
@@ -65,6 +67,18 @@ pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
             let published = penalty_bytes::publish_penalty_table(table);
             let (id, validity) = (published.body.parts().id, published.body.parts().validity);
             Ok(Publication { kind: DocumentKind::PenaltyTable, id, hash: published.hash, validity })
+        }
+        Some(&price_series_bytes::PRICE_SERIES_KIND) => {
+            let series = price_series_bytes::decode_price_series(bytes).map_err(codec("price series"))?;
+            let published = price_series_bytes::publish_price_series(series);
+            let (id, validity) = (published.body.parts().id, published.body.parts().validity);
+            Ok(Publication { kind: DocumentKind::PriceSeries, id, hash: published.hash, validity })
+        }
+        Some(&hour_list_bytes::HOUR_LIST_KIND) => {
+            let hours = hour_list_bytes::decode_hour_list(bytes).map_err(codec("hour list"))?;
+            let published = hour_list_bytes::publish_hour_list(hours);
+            let (id, validity) = (published.body.parts().id, published.body.parts().validity);
+            Ok(Publication { kind: DocumentKind::HourList, id, hash: published.hash, validity })
         }
         _ => {
             let agreement = agreement_bytes::decode_agreement(bytes).map_err(codec("agreement"))?;

@@ -99,7 +99,12 @@ pub(super) fn cost_at(
     for (at, wh) in energy {
         let minute = contract.zone.wall_minute(at);
         let zone = tariff.zone_at(pattern, minute);
-        let price = parts.ranges.first()?.prices.get(zone)?;
+        // What a package costs, or a series says, is no price of these intervals alone.
+        let range = parts.ranges.first().filter(|range| range.package_wh.is_none())?;
+        if parts.series_of(0, u8::try_from(zone).ok()?).is_some() {
+            return None;
+        }
+        let price = range.prices.get(zone)?;
         exact = exact.checked_add(price.charge(Energy::from_wh(wh)))?;
     }
     exact.round(parts.rounding)

@@ -44,6 +44,7 @@ pub fn payments() -> Vec<Entry> {
             booked: "2026-04-05".parse().unwrap(),
             amount: Money::from_minor(minor),
             period: None,
+            remittance: None,
         })
     };
     vec![payment("PAY-1", "A-1", 3_000), payment("PAY-2", "A-9", 700)]

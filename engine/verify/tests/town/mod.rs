@@ -13,15 +13,17 @@ use tallywatt_core::calendar::{Day, Period, Zone, tzdb_version};
 use tallywatt_core::contract::{Contract, in_order};
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::{ContentHash, Published};
+use tallywatt_core::market::MarketBook;
 use tallywatt_core::money::{ExactAmount, PricePerKwh, Rounding};
 use tallywatt_core::payment_terms::PaymentTerms;
+use tallywatt_core::price_series::{PriceSeries, PriceSeriesParts, series_grid};
 use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillInputs, bill};
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::Register;
 use tallywatt_core::tariff::{
-    DayKind, FixedCharges, MonthSet, Range, RangeRule, RoundEach, Tariff, TariffBook, TariffParts,
-    TariffZone, Vat, Window,
+    DayKind, FixedCharges, MonthSet, Range, RangeRule, RoundEach, SeriesPrice, Tariff, TariffBook,
+    TariffParts, TariffZone, Vat, Window,
 };
 use tallywatt_core::validity::Validity;
 use tallywatt_ledger::agreement_bytes::{encode_agreement, publish_agreement};
@@ -39,6 +41,7 @@ use tallywatt_ledger::key::{Cosigner, LogSigner};
 use tallywatt_ledger::log::{Log, LogHash};
 use tallywatt_ledger::note::Note;
 use tallywatt_ledger::policy::Policy;
+use tallywatt_ledger::price_series_bytes::{encode_price_series, publish_price_series};
 use tallywatt_ledger::receipt::{
     BillPart, LoggedBlock, Placed, PlacedBlock, PlacedPartition, Receipt, Subject,
 };
@@ -49,6 +52,8 @@ use tallywatt_ledger::tree::{Tree, TreeKind};
 
 pub const ORIGIN: &str = "tallywatt.example/region-66";
 pub const BILLS_HEIGHT: usize = 7;
+/// Of the first series, where there are any; what comes after is as many blocks higher.
+pub const SERIES_HEIGHT: usize = 4;
 const BATCH_HEIGHT: usize = 5;
 
 /// What may differ from town to town.
@@ -66,6 +71,8 @@ pub struct Plan {
     pub contract_agreement: &'static str,
     /// Changes bills after they were computed and before they are sealed.
     pub edit_bill: fn(&mut Bill),
+    /// Whether the newer tariff version prices its nights by a series.
+    pub is_hourly: bool,
 }
 
 impl Default for Plan {
@@ -80,6 +87,7 @@ impl Default for Plan {
             agreement_from: "2026-01-01",
             contract_agreement: "grid-2026",
             edit_bill: |_| {},
+            is_hourly: false,
         }
     }
 }
@@ -89,6 +97,8 @@ pub struct Town {
     pub blocks: Vec<(Block, LogLeaf)>,
     pub log: Log,
     pub tariffs: Vec<Published<Tariff>>,
+    /// Published series; bills use the first.
+    pub market: Vec<Published<PriceSeries>>,
     pub agreement: Published<Agreement>,
     pub contracts: Vec<Contract>,
     pub bills: Vec<Bill>,
@@ -146,7 +156,7 @@ pub fn tariff(title: &str, prices: [&str; 2], from: &str, to: Option<&str>) -> P
         currency: "RUB".parse().unwrap(),
         validity: Validity::new(day(from), to.map(day)).unwrap(),
         zones: vec![zone("day", 7 * 60, 23 * 60), zone("night", 23 * 60, 7 * 60)],
-        ranges: vec![Range { up_to_wh: None, prices: prices.map(|price| price.parse().unwrap()).to_vec() }],
+        ranges: vec![Range::plain(None, prices.map(|price| price.parse().unwrap()).to_vec())],
         holidays: Vec::new(),
         range_rule: RangeRule::default(),
         demands: Vec::new(),
@@ -155,7 +165,44 @@ pub fn tariff(title: &str, prices: [&str; 2], from: &str, to: Option<&str>) -> P
         vat: Vat { rate_e4: 2_000, is_included: true },
         rounding: Rounding::HalfUp,
         round_each: RoundEach::Bill,
+        series: Vec::new(),
     };
+    publish_tariff(Tariff::new(parts).unwrap())
+}
+
+/// March by the hour: the series `x`, another of the same prices, one in euros, and one with a price that is another.
+fn market() -> Vec<Published<PriceSeries>> {
+    let zone = Zone::parse("Asia/Yekaterinburg").unwrap();
+    let validity = Validity::new(month().first_day(), Some(month().end_day())).unwrap();
+    let grid = series_grid(&zone, validity, 60).unwrap();
+    let prices: Vec<PricePerKwh> =
+        (0..grid.count).map(|at| PricePerKwh::from_e8((at * 7_919 % 701 - 200) * 1_000_003)).collect();
+    let of = |name: &str, currency: &str, prices: &[PricePerKwh]| {
+        let parts = PriceSeriesParts {
+            id: name.parse().unwrap(),
+            title: "Day-ahead".to_owned(),
+            source: "illustrative".to_owned(),
+            currency: currency.parse().unwrap(),
+            validity,
+            zone: zone.clone(),
+            minutes: 60,
+            start: grid.start,
+            prices: prices.to_vec(),
+        };
+        publish_price_series(PriceSeries::new(parts).unwrap())
+    };
+    let mut other = prices.clone();
+    // 01:00 of the 20th.
+    other[19 * 24 + 1] = PricePerKwh::from_e8(other[19 * 24 + 1].as_e8() + 500_000_000);
+    vec![of("x", "RUB", &prices), of("y", "RUB", &prices), of("x", "EUR", &prices), of("x", "RUB", &other)]
+}
+
+/// The tariff with its nights by the series `x`.
+fn hourly(tariff: &Published<Tariff>) -> Published<Tariff> {
+    let mut parts = tariff.body.parts().clone();
+    parts.ranges[0].prices[1] = PricePerKwh::default();
+    let (series, plus) = ("x".parse().unwrap(), "0.9".parse().unwrap());
+    parts.series = vec![SeriesPrice { range: 0, zone: 1, series, times_e6: 1_070_000, plus }];
     publish_tariff(Tariff::new(parts).unwrap())
 }
 
@@ -237,10 +284,14 @@ impl Town {
             ..contract(household)
         };
         let contracts = in_order(households().iter().map(of).collect()).unwrap();
-        let tariffs = vec![
+        let mut tariffs = vec![
             tariff("Two zones, 6", ["6.43", "3.02"], "2026-01-01", Some("2026-03-15")),
             tariff("Two zones, 7", ["6.81", "3.24"], "2026-03-15", None),
         ];
+        if plan.is_hourly {
+            tariffs[1] = hourly(&tariffs[1]);
+        }
+        let market = if plan.is_hourly { market() } else { Vec::new() };
         let blocks: Vec<DayBlock> = contracts
             .iter()
             .flat_map(|contract| {
@@ -261,6 +312,7 @@ impl Town {
             blocks: Vec::new(),
             log: Log::new(),
             tariffs,
+            market,
             agreement,
             contracts,
             bills: Vec::new(),
@@ -279,6 +331,10 @@ impl Town {
         for version in &self.tariffs {
             book.publish(version.clone()).unwrap();
         }
+        let mut market = MarketBook::new();
+        if let Some(series) = self.market.first() {
+            market.publish_series(series.clone()).unwrap();
+        }
         let find = |key: &BlockKey| self.leaves.iter().map(DayLeaf::block).find(|block| block.key() == *key);
         self.contracts
             .iter()
@@ -290,6 +346,7 @@ impl Town {
                     tariffs: &book,
                     agreement: &self.agreement,
                     readings: self.period.sealed().root.hash,
+                    market: &market,
                 };
                 let mut bill = bill(&inputs, &find).unwrap();
                 (self.plan.edit_bill)(&mut bill);
@@ -318,6 +375,10 @@ impl Town {
         }
         let Published { hash, body } = self.agreement.clone();
         self.publish(DocumentKind::Agreement, body.id, hash, body.validity);
+        for series in self.market.clone() {
+            let parts = series.body.parts();
+            self.publish(DocumentKind::PriceSeries, parts.id, series.hash, parts.validity);
+        }
         let contracts = self.contracts_tree().root();
         self.commit(Command::Contracts(contracts));
         let file = ContentHash([9; 32]);
@@ -459,17 +520,25 @@ impl Town {
             tariffs: used.iter().map(|version| encode_tariff(&self.tariffs[*version].body)).collect(),
             agreement: encode_agreement(&self.agreement.body),
             contracts: vec![self.placed_contract(at)],
+            market: self.used(bill).map(|series| encode_price_series(&self.market[series].body)).collect(),
         };
         let heights = [0].into_iter().chain(used.iter().map(|version| version + 1)).chain([3]);
+        let heights = heights.chain(self.used(bill).map(|series| SERIES_HEIGHT + series));
+        let sealed = BILLS_HEIGHT + self.market.len();
         Receipt {
             subject: Subject::Bill { period: month(), account: bill.account },
             bill: Some(part),
             partitions: vec![partition],
             leaves,
             blocks: heights.map(|height| self.placed_block(height)).collect(),
-            sealed_by: self.logged(BILLS_HEIGHT),
-            proof: self.proof(BILLS_HEIGHT, &Party::ALL.map(witness)),
+            sealed_by: self.logged(sealed),
+            proof: self.proof(sealed, &Party::ALL.map(witness)),
         }
+    }
+
+    /// The series that a bill names, by number.
+    fn used(&self, bill: &Bill) -> impl Iterator<Item = usize> {
+        (0..self.market.len()).filter(|at| bill.market.contains(&self.market[*at].hash))
     }
 
     /// The receipt of one day of a usage point, as sealed in the batch.
