@@ -36,7 +36,8 @@ fn payment() -> Input {
     let (id, account) = ("P-1".parse().unwrap(), "A-1".parse().unwrap());
     let booked = "2026-04-05".parse().unwrap();
     let amount = Money::from_minor(4_800);
-    Input::Payments(vec![Entry::Payment(Payment { id, account, booked, amount, period: None })])
+    let payment = Payment { id, account, booked, amount, period: None, remittance: None };
+    Input::Payments(vec![Entry::Payment(payment)])
 }
 
 /// The steps of the ledger's life, from the first that carries figures.
@@ -138,7 +139,7 @@ fn a_payment_that_stands_twice_is_not_settled_at_all() {
     assert!(refused.contains("payment P-1 stands twice"), "{refused}");
     let far =
         Payment { id: "P-2".parse().unwrap(), amount: Money::from_minor(i64::MAX - 1), ..first(payment()) };
-    let farther = Payment { id: "P-3".parse().unwrap(), ..far };
+    let farther = Payment { id: "P-3".parse().unwrap(), ..far.clone() };
     let refused = ledger
         .consortium
         .propose(Party::Bank, Input::Payments([far, farther].map(Entry::Payment).to_vec()))
@@ -148,8 +149,10 @@ fn a_payment_that_stands_twice_is_not_settled_at_all() {
 
 fn first(input: Input) -> Payment {
     let Input::Payments(payments) = input else { unreachable!("payments are payments") };
-    let Entry::Payment(payment) = payments[0] else { unreachable!("it is one payment") };
-    payment
+    match payments.into_iter().next() {
+        Some(Entry::Payment(payment)) => payment,
+        other => unreachable!("it is one payment: {other:?}"),
+    }
 }
 
 #[test]

@@ -414,7 +414,8 @@ impl Town {
         let chain = self.blocks.first().map(|(genesis, _)| genesis.hash()).unwrap_or_default();
         let parent = self.blocks.last().map(|(block, _)| block.hash()).unwrap_or_default();
         let parent_leaf = self.blocks.last().map_or(LogHash::from_bytes([0; 32]), |(_, leaf)| leaf.hash());
-        let mut proposal = Proposal { chain, proposer: Party::Grid, number: height + 1, command };
+        let (number, time_unix_s) = (height + 1, 1_775_000_000 + height);
+        let mut proposal = Proposal { chain, parent, proposer: Party::Grid, number, time_unix_s, command };
         (self.plan.edit_proposal)(height, &mut proposal);
         let text = proposal.attest_text();
         let sign = |party: Party| {
@@ -422,7 +423,7 @@ impl Town {
             Attestation { party, signature }
         };
         let attestations = self.plan.attesters.iter().copied().map(sign).collect();
-        let mut block = Block { height, parent, time_unix_s: 1_775_000_000 + height, proposal, attestations };
+        let mut block = Block { height, proposal, attestations };
         (self.plan.edit_block)(&mut block);
         let state = ContentHash([u8::try_from(height).unwrap(); 32]);
         let leaf = LogLeaf { height, block: block.hash(), parent: parent_leaf, state };
