@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "b522d50666ab1261aff63819d071b34f2c39e476157b5be9baa87b80bb6d4bd1";
-const GOLDEN_DAY_RECEIPT: &str = "24161f53d5366d4e8713cbc1d57fd64413667a76c8964de9b377f05e6fb3eb5d";
+const GOLDEN_BILL_RECEIPT: &str = "7cedd56a89dae201b46d0c02d77febfd22e12650486f4f4c3614292eb07099ab";
+const GOLDEN_DAY_RECEIPT: &str = "9dd0db82c8e2df2f5228d7cb7870d976977f59e372329b246c5ed3c56d74fb1b";
 
 #[test]
 fn golden() {
