@@ -67,7 +67,7 @@ pub enum Command {
     Readings(Readings),
     /// Balance feeders: what their heads gave against what their meters took.
     Losses(Losses),
-    /// Tariffs, agreements, rule packs and penalty tables: check, publish, list.
+    /// Tariffs, agreements, rule packs, penalty tables, price series and hour lists: check, publish, list.
     Tariff(Tariff),
     /// Contracts: publish, list.
     Contract(Contract),
@@ -345,13 +345,16 @@ pub struct Tariff {
 
 #[derive(Debug, Subcommand)]
 pub enum TariffAction {
-    /// Read tariff, agreement, rule pack and penalty table files, and say what is wrong with them.
+    /// Read tariff, agreement, rule pack, penalty table, price series and hour list files, and say what is wrong with them.
     Check {
         /// Files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// A price cap file: refuse tariffs that pass it. Prices of series are compared as far as their files are given.
+        #[arg(long)]
+        cap: Option<PathBuf>,
     },
-    /// Put tariffs, agreements, rule packs and penalty tables on the chain.
+    /// Put tariffs, agreements, rule packs, penalty tables, price series and hour lists on the chain.
     Publish {
         /// Files.
         #[arg(required = true)]

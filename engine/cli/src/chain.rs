@@ -77,7 +77,7 @@ fn log(arguments: &Arguments) -> Result<Report, Failure> {
             block.attestations.iter().map(|attestation| attestation.party.name()).collect();
         table.row(vec![
             json!(block.height),
-            json!(UtcSeconds(i64::try_from(block.time_unix_s).unwrap_or(i64::MAX)).to_string()),
+            json!(UtcSeconds(i64::try_from(block.proposal.time_unix_s).unwrap_or(i64::MAX)).to_string()),
             json!(block.proposal.proposer.name()),
             json!(block.proposal.command.name()),
             json!(figures.join(", ")),
@@ -103,7 +103,7 @@ fn show(height: u64, arguments: &Arguments) -> Result<Report, Failure> {
     })?;
     let mut report = Report::default();
     report.fact("block", height).fact("hash", stored.block.hash().to_string());
-    report.fact("parent", stored.block.parent.to_string());
+    report.fact("parent", stored.block.proposal.parent.to_string());
     report.fact("state root", stored.leaf.state.to_string());
     report.fact("command", stored.block.proposal.command.name());
     report.fact("proposer", stored.block.proposal.proposer.name());

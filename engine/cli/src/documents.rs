@@ -1,4 +1,5 @@
-//! `tariff` and `contract`: text files to documents on the chain; rule packs and penalty tables travel with the tariffs.
+//! `tariff` and `contract`: text files to documents on the chain; rule packs, penalty tables, price series and hour lists travel
+//! with the tariffs.
 
 use std::fmt::Display;
 use std::fs;
@@ -20,15 +21,19 @@ use crate::args::{Arguments, Contract, ContractAction, Tariff, TariffAction};
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, period_of, record};
 use crate::output::{Report, Table, word};
+use crate::price_caps;
 use crate::tariff_compare;
 use crate::tariffs;
 
-/// Tariffs, agreements, rule packs and penalty tables.
+/// Tariffs and the documents that travel with them.
 pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Failure> {
     match &tariff.action {
-        TariffAction::Check { files } => {
+        TariffAction::Check { files, cap } => {
             let (_, table) = read_documents(files)?;
             let mut report = Report { table: Some(table), ..Report::default() };
+            if let Some(cap) = cap {
+                price_caps::check(cap, files, &mut report)?;
+            }
             let names: Vec<String> = files.iter().map(|file| word(file)).collect();
             report.then(format!("tallywatt{} tariff publish {}", data_option(arguments), names.join(" ")));
             Ok(report)
@@ -164,7 +169,7 @@ pub fn run_contract(contract: &Contract, arguments: &Arguments) -> Result<Report
     }
 }
 
-/// Reads documents and checks that no two versions of one tariff, rule pack or penalty table overlap.
+/// Reads documents and checks that no two versions of one document overlap.
 fn read_documents(files: &[PathBuf]) -> Result<(Vec<Vec<u8>>, Table), Failure> {
     let mut table = Table::new(&["file", "kind", "id", "validity"]);
     let mut book = TariffBook::default();

@@ -28,6 +28,7 @@ mod losses;
 mod open;
 mod output;
 mod pay;
+mod price_caps;
 mod progress;
 mod prove;
 mod readings;

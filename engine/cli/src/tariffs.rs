@@ -70,7 +70,7 @@ pub fn read_market(file: &Path, market: &mut MarketBook) -> Result<(), Failure> 
     added.map_err(|error| Failure::usage(format!("{name}: {error}"), "name each day's figures once"))
 }
 
-fn read_text(file: &Path) -> Result<String, Failure> {
+pub fn read_text(file: &Path) -> Result<String, Failure> {
     let bytes = fs::read(file).map_err(|error| Failure::file("read", file, &error))?;
     String::from_utf8(bytes)
         .map_err(|_| Failure::usage(format!("{}: not UTF-8", file.display()), "save the file as UTF-8"))

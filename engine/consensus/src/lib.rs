@@ -3,7 +3,7 @@
 //! ```text
 //!   proposer   Propose ─▶ announce ──────────────▶ others recompute ─▶ attest, or dissent with their own result
 //!                              ◀────────────────────────┘
-//!   ordered log   entry {proposal, attestations} ─▶ every member applies it: a pure function of the log
+//!   ordered log   entry {proposal, attestations} ─▶ every member applies it, or passes it over: a pure function of the log
 //!   member        store block and state ─▶ store the sign lock ─▶ cosign the head
 //!   heads         ordered ─▶ final (2 of 3 cosigned) ─▶ sealed (3 of 3)
 //! ```

@@ -2,240 +2,65 @@
 //!
 //! ```text
 //!   event                     actions, in the order they must be done
-//!   Propose(command)       ─▶ Announce, SendAttestation (its own)
+//!   Propose(command)       ─▶ Announce
 //!   Announced(proposal)    ─▶ Recompute
-//!   Recomputed(own)        ─▶ SendAttestation, or SendDissent
-//!   Attested, Dissented    ─▶ Order, once every party has answered and two agree
-//!   Ordered(entry)         ─▶ Store {block, leaf, changes}
+//!   Recomputed(own)        ─▶ SendAttestation, SendDissent, or SendAbstention
+//!   Attested, Dissented, … ─▶ Order, once two agree and every party has answered, or the wait is Overdue
+//!   Ordered(entry)         ─▶ Store {block, leaf, changes}; Recompute first, if that is still to do; or Pass
 //!   Stored                 ─▶ StoreLock          what a crash here leaves: a stored block without a signature
 //!   LockStored             ─▶ SendCosignature    what a crash here leaves: a lock without a signature: sign again
-//!   Cosigned               ─▶ Report(Final | Sealed | Diverged)
+//!   Cosigned               ─▶ Report(Final | Sealed | Diverged | DoubleSigned)
+//!   Heard                  ─▶ RaiseLock, StoreLock     what a peer holds of this member's own signatures
 //! ```
 //!
-//! Invariants: nothing is signed that is not stored; nothing is attested that was not recomputed here; a
-//! signature follows its lock; an applied entry is never taken back; after a dissent of its own, or a root of
-//! its own that others contradict, a member never signs again: it is frozen and says why.
+//! Invariants: nothing is signed that is not stored; nothing is attested or signed that was not recomputed here, on the
+//! block it follows; a signature follows its lock; an applied entry is never taken back; after a dissent of its own, or a
+//! root of its own that others contradict, a member never signs again: it is frozen and says why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::{Attestation, Block, LogLeaf, Proposal};
-use tallywatt_ledger::checkpoint::{Checkpoint, CheckpointError};
-use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::command::{Command, Genesis};
-use tallywatt_ledger::log::{Log, LogError, LogHash};
-use tallywatt_ledger::note::{Note, NoteError, SignatureLine};
+use tallywatt_ledger::log::{Log, LogHash};
 
-use crate::lock::{LockError, SignLock};
+use crate::lock::SignLock;
 use crate::members::{self, Directory, Keys};
 use crate::order::Entry;
-use crate::state::{Change, Invalid, State};
+use crate::state::{Change, State};
+
+mod event;
+mod heads;
+
+pub use event::{Abstention, Action, Cosignature, Dissent, Event, Fault, MemberError, NotComputed, Report};
+
+use heads::Heads;
 
 /// Signatures that make a head final.
 pub const FINAL_COUNT: usize = 2;
 /// Signatures that make a head sealed: money leaves only then.
 pub const SEALED_COUNT: usize = 3;
+/// How far ahead of a member's clock a proposal may lie and be attested, seconds.
+pub const AHEAD_S_MAX: u64 = 600;
+/// How many proposals on one block a member judges: nobody needs more, and a flood is refused.
+pub const JUDGED_COUNT_MAX: usize = 256;
 
-/// A party's signature under a head.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cosignature {
-    /// Who.
-    pub party: Party,
-    /// Size of the log under the head.
-    pub size: u64,
-    /// Root it computed itself.
-    pub root: LogHash,
-    /// The signature line.
-    pub line: SignatureLine,
-}
-
-/// A party's statement that it computed something else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dissent {
-    /// Who.
-    pub party: Party,
-    /// What was proposed.
-    pub proposed: ContentHash,
-    /// What it computed; `None` if it could not.
-    pub computed: Option<ContentHash>,
-    /// The first value that differs, or why it could not.
-    pub detail: String,
-}
-
-/// Something that happened to a member.
-#[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "events are few and live for one step")]
-pub enum Event {
-    /// This party wants a command recorded; it computed the numbers itself.
-    Propose(Command),
-    /// Another party announced a proposal.
-    Announced(Proposal),
-    /// This party recomputed a proposal from its own data.
-    Recomputed {
-        /// The proposal.
-        proposal: Proposal,
-        /// The command it computed, or why it could not.
-        own: Result<Command, String>,
-    },
-    /// A party attested the proposal in flight.
-    Attested(Attestation),
-    /// A party computed something else for the proposal in flight.
-    Dissented(Dissent),
-    /// The next entry of the ordered log.
-    Ordered(Entry),
-    /// The block of this size is durable.
-    Stored(u64),
-    /// The sign lock is durable; the time goes into the signature.
-    LockStored {
-        /// The lock.
-        lock: SignLock,
-        /// UTC seconds.
-        now_unix_s: u64,
-    },
-    /// A party signed a head.
-    Cosigned(Cosignature),
-}
-
-/// Something a member wants done.
-#[derive(Debug, Clone)]
-pub enum Action {
-    /// Tell the others of a proposal.
-    Announce(Proposal),
-    /// Compute the proposal's command from this node's own data, and answer with [`Event::Recomputed`].
-    Recompute(Proposal),
-    /// Give the proposer an attestation.
-    SendAttestation(Attestation),
-    /// Give the proposer a dissent, and people a report of it.
-    SendDissent(Dissent),
-    /// Append an entry to the ordered log.
-    Order {
-        /// What.
-        proposal: Proposal,
-        /// Who attested it.
-        attestations: Vec<Attestation>,
-    },
-    /// Make the block, its leaf and the changed entries durable in one transaction; then [`Event::Stored`].
-    Store {
-        /// The block.
-        block: Block,
-        /// Its leaf.
-        leaf: LogLeaf,
-        /// Entries of the state that changed.
-        changes: Vec<Change>,
-    },
-    /// Make the lock durable; then [`Event::LockStored`].
-    StoreLock(SignLock),
-    /// Give everybody a signature under a head.
-    SendCosignature(Cosignature),
-    /// Tell people.
-    Report(Report),
-}
-
-/// What people are told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
-    /// Two parties signed this size.
-    Final(u64),
-    /// All parties signed this size.
-    Sealed(u64),
-    /// A party computed something else than what was proposed.
-    Disputed {
-        /// Height the proposal would have, or has.
-        height: u64,
-        /// What kind of command.
-        command: &'static str,
-        /// Who proposed it.
-        proposer: Party,
-        /// Who computed what.
-        dissent: Dissent,
-    },
-    /// The proposal did not find two parties that agree: it is not in the chain.
-    Refused {
-        /// Height it would have had.
-        height: u64,
-        /// Who proposed it.
-        proposer: Party,
-    },
-    /// A party signed another root at one size than this member computed.
-    Diverged {
-        /// Height of the block.
-        height: u64,
-        /// Who signed it.
-        party: Party,
-        /// The root it signed.
-        root: LogHash,
-        /// The root computed here.
-        own: LogHash,
-    },
-    /// This member signs nothing any more, and why.
-    Frozen(String),
-}
-
-/// Why an event cannot be taken.
-#[derive(Debug, thiserror::Error)]
-pub enum MemberError {
-    /// The command cannot extend the chain.
-    #[error("cannot extend the chain: {0}")]
-    Invalid(#[from] Invalid),
-    /// A proposal is still in flight.
-    #[error("cannot propose: proposal {0} is still in flight")]
-    InFlight(u64),
-    /// An entry lacks attestations that count.
-    #[error(
-        "entry for block {height} has {count} valid attestations, {FINAL_COUNT} are needed, the proposer's among them"
-    )]
-    Attestations {
-        /// The height.
-        height: u64,
-        /// How many count.
-        count: usize,
-    },
-    /// A signature, key or note is not well-formed.
-    #[error("a signature cannot be taken: {0}")]
-    Note(#[from] NoteError),
-    /// The lock forbids it.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The log is full, or has no such leaf.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// The block is past a limit: it could not be read back.
-    #[error("the block cannot be stored: {0}")]
-    Block(#[from] CodecError),
-    /// This member is frozen.
-    #[error("this node signs nothing any more: {0}")]
-    Frozen(String),
-    /// The head cannot be written as a checkpoint.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// A stored block does not follow from the one before.
-    #[error("stored block {height} does not follow: {what}")]
-    Stored {
-        /// The height.
-        height: u64,
-        /// What is wrong.
-        what: &'static str,
-    },
-}
-
-/// A fault that a test, or a demonstration, switches on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// From this height on, this member computes another state root.
-    WrongState(u64),
-}
-
+/// This member's own proposal, and who answered it.
 struct InFlight {
     proposal: Proposal,
+    id: ContentHash,
     attestations: BTreeMap<Party, Attestation>,
-    dissents: BTreeMap<Party, Dissent>,
+    dissenters: BTreeSet<Party>,
+    abstainers: BTreeSet<Party>,
 }
 
-#[derive(Default)]
-struct Head {
-    root: Option<LogHash>,
-    lines: BTreeMap<Party, Cosignature>,
+/// The last block, as the next one follows it.
+#[derive(Debug, Clone, Copy)]
+struct Tip {
+    block: ContentHash,
+    leaf: LogHash,
+    time_unix_s: u64,
 }
 
 /// One party's view of the chain.
@@ -246,21 +71,30 @@ pub struct Member {
     directory: Option<Directory>,
     state: State,
     log: Log,
-    parent: (ContentHash, LogHash),
+    tip: Tip,
     lock: Option<SignLock>,
-    heads: BTreeMap<u64, Head>,
-    /// Who signed another root than this member's, by size.
-    contradicted: BTreeMap<u64, BTreeSet<Party>>,
+    /// Peers that said what they hold of this member's signatures, since it started.
+    heard: BTreeSet<Party>,
+    /// Chain and lock were put back from a copy: the key may have signed more than they say.
+    is_restored: bool,
+    /// It may have signed heads up to this size, by what its peers say: it signs no smaller one.
+    floor: u64,
+    heads: Heads,
     in_flight: Option<InFlight>,
+    /// Proposals on the last block that were recomputed here, and whether the same came out.
+    judged: BTreeMap<ContentHash, bool>,
+    /// An ordered entry that is still to be recomputed.
+    waiting: Option<Entry>,
     frozen: Option<String>,
-    dissented: Option<ContentHash>,
     fault: Option<Fault>,
 }
 
 impl Member {
-    /// A member with an empty chain.
+    /// A member with an empty chain. It signs nothing before it heard what its peers hold of its signatures: one of them if
+    /// it has a lock of its own, all if it has none or was put back from a copy.
     #[must_use]
     pub fn new(party: Party, keys: Keys, origin: String, lock: Option<SignLock>) -> Self {
+        let none = LogHash::from_bytes([0; 32]);
         Self {
             party,
             keys,
@@ -268,13 +102,16 @@ impl Member {
             directory: None,
             state: State::default(),
             log: Log::new(),
-            parent: (ContentHash::default(), LogHash::from_bytes([0; 32])),
+            tip: Tip { block: ContentHash::default(), leaf: none, time_unix_s: 0 },
             lock,
-            heads: BTreeMap::new(),
-            contradicted: BTreeMap::new(),
+            heard: BTreeSet::new(),
+            is_restored: false,
+            floor: 0,
+            heads: Heads::default(),
             in_flight: None,
+            judged: BTreeMap::new(),
+            waiting: None,
             frozen: None,
-            dissented: None,
             fault: None,
         }
     }
@@ -282,6 +119,11 @@ impl Member {
     /// Switches a fault on.
     pub fn set_fault(&mut self, fault: Fault) {
         self.fault = Some(fault);
+    }
+
+    /// Says that chain and lock were put back from a copy: all peers must say what they hold before it signs.
+    pub const fn set_restored(&mut self) {
+        self.is_restored = true;
     }
 
     /// Who it is.
@@ -314,16 +156,16 @@ impl Member {
         self.log.size()
     }
 
-    /// The parties that signed the head of this size with the root computed here.
+    /// Its own proposal that waits for answers.
     #[must_use]
-    pub fn cosigners(&self, size: u64) -> Vec<Party> {
-        self.heads.get(&size).map(|head| head.lines.keys().copied().collect()).unwrap_or_default()
+    pub fn in_flight(&self) -> Option<&Proposal> {
+        self.in_flight.as_ref().map(|in_flight| &in_flight.proposal)
     }
 
-    /// A party's signature under the head of this size, if it is known here.
+    /// The ordered entry that waits until it is recomputed here.
     #[must_use]
-    pub fn cosignature(&self, size: u64, party: Party) -> Option<&Cosignature> {
-        self.heads.get(&size)?.lines.get(&party)
+    pub const fn waiting(&self) -> Option<&Entry> {
+        self.waiting.as_ref()
     }
 
     /// The public keys of all parties, once there is a genesis.
@@ -332,37 +174,25 @@ impl Member {
         self.directory.as_ref()
     }
 
-    /// The head of this size as a C2SP note: this party's log signature, then every cosignature, by party.
-    ///
-    /// # Errors
-    /// [`MemberError`] if no such head is known.
-    pub fn head_note(&self, size: u64) -> Result<Note, MemberError> {
-        let text = self.checkpoint(size)?.to_text();
-        let mut lines = vec![self.keys.log.sign(&text)?];
-        if let Some(head) = self.heads.get(&size) {
-            lines.extend(head.lines.values().map(|cosignature| cosignature.line.clone()));
-        }
-        Ok(Note::new(&text, lines)?)
-    }
-
     /// Takes one event.
     ///
     /// # Errors
     /// [`MemberError`]; the member has not changed then.
     pub fn step(&mut self, event: Event) -> Result<Vec<Action>, MemberError> {
         match event {
-            Event::Propose(command) => self.propose(command),
-            Event::Announced(proposal) => {
-                self.state.check(&proposal)?;
-                Ok(vec![Action::Recompute(proposal)])
-            }
-            Event::Recomputed { proposal, own } => Ok(self.answer(&proposal, own)),
-            Event::Attested(attestation) => Ok(self.collect(Ok(attestation))),
-            Event::Dissented(dissent) => Ok(self.collect(Err(dissent))),
-            Event::Ordered(entry) => self.apply(entry),
+            Event::Propose { command, now_unix_s } => self.propose(command, now_unix_s),
+            Event::Announced(proposal) => self.announced(proposal),
+            Event::Recomputed { proposal, own, now_unix_s } => self.recomputed(&proposal, own, now_unix_s),
+            Event::Attested(attestation) => Ok(self.attested(attestation)),
+            Event::Dissented(dissent) => Ok(self.dissented(dissent)),
+            Event::Abstained(abstention) => Ok(self.abstained(abstention)),
+            Event::Overdue => Ok(self.decide(true)),
+            Event::Ordered(entry) => self.ordered(entry),
             Event::Stored(size) => self.stored(size),
             Event::LockStored { lock, now_unix_s } => self.sign(lock, now_unix_s),
             Event::Cosigned(cosignature) => self.cosigned(cosignature),
+            Event::Heard { from, own, ordered_size } => self.hear(from, own, ordered_size),
+            Event::LockRaised { lock, from } => self.lock_raised(lock, from),
         }
     }
 
@@ -376,43 +206,20 @@ impl Member {
     pub fn restore(&mut self, block: &Block, leaf: &LogLeaf) -> Result<(), MemberError> {
         let height = self.size();
         let what = |what| MemberError::Stored { height, what };
-        let entry = Entry {
-            proposal: block.proposal.clone(),
-            attestations: block.attestations.clone(),
-            time_unix_s: block.time_unix_s,
-        };
-        let (rebuilt, own_leaf, _) = self.extend(entry)?;
+        let (proposal, attestations) = (block.proposal.clone(), block.attestations.clone());
+        let entry = Entry { proposal, attestations };
+        self.check_entry(&entry)?;
+        let (rebuilt, own_leaf, _, _) = self.extend(entry)?;
         if rebuilt != *block {
-            return Err(what("its height or parent"));
+            return Err(what("its height"));
         }
         if own_leaf != *leaf {
             return Err(what("its state root or parent leaf"));
         }
-        self.freeze_if_dissented(&block.proposal.command.digest(), height);
         Ok(())
     }
 
-    /// Puts a signature back that was stored with a head.
-    ///
-    /// # Errors
-    /// [`MemberError`] if it does not verify.
-    pub fn restore_cosignature(&mut self, cosignature: Cosignature) -> Result<(), MemberError> {
-        self.cosigned(cosignature).map(|_| ())
-    }
-
-    /// After a restart: asks for its own signature under the last head, if that is missing.
-    ///
-    /// # Errors
-    /// [`MemberError`] if the lock says a larger head was signed: blocks are missing, and nothing is signed.
-    pub fn resume(&mut self) -> Result<Vec<Action>, MemberError> {
-        match self.size() {
-            0 => Ok(Vec::new()),
-            size if self.cosigners(size).contains(&self.party) => Ok(Vec::new()),
-            size => self.stored(size),
-        }
-    }
-
-    fn propose(&mut self, command: Command) -> Result<Vec<Action>, MemberError> {
+    fn propose(&mut self, command: Command, now_unix_s: u64) -> Result<Vec<Action>, MemberError> {
         if let Some(in_flight) = &self.in_flight {
             return Err(MemberError::InFlight(in_flight.proposal.number));
         }
@@ -421,102 +228,182 @@ impl Member {
         }
         let proposal = Proposal {
             chain: self.state.chain().unwrap_or_default(),
+            parent: self.tip.block,
             proposer: self.party,
             number: self.state.next_number(self.party),
+            // The chain's time never runs back, though a clock may.
+            time_unix_s: now_unix_s.max(self.tip.time_unix_s),
             command,
         };
         self.state.check(&proposal)?;
+        let id = proposal.id();
         let attestation = members::attest(&self.keys, self.party, &proposal);
         let attestations = BTreeMap::from([(self.party, attestation)]);
+        let (dissenters, abstainers) = (BTreeSet::new(), BTreeSet::new());
         self.in_flight =
-            Some(InFlight { proposal: proposal.clone(), attestations, dissents: BTreeMap::new() });
+            Some(InFlight { proposal: proposal.clone(), id, attestations, dissenters, abstainers });
+        self.judged.insert(id, true);
         Ok(vec![Action::Announce(proposal)])
     }
 
-    fn answer(&mut self, proposal: &Proposal, own: Result<Command, String>) -> Vec<Action> {
-        let proposed = proposal.command.digest();
-        let own = match &self.frozen {
-            Some(reason) => Err(format!("it is frozen: {reason}")),
-            None => own,
-        };
-        let dissent = match own {
-            Ok(command) if command == proposal.command => {
-                return vec![Action::SendAttestation(members::attest(&self.keys, self.party, proposal))];
-            }
-            Ok(command) => Dissent {
-                party: self.party,
-                proposed,
-                computed: Some(command.digest()),
-                detail: proposal.command.difference(&command),
-            },
-            Err(detail) => Dissent { party: self.party, proposed, computed: None, detail },
-        };
-        self.dissented = Some(proposed);
-        vec![Action::SendDissent(dissent)]
+    fn announced(&self, proposal: Proposal) -> Result<Vec<Action>, MemberError> {
+        self.follows(&proposal)?;
+        self.state.check(&proposal)?;
+        if self.judged.len() >= JUDGED_COUNT_MAX {
+            return Err(MemberError::Flood);
+        }
+        Ok(vec![Action::Recompute(proposal)])
     }
 
-    /// Collects answers; orders once everybody has answered and enough agree.
-    fn collect(&mut self, answer: Result<Attestation, Dissent>) -> Vec<Action> {
-        let height = self.size();
+    /// Whether a proposal is on the last block, and not before its time.
+    fn follows(&self, proposal: &Proposal) -> Result<(), MemberError> {
+        let Proposal { proposer, number, parent, time_unix_s, .. } = *proposal;
+        if parent != self.tip.block {
+            return Err(MemberError::Parent { proposer, number, found: parent, last: self.tip.block });
+        }
+        let last_unix_s = self.tip.time_unix_s;
+        if time_unix_s < last_unix_s {
+            return Err(MemberError::Time { proposer, number, time_unix_s, last_unix_s });
+        }
+        Ok(())
+    }
+
+    /// Judges a proposal by what came out here, answers its proposer, and goes on if it is ordered already.
+    fn recomputed(
+        &mut self,
+        proposal: &Proposal,
+        own: Result<Command, NotComputed>,
+        now_unix_s: u64,
+    ) -> Result<Vec<Action>, MemberError> {
+        self.follows(proposal)?;
+        let id = proposal.id();
+        let answer = self.answer(proposal, own, now_unix_s);
+        let is_waiting = self.waiting.as_ref().is_some_and(|entry| entry.proposal == *proposal);
+        if is_waiting && self.judged.contains_key(&id) {
+            let entry = self.waiting.take().expect("it is waiting");
+            let (height, command) = (self.size(), entry.proposal.command.name());
+            let proposer = entry.proposal.proposer;
+            let mut actions = self.apply(entry)?;
+            if let Action::SendDissent(dissent) = answer {
+                actions.insert(0, Action::Report(Report::Disputed { height, command, proposer, dissent }));
+            }
+            return Ok(actions);
+        }
+        Ok(if is_waiting { Vec::new() } else { vec![answer] })
+    }
+
+    fn answer(&mut self, proposal: &Proposal, own: Result<Command, NotComputed>, now_unix_s: u64) -> Action {
+        let (party, id) = (self.party, proposal.id());
+        let abstain = |reason| Action::SendAbstention(Abstention { party, proposal: id, reason });
+        let (computed, detail) = match own {
+            Ok(command) if command == proposal.command => {
+                self.judged.insert(id, true);
+                let ahead_s = proposal.time_unix_s.saturating_sub(now_unix_s);
+                return match &self.frozen {
+                    Some(reason) => abstain(format!("it signs nothing any more: {reason}")),
+                    None if ahead_s > AHEAD_S_MAX => {
+                        abstain(format!("it is dated {ahead_s} s ahead, at most {AHEAD_S_MAX}"))
+                    }
+                    None => Action::SendAttestation(members::attest(&self.keys, party, proposal)),
+                };
+            }
+            Ok(command) => (Some(command.digest()), proposal.command.difference(&command)),
+            Err(NotComputed::Fails(detail)) => (None, detail),
+            Err(NotComputed::Waits(reason)) => return abstain(reason),
+        };
+        self.judged.insert(id, false);
+        Action::SendDissent(Dissent { party, proposal: id, computed, detail })
+    }
+
+    fn attested(&mut self, attestation: Attestation) -> Vec<Action> {
         let Some(in_flight) = &mut self.in_flight else { return Vec::new() };
-        let proposal = &in_flight.proposal;
-        let mut actions = Vec::new();
-        match answer {
-            Ok(attestation) => {
-                // The genesis is attested before anybody has its keys: they are in it.
-                let own_directory = directory_of(&proposal.command);
-                let directory = own_directory.as_ref().or(self.directory.as_ref());
-                if directory.is_some_and(|directory| directory.attests(proposal, &attestation)) {
-                    in_flight.attestations.insert(attestation.party, attestation);
-                }
-            }
-            Err(dissent) if dissent.proposed == proposal.command.digest() => {
-                actions.push(Action::Report(Report::Disputed {
-                    height,
-                    command: proposal.command.name(),
-                    proposer: proposal.proposer,
-                    dissent: dissent.clone(),
-                }));
-                in_flight.dissents.insert(dissent.party, dissent);
-            }
-            Err(_) => {}
+        // The genesis is attested before anybody has its keys: they are in it.
+        let own_directory = directory_of(&in_flight.proposal.command);
+        let directory = own_directory.as_ref().or(self.directory.as_ref());
+        if directory.is_some_and(|directory| directory.attests(&in_flight.proposal, &attestation)) {
+            in_flight.attestations.insert(attestation.party, attestation);
         }
-        if in_flight.attestations.len() + in_flight.dissents.len() < Party::ALL.len() {
-            return actions;
-        }
-        let InFlight { proposal, attestations, .. } = self.in_flight.take().expect("it is in flight");
-        if attestations.len() >= FINAL_COUNT {
-            actions.push(Action::Order { proposal, attestations: attestations.into_values().collect() });
-        } else {
-            actions.push(Action::Report(Report::Refused { height, proposer: proposal.proposer }));
-        }
+        self.decide(false)
+    }
+
+    fn dissented(&mut self, dissent: Dissent) -> Vec<Action> {
+        let height = self.size();
+        let in_flight = self.in_flight.as_mut().filter(|in_flight| in_flight.id == dissent.proposal);
+        let Some(in_flight) = in_flight else { return Vec::new() };
+        in_flight.dissenters.insert(dissent.party);
+        let (command, proposer) = (in_flight.proposal.command.name(), in_flight.proposal.proposer);
+        let mut actions = vec![Action::Report(Report::Disputed { height, command, proposer, dissent })];
+        actions.extend(self.decide(false));
         actions
     }
 
+    fn abstained(&mut self, abstention: Abstention) -> Vec<Action> {
+        let height = self.size();
+        let in_flight = self.in_flight.as_mut().filter(|in_flight| in_flight.id == abstention.proposal);
+        let Some(in_flight) = in_flight else { return Vec::new() };
+        in_flight.abstainers.insert(abstention.party);
+        let mut actions = vec![Action::Report(Report::Abstained { height, abstention })];
+        actions.extend(self.decide(false));
+        actions
+    }
+
+    /// Orders the proposal in flight if two agree, gives it up if not: once every party has answered, or their time is over.
+    fn decide(&mut self, is_overdue: bool) -> Vec<Action> {
+        let height = self.size();
+        let is_decided = |in_flight: &mut InFlight| {
+            let silent = Party::ALL.iter().filter(|party| {
+                !in_flight.attestations.contains_key(party)
+                    && !in_flight.dissenters.contains(party)
+                    && !in_flight.abstainers.contains(party)
+            });
+            is_overdue || silent.count() == 0
+        };
+        let Some(InFlight { proposal, attestations, .. }) = self.in_flight.take_if(is_decided) else {
+            return Vec::new();
+        };
+        if attestations.len() >= FINAL_COUNT {
+            let attestations = attestations.into_values().collect();
+            return vec![Action::Order(Entry { proposal, attestations })];
+        }
+        vec![Action::Report(Report::Refused { height, proposer: proposal.proposer })]
+    }
+
+    /// Takes the next entry: passes it over if it extends nothing, has it recomputed if it was not yet.
+    fn ordered(&mut self, entry: Entry) -> Result<Vec<Action>, MemberError> {
+        if self.waiting.is_some() {
+            return Err(MemberError::Busy(self.size()));
+        }
+        let checked = self.check_entry(&entry).and_then(|()| Ok(self.state.check(&entry.proposal)?));
+        if let Err(error) = checked {
+            return Ok(vec![Action::Pass(error.to_string())]);
+        }
+        // One that signs no more keeps the chain, for whoever asks what happened.
+        if self.frozen.is_some() || self.judged.contains_key(&entry.proposal.id()) {
+            return self.apply(entry);
+        }
+        let proposal = entry.proposal.clone();
+        self.waiting = Some(entry);
+        Ok(vec![Action::Recompute(proposal)])
+    }
+
     fn apply(&mut self, entry: Entry) -> Result<Vec<Action>, MemberError> {
-        let digest = entry.proposal.command.digest();
-        let mut actions = Vec::new();
-        let (block, leaf, changes) = self.extend(entry)?;
-        if let Some(reason) = self.freeze_if_dissented(&digest, block.height) {
-            actions.push(Action::Report(Report::Frozen(reason)));
+        let height = self.size();
+        let id = entry.proposal.id();
+        let (block, leaf, changes, frozen) = self.extend(entry)?;
+        let mut actions: Vec<Action> =
+            frozen.map(|reason| Action::Report(Report::Frozen(reason))).into_iter().collect();
+        if self.in_flight.take().is_some_and(|in_flight| in_flight.id != id) {
+            actions.push(Action::Report(Report::Overtaken { height }));
         }
         actions.push(Action::Store { block, leaf, changes });
+        actions.extend(self.take_ahead()?);
         Ok(actions)
     }
 
-    /// Freezes this member if the command in the chain is the one it computed otherwise.
-    fn freeze_if_dissented(&mut self, digest: &ContentHash, height: u64) -> Option<String> {
-        if self.dissented != Some(*digest) || self.frozen.is_some() {
-            return None;
-        }
-        let reason = format!("block {height} holds what this node computed otherwise");
-        self.frozen = Some(reason.clone());
-        Some(reason)
-    }
-
-    /// The pure step every member takes alike: entry in; block, leaf and changed state out.
-    fn extend(&mut self, entry: Entry) -> Result<(Block, LogLeaf, Vec<Change>), MemberError> {
+    /// Whether an entry stands on the last block, and two parties attested it, the proposer among them.
+    fn check_entry(&self, entry: &Entry) -> Result<(), MemberError> {
         let height = self.size();
+        self.follows(&entry.proposal)?;
         let own_directory = directory_of(&entry.proposal.command);
         let directory = own_directory.as_ref().or(self.directory.as_ref());
         let is_valid = |attestation: &&Attestation| {
@@ -530,78 +417,47 @@ impl Member {
         if count < FINAL_COUNT || count != entry.attestations.len() || !has_proposer || !is_ordered {
             return Err(MemberError::Attestations { height, count });
         }
-        let Entry { proposal, attestations, time_unix_s } = entry;
-        let block = Block { height, parent: self.parent.0, time_unix_s, proposal, attestations };
         // What is stored must be readable again: limits are checked where bytes are read.
-        Block::decode(&block.encode())?;
+        let (proposal, attestations) = (entry.proposal.clone(), entry.attestations.clone());
+        Block::decode(&Block { height, proposal, attestations }.encode())?;
+        Ok(())
+    }
+
+    /// The pure step every member takes alike: checked entry in; block, leaf and changed state out. Freezes this member, and says
+    /// why, if it computed otherwise.
+    fn extend(&mut self, entry: Entry) -> Result<(Block, LogLeaf, Vec<Change>, Option<String>), MemberError> {
+        let height = self.size();
+        let own_directory = directory_of(&entry.proposal.command);
+        let Entry { proposal, attestations } = entry;
+        let block = Block { height, proposal, attestations };
         let block_hash = block.hash();
         let changes = self.state.apply(&block.proposal, block_hash)?;
         let mut state = self.state.root();
         if matches!(self.fault, Some(Fault::WrongState(from)) if height >= from) {
             state.0[0] ^= 1;
         }
-        let leaf = LogLeaf { height, block: block_hash, parent: self.parent.1, state };
+        let leaf = LogLeaf { height, block: block_hash, parent: self.tip.leaf, state };
         self.log.append(leaf.hash())?;
-        self.parent = (block_hash, leaf.hash());
+        self.tip = Tip { block: block_hash, leaf: leaf.hash(), time_unix_s: block.proposal.time_unix_s };
         if let Some(directory) = own_directory {
             self.directory = Some(directory);
         }
-        let root = self.log.root();
-        self.heads.entry(height + 1).or_default().root = Some(root);
-        Ok((block, leaf, changes))
+        let is_same = self.judged.get(&block.proposal.id()).copied();
+        self.judged.clear();
+        let mut frozen = None;
+        if is_same == Some(false) {
+            frozen = self.freeze(format!("block {height} holds what this node computed otherwise"));
+        }
+        Ok((block, leaf, changes, frozen))
     }
 
-    fn stored(&mut self, size: u64) -> Result<Vec<Action>, MemberError> {
+    /// Signs nothing from here on; the reason, unless it is frozen already.
+    fn freeze(&mut self, reason: String) -> Option<String> {
         if self.frozen.is_some() {
-            return Ok(Vec::new());
+            return None;
         }
-        let root = self.log.root_at(size)?;
-        Ok(vec![Action::StoreLock(SignLock::advance(self.lock, size, root)?)])
-    }
-
-    fn sign(&mut self, lock: SignLock, now_unix_s: u64) -> Result<Vec<Action>, MemberError> {
-        SignLock::advance(self.lock, lock.size, lock.root)?;
-        self.lock = Some(lock);
-        let checkpoint = self.checkpoint(lock.size)?;
-        let line = self.keys.witness.sign_cosignature(&checkpoint.to_text(), now_unix_s)?;
-        let cosignature = Cosignature { party: self.party, size: lock.size, root: lock.root, line };
-        let mut actions = vec![Action::SendCosignature(cosignature.clone())];
-        actions.extend(self.cosigned(cosignature)?);
-        Ok(actions)
-    }
-
-    fn cosigned(&mut self, cosignature: Cosignature) -> Result<Vec<Action>, MemberError> {
-        let Cosignature { party, size, root, .. } = cosignature;
-        let own = self.log.root_at(size)?;
-        let Some(directory) = &self.directory else { return Ok(Vec::new()) };
-        let checkpoint = Checkpoint::new(&self.origin, size, root)?;
-        directory.witness_key(party).verify_cosignature(&checkpoint.to_text(), &cosignature.line)?;
-        if root != own {
-            // A valid signature under another root: portable evidence against one of the two.
-            let mut actions = vec![Action::Report(Report::Diverged { height: size - 1, party, root, own })];
-            let contradicting = self.contradicted.entry(size).or_default();
-            contradicting.insert(party);
-            if contradicting.len() >= FINAL_COUNT && self.frozen.is_none() {
-                let reason = format!("both others signed another head over block {}", size - 1);
-                self.frozen = Some(reason.clone());
-                actions.push(Action::Report(Report::Frozen(reason)));
-            }
-            return Ok(actions);
-        }
-        let head = self.heads.entry(size).or_default();
-        if head.lines.insert(party, cosignature).is_some() {
-            return Ok(Vec::new());
-        }
-        Ok(match head.lines.len() {
-            FINAL_COUNT => vec![Action::Report(Report::Final(size))],
-            SEALED_COUNT => vec![Action::Report(Report::Sealed(size))],
-            _ => Vec::new(),
-        })
-    }
-
-    fn checkpoint(&self, size: u64) -> Result<Checkpoint, MemberError> {
-        let root = self.log.root_at(size)?;
-        Ok(Checkpoint::new(&self.origin, size, root)?)
+        self.frozen = Some(reason.clone());
+        Some(reason)
     }
 }
 

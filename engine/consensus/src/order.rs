@@ -12,11 +12,10 @@ pub struct Entry {
     pub proposal: Proposal,
     /// Who attested it, by party.
     pub attestations: Vec<Attestation>,
-    /// When it was ordered, UTC seconds; the same for every reader.
-    pub time_unix_s: u64,
 }
 
-/// A sequence of entries that only grows; entry `n` becomes block `n`.
+/// A sequence of entries that only grows. An entry that cannot extend the chain where it stands is passed over, by every
+/// member alike; so the index of an entry is not the height of its block.
 pub trait OrderedLog {
     /// Why an entry could not be appended or read.
     type Error: std::error::Error;

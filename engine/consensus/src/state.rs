@@ -272,7 +272,7 @@ impl State {
     }
 
     fn changes(&self, proposal: &Proposal, block: ContentHash) -> Result<Vec<Change>, Invalid> {
-        let Proposal { chain, proposer, number, command } = proposal;
+        let Proposal { chain, proposer, number, command, .. } = proposal;
         if !may_propose(*proposer, command) {
             return Err(Invalid::Proposer { proposer: *proposer, command: command.name() });
         }

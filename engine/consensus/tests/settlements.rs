@@ -17,7 +17,9 @@ const AGREEMENT: ContentHash = ContentHash([2; 32]);
 fn apply(state: &mut State, proposer: Party, command: Command) -> Result<(), Invalid> {
     let chain = state.chain().unwrap_or_default();
     let number = state.next_number(proposer);
-    state.apply(&Proposal { chain, proposer, number, command }, CHAIN).map(drop)
+    let proposal =
+        Proposal { chain, parent: ContentHash::default(), proposer, number, time_unix_s: 0, command };
+    state.apply(&proposal, CHAIN).map(drop)
 }
 
 /// `g part 30, s remainder 60`: legs in minor units.

@@ -12,9 +12,9 @@ use crate::decimal::write_scaled;
 use crate::hash::Published;
 use crate::label::UsagePointId;
 use crate::market::MarketBook;
-use crate::money::PRICE_DECIMALS;
+use crate::money::{PRICE_DECIMALS, PricePerKwh};
 use crate::quality::Quality;
-use crate::tariff::{TIMES_DECIMALS, Tariff, TariffBook, TariffParts};
+use crate::tariff::{SeriesPrice, TIMES_DECIMALS, Tariff, TariffBook, TariffParts};
 
 /// An interval that a line counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,13 @@ pub struct CountedInterval<'a> {
 pub struct IntervalPrice(i128);
 
 impl IntervalPrice {
+    /// What a kilowatt-hour costs where the series has `own` as its price.
+    #[must_use]
+    pub fn of(own: PricePerKwh, price: &SeriesPrice) -> Self {
+        let plus = i128::from(price.plus.as_e8()) * 10_i128.pow(TIMES_DECIMALS);
+        Self(i128::from(own.as_e8()) * i128::from(price.times_e6) + plus)
+    }
+
     /// In 10^-14 currency units.
     #[must_use]
     pub const fn as_e14(self) -> i128 {
@@ -122,8 +129,7 @@ impl<'a> Explained<'a> {
         let ChargeKind::Series { range, zone } = line.kind else { return None };
         let price = parts.series_of(range, zone)?;
         let (own, _) = self.market.series_at(&price.series, start)?.body.at(start)?;
-        let plus = i128::from(price.plus.as_e8()) * 10_i128.pow(TIMES_DECIMALS);
-        Some(IntervalPrice(i128::from(own.as_e8()) * i128::from(price.times_e6) + plus))
+        Some(IntervalPrice::of(own, price))
     }
 
     /// The energy of the line's zone in all ranges of its version, Wh: what the intervals must add up to.

@@ -29,20 +29,32 @@ const SIGNATURE_SIZE: usize = 64;
 pub struct Proposal {
     /// Hash of the genesis block; zero for the genesis itself.
     pub chain: ContentHash,
+    /// Hash of the block it was computed on, and can follow alone; zero for the genesis.
+    pub parent: ContentHash,
     /// Who proposes.
     pub proposer: Party,
     /// The proposer's own count of its proposals, from 1 without gaps.
     pub number: u64,
+    /// When it was proposed, UTC seconds. Informative: nothing is computed from it, but it never runs back, and nobody
+    /// attests one that lies ahead of its clock.
+    pub time_unix_s: u64,
     /// What.
     pub command: Command,
 }
 
 impl Proposal {
-    /// The text a party signs to attest it: bound to chain, proposer, number and result.
+    /// The text a party signs to attest it: bound to chain, parent, proposer, number, time and result.
     #[must_use]
     pub fn attest_text(&self) -> String {
-        let Self { chain, proposer, number, command } = self;
-        format!("tallywatt/attest/v1\n{chain}\n{proposer} {number}\n{}\n", command.digest())
+        let Self { chain, parent, proposer, number, time_unix_s, command } = self;
+        let digest = command.digest();
+        format!("tallywatt/attest/v2\n{chain}\n{parent}\n{proposer} {number} {time_unix_s}\n{digest}\n")
+    }
+
+    /// What a party's answer to it is known by: the hash of the attested text.
+    #[must_use]
+    pub fn id(&self) -> ContentHash {
+        digest::content_hash(self.attest_text().as_bytes())
     }
 }
 
@@ -60,11 +72,7 @@ pub struct Attestation {
 pub struct Block {
     /// Position in the chain, the genesis is 0.
     pub height: u64,
-    /// Hash of the block before; zero for the genesis.
-    pub parent: ContentHash,
-    /// When it was ordered, UTC seconds. Informative: nothing is computed from it.
-    pub time_unix_s: u64,
-    /// The proposal.
+    /// The proposal; its parent is the block before.
     pub proposal: Proposal,
     /// Who attested it, by party, each once.
     pub attestations: Vec<Attestation>,
@@ -78,8 +86,8 @@ impl Block {
         writer
             .hash(&self.proposal.chain)
             .u64(self.height)
-            .hash(&self.parent)
-            .u64(self.time_unix_s)
+            .hash(&self.proposal.parent)
+            .u64(self.proposal.time_unix_s)
             .u8(self.proposal.proposer.code())
             .u64(self.proposal.number)
             .bytes(&self.proposal.command.encode())
@@ -118,8 +126,8 @@ impl Block {
             attestations.push(Attestation { party, signature });
         }
         reader.finish()?;
-        let proposal = Proposal { chain, proposer, number, command };
-        Ok(Self { height, parent, time_unix_s, proposal, attestations })
+        let proposal = Proposal { chain, parent, proposer, number, time_unix_s, command };
+        Ok(Self { height, proposal, attestations })
     }
 
     /// Its hash, under the block domain.
@@ -219,9 +227,14 @@ mod tests {
             .into_iter()
             .map(|command| Block {
                 height: 5,
-                parent: ContentHash([1; 32]),
-                time_unix_s: 1_774_000_000,
-                proposal: Proposal { chain: ContentHash([2; 32]), proposer: Party::Grid, number: 4, command },
+                proposal: Proposal {
+                    chain: ContentHash([2; 32]),
+                    parent: ContentHash([1; 32]),
+                    proposer: Party::Grid,
+                    number: 4,
+                    time_unix_s: 1_774_000_000,
+                    command,
+                },
                 attestations: vec![
                     Attestation { party: Party::Grid, signature: [8; 64] },
                     Attestation { party: Party::Supplier, signature: [9; 64] },

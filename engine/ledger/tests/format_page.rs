@@ -47,9 +47,14 @@ fn block() -> Block {
         Command::Batch(BatchCommit { sequence: 1, file: ContentHash([4; 32]), sealed: tree().sealed() });
     Block {
         height: 5,
-        parent: ContentHash([1; 32]),
-        time_unix_s: 1_774_000_000,
-        proposal: Proposal { chain: ContentHash([2; 32]), proposer: Party::Grid, number: 4, command },
+        proposal: Proposal {
+            chain: ContentHash([2; 32]),
+            parent: ContentHash([1; 32]),
+            proposer: Party::Grid,
+            number: 4,
+            time_unix_s: 1_774_000_000,
+            command,
+        },
         attestations: vec![Attestation { party: Party::Supplier, signature: [8; 64] }],
     }
 }

@@ -148,15 +148,18 @@ fn each_other_spelling_names_its_line() {
         ("tariff AgIC\ntariff AwM=\n", "", 4, "expected tariff"),
         ("agreement BA==\n", "agreement BA==\nagreement BA==\n", 7, "expected contract"),
         ("agreement BA==\n", "", 6, "expected agreement"),
-        ("partition CgoKCgoKCgoK -", "partition CgoKCgoKCgoK ", 9, "a path"),
-        ("partition CgoKCgoKCgoK -", "partition CgoKCgoKCgoK AAAA", 9, "a path"),
-        ("partition CgoKCgoKCgoK -", "partition CgoKCgoKCgoK - -", 9, "a summary and a path"),
-        ("leaf", "leaf\u{a0}", 10, "expected leaf"),
-        ("sealed-by", "note x\nsealed-by", 13, "expected sealed-by"),
-        ("\n\nc2sp", "\n\n\nc2sp", 15, "proof begins"),
-        ("\n\nc2sp", "\nc2sp", 14, "one empty line"),
-        ("index 0", "index 00", 15, "leading zeroes"),
-        ("@v1\nindex", "@v1\nextra AAAA\nindex", 16, "nobody signs"),
+        ("market DQ0NDQ==\n", "market \n", 9, "base64"),
+        ("market DQ0NDQ==\n", "market DQ0NDQ== 0\n", 9, "one record"),
+        ("market DQ0NDQ==\n", "markets DQ0NDQ==\n", 9, "expected partition"),
+        ("partition CgoKCgoKCgoK -", "partition CgoKCgoKCgoK ", 11, "a path"),
+        ("partition CgoKCgoKCgoK -", "partition CgoKCgoKCgoK AAAA", 11, "a path"),
+        ("partition CgoKCgoKCgoK -", "partition CgoKCgoKCgoK - -", 11, "a summary and a path"),
+        ("leaf", "leaf\u{a0}", 12, "expected leaf"),
+        ("sealed-by", "note x\nsealed-by", 15, "expected sealed-by"),
+        ("\n\nc2sp", "\n\n\nc2sp", 17, "proof begins"),
+        ("\n\nc2sp", "\nc2sp", 16, "one empty line"),
+        ("index 0", "index 00", 17, "leading zeroes"),
+        ("@v1\nindex", "@v1\nextra AAAA\nindex", 18, "nobody signs"),
     ];
     let text = String::from_utf8(receipt(bill("A-000017")).encode()).unwrap();
     for (from, to, line, message) in table {
@@ -177,12 +180,14 @@ fn limits() {
     };
     let tariffs = refused(|receipt| receipt.bill.as_mut().unwrap().tariffs = vec![vec![1]; 65]);
     assert_eq!(tariffs, "line 68: more than 64 tariff lines");
-    let blocks = refused(|receipt| receipt.blocks = vec![receipt.blocks[0].clone(); 67]);
-    assert_eq!(blocks, "line 78: more than 66 block lines");
+    let market = refused(|receipt| receipt.bill.as_mut().unwrap().market = vec![vec![1]; 129]);
+    assert_eq!(market, "line 137: more than 128 market lines");
+    let blocks = refused(|receipt| receipt.blocks = vec![receipt.blocks[0].clone(); 195]);
+    assert_eq!(blocks, "line 208: more than 194 block lines");
     let path = refused(|receipt| receipt.leaves[0].path = vec![ContentHash([0; 32]); 41]);
-    assert!(path.starts_with("line 10: ") && path.len() < 200, "{path}");
+    assert!(path.starts_with("line 12: ") && path.len() < 200, "{path}");
     let line = refused(|receipt| receipt.leaves[0].record = vec![0; 1 << 20]);
-    assert!(line.starts_with("line 10: line has "), "{line}");
+    assert!(line.starts_with("line 12: line has "), "{line}");
     let whole = Receipt::parse(&vec![b'a'; (64 << 20) + 1]);
     assert_eq!(whole, Err(ReceiptError::TooLong { bytes: (64 << 20) + 1 }));
     let text = Receipt::parse(b"tallywatt-receipt/v1\nsubject \xff\n").unwrap_err();

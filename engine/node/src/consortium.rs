@@ -6,10 +6,10 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 
+use tallywatt_consensus::lock::SignLock;
 use tallywatt_consensus::machine::{Action, Event, Report, SEALED_COUNT};
 use tallywatt_consensus::order::{Entry, OrderedLog};
 use tallywatt_core::agreement::Party;
-use tallywatt_ledger::block::Block;
 
 use crate::books::{Computed, Input};
 use crate::node::{Node, NodeError};
@@ -94,19 +94,16 @@ impl Consortium {
         let blocks = blocks.map_err(|source| NodeError::Store { party, source })?;
         let mut findings = Vec::new();
         for stored in blocks {
-            let entry = Entry {
-                proposal: stored.block.proposal.clone(),
-                attestations: stored.block.attestations.clone(),
-                time_unix_s: stored.block.time_unix_s,
-            };
+            let (proposal, attestations) = (stored.block.proposal.clone(), stored.block.attestations.clone());
+            let entry = Entry { proposal, attestations };
             let Ok(_) = consortium.order.append(entry.clone());
             for at in 0..consortium.nodes.len() {
                 if consortium.nodes[at].member().size() == stored.block.height {
-                    consortium.follow(at, longest, &entry, &stored.block, &mut findings)?;
+                    consortium.follow(at, longest, &entry, &mut findings)?;
                 }
             }
         }
-        consortium.resume(&mut findings)?;
+        consortium.exchange(&mut findings)?;
         consortium.keep(&findings)?;
         Ok(consortium)
     }
@@ -146,7 +143,8 @@ impl Consortium {
         let file = computed.file.as_deref();
         let before = self.node(proposer).member().size();
         let mut findings = Vec::new();
-        self.run(vec![(proposer, Event::Propose(computed.command.clone()))], proposer, file, &mut findings)?;
+        let (command, now_unix_s) = (computed.command.clone(), (self.clock)());
+        self.run(vec![(proposer, Event::Propose { command, now_unix_s })], proposer, file, &mut findings)?;
         let size = self.node(proposer).member().size();
         for node in &mut self.nodes {
             node.store_head()?;
@@ -186,12 +184,6 @@ impl Consortium {
         // Signatures wait until every node has the block they are under.
         let mut signatures = VecDeque::new();
         while let Some((to, event)) = queue.pop_front().or_else(|| signatures.pop_front()) {
-            if let Event::Cosigned(cosignature) = &event
-                && cosignature.size > self.node(to).member().size()
-            {
-                // It is still behind, after a crash, and gets the signature when it has followed.
-                continue;
-            }
             for action in self.node_mut(to).step(event)? {
                 let others = Party::ALL.into_iter().filter(|party| *party != to);
                 match action {
@@ -200,14 +192,17 @@ impl Consortium {
                     }
                     Action::Recompute(proposal) => {
                         let own = self.node(to).recompute(&proposal, file);
-                        queue.push_back((to, Event::Recomputed { proposal, own }));
+                        let now_unix_s = (self.clock)();
+                        queue.push_back((to, Event::Recomputed { proposal, own, now_unix_s }));
                     }
                     Action::SendAttestation(attestation) => {
                         queue.push_back((proposer, Event::Attested(attestation)));
                     }
                     Action::SendDissent(dissent) => queue.push_back((proposer, Event::Dissented(dissent))),
-                    Action::Order { proposal, attestations } => {
-                        let entry = Entry { proposal, attestations, time_unix_s: (self.clock)() };
+                    Action::SendAbstention(abstention) => {
+                        queue.push_back((proposer, Event::Abstained(abstention)));
+                    }
+                    Action::Order(entry) => {
                         let Ok(_) = self.order.append(entry.clone());
                         queue.extend(Party::ALL.map(|party| (party, Event::Ordered(entry.clone()))));
                     }
@@ -216,13 +211,17 @@ impl Consortium {
                         queue.push_back((to, Event::Stored(block.height + 1)));
                     }
                     Action::StoreLock(lock) => {
-                        let stored = self.node(to).folder().store_sign_lock(&lock);
-                        stored.map_err(|source| NodeError::Folder { party: to, source })?;
+                        self.store_lock(to, &lock)?;
                         queue.push_back((to, Event::LockStored { lock, now_unix_s: (self.clock)() }));
+                    }
+                    Action::RaiseLock { lock, from } => {
+                        self.store_lock(to, &lock)?;
+                        queue.push_back((to, Event::LockRaised { lock, from }));
                     }
                     Action::SendCosignature(cosignature) => {
                         signatures.extend(others.map(|party| (party, Event::Cosigned(cosignature.clone()))));
                     }
+                    Action::Pass(reason) => findings.push(format!("an entry is passed over: {reason}")),
                     Action::Report(report) => findings.extend(self.finding(to, &report)),
                 }
             }
@@ -232,50 +231,39 @@ impl Consortium {
         Ok(())
     }
 
+    fn store_lock(&self, party: Party, lock: &SignLock) -> Result<(), NodeError> {
+        let stored = self.node(party).folder().store_sign_lock(lock);
+        stored.map_err(|source| NodeError::Folder { party, source })
+    }
+
     /// Lets a node that is behind compute and store one block that the longest chain has.
     fn follow(
         &mut self,
         at: usize,
         longest: usize,
         entry: &Entry,
-        block: &Block,
         findings: &mut Vec<String>,
     ) -> Result<(), NodeError> {
         let (party, from) = (self.nodes[at].party(), self.nodes[longest].party());
-        let file = self.nodes[longest].folder().read_file(&block.proposal.command);
+        let file = self.nodes[longest].folder().read_file(&entry.proposal.command);
         let file = file.map_err(|source| NodeError::Folder { party: from, source })?;
-        let own = self.nodes[at].recompute(&entry.proposal, file.as_deref());
-        let recomputed = Event::Recomputed { proposal: entry.proposal.clone(), own };
-        for action in self.nodes[at].step(recomputed)? {
-            if let Action::SendDissent(dissent) = action {
-                findings.push(format!("block {}: {party} computes {}", block.height, dissent.detail));
-            }
-        }
         self.run(vec![(party, Event::Ordered(entry.clone()))], party, file.as_deref(), findings)
     }
 
-    /// Signs the newest head where a crash left that undone, and exchanges the signatures.
-    fn resume(&mut self, findings: &mut Vec<String>) -> Result<(), NodeError> {
-        for party in Party::ALL {
-            for action in self.node_mut(party).resume()? {
-                if let Action::StoreLock(lock) = action {
-                    let stored = self.node(party).folder().store_sign_lock(&lock);
-                    stored.map_err(|source| NodeError::Folder { party, source })?;
-                    let locked = Event::LockStored { lock, now_unix_s: (self.clock)() };
-                    self.run(vec![(party, locked)], party, None, findings)?;
+    /// Each node tells the others what it holds of their signatures, and they sign what a crash left unsigned.
+    fn exchange(&mut self, findings: &mut Vec<String>) -> Result<(), NodeError> {
+        let mut told = Vec::new();
+        for node in &self.nodes {
+            let (from, ordered_size) = (node.party(), node.member().size());
+            for to in Party::ALL.into_iter().filter(|to| *to != from) {
+                let own = node.member().newest_cosignature(to).cloned();
+                told.push((to, Event::Heard { from, own, ordered_size }));
+                if let Some(newest) = node.member().newest_cosignature(from) {
+                    told.push((to, Event::Cosigned(newest.clone())));
                 }
             }
         }
-        let mut exchanged = Vec::new();
-        for node in &self.nodes {
-            let size = node.member().size();
-            if let Some(own) = node.member().cosignature(size, node.party()) {
-                let behind = |to: &&Node| to.member().cosignature(size, node.party()).is_none();
-                let receivers = self.nodes.iter().filter(|to| to.member().size() >= size).filter(behind);
-                exchanged.extend(receivers.map(|to| (to.party(), Event::Cosigned(own.clone()))));
-            }
-        }
-        self.run(exchanged, Party::Grid, None, findings)?;
+        self.run(told, Party::Grid, None, findings)?;
         for node in &mut self.nodes {
             if !node.has_stored_head()? {
                 node.store_head()?;
@@ -287,7 +275,14 @@ impl Consortium {
     /// What people must be told of a report; nothing of ordinary progress.
     fn finding(&self, by: Party, report: &Report) -> Option<String> {
         match report {
-            Report::Final(_) | Report::Sealed(_) => None,
+            Report::Final(_) | Report::Sealed(_) | Report::Overtaken { .. } => None,
+            Report::Abstained { height, abstention } => {
+                Some(format!("block {height}: {} gives no answer: {}", abstention.party, abstention.reason))
+            }
+            Report::DoubleSigned { own_root, other_root } => Some(format!(
+                "{} signed two heads of size {}: {} and {}",
+                own_root.party, own_root.size, own_root.root, other_root.root
+            )),
             Report::Disputed { height, command, proposer, dissent } => Some(format!(
                 "block {height} ({command} proposed by {proposer}): {} computed something else: {}",
                 dissent.party, dissent.detail

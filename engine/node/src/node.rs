@@ -4,7 +4,7 @@
 //! order, every sealed file is checked against the hash stored with it.
 
 use tallywatt_consensus::lock::SignLock;
-use tallywatt_consensus::machine::{Action, Cosignature, Event, Member, MemberError};
+use tallywatt_consensus::machine::{Action, Cosignature, Event, Member, MemberError, NotComputed};
 use tallywatt_consensus::state::Change;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::money::Money;
@@ -165,9 +165,11 @@ impl Node {
     ///
     /// # Errors
     /// Why it cannot be computed here, as the dissent says it.
-    pub fn recompute(&self, proposal: &Proposal, file: Option<&[u8]>) -> Result<Command, String> {
-        let input = Books::input_of(&proposal.command, file).map_err(|error| error.to_string())?;
-        self.compute(input).map(|computed| computed.command).map_err(|error| error.to_string())
+    pub fn recompute(&self, proposal: &Proposal, file: Option<&[u8]>) -> Result<Command, NotComputed> {
+        let input = Books::input_of(&proposal.command, file);
+        let input = input.map_err(|error| NotComputed::Fails(error.to_string()))?;
+        let computed = self.compute(input).map_err(|error| NotComputed::Fails(error.to_string()))?;
+        Ok(computed.command)
     }
 
     /// Makes a command's file durable here.
@@ -244,15 +246,6 @@ impl Node {
         Ok(heads.last() == Some(&(size, note.clone())) && published == Some(note))
     }
 
-    /// After a restart: what is still to be signed.
-    ///
-    /// # Errors
-    /// [`NodeError::Member`] if blocks are missing that this key has signed.
-    pub fn resume(&mut self) -> Result<Vec<Action>, NodeError> {
-        let party = self.party;
-        self.member.resume().map_err(|source| NodeError::Member { party, source })
-    }
-
     fn replay(&mut self, own_keys: &PartyKeys) -> Result<(), NodeError> {
         let party = self.party;
         let fail = |source| NodeError::Store { party, source };
@@ -323,7 +316,8 @@ impl Node {
         let file = self.folder.read_file(&block.proposal.command);
         let file = file.map_err(|source| NodeError::Folder { party, source })?;
         let own = self.recompute(&block.proposal, file.as_deref());
-        self.step(Event::Recomputed { proposal: block.proposal.clone(), own }).map(|_| ())
+        let (proposal, now_unix_s) = (block.proposal.clone(), block.proposal.time_unix_s);
+        self.step(Event::Recomputed { proposal, own, now_unix_s }).map(|_| ())
     }
 
     /// Keeps a finding for good, under the height it speaks of.

@@ -36,14 +36,8 @@ fn payment() -> Input {
     let (id, account) = ("P-1".parse().unwrap(), "A-1".parse().unwrap());
     let booked = "2026-04-05".parse().unwrap();
     let amount = Money::from_minor(4_800);
-    Input::Payments(vec![Entry::Payment(Payment {
-        id,
-        account,
-        booked,
-        amount,
-        period: None,
-        remittance: None,
-    })])
+    let payment = Payment { id, account, booked, amount, period: None, remittance: None };
+    Input::Payments(vec![Entry::Payment(payment)])
 }
 
 /// The steps of the ledger's life, from the first that carries figures.
@@ -155,8 +149,10 @@ fn a_payment_that_stands_twice_is_not_settled_at_all() {
 
 fn first(input: Input) -> Payment {
     let Input::Payments(payments) = input else { unreachable!("payments are payments") };
-    let Entry::Payment(payment) = payments[0].clone() else { unreachable!("it is one payment") };
-    payment
+    match payments.into_iter().next() {
+        Some(Entry::Payment(payment)) => payment,
+        other => unreachable!("it is one payment: {other:?}"),
+    }
 }
 
 #[test]

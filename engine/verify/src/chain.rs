@@ -165,7 +165,7 @@ fn check_order(last: &OpenedBlock, next: &OpenedBlock) -> Result<(), String> {
     }
     let is_neighbour = height - before == 1;
     if is_neighbour
-        && (next.block.parent != last.block.hash() || next.log_leaf.parent != last.log_leaf.hash())
+        && (next.block.proposal.parent != last.block.hash() || next.log_leaf.parent != last.log_leaf.hash())
     {
         return Err(format!("block {height} does not name block {before} as the one before it"));
     }
@@ -217,7 +217,7 @@ fn check_genesis<'a>(first: &'a OpenedBlock, head: &Checkpoint) -> Result<&'a Ge
     };
     let none = ContentHash::default();
     let is_first = block.height == 0
-        && block.parent == none
+        && block.proposal.parent == none
         && block.proposal.chain == none
         && log_leaf.parent == LogHash::from_bytes(none.0);
     if !is_first {

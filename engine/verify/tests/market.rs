@@ -111,7 +111,7 @@ fn each_lie_about_prices_fails_in_its_check() {
             let mut receipt = town.bill_receipt(ACCOUNT);
             receipt.blocks.push(town.placed_block(SERIES_HEIGHT + 1));
             let part = part(&mut receipt);
-            let mut both = vec![&town.market[0], &town.market[1]];
+            let mut both = [&town.market[0], &town.market[1]];
             both.sort_by_key(|series| series.hash);
             part.market = both.iter().map(|series| encode_price_series(&series.body)).collect();
             let mut bill = decode_bill(&part.bill.record).unwrap();

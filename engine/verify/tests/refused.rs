@@ -121,7 +121,7 @@ const LIES: &[Lie] = &[
         receipt.blocks[2].logged.record = record;
     }),
     lie("inclusion", "its log leaf names block", |_, receipt| {
-        edit_block(receipt, 1, |block| block.time_unix_s += 1);
+        edit_block(receipt, 1, |block| block.proposal.time_unix_s += 1);
     }),
     lie("inclusion", "leads to root", |_, receipt| receipt.blocks[1].path.swap(0, 1)),
     lie("inclusion", "exactly", |_, receipt| {
@@ -343,13 +343,13 @@ fn second_of_another(height: u64, proposal: &mut Proposal) {
 
 fn orphan_first(block: &mut Block) {
     if block.height == 0 {
-        block.parent = ContentHash([3; 32]);
+        block.proposal.parent = ContentHash([3; 32]);
     }
 }
 
 fn orphan_others(block: &mut Block) {
     if block.height > 0 {
-        block.parent = ContentHash([3; 32]);
+        block.proposal.parent = ContentHash([3; 32]);
     }
 }
 

@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "b522d50666ab1261aff63819d071b34f2c39e476157b5be9baa87b80bb6d4bd1";
-const GOLDEN_DAY_RECEIPT: &str = "24161f53d5366d4e8713cbc1d57fd64413667a76c8964de9b377f05e6fb3eb5d";
+const GOLDEN_BILL_RECEIPT: &str = "5bec01259e0f536fda8351d7012dacd06fad67deb10915182b2bb569b8108bc8";
+const GOLDEN_DAY_RECEIPT: &str = "3261da44de871122ff69ca85b51f0c54d16fc4d40be319442c79b559425a351b";
 
 #[test]
 fn golden() {

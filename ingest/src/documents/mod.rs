@@ -1,4 +1,5 @@
-//! Documents and tables that people and banks write: tariffs, agreements, rule packs, penalty tables, contracts, payment registries.
+//! Documents and tables that people and banks write: tariffs, agreements, rule packs, penalty tables, price series, hour lists,
+//! price caps, contracts, payment registries.
 //!
 //! ```text
 //! tariff, agreement, rule pack or penalty, TOML ─▶ parse_document  ─▶ Document          one version a file
@@ -32,6 +33,7 @@ pub mod issued_file;
 mod market_text;
 pub mod payment_file;
 pub mod penalty_file;
+mod price_cap;
 pub mod price_series_file;
 mod rows;
 pub mod rule_pack_file;
@@ -58,6 +60,7 @@ pub use issued_file::parse_issued_bills;
 pub use market_text::MARKET_SIZE_MAX;
 pub use payment_file::{PaymentRegistry, parse_payments};
 pub use penalty_file::{builtin_penalty_table, builtin_penalty_tables};
+pub use price_cap::{PriceCap, check_price_cap, parse_price_cap};
 pub use rule_pack_file::{builtin_rule_pack, builtin_rule_packs, parse_rule_pack};
 pub use tariff_cases::{TariffCase, parse_tariff_cases};
 pub use tariff_text::render_tariff;

@@ -155,6 +155,39 @@ struct DemandRangeTable {
     price: Field,
 }
 
+/// Where prices stand in a tariff file.
+pub(super) struct Places {
+    prices: Vec<Vec<Span<usize>>>,
+    /// The first of the fixed charges.
+    pub(super) fixed: Span<usize>,
+    pub(super) currency: Span<usize>,
+}
+
+impl Places {
+    /// Of a range and zone, both counted from 0.
+    pub(super) fn price(&self, range: usize, zone: usize) -> Span<usize> {
+        self.prices[range][zone].clone()
+    }
+}
+
+/// Reads a tariff file, and tells where its prices stand.
+pub(super) fn parse_with_places(source: &Source<'_>) -> Result<(Tariff, Places), DocumentError> {
+    let tariff = parse(source)?;
+    let file: TariffFile = source.read()?;
+    let zones = &tariff.parts().zones;
+    let prices = file.range.iter().map(|range| {
+        let price = &range.get_ref().price;
+        let place = |zone: &TariffZone| {
+            price.get_ref().get(zone.name.as_str()).map_or_else(|| price.span(), Spanned::span)
+        };
+        zones.iter().map(place).collect()
+    });
+    let fixed = [&file.fixed_per_day, &file.fixed_per_month, &file.fixed_per_year];
+    let fixed = fixed.into_iter().flatten().next().map_or_else(|| file.id.span(), Spanned::span);
+    let places = Places { prices: prices.collect(), fixed, currency: file.currency.span() };
+    Ok((tariff, places))
+}
+
 /// Reads a tariff file.
 pub(super) fn parse(source: &Source<'_>) -> Result<Tariff, DocumentError> {
     let file: TariffFile = source.read()?;

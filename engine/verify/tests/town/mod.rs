@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which may unwrap as tests do")]
 #![allow(dead_code, reason = "each test file uses its part of the town")]
 
+pub mod corrected;
+
 use tallywatt_core::agreement::{Agreement, Party, SplitRule};
 use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::{Day, Period, Zone, tzdb_version};
@@ -67,6 +69,8 @@ pub struct Plan {
     /// Changes a block after the parties signed what it proposes.
     pub edit_block: fn(&mut Block),
     pub agreement_from: &'static str,
+    /// How many months after its month a bill may be raised.
+    pub back_billing_months: Option<u8>,
     /// The agreement that the contracts name.
     pub contract_agreement: &'static str,
     /// Changes bills after they were computed and before they are sealed.
@@ -85,6 +89,7 @@ impl Default for Plan {
             edit_proposal: |_, _| {},
             edit_block: |_| {},
             agreement_from: "2026-01-01",
+            back_billing_months: None,
             contract_agreement: "grid-2026",
             edit_bill: |_| {},
             is_hourly: false,
@@ -206,7 +211,7 @@ fn hourly(tariff: &Published<Tariff>) -> Published<Tariff> {
     publish_tariff(Tariff::new(parts).unwrap())
 }
 
-fn agreement(from: &str) -> Published<Agreement> {
+fn agreement(from: &str, back_billing_months: Option<u8>) -> Published<Agreement> {
     let body = Agreement {
         id: "grid-2026".parse().unwrap(),
         title: "Delivery".to_owned(),
@@ -215,7 +220,7 @@ fn agreement(from: &str) -> Published<Agreement> {
         payee: Party::Grid,
         remainder: Party::Supplier,
         rule: SplitRule::PerKwh(vec![("all".parse().unwrap(), "1.95".parse().unwrap())]),
-        terms: PaymentTerms::default(),
+        terms: PaymentTerms { back_billing_months, ..PaymentTerms::default() },
     };
     publish_agreement(body.check().unwrap())
 }
@@ -278,7 +283,7 @@ impl Town {
 
     pub fn planned(plan: Plan) -> Self {
         let secret = BlindingSecret::new([7; 32]);
-        let agreement = agreement(plan.agreement_from);
+        let agreement = agreement(plan.agreement_from, plan.back_billing_months);
         let of = |household| Contract {
             agreement: plan.contract_agreement.parse().unwrap(),
             ..contract(household)
@@ -414,7 +419,8 @@ impl Town {
         let chain = self.blocks.first().map(|(genesis, _)| genesis.hash()).unwrap_or_default();
         let parent = self.blocks.last().map(|(block, _)| block.hash()).unwrap_or_default();
         let parent_leaf = self.blocks.last().map_or(LogHash::from_bytes([0; 32]), |(_, leaf)| leaf.hash());
-        let mut proposal = Proposal { chain, proposer: Party::Grid, number: height + 1, command };
+        let (number, time_unix_s) = (height + 1, 1_775_000_000 + height);
+        let mut proposal = Proposal { chain, parent, proposer: Party::Grid, number, time_unix_s, command };
         (self.plan.edit_proposal)(height, &mut proposal);
         let text = proposal.attest_text();
         let sign = |party: Party| {
@@ -422,7 +428,7 @@ impl Town {
             Attestation { party, signature }
         };
         let attestations = self.plan.attesters.iter().copied().map(sign).collect();
-        let mut block = Block { height, parent, time_unix_s: 1_775_000_000 + height, proposal, attestations };
+        let mut block = Block { height, proposal, attestations };
         (self.plan.edit_block)(&mut block);
         let state = ContentHash([u8::try_from(height).unwrap(); 32]);
         let leaf = LogLeaf { height, block: block.hash(), parent: parent_leaf, state };

@@ -1,0 +1,286 @@
+//! Heads: what this member signs, when, and what the signatures of all parties under one head come to.
+//!
+//! ```text
+//!   stored ─▶ lock allows it? ─▶ StoreLock ─▶ LockStored ─▶ cosignature ─┐
+//!   others' cosignatures, verified ──────────────────────────────────────┴─▶ 2 of 3 final, 3 of 3 sealed
+//!                        under another root ─▶ Diverged; the same key under both ─▶ DoubleSigned
+//! ```
+//!
+//! A member that starts again asks its peers for its own newest signature before it signs: its folder may have been put back
+//! from a copy that is older than what the key has signed since.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tallywatt_core::agreement::Party;
+use tallywatt_ledger::checkpoint::Checkpoint;
+use tallywatt_ledger::log::LogHash;
+use tallywatt_ledger::note::Note;
+
+use super::{Action, Cosignature, FINAL_COUNT, Fault, Member, MemberError, Report, SEALED_COUNT};
+use crate::lock::{LockError, SignLock};
+
+/// How far ahead of its own chain a member keeps the signatures of others, blocks.
+pub const AHEAD_COUNT_MAX: u64 = 1_024;
+
+/// Signatures under heads, by size and party.
+#[derive(Default)]
+pub(super) struct Heads {
+    /// Under the root computed here.
+    own_root: BTreeMap<u64, BTreeMap<Party, Cosignature>>,
+    /// Under another.
+    other_root: BTreeMap<u64, BTreeMap<Party, Cosignature>>,
+    /// Under heads that this chain has not reached; whether they hold is seen when it has.
+    ahead: BTreeMap<(u64, Party), Cosignature>,
+}
+
+impl Member {
+    /// The parties that signed the head of this size with the root computed here.
+    #[must_use]
+    pub fn cosigners(&self, size: u64) -> Vec<Party> {
+        self.heads.own_root.get(&size).map(|lines| lines.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// A party's signature under the head of this size, if it is known here.
+    #[must_use]
+    pub fn cosignature(&self, size: u64, party: Party) -> Option<&Cosignature> {
+        self.heads.own_root.get(&size)?.get(&party)
+    }
+
+    /// The signature under the largest head that is known here of a party: what it asks its peers for when it starts.
+    #[must_use]
+    pub fn newest_cosignature(&self, party: Party) -> Option<&Cosignature> {
+        let sized = |heads: &'_ BTreeMap<u64, BTreeMap<Party, Cosignature>>| {
+            heads.iter().rev().find_map(|(size, lines)| lines.contains_key(&party).then_some(*size))
+        };
+        let ahead = self.heads.ahead.iter().rev().find(|((_, signer), _)| *signer == party);
+        let (own, other) = (sized(&self.heads.own_root), sized(&self.heads.other_root));
+        match ahead {
+            Some((_, cosignature)) => Some(cosignature),
+            None if other > own => self.heads.other_root.get(&other?)?.get(&party),
+            None => self.heads.own_root.get(&own?)?.get(&party),
+        }
+    }
+
+    /// The head of this size as a C2SP note: this party's log signature, then every cosignature, by party.
+    ///
+    /// # Errors
+    /// [`MemberError`] if no such head is known.
+    pub fn head_note(&self, size: u64) -> Result<Note, MemberError> {
+        let text = self.checkpoint(size, self.log.root_at(size)?)?.to_text();
+        let mut lines = vec![self.keys.log.sign(&text)?];
+        if let Some(head) = self.heads.own_root.get(&size) {
+            lines.extend(head.values().map(|cosignature| cosignature.line.clone()));
+        }
+        Ok(Note::new(&text, lines)?)
+    }
+
+    /// Puts a signature back that was stored with a head.
+    ///
+    /// # Errors
+    /// [`MemberError`] if it does not verify.
+    pub fn restore_cosignature(&mut self, cosignature: Cosignature) -> Result<(), MemberError> {
+        self.cosigned(cosignature).map(|_| ())
+    }
+
+    /// After a restart: asks for its own signature under the last head, if that is missing.
+    ///
+    /// # Errors
+    /// [`MemberError::Log`] never in a sound member.
+    pub fn resume(&mut self) -> Result<Vec<Action>, MemberError> {
+        match self.size() {
+            0 => Ok(Vec::new()),
+            size => self.stored(size),
+        }
+    }
+
+    /// The block of this size is durable: its head may be signed, if the lock and the peers allow it, and no newer one is
+    /// there.
+    pub(super) fn stored(&mut self, size: u64) -> Result<Vec<Action>, MemberError> {
+        let is_signed = self.cosigners(size).contains(&self.party);
+        let is_early = size < self.floor || !self.has_heard();
+        if self.frozen.is_some() || size != self.size() || is_signed || is_early {
+            return Ok(Vec::new());
+        }
+        let root = self.log.root_at(size)?;
+        if self.fault == Some(Fault::NoLock) {
+            return Ok(vec![Action::StoreLock(SignLock { size, root })]);
+        }
+        match SignLock::advance(self.lock, size, root) {
+            Ok(lock) => Ok(vec![Action::StoreLock(lock)]),
+            // The chain has not come back yet to where this key has signed.
+            Err(LockError::Smaller { .. }) => Ok(Vec::new()),
+            Err(error @ LockError::OtherRoot { .. }) => {
+                Ok(self.stop(format!("its key has signed another history: {error}")))
+            }
+        }
+    }
+
+    /// Whether enough peers said what they hold: any of them has seen a signature that counted for something; without a lock
+    /// only all of them can tell that there was none.
+    fn has_heard(&self) -> bool {
+        let needed = if self.has_own_lock() { 1 } else { Party::ALL.len() - 1 };
+        self.heard.len() >= needed || self.fault == Some(Fault::NoLock)
+    }
+
+    /// Whether its lock is the last one it stored.
+    const fn has_own_lock(&self) -> bool {
+        self.lock.is_some() && !self.is_restored
+    }
+
+    /// Takes what a peer holds of this member's own signatures.
+    ///
+    /// A signature may have left this node and reached nobody yet. Its head was ordered before, so a member that has no lock
+    /// of its own signs nothing smaller than what is ordered now. A peer that exaggerates keeps it from signing, not from
+    /// following: people must look.
+    pub(super) fn hear(
+        &mut self,
+        from: Party,
+        own: Option<Cosignature>,
+        ordered_size: u64,
+    ) -> Result<Vec<Action>, MemberError> {
+        if from == self.party || self.fault == Some(Fault::NoLock) {
+            return Ok(Vec::new());
+        }
+        if !self.has_own_lock() && !self.heard.contains(&from) {
+            self.floor = self.floor.max(ordered_size);
+        }
+        let Some(Cosignature { size, root, line, .. }) = own else {
+            self.heard.insert(from);
+            return self.resume();
+        };
+        let text = self.checkpoint(size, root)?.to_text();
+        self.keys.witness.verifier_key().verify_cosignature(&text, &line)?;
+        let is_other_here = size <= self.size() && self.log.root_at(size)? != root;
+        let is_other_locked = self.lock.is_some_and(|lock| lock.size == size && lock.root != root);
+        if is_other_here || is_other_locked {
+            return Ok(self.stop(format!("{from} holds its signature under another head of size {size}")));
+        }
+        match self.lock {
+            None if self.size() > 0 && !self.is_restored => {
+                Ok(self.stop("its sign lock is lost: the key is not to be used any more".to_owned()))
+            }
+            Some(lock) if lock.size >= size => {
+                self.heard.insert(from);
+                self.resume()
+            }
+            _ => Ok(vec![Action::RaiseLock { lock: SignLock { size, root }, from }]),
+        }
+    }
+
+    /// The lock is what a peer held: that peer has said what it has.
+    pub(super) fn lock_raised(&mut self, lock: SignLock, from: Party) -> Result<Vec<Action>, MemberError> {
+        if self.lock.is_none_or(|held| held.size < lock.size) {
+            self.lock = Some(lock);
+        }
+        self.heard.insert(from);
+        self.resume()
+    }
+
+    /// Freezes, and tells people why.
+    fn stop(&mut self, reason: String) -> Vec<Action> {
+        self.freeze(reason).map(|reason| Action::Report(Report::Frozen(reason))).into_iter().collect()
+    }
+
+    pub(super) fn sign(&mut self, lock: SignLock, now_unix_s: u64) -> Result<Vec<Action>, MemberError> {
+        if self.fault != Some(Fault::NoLock) {
+            SignLock::advance(self.lock, lock.size, lock.root)?;
+        }
+        self.lock = Some(lock);
+        let checkpoint = self.checkpoint(lock.size, lock.root)?;
+        let line = self.keys.witness.sign_cosignature(&checkpoint.to_text(), now_unix_s)?;
+        let cosignature = Cosignature { party: self.party, size: lock.size, root: lock.root, line };
+        let mut actions = vec![Action::SendCosignature(cosignature.clone())];
+        actions.extend(self.cosigned(cosignature)?);
+        Ok(actions)
+    }
+
+    pub(super) fn cosigned(&mut self, cosignature: Cosignature) -> Result<Vec<Action>, MemberError> {
+        let Cosignature { party, size, root, .. } = cosignature;
+        if self.cosignature(size, party) == Some(&cosignature) {
+            return Ok(Vec::new());
+        }
+        let Some(directory) = &self.directory else { return Ok(Vec::new()) };
+        let text = self.checkpoint(size, root)?.to_text();
+        directory.witness_key(party).verify_cosignature(&text, &cosignature.line)?;
+        let own_size = self.size();
+        if size > own_size {
+            if size - own_size > AHEAD_COUNT_MAX {
+                return Err(MemberError::Ahead { size, own: own_size });
+            }
+            return Ok(self.keep_ahead(cosignature));
+        }
+        let own = self.log.root_at(size)?;
+        Ok(if root == own { self.agreeing(cosignature) } else { self.contradicting(cosignature, own) })
+    }
+
+    /// Keeps a signature under a head that is still to come; the newest of a party is enough, if it holds.
+    fn keep_ahead(&mut self, cosignature: Cosignature) -> Vec<Action> {
+        let key = (cosignature.size, cosignature.party);
+        match self.heads.ahead.get(&key) {
+            Some(known) if known.root != cosignature.root => {
+                let (own_root, other_root) = (Box::new(known.clone()), Box::new(cosignature));
+                vec![Action::Report(Report::DoubleSigned { own_root, other_root })]
+            }
+            _ => {
+                self.heads.ahead.insert(key, cosignature);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Signatures that came before the block they are under.
+    pub(super) fn take_ahead(&mut self) -> Result<Vec<Action>, MemberError> {
+        let size = self.size();
+        let mut actions = Vec::new();
+        for party in Party::ALL {
+            if let Some(cosignature) = self.heads.ahead.remove(&(size, party)) {
+                actions.extend(self.cosigned(cosignature)?);
+            }
+        }
+        Ok(actions)
+    }
+
+    fn agreeing(&mut self, cosignature: Cosignature) -> Vec<Action> {
+        let Cosignature { party, size, .. } = cosignature;
+        let other = self.heads.other_root.get(&size).and_then(|lines| lines.get(&party)).cloned();
+        let lines = self.heads.own_root.entry(size).or_default();
+        if lines.insert(party, cosignature.clone()).is_some() {
+            return Vec::new();
+        }
+        let mut actions: Vec<Action> = double_signed(Some(cosignature), other).into_iter().collect();
+        match lines.len() {
+            FINAL_COUNT => actions.push(Action::Report(Report::Final(size))),
+            SEALED_COUNT => actions.push(Action::Report(Report::Sealed(size))),
+            _ => {}
+        }
+        actions
+    }
+
+    /// A valid signature under another root: portable evidence against one of the two.
+    fn contradicting(&mut self, cosignature: Cosignature, own: LogHash) -> Vec<Action> {
+        let Cosignature { party, size, root, .. } = cosignature;
+        let agreed = self.heads.own_root.get(&size).and_then(|lines| lines.get(&party)).cloned();
+        let lines = self.heads.other_root.entry(size).or_default();
+        if lines.insert(party, cosignature.clone()).is_some() {
+            return Vec::new();
+        }
+        let signers: BTreeSet<Party> =
+            lines.iter().filter(|(_, line)| line.root == root).map(|(party, _)| *party).collect();
+        let mut actions = vec![Action::Report(Report::Diverged { height: size - 1, party, root, own })];
+        actions.extend(double_signed(agreed, Some(cosignature)));
+        if signers.len() >= FINAL_COUNT {
+            actions.extend(self.stop(format!("both others signed another head over block {}", size - 1)));
+        }
+        actions
+    }
+
+    fn checkpoint(&self, size: u64, root: LogHash) -> Result<Checkpoint, MemberError> {
+        Ok(Checkpoint::new(&self.origin, size, root)?)
+    }
+}
+
+/// One key under two roots at one size.
+fn double_signed(own: Option<Cosignature>, other: Option<Cosignature>) -> Option<Action> {
+    let (own_root, other_root) = (Box::new(own?), Box::new(other?));
+    Some(Action::Report(Report::DoubleSigned { own_root, other_root }))
+}

@@ -1,0 +1,288 @@
+//! What must hold at every step, and in the end.
+//!
+//! | | |
+//! |---|---|
+//! | I1 | a key never signs a smaller head, nor two roots at one size |
+//! | I2 | a signed head is durable |
+//! | I3 | every block under a signed head was recomputed by the signer, and is what an honest node computes |
+//! | I4 | one chain, one sequence of leaves |
+//! | I5 | a block that was stored is never replaced |
+//! | I6 | the proposals of each party are numbered without gaps |
+//! | I7 | two sealed histories never; of two final ones, the key that signed both is named by its own signatures |
+//! | I8 | what the parties got is what came in |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tallywatt_consensus::machine::{Cosignature, Report};
+use tallywatt_consensus::order::Entry;
+use tallywatt_core::agreement::Party;
+use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::block::{Block, Proposal};
+use tallywatt_ledger::log::LogHash;
+
+use crate::truth;
+use crate::world::{Disk, Node};
+
+/// How many breaches are kept.
+const BREACH_COUNT_MAX: usize = 5;
+
+pub struct Monitor {
+    pub breaches: Vec<String>,
+    liar: Option<Party>,
+    /// Of each key: the size signed last, and the root by size.
+    last_size: BTreeMap<Party, u64>,
+    signed: BTreeMap<(u64, Party), BTreeSet<LogHash>>,
+    /// Proposals that a party computed, by id, and their blocks.
+    recomputed: BTreeSet<(Party, ContentHash)>,
+    stored: BTreeMap<(Party, u64), ContentHash>,
+    leaves: BTreeMap<ContentHash, LogHash>,
+    checked: BTreeMap<Party, usize>,
+    put_back: BTreeSet<Party>,
+    is_named: bool,
+    /// Histories were shown that cannot both be.
+    has_forked: bool,
+}
+
+impl Monitor {
+    pub fn new(liar: Option<Party>) -> Self {
+        Self {
+            breaches: Vec::new(),
+            liar,
+            last_size: BTreeMap::new(),
+            signed: BTreeMap::new(),
+            recomputed: BTreeSet::new(),
+            stored: BTreeMap::new(),
+            leaves: BTreeMap::new(),
+            checked: BTreeMap::new(),
+            put_back: BTreeSet::new(),
+            is_named: false,
+            has_forked: false,
+        }
+    }
+
+    fn breach(&mut self, text: String) {
+        if self.breaches.len() < BREACH_COUNT_MAX {
+            self.breaches.push(text);
+        }
+    }
+
+    /// A liar showed two nodes different histories: agreement is not promised any more, safety is.
+    pub fn forked(&mut self) {
+        self.has_forked = true;
+    }
+
+    /// A folder was put back from a copy: what is stored there begins again from the copy.
+    pub fn put_back(&mut self, party: Party) {
+        self.put_back.insert(party);
+        self.checked.remove(&party);
+    }
+
+    pub fn recomputed(&mut self, party: Party, proposal: &Proposal) {
+        self.recomputed.insert((party, proposal.id()));
+    }
+
+    pub fn stored(&mut self, party: Party, block: &Block) {
+        if self.liar == Some(party) {
+            return;
+        }
+        let hash = block.hash();
+        let before = self.stored.insert((party, block.height), hash);
+        // A node that was put back may be shown another history by a liar: it must not sign it, but cannot know.
+        let is_excused = self.put_back.contains(&party) && self.has_forked;
+        if before.is_some_and(|before| before != hash) && !is_excused {
+            self.breach(format!("I5: {party} replaced its block {}", block.height));
+        }
+    }
+
+    /// An honest member sends a signature, or the liar one it made up.
+    pub fn signed(&mut self, cosignature: &Cosignature, disk: &Disk) {
+        let Cosignature { party, size, root, .. } = cosignature;
+        self.signed.entry((*size, *party)).or_default().insert(*root);
+        if self.liar == Some(*party) {
+            return;
+        }
+        if self.signed[&(*size, *party)].len() > 1 {
+            self.breach(format!("I1: {party} signed two roots at size {size}"));
+        }
+        let last = self.last_size.insert(*party, *size).unwrap_or(0);
+        if last > *size {
+            self.breach(format!("I1: {party} signed size {size} after {last}"));
+        }
+        if disk.blocks.len() as u64 != *size || disk.lock.is_none_or(|lock| lock.size != *size) {
+            self.breach(format!("I2: {party} signed size {size}, its disk has {}", disk.blocks.len()));
+        }
+        for (block, _) in &disk.blocks {
+            if !self.recomputed.contains(&(*party, block.proposal.id())) {
+                self.breach(format!("I3: {party} signed block {} and never computed it", block.height));
+            }
+        }
+    }
+
+    /// The liar signs whatever it likes.
+    pub fn liar_signed(&mut self, party: Party, size: u64, root: LogHash) {
+        self.signed.entry((size, party)).or_default().insert(root);
+    }
+
+    pub fn reported(&mut self, by: Party, report: &Report) {
+        let Some(liar) = self.liar else {
+            if matches!(
+                report,
+                Report::Disputed { .. }
+                    | Report::Diverged { .. }
+                    | Report::DoubleSigned { .. }
+                    | Report::Frozen(_)
+            ) {
+                self.breach(format!("I4: {by} reports {report:?}, and nobody lies"));
+            }
+            return;
+        };
+        if by == liar {
+            return;
+        }
+        match report {
+            Report::DoubleSigned { own_root, other_root } => {
+                let named = [own_root.party, other_root.party];
+                if named != [liar, liar] || own_root.root == other_root.root {
+                    self.breach(format!("I7: {by} holds evidence against {named:?}, the liar is {liar}"));
+                }
+                self.is_named = true;
+            }
+            Report::Disputed { dissent, .. } if dissent.party == liar => self.is_named = true,
+            Report::Refused { .. }
+            | Report::Disputed { .. }
+            | Report::Abstained { .. }
+            | Report::Overtaken { .. }
+            | Report::Diverged { .. }
+            | Report::Frozen(_)
+            | Report::Final(_)
+            | Report::Sealed(_) => {}
+        }
+    }
+
+    /// An honest node computed otherwise than the liar proposed: its dissent names the proposal.
+    pub fn dissented_from(&mut self, proposer: Party) {
+        self.is_named |= self.liar == Some(proposer);
+    }
+
+    pub fn is_liar_named(&self) -> bool {
+        self.is_named
+    }
+
+    fn honest<'a>(&self, nodes: &'a BTreeMap<Party, Node>) -> Vec<(Party, &'a Node)> {
+        nodes
+            .iter()
+            .filter(|(party, _)| self.liar != Some(**party))
+            .map(|(party, node)| (*party, node))
+            .collect()
+    }
+
+    pub fn check_nodes(&mut self, nodes: &BTreeMap<Party, Node>) {
+        for (party, node) in self.honest(nodes) {
+            let checked = self.checked.get(&party).copied().unwrap_or(0);
+            for (at, (block, leaf)) in node.disk.blocks.iter().enumerate().skip(checked) {
+                self.check_block(party, &node.disk, at, block);
+                let hash = leaf.hash();
+                if *self.leaves.entry(block.hash()).or_insert(hash) != hash {
+                    self.breach(format!("I4: {party} has another leaf for block {}", block.height));
+                }
+            }
+            self.checked.insert(party, node.disk.blocks.len());
+            if let Some(member) = &node.member
+                && !truth::money_adds_up(member.state())
+            {
+                self.breach(format!("I8: the state of {party} does not add up"));
+            }
+        }
+        for size in self.newly_signed() {
+            let roots = self.roots_by_signers(size);
+            if roots.values().filter(|signers| signers.len() == Party::ALL.len()).count() > 1 {
+                self.breach(format!("I7: two histories of size {size} are sealed"));
+            }
+        }
+    }
+
+    fn newly_signed(&self) -> BTreeSet<u64> {
+        self.signed.iter().filter(|(_, roots)| roots.len() > 1).map(|((size, _), _)| *size).collect()
+    }
+
+    fn check_block(&mut self, party: Party, disk: &Disk, at: usize, block: &Block) {
+        let number = |count: &Block| (count.proposal.proposer, count.proposal.number);
+        let (proposer, own) = number(block);
+        let before =
+            disk.blocks[..at].iter().filter(|(block, _)| block.proposal.proposer == proposer).count();
+        if own != before as u64 + 1 {
+            self.breach(format!("I6: block {at} of {party} is number {own} of {proposer}, {before} before"));
+        }
+    }
+
+    fn roots_by_signers(&self, size: u64) -> BTreeMap<LogHash, BTreeSet<Party>> {
+        let mut roots: BTreeMap<LogHash, BTreeSet<Party>> = BTreeMap::new();
+        for ((_, party), signed) in self.signed.range((size, Party::Grid)..=(size, Party::Supplier)) {
+            signed.iter().for_each(|root| {
+                roots.entry(*root).or_default().insert(*party);
+            });
+        }
+        roots
+    }
+
+    /// Sizes at which two histories have two signatures each.
+    pub fn conflicting_finals(&self) -> usize {
+        let sizes: BTreeSet<u64> = self.signed.keys().map(|(size, _)| *size).collect();
+        let is_conflict = |size: &&u64| {
+            self.roots_by_signers(**size).values().filter(|signers| signers.len() >= 2).count() > 1
+        };
+        sizes.iter().filter(is_conflict).count()
+    }
+
+    pub fn check_end(
+        &mut self,
+        nodes: &BTreeMap<Party, Node>,
+        views: &BTreeMap<Party, Vec<Entry>>,
+        now_ms: u64,
+    ) {
+        for (party, node) in self.honest(nodes) {
+            for (block, _) in &node.disk.blocks {
+                let is_bent = block.proposal.time_unix_s > 1_774_000_000 + now_ms + 3_600 + 600;
+                if is_bent && node.member.as_ref().is_some_and(|member| member.frozen().is_none()) {
+                    self.breach(format!("I3: {party} signed block {} from the future", block.height));
+                }
+            }
+        }
+        let sizes: BTreeSet<u64> = self.signed.keys().map(|(size, _)| *size).collect();
+        for size in sizes {
+            let roots: Vec<BTreeSet<Party>> = self.roots_by_signers(size).into_values().collect();
+            let finals: Vec<&BTreeSet<Party>> = roots.iter().filter(|signers| signers.len() >= 2).collect();
+            for pair in finals.windows(2) {
+                let both: Vec<&Party> = pair[0].intersection(pair[1]).collect();
+                if both.is_empty() || both.iter().any(|party| Some(**party) != self.liar) {
+                    self.breach(format!("I7: two final histories of size {size}, both signed by {both:?}"));
+                }
+            }
+        }
+        if self.has_forked {
+            return;
+        }
+        let honest = self.honest(nodes);
+        let sizes: BTreeSet<usize> = honest.iter().map(|(_, node)| node.disk.blocks.len()).collect();
+        if sizes.len() != 1 || sizes.contains(&0) {
+            let of: Vec<(Party, usize, usize)> = honest
+                .iter()
+                .map(|(party, node)| (*party, node.disk.blocks.len(), views[party].len() - node.disk.applied))
+                .collect();
+            self.breach(format!("the honest end at different sizes (blocks, entries left): {of:?}"));
+        }
+        for (party, node) in &honest {
+            let Some(member) = &node.member else {
+                self.breach(format!("{party} is down in the end"));
+                continue;
+            };
+            if let Some(reason) = member.frozen() {
+                self.breach(format!("{party} is frozen: {reason}"));
+            }
+            let signers = member.cosigners(member.size());
+            if honest.iter().any(|(party, _)| !signers.contains(party)) {
+                self.breach(format!("{party} knows the signatures of {signers:?} only"));
+            }
+        }
+    }
+}
