@@ -35,6 +35,15 @@ pub struct PlacedPayment {
     given: Option<Allocation>,
 }
 
+/// What is taken off one bill.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct WayOff {
+    /// The newest first.
+    pub(crate) allocations: Vec<Allocation>,
+    /// Index of each among the payment's, and what is returned of it in all.
+    pub(crate) returned: Vec<(usize, Money)>,
+}
+
 /// What a reversal takes back, and from where.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct WayBack {
@@ -160,11 +169,7 @@ impl PlacedPayment {
     }
 
     /// What is taken off a bill, the newest first, and how much is returned then of which allocation; `None` if less lies on it.
-    pub(crate) fn way_off(
-        &self,
-        bill: &ContentHash,
-        amount: Money,
-    ) -> Option<(Vec<Allocation>, Vec<(usize, Money)>)> {
+    pub(crate) fn way_off(&self, bill: &ContentHash, amount: Money) -> Option<WayOff> {
         let mut left = amount.as_minor();
         let (mut allocations, mut returned) = (Vec::new(), Vec::new());
         for (at, live) in self.live_on(bill) {
@@ -177,7 +182,7 @@ impl PlacedPayment {
                 left -= taken;
             }
         }
-        (left == 0).then_some((allocations, returned))
+        (left == 0).then_some(WayOff { allocations, returned })
     }
 
     /// Takes it off.

@@ -137,7 +137,7 @@ impl TransferBook {
     /// If an agreement is not among `agreements`, or the parts are not the legs: then we split wrongly.
     pub fn add(&mut self, settled: &Settled, agreements: &BTreeMap<ContentHash, Agreement>) {
         let moves = moves_of(settled, agreements);
-        for ((_, hash), _) in &moves {
+        for (_, hash) in moves.keys() {
             if let Some(hash) = hash {
                 self.terms.insert(*hash, agreement_of(agreements, hash).terms.transfer);
             }

@@ -189,12 +189,15 @@ fn flat(minor: i64) -> Bill {
     }
 }
 
+/// Total, day, months after which an increase is not charged.
+type Chain<'a> = &'a [(i64, &'a str, u8)];
+
 /// Chains of corrections: total, day, months after which an increase is not charged; what is charged, and what is owed then,
 /// with a `!` where an increase is held back.
 #[test]
 fn increases_that_come_late() {
     let (early, late) = ("2026-06-09", "2027-06-09");
-    let table: &[(i64, &[(i64, &str, u8)], &str)] = &[
+    let table: &[(i64, Chain<'_>, &str)] = &[
         (100, &[(130, early, 12)], "30 130"),
         (100, &[(130, late, 0)], "30 130"),
         (100, &[(130, late, 12)], "0 100!"),

@@ -75,7 +75,7 @@ pub(crate) struct CorrectionClaim {
 
 /// What stood before: a bill or a correction.
 pub(crate) enum Stood {
-    Bill(Bill),
+    Bill(Box<Bill>),
     Correction(Box<Correction>),
 }
 
@@ -188,7 +188,7 @@ fn decode_before(before: Before) -> Result<BeforeClaim, Refusal> {
         Opened { body: Stood::Correction(Box::new(body)), hash, index, path }
     } else {
         let Opened { body, hash, index, path } = opened("bill", placed, decode_bill, encode_bill)?;
-        Opened { body: Stood::Bill(body), hash, index, path }
+        Opened { body: Stood::Bill(Box::new(body)), hash, index, path }
     };
     Ok(BeforeClaim { stood, sealed_by: decode_block(&sealed_by.logged, sealed_by.path)? })
 }

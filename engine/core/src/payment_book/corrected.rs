@@ -20,7 +20,7 @@ use crate::hash::ContentHash;
 use crate::label::{AccountId, Label};
 use crate::money::{ExactAmount, Money};
 use crate::payment_terms::SplitRounding;
-use crate::placed_payment::PlacedPayment;
+use crate::placed_payment::{PlacedPayment, WayOff};
 use crate::split::{Cause, Credit, LegKind, Legs, RunningSplit, Settled, TrueUp, Withdrawal, agreement_of};
 
 /// A payment's live part on one bill: which allocation of it, and what is left of that.
@@ -103,7 +103,7 @@ impl PaymentBook {
             let Live { payment, booked, .. } = of_payment[0];
             let booked = why.day.max(booked);
             let withdrawal = Withdrawal { payment, correction: why.correction, account, booked, amount };
-            let (allocations, _) = self.way_off(&withdrawal, &bill.bill)?;
+            let WayOff { allocations, .. } = self.way_off(&withdrawal, &bill.bill)?;
             let (mut legs, mut back) = (Legs::default(), Legs::default());
             legs.add(Party::Supplier, LegKind::Advance, amount);
             back.add_all(&allocations, agreements);
@@ -116,11 +116,7 @@ impl PaymentBook {
     }
 
     /// What a withdrawal takes off a bill, and how much is returned of which allocation then.
-    fn way_off(
-        &self,
-        withdrawal: &Withdrawal,
-        bill: &ContentHash,
-    ) -> Result<(Vec<Allocation>, Vec<(usize, Money)>), SettleError> {
+    fn way_off(&self, withdrawal: &Withdrawal, bill: &ContentHash) -> Result<WayOff, SettleError> {
         let placed = self.payments.get(&withdrawal.payment);
         let way = placed.and_then(|placed| placed.way_off(bill, withdrawal.amount));
         way.ok_or(SettleError::Record(withdrawal.payment))
@@ -134,7 +130,7 @@ impl PaymentBook {
         let refused = SettleError::Record(withdrawal.payment);
         let follows = |holds: bool| if holds { Ok(()) } else { Err(refused.clone()) };
         let bill = settled.allocations.first().ok_or(refused.clone())?.bill;
-        let (allocations, returned) = self.way_off(withdrawal, &bill)?;
+        let WayOff { allocations, returned } = self.way_off(withdrawal, &bill)?;
         follows(allocations == settled.allocations)?;
         let placed = self.payments.get_mut(&withdrawal.payment).ok_or(refused.clone())?;
         placed.take_off(&returned);
