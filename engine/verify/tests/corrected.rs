@@ -217,14 +217,14 @@ fn each_lie_fails_in_its_check() {
 }
 
 /// A plan, the days of its two corrections, what is bent in them, which of them is proved, and what the verifier says.
-type Lie<'a> = (Plan, [&'a str; 2], fn(&mut Correction), usize, &'a str);
+type LyingLedger<'a> = (Plan, [&'a str; 2], fn(&mut Correction), usize, &'a str);
 
 /// The parties agreed on it: nothing is forged, and still it does not hold.
 #[test]
 fn each_ledger_that_lies_fails_in_its_check() {
     let capped = || Plan { back_billing_months: Some(12), ..Plan::default() };
     let late = "is charged, an increase more than 12 months after the month";
-    let table: [Lie<'_>; 3] = [
+    let table: [LyingLedger<'_>; 3] = [
         (capped(), EARLY, bend_lines, 1, "line 1 of the difference says"),
         (capped(), LATE, charge_all, 1, late),
         // No terms hold it back, and more is charged than the bills give.
