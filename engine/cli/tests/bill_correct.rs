@@ -34,11 +34,11 @@ fn a_month_is_corrected_down_and_up_again() {
     contract_from(&place, "2026-04-11");
     let line = "tallywatt bill correct 2026-04 --on 2026-06-09";
     let planned = place.json(&format!("{line} --plan --output correct.plan"));
-    let names = ["corrections", "first_bills", "energy_kWh", "total", "charged", "increases_held_back"];
+    let names = ["corrections", "first_bills", "energy_kwh", "total", "charged", "increases_held_back"];
     let want = [
         "corrections 1",
         "first_bills 0",
-        "energy_kWh -60.000",
+        "energy_kwh -60.000",
         "total -600.00",
         "charged -600.00",
         "increases_held_back 0",
@@ -74,7 +74,7 @@ fn a_month_is_corrected_down_and_up_again() {
         ["bills 1", "corrected 1", "total 1200.00", "charged 1200.00"]
     );
     let explained = place.json("tallywatt bill explain A-1 2026-04 --line 1");
-    assert_eq!(explained["energy_kWh"], "120.000");
+    assert_eq!(explained["energy_kwh"], "120.000");
     // What was paid too much waits for the next bill; the grid company gave its 2.00 of 60 kWh back.
     let arrears = place.json("tallywatt bill arrears");
     assert_eq!(facts(&arrears, &["owed", "paid_ahead"]), ["owed 0.00", "paid_ahead 600.00"]);
