@@ -8,6 +8,7 @@ use tallywatt_core::calendar::Day;
 use tallywatt_core::label::Label;
 
 use crate::arrears::options::Arrears;
+use crate::bill_correct::options::CorrectOptions;
 use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, RegistersOptions};
 use crate::readings_share::ShareOptions;
 
@@ -71,7 +72,7 @@ pub enum Command {
     Tariff(Tariff),
     /// Contracts: publish, list.
     Contract(Contract),
-    /// Bills: plan, run, show, list, arrears.
+    /// Bills: plan, run, correct, show, list, arrears.
     Bill(Bill),
     /// Open bills by account and age, and what the published penalty table makes of bills paid late: it is shown, and
     /// booked into no bill.
@@ -452,6 +453,8 @@ pub enum BillAction {
         #[arg(long)]
         leave_unbilled: bool,
     },
+    /// Correct a billed month by what came late: readings, contracts, tariffs, agreements. No bill is rewritten.
+    Correct(CorrectOptions),
     /// What a line of a bill counts: its days, or the intervals of one day.
     Explain {
         /// Account.
@@ -481,14 +484,14 @@ pub enum BillAction {
         /// The month asked about, YYYY-MM.
         later: String,
     },
-    /// One account's bill, line by line.
+    /// One account's bill as it stands now, line by line; of a corrected one, what changed.
     Show {
         /// Account.
         account: String,
         /// Month, YYYY-MM.
         period: String,
     },
-    /// All bills of a month.
+    /// All bills of a month as they stand now.
     List {
         /// Month, YYYY-MM.
         period: String,
@@ -546,12 +549,15 @@ pub struct Prove {
 
 #[derive(Debug, Subcommand)]
 pub enum ProveSubject {
-    /// An account's bill.
+    /// An account's bill, as it stands now.
     Bill {
         /// Account.
         account: String,
         /// Month, YYYY-MM.
         period: String,
+        /// As it stood before: 0 the bill as it was issued, 1 its first correction, and so on.
+        #[arg(long)]
+        correction: Option<usize>,
     },
     /// A day of readings.
     Day {

@@ -11,7 +11,7 @@ use tallywatt_core::label::AccountId;
 use tallywatt_core::money::Money;
 use tallywatt_core::penalty::pieces::{Penalty, Piece};
 use tallywatt_ingest::documents::builtin_penalty_table;
-use tallywatt_node::arrears::{Age, Arrears as Found, Debt, arrears, debt_of};
+use tallywatt_node::arrears::{Age, Arrears as Found, Debt, arrears, debts_of};
 
 use crate::args::Arguments;
 use crate::arrears::options::{Arrears, ArrearsAction};
@@ -119,7 +119,8 @@ fn by_account(debts: &[Debt]) -> Table {
 
 /// A row a bill.
 fn by_bill(debts: &[Debt]) -> Table {
-    let mut table = Table::new(&["period", "total", "owed", "due", "days overdue", "age", "penalty"]);
+    let columns = ["period", "total", "owed", "due", "days overdue", "age", "penalty", "of"];
+    let mut table = Table::new(&columns);
     for debt in debts {
         table.row(vec![
             json!(debt.period.to_string()),
@@ -129,6 +130,7 @@ fn by_bill(debts: &[Debt]) -> Table {
             json!(debt.age().map(|_| debt.days_overdue)),
             json!(debt.age().map_or("paid", Age::name)),
             json!(debt.penalty_amount().map(|amount| amount.to_string())),
+            json!(name_of(debt)),
         ]);
     }
     table
@@ -161,36 +163,58 @@ fn explain(account: &AccountId, period: &str, as_of: Day, arguments: &Arguments)
     let period = period_of(period)?;
     let opened = open(arguments)?;
     let books = opened.consortium.node(Party::Supplier).books();
-    let debt = debt_of(books, bill::find(books, account.as_str(), period)?, as_of);
-    let (Some(table), Some(penalty)) = (books.penalty_table_on(as_of), &debt.penalty) else {
+    let _ = bill::find(books, account.as_str(), period)?;
+    let debts = debts_of(books, period, account, as_of);
+    let Some(table) = books.penalty_table_on(as_of) else {
         return Err(Failure::usage(
             format!("no penalty table is published that holds on {as_of}"),
             "see `tallywatt arrears table` for one, and publish it with `tallywatt tariff publish`",
         ));
     };
-    let penalty = penalty.as_ref().map_err(|error| {
-        let next = "publish a table that says it with `tallywatt tariff publish`";
-        Failure::usage(format!("account {account}, {period}: {error}"), next)
-    })?;
+    let mut penalties: Vec<(&Debt, &Penalty)> = Vec::new();
+    for debt in &debts {
+        match &debt.penalty {
+            Some(Ok(penalty)) => penalties.push((debt, penalty)),
+            Some(Err(error)) => {
+                let next = "publish a table that says it with `tallywatt tariff publish`";
+                return Err(Failure::usage(format!("account {account}, {period}: {error}"), next));
+            }
+            None => {}
+        }
+    }
     let mut report = Report::default();
     report.fact("account", account.to_string()).fact("period", period.to_string());
     report.fact("as of", as_of.to_string());
     report.fact("penalty table", format!("{} {}", table.body.parts().id, table.hash.short()));
-    report.fact("total", debt.total.to_string()).fact("owed", debt.open.to_string());
-    report.fact("due", debt.due.to_string());
-    report.fact("days overdue", json!(debt.age().map(|_| debt.days_overdue)));
-    report.fact("sum of the pieces", penalty.exact().to_string());
-    report.fact("penalty", json!(penalty.amount().map(|amount| amount.to_string())));
-    report.fact("rounded", "once, halves up");
-    report.table = Some(pieces_of(penalty));
+    for (debt, penalty) in &penalties {
+        if debt.correction.is_some() {
+            report.fact("debt", name_of(debt));
+        }
+        report.fact("total", debt.total.to_string()).fact("owed", debt.open.to_string());
+        report.fact("due", debt.due.to_string());
+        report.fact("days overdue", json!(debt.age().map(|_| debt.days_overdue)));
+        report.fact("sum of the pieces", penalty.exact().to_string());
+        report.fact("penalty", json!(penalty.amount().map(|amount| amount.to_string())));
+    }
+    report.fact("rounded", "once a debt, halves up");
+    report.table = Some(pieces_of(&penalties));
     report.then(format!("tallywatt{} bill show {account} {period}", data_option(arguments)));
     Ok(report)
 }
 
-/// A row a piece.
-fn pieces_of(penalty: &Penalty) -> Table {
-    let mut table = Table::new(&["from", "to", "days", "debt", "rate %", "divisor", "exact", "about"]);
-    for piece in &penalty.pieces {
+/// `bill`, or `increase 1a2b3c4d` of a correction.
+fn name_of(debt: &Debt) -> String {
+    debt.correction.map_or_else(|| "bill".to_owned(), |hash| format!("increase {}", hash.short()))
+}
+
+/// A row a piece, of one debt after the other.
+fn pieces_of(penalties: &[(&Debt, &Penalty)]) -> Table {
+    let columns = ["from", "to", "days", "debt", "rate %", "divisor", "exact", "about", "of"];
+    let mut table = Table::new(&columns);
+    let pieces = penalties
+        .iter()
+        .flat_map(|(debt, penalty)| penalty.pieces.iter().map(|piece| (name_of(debt), piece)));
+    for (of, piece) in pieces {
         let Piece { from, to, debt, charge, exact } = piece;
         table.row(vec![
             json!(from.to_string()),
@@ -201,6 +225,7 @@ fn pieces_of(penalty: &Penalty) -> Table {
             json!(charge.map(|charge| charge.divisor.get())),
             json!(exact.to_string()),
             json!(decimal(exact.nearest_e4())),
+            json!(of),
         ]);
     }
     table

@@ -1,4 +1,4 @@
-//! `bill`: plan, run, show, list, arrears.
+//! `bill`: plan, run, show, list, arrears; `correct` has a file of its own.
 
 use std::fs;
 use std::path::Path;
@@ -6,13 +6,15 @@ use std::path::Path;
 use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::bill::{Bill, ChargeKind, ChargeLine};
-use tallywatt_core::bill_change::line_name;
+use tallywatt_core::bill_change::{charge_name, line_name};
 use tallywatt_core::calendar::Period;
 use tallywatt_core::carried::{Carried, CarriedKind};
 use tallywatt_core::contract::Contract;
+use tallywatt_core::correction::Stands;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::energy::Energy;
 use tallywatt_core::estimated::EstimatedShare;
+use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::AccountId;
 use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::rate::BlockIndex;
@@ -24,6 +26,7 @@ use tallywatt_node::compare;
 use tallywatt_shards::durable;
 
 use crate::args::{Arguments, Bill as BillArguments, BillAction};
+use crate::bill_correct;
 use crate::bill_reasons;
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, period_of, record};
@@ -45,6 +48,7 @@ pub fn run(bill: &BillArguments, arguments: &Arguments) -> Result<Report, Failur
             report.then(format!("tallywatt{} pay run PAYMENTS.csv", data_option(arguments)));
             Ok(report)
         }
+        BillAction::Correct(options) => bill_correct::run(&mut opened, options, arguments),
         BillAction::Show { account, period } => show(&opened, account, period_of(period)?, arguments),
         BillAction::Explain { account, period, line, day } => {
             bill_reasons::explain(&opened, account, period_of(period)?, *line, *day, arguments)
@@ -157,7 +161,7 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
 
 /// The account's contracts in the list that the bill was computed from.
 pub fn contracts_of<'a>(books: &'a Books, bill: &Bill) -> &'a [Contract] {
-    let list = books.contracts_of(bill.period).unwrap_or_default();
+    let list = books.contracts_behind(bill.period, &bill.account).unwrap_or_default();
     // The list is in order of account.
     let from = list.partition_point(|contract| contract.account < bill.account);
     let count = list[from..].partition_point(|contract| contract.account == bill.account);
@@ -196,20 +200,31 @@ fn carried_in_words(one: &Carried) -> String {
     }
 }
 
-/// An account's bill of a month.
+/// An account's bill of a month, as it stands now.
 pub fn find<'a>(books: &'a Books, account: &str, period: Period) -> Result<&'a Bill, Failure> {
+    stands(books, account, period).map(|stands| stands.bill)
+}
+
+fn stands<'a>(books: &'a Books, account: &str, period: Period) -> Result<Stands<'a>, Failure> {
     let account: AccountId =
         account.parse().map_err(|error| Failure::usage(format!("account: {error}"), "check the name"))?;
     let next = "see `tallywatt bill list`";
-    let bills = books.bills(period).ok_or_else(|| Failure::usage(format!("{period} is not billed"), next))?;
-    let found = bills.iter().find(|bill| bill.account == account);
-    found.ok_or_else(|| Failure::usage(format!("account {account} has no bill for {period}"), next))
+    if books.bills(period).is_none() {
+        return Err(Failure::usage(format!("{period} is not billed"), next));
+    }
+    books
+        .stands(period, &account)
+        .ok_or_else(|| Failure::usage(format!("account {account} has no bill for {period}"), next))
 }
 
 fn show(opened: &Opened, account: &str, period: Period, arguments: &Arguments) -> Result<Report, Failure> {
     let books = opened.consortium.node(Party::Supplier).books();
-    let bill = find(books, account, period)?;
-    let mut report = bill_report(books, bill);
+    let stands = stands(books, account, period)?;
+    let corrections = books.corrections(period, &stands.bill.account);
+    let mut report = match corrections.last() {
+        Some(last) => bill_correct::corrected_report(books, last, corrections.len()),
+        None => bill_report(books, stands.bill),
+    };
     report.then(format!("tallywatt{} prove bill {account} {period}", data_option(arguments)));
     Ok(report)
 }
@@ -218,19 +233,10 @@ fn show(opened: &Opened, account: &str, period: Period, arguments: &Arguments) -
 pub fn bill_report(books: &Books, bill: &Bill) -> Report {
     let mut table = Table::new(&["line", "quantity", "unit", "price", "exact", "amount"]);
     for line in &bill.lines {
-        let hash = bill.tariffs[usize::from(line.version)];
-        let tariff = books.tariffs().versions().iter().find(|version| version.hash == hash);
-        let name = tariff.map_or("?".to_owned(), |tariff| line_name(line, &tariff.body));
-        let thousandths = Energy::from_wh(line.quantity).to_string();
-        let (quantity, unit) = match line.kind {
-            ChargeKind::Energy { .. } | ChargeKind::Series { .. } => (thousandths, "kWh"),
-            ChargeKind::Demand { .. } => (thousandths, "kW"),
-            ChargeKind::Fixed(_) => (line.quantity.to_string(), "days"),
-            ChargeKind::Minimum | ChargeKind::YearMinimum => (String::new(), ""),
-            ChargeKind::Package { .. } => (line.quantity.to_string(), "packages"),
-            ChargeKind::Flat { .. } => (line.quantity.to_string(), "times"),
-            ChargeKind::Export { .. } => (thousandths, "kWh fed in"),
-        };
+        let hash = &bill.tariffs[usize::from(line.version)];
+        let version = books.tariffs().versions().iter().find(|version| version.hash == *hash);
+        let name = version.map_or("?".to_owned(), |version| line_name(line, &version.body));
+        let (quantity, unit) = quantity_of(line.kind, line.quantity);
         table.row(vec![
             json!(name),
             json!(quantity),
@@ -240,7 +246,34 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
             json!(line.amount.to_string()),
         ]);
     }
-    let mut report = Report { table: Some(table), ..Report::default() };
+    let mut report = facts_of(books, bill);
+    report.table = Some(table);
+    report
+}
+
+/// What a charge of a tariff version is called.
+pub fn name_of(books: &Books, tariff: &ContentHash, kind: ChargeKind) -> String {
+    let version = books.tariffs().versions().iter().find(|version| version.hash == *tariff);
+    version.map_or("?".to_owned(), |version| charge_name(kind, &version.body))
+}
+
+/// A line's quantity as it is written, and its unit.
+pub fn quantity_of(kind: ChargeKind, quantity: i64) -> (String, &'static str) {
+    let thousandths = Energy::from_wh(quantity).to_string();
+    match kind {
+        ChargeKind::Energy { .. } | ChargeKind::Series { .. } => (thousandths, "kWh"),
+        ChargeKind::Demand { .. } => (thousandths, "kW"),
+        ChargeKind::Fixed(_) => (quantity.to_string(), "days"),
+        ChargeKind::Minimum | ChargeKind::YearMinimum => (String::new(), ""),
+        ChargeKind::Export { .. } => (thousandths, "kWh fed in"),
+        ChargeKind::Package { .. } => (quantity.to_string(), "packages"),
+        ChargeKind::Flat { .. } => (quantity.to_string(), "times"),
+    }
+}
+
+/// A bill without its lines.
+pub fn facts_of(books: &Books, bill: &Bill) -> Report {
+    let mut report = Report::default();
     report.fact("account", bill.account.to_string()).fact("period", bill.period.to_string());
     for hash in &bill.tariffs {
         let tariff = books.tariffs().versions().iter().find(|version| version.hash == *hash);
@@ -264,10 +297,8 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
             complete.expected, complete.measured, complete.estimated, complete.missing
         ),
     );
-    let blocks =
-        BlockIndex::new(books.period_leaves(bill.period).unwrap_or_default().iter().map(DayLeaf::block));
-    let cursor = blocks.cursor();
-    report.fact("estimated", estimated_share(books, bill, &|key| cursor.find(key)).in_words());
+    let share = estimated_share(books, bill, &|key| books.block_behind(bill, key));
+    report.fact("estimated", share.in_words());
     report.fact("energy kWh", bill.energy().to_string()).fact("exact", bill.exact_total().to_string());
     if bill.export_energy() != Energy::ZERO {
         report.fact("fed in kWh", bill.export_energy().to_string());
@@ -290,7 +321,7 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
 }
 
 /// The price of a line; of a series the mean, said to be one: nothing is computed from it.
-fn price_of(line: &ChargeLine) -> String {
+pub fn price_of(line: &ChargeLine) -> String {
     match (line.kind, line.mean_price()) {
         (ChargeKind::Series { .. }, Some(mean)) => format!("mean {mean}"),
         _ => line.price.to_string(),
@@ -308,8 +339,8 @@ fn f_percent(rate_e4: u16) -> String {
 
 fn list(opened: &Opened, period: Period, arguments: &Arguments) -> Result<Report, Failure> {
     let books = opened.consortium.node(Party::Supplier).books();
-    let bills = books
-        .bills(period)
+    let standing = books
+        .standing(period)
         .ok_or_else(|| Failure::usage(format!("{period} is not billed"), "run `tallywatt bill run` first"))?;
     let mut table = Table::new(&[
         "account",
@@ -320,12 +351,18 @@ fn list(opened: &Opened, period: Period, arguments: &Arguments) -> Result<Report
         "total",
         "estimated share %",
         "estimated energy share %",
+        "charged",
+        "corrections",
     ]);
+    // Bills that rest on readings of an earlier close are few.
     let blocks = BlockIndex::new(books.period_leaves(period).unwrap_or_default().iter().map(DayLeaf::block));
-    let cursor = blocks.cursor();
+    let (cursor, newest) = (blocks.cursor(), books.period_root(period).map(|root| root.hash));
     let mut flagged = 0_u64;
-    for bill in bills {
-        let share = estimated_share(books, bill, &|key| cursor.find(key));
+    for Stands { bill, owed, .. } in &standing {
+        let share = match newest == Some(bill.readings) {
+            true => estimated_share(books, bill, &|key| cursor.find(key)),
+            false => estimated_share(books, bill, &|key| books.block_behind(bill, key)),
+        };
         flagged += u64::from(share.is_flagged());
         table.row(vec![
             json!(bill.account.to_string()),
@@ -336,11 +373,17 @@ fn list(opened: &Opened, period: Period, arguments: &Arguments) -> Result<Report
             json!(bill.total.to_string()),
             json!(share.intervals.to_string()),
             json!(share.energy.to_string()),
+            json!(owed.total.to_string()),
+            json!(books.corrections(period, &bill.account).len()),
         ]);
     }
-    let total: Money = bills.iter().map(|bill| bill.total).sum();
+    let total: Money = standing.iter().map(|stands| stands.bill.total).sum();
+    let charged: Money = standing.iter().map(|stands| stands.owed.total).sum();
+    let corrected = standing.iter().filter(|stands| stands.corrected_on.is_some()).count();
     let mut report = Report { table: Some(table), ..Report::default() };
-    report.fact("period", period.to_string()).fact("bills", bills.len()).fact("total", total.to_string());
+    report.fact("period", period.to_string()).fact("bills", standing.len());
+    report.fact("corrected", corrected).fact("total", total.to_string());
+    report.fact("charged", charged.to_string());
     report.fact("bills with much estimated", flagged);
     report.then(format!("tallywatt{} bill show ACCOUNT {period}", data_option(arguments)));
     Ok(report)

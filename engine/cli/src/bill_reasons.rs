@@ -97,11 +97,9 @@ pub fn explain(
     let line = line.ok_or_else(|| {
         Failure::usage(format!("the bill has lines 1 to {}", bill.lines.len()), format!("see `{next}`"))
     })?;
-    let leaves = books.period_leaves(period).unwrap_or_default();
-    let blocks: BTreeMap<_, _> = leaves.iter().map(|leaf| (leaf.block().key(), leaf.block())).collect();
     let (tariff_book, market) = (books.tariffs(), books.market());
     let explained = Explained { bill, contracts, tariffs: tariff_book, market };
-    let intervals = explained.intervals(line, &|key| blocks.get(key).copied());
+    let intervals = explained.intervals(line, &|key| books.block_behind(bill, key));
     let tariff = tariffs[usize::from(line.version)];
     let mut report = Report::default();
     report.fact("line", line_name(line, tariff));
@@ -217,13 +215,15 @@ pub fn compare(
 ) -> Result<Report, Failure> {
     let books = opened.consortium.node(Party::Supplier).books();
     let next = "see `tallywatt bill list`";
-    let bills = books.bills(period).ok_or_else(|| Failure::usage(format!("{period} is not billed"), next))?;
+    let standing =
+        books.standing(period).ok_or_else(|| Failure::usage(format!("{period} is not billed"), next))?;
+    let bills: Vec<Bill> = standing.into_iter().map(|stands| stands.bill.clone()).collect();
     let input = File::open(file).map_err(|error| Failure::file("read", file, &error))?;
     let theirs = parse_issued_bills(&file.display().to_string(), input)?;
     let mut table =
         Table::new(&["account", "here", "there", "difference", "kWh here", "kWh there", "verdict"]);
     let mut counts: BTreeMap<Verdict, u64> = BTreeMap::new();
-    for one in match_bills(bills, &theirs) {
+    for one in match_bills(&bills, &theirs) {
         *counts.entry(one.verdict).or_default() += 1;
         if one.verdict == Verdict::Same {
             continue;

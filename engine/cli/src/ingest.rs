@@ -221,7 +221,8 @@ pub fn seal(intake: &mut Intake, opened: &mut Opened, report: &mut Report) -> Re
         let days = books.decode_sealed(&file).map_err(BooksError::from)?.leaves;
         let months: BTreeSet<Period> = days.iter().map(|day| day.block().key().day.period()).collect();
         for month in months.into_iter().filter(|month| books.period_leaves(*month).is_some()) {
-            report.notes.push(format!("{month} is closed: what comes now changes none of its bills"));
+            let what = "what comes now changes its bills by `tallywatt bill correct` only";
+            report.notes.push(format!("{month} is closed: {what}"));
         }
     }
     let outcome = opened.consortium.propose(Party::Grid, Input::Batch(file))?;

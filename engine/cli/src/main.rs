@@ -8,6 +8,7 @@ mod args;
 mod arrears;
 mod bench;
 mod bill;
+mod bill_correct;
 mod bill_reasons;
 mod by_hand;
 mod chain;

@@ -24,6 +24,8 @@ use crate::output::{Report, Table, word};
 
 /// How many payments had money waiting that went to bills.
 const RELEASED: &str = "advances released";
+/// How many entries settled corrections: money taken off bills, parts trued up, bills below zero given to accounts.
+const SETTLED: &str = "corrections settled";
 
 /// Payments.
 pub fn run(pay: &Pay, arguments: &Arguments) -> Result<Report, Failure> {
@@ -127,10 +129,17 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     if released > 0 {
         report.fact(RELEASED, released);
     }
+    let is_correction =
+        |cause: &Cause| matches!(cause, Cause::Withdrawal(_) | Cause::TrueUp(_) | Cause::Credit(_));
+    let corrected = settled.iter().filter(|settled| is_correction(&settled.cause)).count();
+    if corrected > 0 {
+        report.fact(SETTLED, corrected);
+    }
     let found = settled.iter().filter(|settled| match &settled.cause {
         Cause::Match(_) => true,
         Cause::Release(release) => release.from == Held::Suspense,
         Cause::Payment(_) | Cause::Reversal(_) => false,
+        Cause::Withdrawal(_) | Cause::TrueUp(_) | Cause::Credit(_) => false,
     });
     let matched: Vec<_> = found.collect();
     if !matched.is_empty() {
@@ -183,13 +192,13 @@ fn split(opened: &Opened, arguments: &Arguments) -> Report {
     report
 }
 
-/// Settles what was paid ahead for bills issued since, and tells it in the report of what issued them.
+/// Settles what corrections left, and what was paid ahead for bills issued since, and tells it in the report of what issued them.
 pub fn release(opened: &mut Opened, report: &mut Report) -> Result<(), Failure> {
     if !opened.consortium.node(Party::Bank).books().payments().is_waiting() {
         return Ok(());
     }
     let released = run_payments(opened, PaymentRegistry::default(), None)?;
-    report.facts.extend(released.facts.into_iter().filter(|(name, _)| *name == RELEASED));
+    report.facts.extend(released.facts.into_iter().filter(|(name, _)| [RELEASED, SETTLED].contains(name)));
     report.notes.extend(released.notes);
     report.code = report.code.max(released.code);
     Ok(())

@@ -10,7 +10,7 @@ use tallywatt_core::label::AccountId;
 use tallywatt_ledger::policy::{POLICY_SIZE_MAX, Policy};
 use tallywatt_ledger::receipt::{RECEIPT_SIZE_MAX, Receipt};
 use tallywatt_node::ledger_folder::POLICY_NAME;
-use tallywatt_node::prove::{bill_receipt, day_receipt};
+use tallywatt_node::prove::{bill_receipt, bill_receipt_of, day_receipt};
 use tallywatt_shards::durable;
 use tallywatt_verify::report::Report as VerifyReport;
 
@@ -24,11 +24,16 @@ use crate::readings::block_key;
 pub fn run(prove: &Prove, arguments: &Arguments) -> Result<Report, Failure> {
     let opened = open(arguments)?;
     let (receipt, name) = match &prove.subject {
-        ProveSubject::Bill { account, period } => {
+        ProveSubject::Bill { account, period, correction } => {
             let id: AccountId = account
                 .parse()
                 .map_err(|error| Failure::usage(format!("account: {error}"), "check the name"))?;
-            (prove_bill(&opened, id, period_of(period)?)?, format!("bill-{account}-{period}.receipt"))
+            let month = period_of(period)?;
+            let receipt = match correction {
+                None => prove_bill(&opened, id, month)?,
+                Some(number) => bill_receipt_of(opened.consortium.node(Party::Supplier), id, month, *number)?,
+            };
+            (receipt, format!("bill-{account}-{period}.receipt"))
         }
         ProveSubject::Day { usage_point, day, obis } => {
             let key = block_key(usage_point, day, obis)?;
@@ -48,7 +53,7 @@ pub fn run(prove: &Prove, arguments: &Arguments) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// The receipt of a bill.
+/// The receipt of a bill as it stands now.
 pub fn prove_bill(opened: &Opened, account: AccountId, period: Period) -> Result<Receipt, Failure> {
     Ok(bill_receipt(opened.consortium.node(Party::Supplier), account, period)?)
 }

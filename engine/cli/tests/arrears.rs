@@ -241,7 +241,7 @@ fn the_pieces_add_up() {
         assert_eq!(fraction(&object["sum_of_the_pieces"]), sum_of_shown(object), "{object}");
     }
     let csv = place.expect(0, "tallywatt arrears explain A-2 2026-03 --as-of 2026-08-13 --format csv").out;
-    assert_eq!(csv.lines().next(), Some("from,to,days,debt,rate,divisor,exact,about"));
+    assert_eq!(csv.lines().next(), Some("from,to,days,debt,rate,divisor,exact,about,of"));
     assert_eq!(csv.lines().count(), 5);
     let in_time = place.json("tallywatt arrears explain A-3 2026-03 --as-of 2026-08-13");
     assert_eq!((rows(&in_time, &fields).len(), &in_time["penalty"]), (0, &json!("0.00")));

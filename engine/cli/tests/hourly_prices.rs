@@ -134,7 +134,7 @@ fn a_month_by_the_hour() {
     // 84 kilowatt-hours at -1 + 0.5: a bill below zero, of which nothing is the grid company's.
     let below = place.json("tallywatt bill show A-2 2026-02");
     assert_eq!(below["total"], "-50.40 RUB", "{below}");
-    assert_eq!(below["payee_s_part_exact"], "0.00", "{below}");
+    assert_eq!(below["payees_part_exact"], "0.00", "{below}");
     let day = place.json("tallywatt bill explain A-1 2026-02 --line 1 --day 2026-02-03");
     let rows = day["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 48, "{day}");

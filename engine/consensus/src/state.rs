@@ -11,12 +11,15 @@
 //! | `contracts` | root of the contract list |
 //! | `batches` | number of batches |
 //! | `batch/<sequence>` | the batch's file and root |
-//! | `period/<month>` | root of the closed period |
+//! | `period/<month>` | root of the closed period, and how often it was closed before |
 //! | `bills/<month>` | root and sum of its bills |
+//! | `corrections` | number of runs of corrections |
+//! | `corrected/<month>` | root and day of its last run |
 //! | `settlements` | number of settlements |
 //! | `running/<agreement>` | running split |
 //! | `paid/<party>/<kind>` | sum of all legs, less what was given back |
-//! | `billed`, `received` | sums over all bills, and over all payments less reversals |
+//! | `billed`, `received` | sums over all bills and what corrections charge, and over all payments less reversals |
+//! | `credited` | sum of the bills below zero that were given to accounts; there once there is one |
 
 use std::collections::BTreeMap;
 
@@ -29,7 +32,7 @@ use tallywatt_core::validity::Validity;
 use tallywatt_ledger::block::Proposal;
 use tallywatt_ledger::codec::{CodecError, Reader, Writer};
 use tallywatt_ledger::command::{
-    BillsCommit, Command, DocumentKind, PeriodCommit, Publication, SettlementCommit,
+    BillsCommit, Command, CorrectionsCommit, DocumentKind, PeriodCommit, Publication, SettlementCommit,
 };
 use tallywatt_ledger::digest::{self, Domain};
 use tallywatt_ledger::tree::{Root, Tree, TreeKind};
@@ -82,9 +85,32 @@ pub enum Invalid {
         /// The last in the chain.
         last: u64,
     },
-    /// The period is closed or billed already.
+    /// The period is billed already.
     #[error("period {0} is already {1}")]
     Done(Period, &'static str),
+    /// The period was closed another number of times.
+    #[error("period {period} is closed as revision {got}, its next is {next}")]
+    Revision {
+        /// Which.
+        period: Period,
+        /// The revision it names.
+        got: u32,
+        /// The next.
+        next: u32,
+    },
+    /// The corrections are of a day before those that stand.
+    #[error("corrections of {period} on {day} come before those of {last}")]
+    Early {
+        /// Which month.
+        period: Period,
+        /// Their day.
+        day: Day,
+        /// The day of the last ones.
+        last: Day,
+    },
+    /// There are no bills to correct.
+    #[error("period {0} is not billed")]
+    Unbilled(Period),
     /// The command names a root that is not the chain's.
     #[error("the {0} it names are not the chain's")]
     Stale(&'static str),
@@ -95,6 +121,9 @@ pub enum Invalid {
     #[error("state entry {0} is damaged")]
     Damaged(String),
 }
+
+/// A root's hash and count.
+const ROOT_SIZE: usize = 40;
 
 /// The table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -143,13 +172,39 @@ impl State {
         self.u64_at(b"settlements")
     }
 
+    /// How many runs of corrections are in the chain.
+    #[must_use]
+    pub fn correction_count(&self) -> u64 {
+        self.u64_at(b"corrections")
+    }
+
     /// The contract list's root, once there is one.
     #[must_use]
     pub fn contracts(&self) -> Option<Root> {
         self.root_at(b"contracts")
     }
 
-    /// The closed period's readings root.
+    /// How often the period was closed.
+    #[must_use]
+    pub fn close_count(&self, period: Period) -> u32 {
+        let value = self.entries.get(&key("period", &period.number().to_be_bytes()));
+        let revision = value.and_then(|value| {
+            let mut reader = Reader::new(value);
+            reader.raw("root", ROOT_SIZE).ok()?;
+            reader.u32("revision").ok()
+        });
+        revision.map_or(0, |revision| revision + 1)
+    }
+
+    /// The day of the last corrections of the period's bills.
+    #[must_use]
+    pub fn corrected_on(&self, period: Period) -> Option<Day> {
+        let mut reader = Reader::new(self.entries.get(&key("corrected", &period.number().to_be_bytes()))?);
+        reader.raw("root", ROOT_SIZE).ok()?;
+        Day::from_number(reader.i32("day").ok()?)
+    }
+
+    /// The closed period's readings root, of its newest revision.
     #[must_use]
     pub fn period(&self, period: Period) -> Option<Root> {
         self.root_at(&key("period", &period.number().to_be_bytes()))
@@ -178,10 +233,16 @@ impl State {
         self.money_at(&key("paid", &[party.code(), kind.code()]))
     }
 
-    /// Sum of all bills.
+    /// Sum of all bills, and of what corrections charge more.
     #[must_use]
     pub fn billed(&self) -> Money {
         self.money_at(b"billed")
+    }
+
+    /// Sum of the bills below zero that were given to accounts.
+    #[must_use]
+    pub fn credited(&self) -> Money {
+        self.money_at(b"credited")
     }
 
     /// Sum of all payments, less all reversals.
@@ -238,6 +299,7 @@ impl State {
             Command::Period(period) => changes.push(self.close(period)?),
             Command::Bills(bills) => changes.extend(self.bill(bills)?),
             Command::Settlement(settlement) => changes.extend(self.settle(settlement)?),
+            Command::Corrections(corrections) => changes.extend(self.correct(corrections)?),
         }
         Ok(changes)
     }
@@ -271,13 +333,41 @@ impl State {
     }
 
     fn close(&self, period: &PeriodCommit) -> Result<Change, Invalid> {
-        if self.period(period.period).is_some() {
-            return Err(Invalid::Done(period.period, "closed"));
+        let next = self.close_count(period.period);
+        if period.revision != next {
+            return Err(Invalid::Revision { period: period.period, got: period.revision, next });
         }
         if period.batches != self.batch_count() {
             return Err(Invalid::Stale("batches"));
         }
-        Ok((key("period", &period.period.number().to_be_bytes()), root_value(&period.sealed.root)))
+        let mut value = Writer::default();
+        value.raw(&root_value(&period.sealed.root)).u32(period.revision);
+        Ok((key("period", &period.period.number().to_be_bytes()), value.finish()))
+    }
+
+    fn correct(&self, corrections: &CorrectionsCommit) -> Result<Vec<Change>, Invalid> {
+        let CorrectionsCommit { period, day, .. } = *corrections;
+        follows("correction run", corrections.sequence, self.correction_count())?;
+        if self.bills(period).is_none() {
+            return Err(Invalid::Unbilled(period));
+        }
+        if self.period(period) != Some(corrections.readings) {
+            return Err(Invalid::Stale("readings"));
+        }
+        if self.contracts() != Some(corrections.contracts) {
+            return Err(Invalid::Stale("contracts"));
+        }
+        if let Some(last) = self.corrected_on(period).filter(|last| day < *last) {
+            return Err(Invalid::Early { period, day, last });
+        }
+        let billed = self.billed().checked_add(corrections.charged).ok_or(Invalid::Running)?;
+        let mut value = Writer::default();
+        value.raw(&root_value(&corrections.corrections)).i32(day.number());
+        Ok(vec![
+            (b"corrections".to_vec(), corrections.sequence.to_le_bytes().to_vec()),
+            (key("corrected", &period.number().to_be_bytes()), value.finish()),
+            (b"billed".to_vec(), billed.as_minor().to_le_bytes().to_vec()),
+        ])
     }
 
     fn bill(&self, bills: &BillsCommit) -> Result<Vec<Change>, Invalid> {
@@ -302,12 +392,19 @@ impl State {
     fn settle(&self, settlement: &SettlementCommit) -> Result<Vec<Change>, Invalid> {
         follows("settlement", settlement.sequence, self.settlement_count())?;
         let mut changes = vec![(b"settlements".to_vec(), settlement.sequence.to_le_bytes().to_vec())];
+        // Bills below zero are given by the parties, whether anything was paid to them before or not: by so much, and no
+        // more, a party may have given what it has not got.
+        let credited = self.credited().checked_add(settlement.credited).ok_or(Invalid::Running)?;
+        if settlement.credited != Money::ZERO {
+            changes.push((b"credited".to_vec(), credited.as_minor().to_le_bytes().to_vec()));
+        }
+        let least = Money::from_minor(-credited.as_minor());
         let mut paid_out = 0_i128;
         for (agreement, after) in &settlement.running {
             let before = self.running(agreement);
             if !self.is_published(DocumentKind::Agreement, agreement)
-                || after.due < ExactAmount::ZERO
-                || after.paid < Money::ZERO
+                || after.due < least.exact()
+                || after.paid < least
             {
                 return Err(Invalid::Running);
             }
@@ -331,8 +428,9 @@ impl State {
             *sum = sum.checked_add(Money::from_minor(minor)).ok_or(Invalid::Running)?;
         }
         for ((party, kind), sum) in sums {
-            // Nobody gives back what it has not got.
-            if sum < Money::ZERO {
+            // Nobody gives back what it has not got, but for bills below zero.
+            let least = if [LegKind::Part, LegKind::Remainder].contains(&kind) { least } else { Money::ZERO };
+            if sum < least {
                 return Err(Invalid::Running);
             }
             let at = key("paid", &[party.code(), kind.code()]);
@@ -368,7 +466,9 @@ impl State {
 fn may_propose(proposer: Party, command: &Command) -> bool {
     match command {
         Command::Genesis(_) | Command::Batch(_) | Command::Period(_) => proposer == Party::Grid,
-        Command::Publish(_) | Command::Contracts(_) | Command::Bills(_) => proposer == Party::Supplier,
+        Command::Publish(_) | Command::Contracts(_) | Command::Bills(_) | Command::Corrections(_) => {
+            proposer == Party::Supplier
+        }
         Command::Settlement(_) => proposer == Party::Bank,
     }
 }

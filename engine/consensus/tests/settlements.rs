@@ -50,6 +50,7 @@ fn settlement(state: &State, row: (&str, &str, i64), running: ContentHash) -> Co
         payments: Root { hash: ContentHash([4; 32]), count: 1 },
         paid,
         reversed,
+        credited: Money::ZERO,
         legs,
         back,
         running: vec![(running, split)],

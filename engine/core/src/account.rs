@@ -5,6 +5,11 @@
 //!             book                                bills are paid, and closed when paid in full
 //!   reversal ──take back──▶ the same bills are open again
 //! ```
+//!
+//! A bill that is corrected upwards has its increase beside it, as a debt of its own; one that is corrected downwards has less to
+//! pay, and waits to be settled where more was paid already (`account/restated.rs`).
+
+use std::collections::BTreeMap;
 
 use crate::calendar::{Day, Period};
 use crate::hash::ContentHash;
@@ -13,6 +18,11 @@ use crate::money::{ExactAmount, Money};
 use crate::payment_terms::Step;
 use crate::proportion::largest_remainder;
 use crate::suspense::{Match, Remittance};
+
+mod restated;
+
+pub(crate) use restated::Unsettled;
+pub use restated::{Restated, TotalChange};
 
 /// One payment as the bank reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +116,8 @@ pub struct OpenBill {
     pub bill: ContentHash,
     /// Its period; the oldest is paid first.
     pub period: Period,
+    /// The first day on which it is owed: the day after its period; of an increase, the day of its correction.
+    pub since: Day,
     /// Its agreement.
     pub agreement: ContentHash,
     /// What was to be paid.
@@ -182,16 +194,31 @@ pub struct AccountState {
     pub open: Vec<OpenBill>,
     /// Bills paid in full: a reversal opens them again.
     closed: Vec<OpenBill>,
+    /// Bills below zero, their amounts without the sign: paid when they were given to the account.
+    credits: Vec<OpenBill>,
     /// Money that waits for a bill, in the order it came.
     parked: Vec<Parked>,
+    /// Bills and credits that are not settled as they stand now.
+    unsettled: BTreeMap<ContentHash, Unsettled>,
 }
 
 impl AccountState {
-    /// Adds a bill. One with nothing to pay never opens.
+    /// Adds a bill. One with nothing to pay never opens; one below zero waits to be given to the account.
     pub fn issue(&mut self, bill: OpenBill) {
-        if bill.total > Money::ZERO {
+        if bill.total < Money::ZERO {
+            self.credit(bill.without_sign());
+        } else if bill.total > Money::ZERO {
+            self.place_bill(bill);
+        }
+    }
+
+    /// Puts a bill with the open ones or with those that have nothing open.
+    fn place_bill(&mut self, bill: OpenBill) {
+        if bill.open() > Money::ZERO {
             self.open.push(bill);
-            self.open.sort_by_key(|open| (open.period, open.bill));
+            self.open.sort_by_key(|open| (open.period, open.since, open.bill));
+        } else {
+            self.closed.push(bill);
         }
     }
 
@@ -213,9 +240,15 @@ impl AccountState {
         &self.parked
     }
 
-    /// Whether money waits although a bill is open: it is due to be released.
+    /// Whether something is due to be settled before the next payment.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
+        self.has_release() || !self.unsettled.is_empty()
+    }
+
+    /// Whether money waits although a bill is open: it is due to be released.
+    #[must_use]
+    pub(crate) fn has_release(&self) -> bool {
         !self.parked.is_empty() && !self.open.is_empty()
     }
 
@@ -296,14 +329,15 @@ impl AccountState {
         self.closed.retain(|bill| !is_bill(bill));
         bill.paid = Money::from_minor(bill.paid.as_minor() - allocation.amount.as_minor());
         bill.payee_paid = ExactAmount::from_e11(bill.payee_paid.as_e11() - allocation.payee_part.as_e11());
-        self.issue(bill);
+        self.place_bill(bill);
         true
     }
 
-    /// Parks what found no open bill; of a payment that was matched in parts, beside what is parked of it already.
+    /// Parks what found no open bill, or was put on one that has less to pay now, beside what is parked of the payment already.
     pub fn park(&mut self, parked: Parked) {
         if let Some(known) = self.parked.iter_mut().find(|known| known.payment == parked.payment) {
             known.amount = Money::from_minor(known.amount.as_minor() + parked.amount.as_minor());
+            known.booked = known.booked.max(parked.booked);
         } else if parked.amount > Money::ZERO {
             self.parked.push(parked);
         }
@@ -338,9 +372,11 @@ mod tests {
     use crate::payment_terms::tests::order;
 
     fn open(period: &str, total: i64, part_e11: i128) -> OpenBill {
+        let period: Period = period.parse().unwrap();
         OpenBill {
             bill: ContentHash([u8::try_from(total % 251).unwrap(); 32]),
-            period: period.parse().unwrap(),
+            period,
+            since: period.end_day(),
             agreement: ContentHash::default(),
             total: Money::from_minor(total),
             paid: Money::ZERO,

@@ -5,8 +5,8 @@
 //!                         =  hand-over lists               + suspense
 //! ```
 //!
-//! Releases of parked money, and matches of money in suspense, stand on both sides of a party's own legs, so they move money
-//! between parties and change no sum.
+//! Releases of parked money, matches of money in suspense, and what corrections move, stand on both sides of the parties' legs:
+//! they move money between parties and change no sum.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,11 @@ impl DaySheet {
         match &settled.cause {
             Cause::Payment(payment) => more(&mut self.paid, payment.amount.as_minor()),
             Cause::Reversal(reversal) => more(&mut self.reversed, reversal.amount.as_minor()),
-            Cause::Release(_) | Cause::Match(_) => {}
+            Cause::Release(_)
+            | Cause::Match(_)
+            | Cause::Withdrawal(_)
+            | Cause::TrueUp(_)
+            | Cause::Credit(_) => {}
         }
         for Leg { party, kind, amount } in &settled.legs {
             more(self.legs.entry((*party, *kind)).or_default(), amount.as_minor());

@@ -21,6 +21,7 @@ pub mod calendar;
 pub mod carried;
 pub mod columns;
 pub mod contract;
+pub mod correction;
 pub mod day_block;
 pub mod day_layers;
 pub mod day_sheet;

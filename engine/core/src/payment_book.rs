@@ -14,6 +14,9 @@
 //!   becomes known: then before the next entries, as parked money does.
 //! * A reversal runs back along what its payment paid, the newest first: what is parked, what is in suspense, then
 //!   allocation by allocation, each by its own legs and not by the rules of today. What it takes in all is exactly what the payment brought.
+//! * Before anything else comes what corrections left unsettled (`payment_book/corrected.rs`).
+
+mod corrected;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,25 +30,37 @@ use crate::money::Money;
 use crate::placed_payment::{PlacedPayment, WayBack};
 pub use crate::settle_error::SettleError;
 use crate::split::{
-    Cause, Held, LegKind, Legs, Release, RunningSplit, Settled, agreement_of, allocate, sum_of_kind,
+    Cause, Held, LegKind, Legs, OWN_REFERENCE, Release, RunningSplit, Settled, agreement_of, allocate,
+    sum_of_kind,
 };
 use crate::suspense::{Match, MatchError};
 
 /// Published agreements by hash.
 pub type Agreements = BTreeMap<ContentHash, Agreement>;
 
+/// What entries come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// In the order in which they are settled.
+    pub settled: Vec<Settled>,
+    /// The running splits that they change, after them.
+    pub running: BTreeMap<ContentHash, RunningSplit>,
+}
+
 /// Accounts, payments and where their money is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PaymentBook {
     accounts: BTreeMap<AccountId, AccountState>,
     payments: BTreeMap<Label, PlacedPayment>,
+    /// The payments that an account got money of.
+    payments_of: BTreeMap<AccountId, BTreeSet<Label>>,
     /// Every other entry that was settled, by its reference.
     entries: BTreeMap<Label, Entry>,
     /// Payments of which money is in suspense.
     suspense: BTreeSet<Label>,
     running: BTreeMap<ContentHash, RunningSplit>,
     days: BTreeMap<Day, DaySheet>,
-    /// All payments there ever were, so that no sum of parts can pass 64 bits.
+    /// All payments and credits there ever were, so that no sum of parts can pass 64 bits.
     received: Money,
 }
 
@@ -126,12 +141,28 @@ impl PaymentBook {
     /// # Panics
     /// If an open bill's agreement is not among `agreements`, or legs do not add up.
     pub fn settle(&self, entries: Vec<Entry>, agreements: &Agreements) -> Result<Vec<Settled>, SettleError> {
+        self.settlement(entries, agreements).map(|settlement| settlement.settled)
+    }
+
+    /// The same, with the running splits after it.
+    ///
+    /// # Errors
+    /// As [`PaymentBook::settle`].
+    ///
+    /// # Panics
+    /// As [`PaymentBook::settle`].
+    pub fn settlement(
+        &self,
+        entries: Vec<Entry>,
+        agreements: &Agreements,
+    ) -> Result<Settlement, SettleError> {
         let fresh = self.fresh(entries)?;
         let mut draft = self.draft(&fresh);
         let mut settled = Vec::with_capacity(fresh.len());
         let waiting =
             self.accounts.iter().filter(|(_, state)| state.is_waiting()).map(|(account, _)| *account);
         for account in waiting {
+            draft.settle_corrections(account, agreements, &mut settled)?;
             draft.release(account, None, agreements, &mut settled)?;
         }
         for placed in self.found() {
@@ -150,7 +181,12 @@ impl PaymentBook {
                 }
             }
         }
-        if settled.is_empty() { Err(SettleError::Nothing) } else { Ok(settled) }
+        if settled.is_empty() {
+            return Err(SettleError::Nothing);
+        }
+        let is_new = |hash: &ContentHash, split: &RunningSplit| self.running.get(hash) != Some(split);
+        let running = draft.running.into_iter().filter(|(hash, split)| is_new(hash, split)).collect();
+        Ok(Settlement { settled, running })
     }
 
     /// Moves the book on by a settled entry, in the order in which they were settled.
@@ -182,13 +218,28 @@ impl PaymentBook {
                 let placed = placed.ok_or(SettleError::Record(settled.id()))?;
                 placed.allocate(release.account, &settled.allocations);
             }
+            Cause::Withdrawal(withdrawal) => self.apply_withdrawal(withdrawal, settled)?,
+            Cause::TrueUp(true_up) => self.apply_true_up(true_up, settled)?,
+            Cause::Credit(credit) => self.apply_credit(credit, settled)?,
         }
+        self.move_running(settled)?;
+        self.days.entry(settled.booked()).or_default().add(settled);
+        Ok(())
+    }
+
+    /// Moves the running splits on by money that was put on bills, or taken off them.
+    fn move_running(&mut self, settled: &Settled) -> Result<(), SettleError> {
+        let is_put = match settled.cause {
+            Cause::Payment(_) | Cause::Release(_) | Cause::Match(_) => true,
+            Cause::Reversal(_) | Cause::Withdrawal(_) => false,
+            // Their own steps have moved them.
+            Cause::TrueUp(_) | Cause::Credit(_) => return Ok(()),
+        };
         for allocation in &settled.allocations {
             let running = self.running.entry(allocation.agreement).or_default();
-            let next = settled.running_after(*running, allocation);
+            let next = if is_put { running.with(allocation) } else { running.without(allocation) };
             *running = next.ok_or(SettleError::Record(settled.id()))?;
         }
-        self.days.entry(settled.booked()).or_default().add(settled);
         Ok(())
     }
 
@@ -224,6 +275,7 @@ impl PaymentBook {
         let allocated: Money = settled.allocations.iter().map(|allocation| allocation.amount).sum();
         let amount = Money::from_minor(amount.as_minor() - allocated.as_minor());
         let Payment { id, booked, period, .. } = *placed.payment();
+        self.payments_of.entry(account).or_default().insert(id);
         state.park(Parked { payment: id, booked, period, amount });
         Ok(())
     }
@@ -274,6 +326,9 @@ impl PaymentBook {
         let mut fresh: Vec<Entry> = Vec::with_capacity(entries.len());
         for entry in entries {
             let id = entry.id();
+            if id.as_str().starts_with(OWN_REFERENCE) {
+                return Err(SettleError::Reserved(id));
+            }
             if self.is_settled(&entry) {
                 continue;
             }
@@ -319,6 +374,7 @@ impl PaymentBook {
         }
         let waiting = self.accounts.iter().filter(|(_, state)| state.is_waiting());
         waiting.for_each(|(account, _)| draft.borrow_account(self, *account));
+        draft.borrow_unsettled(self);
         draft
     }
 
@@ -435,7 +491,7 @@ impl PaymentBook {
         agreements: &Agreements,
         settled: &mut Vec<Settled>,
     ) -> Result<(), SettleError> {
-        while let Some(state) = self.accounts.get(&account).filter(|state| state.is_waiting()) {
+        while let Some(state) = self.accounts.get(&account).filter(|state| state.has_release()) {
             let Parked { payment, booked, period, amount } = state.parked()[0];
             let allocations = allocations_of(state, amount, period, agreements, &self.running);
             let booked = self.ends_of(account, &allocations).chain(since).fold(booked, Day::max);
@@ -452,19 +508,19 @@ impl PaymentBook {
         Ok(())
     }
 
-    /// The days after the months of the bills that are paid.
+    /// The first days of the bills that are paid.
     fn ends_of(&self, account: AccountId, allocations: &[Allocation]) -> impl Iterator<Item = Day> {
         let open = &self.accounts[&account].open;
         allocations.iter().filter_map(|allocation| {
             let bill = open.iter().find(|open| open.bill == allocation.bill)?;
-            Some(bill.period.end_day())
+            Some(bill.since)
         })
     }
 
     /// What a reversal takes back.
     fn way_back(&self, reversal: &Reversal) -> Result<WayBack, SettleError> {
         let Reversal { id, payment, account, booked, amount } = *reversal;
-        let placed = self.payments.get(&payment);
+        let placed = self.payments.get(&payment).filter(|placed| placed.given().is_none());
         let placed = placed.ok_or(SettleError::Unknown { reversal: id, payment })?;
         let paid = placed.payment();
         match () {

@@ -16,6 +16,9 @@ use crate::transfer::TransferTerms;
 /// The most steps in an order: each at most once.
 pub const STEP_COUNT_MAX: usize = 4;
 
+/// The longest time for which increases are still billed, in months.
+pub const BACK_BILLING_MONTHS_MAX: u8 = 120;
+
 /// One step of the order in which a payment goes over the open bills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -130,6 +133,10 @@ pub struct PaymentTerms {
     pub remainder: Limits,
     /// When a day's money is transferred to a party.
     pub transfer: TransferTerms,
+    /// For how many months after its month a bill may still be raised, 1 to [`BACK_BILLING_MONTHS_MAX`]; `None` for any
+    /// time. It stands in the agreement, of which a bill has exactly one: its tariff versions could differ in it, and what is
+    /// not charged is lost to both parties, who sign the agreement.
+    pub back_billing_months: Option<u8>,
 }
 
 impl Default for PaymentTerms {
@@ -141,6 +148,7 @@ impl Default for PaymentTerms {
             payee: Limits::default(),
             remainder: Limits::default(),
             transfer: TransferTerms::default(),
+            back_billing_months: None,
         }
     }
 }
@@ -171,6 +179,9 @@ pub enum TermsError {
     /// Both parties are capped.
     #[error("both parties have a cap: nobody would get what is above them")]
     BothCapped,
+    /// A time for which nothing, or nearly everything, is billed.
+    #[error("back-billing for {0} months, need 1 to {BACK_BILLING_MONTHS_MAX}")]
+    BackBilling(u8),
 }
 
 impl PaymentTerms {
@@ -207,7 +218,12 @@ impl PaymentTerms {
         if self.payee.at_most.is_some() && self.remainder.at_most.is_some() {
             return Err(TermsError::BothCapped);
         }
-        Ok(())
+        match self.back_billing_months {
+            Some(months) if !(1..=BACK_BILLING_MONTHS_MAX).contains(&months) => {
+                Err(TermsError::BackBilling(months))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The payee's part of a payment within the limits of both; where these cannot both hold, within the payee's.
@@ -293,6 +309,12 @@ pub(crate) mod tests {
         }
         assert_eq!(PaymentTerms::default().check(), Ok(()));
         let transfer = TransferTerms { minimum: Money::from_minor(-1), ..TransferTerms::default() };
+        for (months, want) in [(0, "back-billing for 0 months, need 1 to 120"), (1, "ok"), (120, "ok")] {
+            let terms = PaymentTerms { back_billing_months: Some(months), ..PaymentTerms::default() };
+            assert_eq!(terms.check().map_or_else(|error| error.to_string(), |()| "ok".into()), want);
+        }
+        let terms = PaymentTerms { back_billing_months: Some(121), ..PaymentTerms::default() };
+        assert_eq!(terms.check(), Err(TermsError::BackBilling(121)));
         let below = PaymentTerms { transfer, ..PaymentTerms::default() }.check();
         assert_eq!(below, Err(TermsError::Negative(Money::from_minor(-1))));
     }

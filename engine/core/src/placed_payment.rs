@@ -4,10 +4,13 @@
 //!   payment = Σ allocations + what is parked with its accounts + what is in suspense
 //!   back:     parked, the account matched last first ──▶ suspense ──▶ allocations, the newest first
 //! ```
+//!
+//! The money of a bill below zero is placed as a payment is: the parties gave it, and no bank takes it back.
 
 use std::collections::BTreeMap;
 
 use crate::account::{AccountState, Allocation, Payment};
+use crate::hash::ContentHash;
 use crate::label::AccountId;
 use crate::money::{ExactAmount, Money, Rounding};
 
@@ -28,6 +31,17 @@ pub struct PlacedPayment {
     returned: Money,
     /// The accounts to which its money was matched, in that order, each once.
     matched: Vec<AccountId>,
+    /// Of the money of a bill below zero, what the parties gave.
+    given: Option<Allocation>,
+}
+
+/// What is taken off one bill.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct WayOff {
+    /// The newest first.
+    pub(crate) allocations: Vec<Allocation>,
+    /// Index of each among the payment's, and what is returned of it in all.
+    pub(crate) returned: Vec<(usize, Money)>,
 }
 
 /// What a reversal takes back, and from where.
@@ -50,8 +64,19 @@ impl WayBack {
 }
 
 impl PlacedPayment {
-    pub(crate) const fn new(payment: Payment, suspended: Money) -> Self {
-        Self { payment, allocations: Vec::new(), suspended, returned: Money::ZERO, matched: Vec::new() }
+    pub(crate) fn new(payment: Payment, suspended: Money) -> Self {
+        let (allocations, matched) = (Vec::new(), Vec::new());
+        Self { payment, allocations, suspended, returned: Money::ZERO, matched, given: None }
+    }
+
+    /// The money of a bill below zero.
+    pub(crate) fn credit(payment: Payment, given: Allocation) -> Self {
+        Self { given: Some(given), ..Self::new(payment, Money::ZERO) }
+    }
+
+    /// Of the money of a bill below zero, what the parties gave; `None` of a payment.
+    pub(crate) const fn given(&self) -> Option<Allocation> {
+        self.given
     }
 
     /// As the bank reported it.
@@ -133,6 +158,51 @@ impl PlacedPayment {
         }
         assert_eq!(left, 0, "money is parked, in suspense, or allocated");
         WayBack { allocations, returned, parked, suspended }
+    }
+
+    /// What lies on a bill: the index of each allocation and what is left of it, the newest first.
+    pub(crate) fn live_on(&self, bill: &ContentHash) -> Vec<(usize, Allocation)> {
+        let all = self.allocations.iter().enumerate().rev();
+        let own = all.filter(|(_, one)| one.allocation.bill == *bill);
+        let left = own.map(|(at, one)| (at, one.between(one.allocation.amount)));
+        left.filter(|(_, left)| left.amount > Money::ZERO).collect()
+    }
+
+    /// What is taken off a bill, the newest first, and how much is returned then of which allocation; `None` if less lies on it.
+    pub(crate) fn way_off(&self, bill: &ContentHash, amount: Money) -> Option<WayOff> {
+        let mut left = amount.as_minor();
+        let (mut allocations, mut returned) = (Vec::new(), Vec::new());
+        for (at, live) in self.live_on(bill) {
+            let taken = live.amount.as_minor().min(left);
+            if taken > 0 {
+                let one = &self.allocations[at];
+                let sum = Money::from_minor(one.returned.as_minor() + taken);
+                allocations.push(one.between(sum));
+                returned.push((at, sum));
+                left -= taken;
+            }
+        }
+        (left == 0).then_some(WayOff { allocations, returned })
+    }
+
+    /// Takes it off.
+    pub(crate) fn take_off(&mut self, returned: &[(usize, Money)]) {
+        for (at, sum) in returned {
+            self.allocations[*at].returned = *sum;
+        }
+    }
+
+    /// Puts what is parted otherwise now in the place of what lies on a bill, the newest first; what was returned of it is over.
+    pub(crate) fn part_again(&mut self, bill: &ContentHash, new: &[Allocation]) {
+        if self.given.is_some_and(|given| given.bill == *bill) {
+            self.given = new.first().copied();
+            return;
+        }
+        for ((at, _), allocation) in self.live_on(bill).into_iter().zip(new) {
+            let account = self.allocations[at].account;
+            self.allocations[at] =
+                PlacedAllocation { account, allocation: *allocation, returned: Money::ZERO };
+        }
     }
 
     /// Goes that way.

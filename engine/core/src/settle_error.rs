@@ -3,6 +3,7 @@
 use crate::calendar::Day;
 use crate::label::{AccountId, Label};
 use crate::money::Money;
+use crate::split::OWN_REFERENCE;
 use crate::suspense::MatchError;
 
 /// Why entries cannot be settled.
@@ -17,6 +18,9 @@ pub enum SettleError {
     /// An amount that is not above zero.
     #[error("payment {0} is not above zero")]
     Amount(Label),
+    /// A reference that only the ledger gives.
+    #[error("payment {0} has a reference of the ledger's own: none of a bank begins with {OWN_REFERENCE}")]
+    Reserved(Label),
     /// A reversal of nothing.
     #[error("reversal {reversal} is of payment {payment}, which was never settled")]
     Unknown {

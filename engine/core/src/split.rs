@@ -12,13 +12,13 @@
 //! legs back as they were paid, so it may leave more than that behind; the next payments make up for it, less than a minor
 //! unit each. [`Settled::is_balanced`] is the one place that says what adds up to what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::{AccountState, Allocation, Entry, Payment, Reversal};
 use crate::agreement::{Agreement, Party};
 use crate::calendar::Day;
 use crate::hash::ContentHash;
-use crate::label::{AccountId, Label};
+use crate::label::{AccountId, LABEL_SIZE_MAX, Label};
 use crate::money::{ExactAmount, Money, Rounding};
 use crate::payment_terms::SplitRounding;
 use crate::suspense::Match;
@@ -109,6 +109,22 @@ impl RunningSplit {
         Some(Self { due, paid: due.round(RUNNING_ROUNDING)? })
     }
 
+    /// Takes back `amount`, of which `part` is the payee's, and gives what the payee gives of it: its part rounded down or
+    /// up, whichever brings what it has got nearer to what it was due.
+    ///
+    /// # Panics
+    /// As [`RunningSplit::split`].
+    pub(crate) fn take_back(&mut self, amount: Money, part: ExactAmount) -> Money {
+        let mut mirrored = Self {
+            due: ExactAmount::from_e11(-self.due.as_e11()),
+            paid: Money::from_minor(-self.paid.as_minor()),
+        };
+        let (payee, _) = mirrored.split(amount, part);
+        self.due = ExactAmount::from_e11(-mirrored.due.as_e11());
+        self.paid = Money::from_minor(-mirrored.paid.as_minor());
+        payee
+    }
+
     /// Splits `amount`, of which `part` is the payee's, into (payee, remainder). The payee gets its part rounded down or up,
     /// whichever brings what it has got nearer to what it was due.
     ///
@@ -132,18 +148,17 @@ impl RunningSplit {
     /// The split after an allocation.
     ///
     /// `None` past its numbers.
-    fn with(self, allocation: &Allocation) -> Option<Self> {
+    pub(crate) fn with(self, allocation: &Allocation) -> Option<Self> {
         let due = self.due.checked_add(allocation.payee_part)?;
         Some(Self { due, paid: self.paid.checked_add(allocation.payee)? })
     }
 
-    /// The split after an allocation was taken back.
+    /// The split after an allocation was taken back. What bills below zero took back before may leave it below zero.
     ///
-    /// `None` if more would be taken back than there is.
-    fn without(self, allocation: &Allocation) -> Option<Self> {
+    /// `None` past its numbers.
+    pub(crate) fn without(self, allocation: &Allocation) -> Option<Self> {
         let due = ExactAmount::from_e11(self.due.as_e11().checked_sub(allocation.payee_part.as_e11())?);
-        let paid = self.paid.checked_sub(allocation.payee)?;
-        (due >= ExactAmount::ZERO && paid >= Money::ZERO).then_some(Self { due, paid })
+        Some(Self { due, paid: self.paid.checked_sub(allocation.payee)? })
     }
 }
 
@@ -190,6 +205,65 @@ pub struct Release {
     pub from: Held,
 }
 
+/// Money on a bill that was corrected to less: it waits for another bill. Parties give back what they have of it; no bank
+/// money moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// Whose money it is.
+    pub payment: Label,
+    /// The correction.
+    pub correction: ContentHash,
+    /// The account.
+    pub account: AccountId,
+    /// On which day: the first on which both the money and the correction were there.
+    pub booked: Day,
+    /// How much.
+    pub amount: Money,
+}
+
+/// A payment of a bill whose parts are others now: the parties settle the difference between themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrueUp {
+    /// Whose money it is.
+    pub payment: Label,
+    /// The correction.
+    pub correction: ContentHash,
+    /// The account.
+    pub account: AccountId,
+    /// On which day: the first on which both the money and the correction were there.
+    pub booked: Day,
+    /// How much of the payment is parted otherwise; none of it moves to or from a bill.
+    pub amount: Money,
+}
+
+/// A bill below zero: the account gets it as an advance, from the parties as its parts are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credit {
+    /// Content hash of the bill or correction.
+    pub bill: ContentHash,
+    /// The account.
+    pub account: AccountId,
+    /// On which day: the first on which the bill stands.
+    pub booked: Day,
+    /// How much, above zero.
+    pub amount: Money,
+}
+
+/// What a reference of the ledger's own begins with; no payment's does.
+pub const OWN_REFERENCE: &str = "bill:";
+
+impl Credit {
+    /// The reference under which its money waits: `bill:` and the first 28 digits of its hash.
+    ///
+    /// # Panics
+    /// Never: 33 printable characters are a name.
+    #[must_use]
+    pub fn reference(&self) -> Label {
+        let text = format!("{OWN_REFERENCE}{}", self.bill);
+        text[..LABEL_SIZE_MAX].parse().expect("33 printable characters are a name")
+    }
+}
+
 /// What legs follow from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
@@ -201,6 +275,12 @@ pub enum Cause {
     Release(Release),
     /// Money in suspense that is an account's, as a person says.
     Match(Match),
+    /// Money that a bill has too much.
+    Withdrawal(Withdrawal),
+    /// Money whose parts are others now.
+    TrueUp(TrueUp),
+    /// A bill below zero.
+    Credit(Credit),
 }
 
 /// One entry, where its money went or came back from, and who gets or gives what.
@@ -208,7 +288,8 @@ pub enum Cause {
 pub struct Settled {
     /// What it is.
     pub cause: Cause,
-    /// Which bills it paid; of a reversal, which it opens again, the newest allocation first.
+    /// Which bills it paid; of a reversal and a withdrawal, which have so much less paid, the newest allocation first; of a
+    /// true-up, as they are parted from now on; of a credit, what each party gives.
     pub allocations: Vec<Allocation>,
     /// Who gets what, by (party, kind).
     pub legs: Vec<Leg>,
@@ -244,6 +325,19 @@ impl Legs {
         }
     }
 
+    /// What these are more than others by party and kind, and what they are less.
+    pub(crate) fn less(self, others: Self) -> (Self, Self) {
+        let (mut more, mut less) = (Self::default(), Self::default());
+        let keys: BTreeSet<(Party, LegKind)> = self.0.keys().chain(others.0.keys()).copied().collect();
+        for (party, kind) in keys {
+            let of = |legs: &Self| legs.0.get(&(party, kind)).copied().unwrap_or_default();
+            let change = of(&self) - of(&others);
+            more.add(party, kind, Money::from_minor(change.max(0)));
+            less.add(party, kind, Money::from_minor((-change).max(0)));
+        }
+        (more, less)
+    }
+
     pub(crate) fn finish(self) -> Vec<Leg> {
         let leg = |((party, kind), minor)| Leg { party, kind, amount: Money::from_minor(minor) };
         self.0.into_iter().map(leg).collect()
@@ -273,14 +367,17 @@ impl Settled {
         settled
     }
 
-    /// The payment or reversal it is of; of a release, the payment whose money it is.
+    /// The payment or reversal it is of; of money that is moved, the payment or credit whose money it is.
     #[must_use]
-    pub const fn id(&self) -> Label {
+    pub fn id(&self) -> Label {
         match &self.cause {
             Cause::Payment(payment) => payment.id,
             Cause::Reversal(reversal) => reversal.id,
             Cause::Release(release) => release.payment,
             Cause::Match(one) => one.id,
+            Cause::Withdrawal(withdrawal) => withdrawal.payment,
+            Cause::TrueUp(true_up) => true_up.payment,
+            Cause::Credit(credit) => credit.reference(),
         }
     }
 
@@ -292,6 +389,9 @@ impl Settled {
             Cause::Reversal(reversal) => reversal.account,
             Cause::Release(release) => release.account,
             Cause::Match(one) => one.account,
+            Cause::Withdrawal(withdrawal) => withdrawal.account,
+            Cause::TrueUp(true_up) => true_up.account,
+            Cause::Credit(credit) => credit.account,
         }
     }
 
@@ -303,6 +403,9 @@ impl Settled {
             Cause::Reversal(reversal) => reversal.booked,
             Cause::Release(release) => release.booked,
             Cause::Match(one) => one.booked,
+            Cause::Withdrawal(withdrawal) => withdrawal.booked,
+            Cause::TrueUp(true_up) => true_up.booked,
+            Cause::Credit(credit) => credit.booked,
         }
     }
 
@@ -314,29 +417,38 @@ impl Settled {
             Cause::Reversal(reversal) => reversal.amount,
             Cause::Release(release) => release.amount,
             Cause::Match(one) => one.amount,
+            Cause::Withdrawal(withdrawal) => withdrawal.amount,
+            Cause::TrueUp(true_up) => true_up.amount,
+            Cause::Credit(credit) => credit.amount,
         }
     }
 
-    /// The line of the registry it settles; a release settles none.
+    /// The line of the registry it settles; what moves money that was paid before settles none.
     #[must_use]
     pub fn entry(&self) -> Option<Entry> {
         match &self.cause {
             Cause::Payment(payment) => Some(Entry::Payment(payment.clone())),
             Cause::Reversal(reversal) => Some(Entry::Reversal(*reversal)),
-            Cause::Release(_) => None,
             Cause::Match(one) => Some(Entry::Match(*one)),
+            Cause::Release(_) | Cause::Withdrawal(_) | Cause::TrueUp(_) | Cause::Credit(_) => None,
         }
     }
 
-    /// The running split after one of the allocations.
-    ///
-    /// `None` past its numbers.
-    #[must_use]
-    pub fn running_after(&self, before: RunningSplit, allocation: &Allocation) -> Option<RunningSplit> {
-        match self.cause {
-            Cause::Reversal(_) => before.without(allocation),
-            Cause::Payment(_) | Cause::Release(_) | Cause::Match(_) => before.with(allocation),
-        }
+    /// How much less was paid of each bill, below zero, or more: nothing of what is only parted otherwise.
+    pub fn paid_of_bills(&self) -> impl Iterator<Item = (ContentHash, Money)> {
+        let sign = match self.cause {
+            Cause::Payment(_) | Cause::Release(_) | Cause::Match(_) => 1,
+            Cause::Reversal(_) | Cause::Withdrawal(_) => -1,
+            Cause::TrueUp(_) | Cause::Credit(_) => 0,
+        };
+        let paid = self.allocations.iter().map(move |one| (one.bill, sign * one.amount.as_minor()));
+        paid.filter(|(_, minor)| *minor != 0).map(|(bill, minor)| (bill, Money::from_minor(minor)))
+    }
+
+    /// Legs of a kind that are got, less those given back, minor units.
+    pub(crate) fn net(&self, kind: LegKind) -> i128 {
+        let of = |legs: &[Leg]| sum(legs.iter().filter(|leg| leg.kind == kind).map(|leg| leg.amount));
+        of(&self.legs) - of(&self.back)
     }
 
     /// Whether the bank holds the money because there is no such account.
@@ -349,7 +461,9 @@ impl Settled {
     ///
     /// * every allocation and every leg is above zero, and a payee's leg lies within its allocation;
     /// * the legs of a payment are the payment, none is given back; those given back by a reversal are the reversal, none is
-    ///   got; a release gives back an advance, or what was in suspense, as a match does, and gets as much;
+    ///   got; a release gives back an advance, or what was in suspense, as a match does, and gets as much; a withdrawal and a
+    ///   credit are the other way about, and get an advance;
+    /// * of a true-up, parts and remainders that are got are as much as those given back, and no party gets and gives one kind;
     /// * parts are what the payees get of the allocations, remainders the rest, and advance or suspense is what was not
     ///   allocated; money that comes in suspense is allocated to nothing.
     #[must_use]
@@ -375,6 +489,20 @@ impl Settled {
                 rest == 0 && legs == split && back == [0, 0, amount, 0]
             }
             Cause::Release(_) | Cause::Match(_) => legs == split && back == held,
+            Cause::Withdrawal(_) | Cause::Credit(_) => {
+                rest == 0 && back == split && legs == [0, 0, amount, 0]
+            }
+            Cause::TrueUp(_) => {
+                let is_between = |legs: [i128; 4]| legs[2..] == [0, 0];
+                let is_given =
+                    |leg: &Leg| self.back.iter().any(|back| (back.party, back.kind) == (leg.party, leg.kind));
+                let sum = |legs: [i128; 4]| legs.iter().sum::<i128>();
+                rest == 0
+                    && is_between(legs)
+                    && is_between(back)
+                    && sum(legs) == sum(back)
+                    && !self.legs.iter().any(is_given)
+            }
         };
         let is_above_zero = self.legs.iter().chain(&self.back).all(|leg| leg.amount > Money::ZERO);
         amount > 0 && rest >= 0 && adds_up && is_above_zero && self.allocations.iter().all(is_within)

@@ -137,7 +137,7 @@ impl TransferBook {
     /// If an agreement is not among `agreements`, or the parts are not the legs: then we split wrongly.
     pub fn add(&mut self, settled: &Settled, agreements: &BTreeMap<ContentHash, Agreement>) {
         let moves = moves_of(settled, agreements);
-        for ((_, hash), _) in &moves {
+        for (_, hash) in moves.keys() {
             if let Some(hash) = hash {
                 self.terms.insert(*hash, agreement_of(agreements, hash).terms.transfer);
             }
@@ -238,8 +238,13 @@ fn moves_of(
         let minor = amount.as_minor();
         *sum = add(*sum, Money::from_minor(if is_back { -minor } else { minor }));
     };
-    let is_back = matches!(settled.cause, Cause::Reversal(_));
-    for allocation in &settled.allocations {
+    let is_back = matches!(settled.cause, Cause::Reversal(_) | Cause::Withdrawal(_) | Cause::Credit(_));
+    // A true-up tells how its allocations are parted from now on: what that moves is in its legs alone.
+    let (parted, placed) = match settled.cause {
+        Cause::TrueUp(_) => (settled.allocations.first(), &[][..]),
+        _ => (None, &settled.allocations[..]),
+    };
+    for allocation in placed {
         let agreement = agreement_of(agreements, &allocation.agreement);
         more((agreement.payee, Some(allocation.agreement)), allocation.payee, is_back);
         more((agreement.remainder, Some(allocation.agreement)), allocation.remainder(), is_back);
@@ -248,6 +253,8 @@ fn moves_of(
     for (Leg { party, kind, amount }, is_back) in legs.clone() {
         if kind.is_of_no_agreement() {
             more((*party, None), *amount, is_back);
+        } else if let Some(parted) = parted {
+            more((*party, Some(parted.agreement)), *amount, is_back);
         }
     }
     for party in [Party::Grid, Party::Supplier] {

@@ -222,7 +222,8 @@ fn means_at_published_hours() {
     };
     let used = &[(2, 9, 1_000), (3, 9, 2_000), (6, 9, 4_000), (6, 10, 90_000), (7, 9, 500)];
     // What is published, what it has an hour for, holidays, and the mean or why there is none.
-    let table: &[(Vec<(Day, u32)>, HourNeed, &[&str], &str)] = &[
+    type Row<'r> = (Vec<(Day, u32)>, HourNeed, &'r [&'r str], &'r str);
+    let table: &[Row<'_>] = &[
         (and(&[], &[]), HourNeed::WorkingDay, &[], "1400"),
         // A second hour of a day, and one of a Saturday, count too.
         (and(&[(6, 10)], &[]), HourNeed::WorkingDay, &[], "16167"), // 97000 / 6 = 16166.67

@@ -165,6 +165,7 @@ fn random_terms(random: &mut Random) -> PaymentTerms {
             minimum: Money::from_minor(random.minor(60_001).as_minor() - 1),
             release: *random.pick(&TransferRelease::ALL),
         },
+        ..PaymentTerms::default()
     };
     terms.check().unwrap();
     terms
@@ -240,7 +241,11 @@ impl Tally {
         self.received += match &settled.cause {
             Cause::Payment(payment) => payment.amount.as_minor(),
             Cause::Reversal(reversal) => -reversal.amount.as_minor(),
-            Cause::Release(_) | Cause::Match(_) => 0,
+            Cause::Release(_)
+            | Cause::Match(_)
+            | Cause::Withdrawal(_)
+            | Cause::TrueUp(_)
+            | Cause::Credit(_) => 0,
         };
     }
 

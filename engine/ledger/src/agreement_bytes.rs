@@ -1,12 +1,13 @@
 //! Canonical bytes of an agreement.
 //!
 //! ```text
-//! agreement 0x31   version = 3 ‖ kind ‖ id[33] title currency[3] from[i32] to[i32] payee[u8] remainder[u8]
+//! agreement 0x31   version = 4 ‖ kind ‖ id[33] title currency[3] from[i32] to[i32] payee[u8] remainder[u8]
 //!                  rule[u8] = 1: rates[u32] × { zone[33] rate[i64] }
 //!                  rule[u8] = 2: share[u32], of 10^8
 //!                  rounding[u8] steps[u32] × step[u8]
 //!                  2 × { at least[i64] at most[i64], -1 for any amount }      of the payee, of the remainder taker
 //!                  least transfer[i64] transfer release[u8]
+//!                  back-billing months[u8], 0 for any time
 //! ```
 //!
 //! As in [`crate::document`]: a record that decodes encodes to the same bytes. Also in `FORMAT.md` §3.
@@ -22,8 +23,8 @@ use crate::codec::{CodecError, Reader, Writer};
 use crate::digest;
 use crate::document::{read_code, read_count, read_currency, read_validity, short_text, write_validity};
 
-/// The version of these bytes: 3 since agreements say when money is transferred.
-pub const AGREEMENT_VERSION: u8 = 3;
+/// The version of these bytes: 3 since agreements say when money is transferred, 4 since they say how late a bill is raised.
+pub const AGREEMENT_VERSION: u8 = 4;
 /// Kind byte of an agreement.
 pub const AGREEMENT_KIND: u8 = 0x31;
 
@@ -31,6 +32,8 @@ const RULE_PER_KWH: u8 = 1;
 const RULE_SHARE: u8 = 2;
 /// The cap of a party that has none; a real one is not below zero.
 const NO_CAP: i64 = -1;
+/// The back-billing months of an agreement that does not limit them.
+const ANY_TIME: u8 = 0;
 
 /// The canonical bytes of an agreement.
 ///
@@ -58,7 +61,7 @@ pub fn encode_agreement(agreement: &Agreement) -> Vec<u8> {
             writer.u8(RULE_SHARE).u32(*share);
         }
     }
-    let PaymentTerms { order, rounding, payee, remainder, transfer } = &agreement.terms;
+    let PaymentTerms { order, rounding, payee, remainder, transfer, back_billing_months } = &agreement.terms;
     writer.u8(rounding.code()).count(order.len());
     for step in order {
         writer.u8(step.code());
@@ -67,6 +70,7 @@ pub fn encode_agreement(agreement: &Agreement) -> Vec<u8> {
         writer.i64(limits.at_least.as_minor()).i64(limits.at_most.map_or(NO_CAP, Money::as_minor));
     }
     writer.i64(transfer.minimum.as_minor()).u8(transfer.release.code());
+    writer.u8(back_billing_months.unwrap_or(ANY_TIME));
     writer.finish()
 }
 
@@ -114,7 +118,9 @@ fn read_terms(reader: &mut Reader<'_>) -> Result<PaymentTerms, CodecError> {
     let minimum = Money::from_minor(reader.i64("least transfer")?);
     let release = read_code(reader, "transfer release", TransferRelease::from_code)?;
     let transfer = TransferTerms { minimum, release };
-    Ok(PaymentTerms { order, rounding, payee, remainder, transfer })
+    let months = reader.u8("back-billing months")?;
+    let back_billing_months = (months != ANY_TIME).then_some(months);
+    Ok(PaymentTerms { order, rounding, payee, remainder, transfer, back_billing_months })
 }
 
 fn read_limits(reader: &mut Reader<'_>) -> Result<Limits, CodecError> {
@@ -166,6 +172,7 @@ mod tests {
             payee: Limits { at_least: Money::from_minor(100), at_most: Some(Money::from_minor(500_000)) },
             remainder: Limits { at_least: Money::from_minor(1), at_most: None },
             transfer: TransferTerms { minimum: Money::from_minor(700), release: TransferRelease::Minimum },
+            back_billing_months: Some(12),
         };
         Agreement { terms, ..agreement(SplitRule::Share(45_123_000)) }
     }
@@ -197,13 +204,13 @@ mod tests {
     #[test]
     fn golden_hashes() {
         let table = [
-            ("per kWh", per_kwh(), "2e765b1bf5804acf8f8c2c19c68da48b4f6b0ab63587931f657a6c784fecf51e"),
+            ("per kWh", per_kwh(), "c715e991830ab55db7e9aecea3e494edac11f16de7a32d0c2211e7e27e913bf6"),
             (
                 "share",
                 agreement(SplitRule::Share(45_123_000)),
-                "3d00b6afa5e7e478e4600466fcaab17699869009aeb4e6f36d74d7e440c5c93e",
+                "f1ac4f071825e94c1f55b63247155692bb6569b584e8c69ecaabc91ddbb6871e",
             ),
-            ("terms", with_terms(), "7b3ab1919d8afa072db98689e13c0d5510e33d5305375a599d831d0e54e71a1f"),
+            ("terms", with_terms(), "1f8017c5e96ef9ee63dcad0c30235569557eed2dde698d53cf45439f52131f0e"),
         ];
         for (name, agreement, want) in table {
             assert_eq!(publish_agreement(agreement).hash.to_string(), want, "{name}");
@@ -226,6 +233,7 @@ mod tests {
             ("cap", terms_at + 7 + 8 + 7, 0x80, "agreement"),
             ("least transfer", terms_at + 7 + 32 + 7, 0x80, "agreement"),
             ("transfer release", terms_at + 7 + 32 + 8, 3, "transfer release"),
+            ("back-billing months", terms_at + 7 + 32 + 9, 121, "agreement"),
         ];
         for (what, at, value, want) in table {
             let mut bent = bytes.clone();

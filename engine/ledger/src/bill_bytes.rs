@@ -130,8 +130,9 @@ pub fn decode_bill(bytes: &[u8]) -> Result<Bill, CodecError> {
     })
 }
 
-fn write_line(writer: &mut Writer, line: &ChargeLine) {
-    let (kind, range, zone) = match line.kind {
+/// Appends what a line charges for: kind, range, zone.
+pub(crate) fn write_charge(writer: &mut Writer, kind: ChargeKind) {
+    let (kind, range, zone) = match kind {
         ChargeKind::Energy { range, zone } => (ENERGY, range, zone),
         ChargeKind::Demand { charge, range } => (DEMAND, range, charge),
         ChargeKind::Fixed(per) => (FIXED, per as u8, 0),
@@ -142,7 +143,13 @@ fn write_line(writer: &mut Writer, line: &ChargeLine) {
         ChargeKind::Export { zone } => (EXPORT, 0, zone),
         ChargeKind::YearMinimum => (YEAR_MINIMUM, 0, 0),
     };
-    writer.u8(line.version).u8(kind).u8(range).u8(zone).i64(line.quantity).i64(line.price.as_e8());
+    writer.u8(kind).u8(range).u8(zone);
+}
+
+fn write_line(writer: &mut Writer, line: &ChargeLine) {
+    writer.u8(line.version);
+    write_charge(writer, line.kind);
+    writer.i64(line.quantity).i64(line.price.as_e8());
     writer.i128(line.exact.as_e11()).i64(line.amount.as_minor());
 }
 
@@ -182,11 +189,10 @@ fn read_lines(
     Ok(lines)
 }
 
-fn read_line(reader: &mut Reader<'_>, period: Period) -> Result<ChargeLine, CodecError> {
-    let at = reader.at();
-    let version = reader.u8("line version")?;
+/// Takes what a line charges for; refused at `at`, where the line begins.
+pub(crate) fn read_charge(reader: &mut Reader<'_>, at: usize) -> Result<ChargeKind, CodecError> {
     let (code, range, zone) = (reader.u8("line kind")?, reader.u8("line range")?, reader.u8("line zone")?);
-    let kind = match (code, range, zone) {
+    Ok(match (code, range, zone) {
         (code @ (ENERGY | PACKAGE | SERIES), range, zone)
             if usize::from(range) < RANGE_COUNT_MAX && usize::from(zone) < ZONE_COUNT_MAX =>
         {
@@ -207,7 +213,13 @@ fn read_line(reader: &mut Reader<'_>, period: Period) -> Result<ChargeLine, Code
         (EXPORT, 0, zone) if usize::from(zone) < ZONE_COUNT_MAX => ChargeKind::Export { zone },
         (YEAR_MINIMUM, 0, 0) => ChargeKind::YearMinimum,
         _ => return Err(reader.refuse("line kind", at)),
-    };
+    })
+}
+
+fn read_line(reader: &mut Reader<'_>, period: Period) -> Result<ChargeLine, CodecError> {
+    let at = reader.at();
+    let version = reader.u8("line version")?;
+    let kind = read_charge(reader, at)?;
     let (quantity, price) = (reader.i64("quantity")?, PricePerKwh::from_e8(reader.i64("price")?));
     let exact = ExactAmount::from_e11(reader.i128("exact amount")?);
     let amount = Money::from_minor(reader.i64("line amount")?);
@@ -304,7 +316,7 @@ pub(crate) fn fits(count: usize, max: u32) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::digest::content_hash;
     use std::fmt::Debug;
@@ -328,7 +340,7 @@ mod tests {
     }
 
     /// Two versions, one with VAT on top and one with VAT included.
-    fn bill() -> Bill {
+    pub(crate) fn bill() -> Bill {
         let energy = |range, zone| ChargeKind::Energy { range, zone };
         let lines = vec![
             line(0, energy(0, 0), 123_456, "6.43"),

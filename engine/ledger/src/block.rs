@@ -212,6 +212,7 @@ mod tests {
             payments: root,
             paid: Money::from_minor(300),
             reversed: Money::from_minor(50),
+            credited: Money::ZERO,
             legs: vec![
                 Leg { party: Party::Grid, kind: LegKind::Part, amount: Money::from_minor(100) },
                 Leg { party: Party::Supplier, kind: LegKind::Remainder, amount: Money::from_minor(200) },

@@ -14,6 +14,7 @@ use tallywatt_core::validity::Validity;
 
 use crate::codec::{CodecError, Reader, Writer};
 use crate::digest;
+use crate::document::read_day;
 use crate::legs::{read_legs, write_legs};
 use crate::seal::{Sealed, Totals};
 use crate::tree::Root;
@@ -114,6 +115,8 @@ pub struct BatchCommit {
 pub struct PeriodCommit {
     /// Which month.
     pub period: Period,
+    /// How many times it was closed before.
+    pub revision: u32,
     /// Batches 1 to this one went into it.
     pub batches: u64,
     /// Root and totals.
@@ -141,6 +144,33 @@ pub struct BillsCommit {
     pub payee_part: ExactAmount,
 }
 
+/// The corrections of a period's bills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CorrectionsCommit {
+    /// Runs of corrections are numbered from 1 without gaps, over all periods.
+    pub sequence: u64,
+    /// Which month.
+    pub period: Period,
+    /// On which day.
+    pub day: Day,
+    /// Root of the period's readings, of its newest revision.
+    pub readings: Root,
+    /// Root of the contract list.
+    pub contracts: Root,
+    /// Root over the corrections' content hashes, in order of account.
+    pub corrections: Root,
+    /// Hash of the correction file.
+    pub file: ContentHash,
+    /// Energy billed more than before, Wh.
+    pub energy_wh: i64,
+    /// Sum of the differences of the totals.
+    pub total: Money,
+    /// Sum of the differences of the payees' parts, exact.
+    pub payee_part: ExactAmount,
+    /// Sum of what is charged more than before.
+    pub charged: Money,
+}
+
 /// The split of a registry of payments and reversals, and of the parked money that became due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettlementCommit {
@@ -154,6 +184,8 @@ pub struct SettlementCommit {
     pub paid: Money,
     /// Sum of the reversals.
     pub reversed: Money,
+    /// Sum of the bills below zero that accounts were given.
+    pub credited: Money,
     /// Sums of the legs got, by (party, kind).
     pub legs: Vec<Leg>,
     /// Sums of the legs given back, by (party, kind); with them the legs add up to `paid` less `reversed`.
@@ -179,6 +211,8 @@ pub enum Command {
     Bills(BillsCommit),
     /// The split of payments.
     Settlement(SettlementCommit),
+    /// The corrections of a period's bills.
+    Corrections(CorrectionsCommit),
 }
 
 impl Command {
@@ -193,6 +227,7 @@ impl Command {
             Self::Period(_) => "period",
             Self::Bills(_) => "bills",
             Self::Settlement(_) => "settlement",
+            Self::Corrections(_) => "corrections",
         }
     }
 
@@ -209,11 +244,13 @@ impl Command {
                 write_sealed(&mut writer, &batch.sealed);
             }
             Self::Period(period) => {
-                writer.u8(5).u32(period.period.number()).u64(period.batches);
+                writer.u8(9).u32(period.period.number()).u64(period.batches);
                 write_sealed(&mut writer, &period.sealed);
+                writer.u32(period.revision);
             }
             Self::Bills(bills) => write_bills(writer.u8(6), bills),
-            Self::Settlement(settlement) => write_settlement(writer.u8(8), settlement),
+            Self::Settlement(settlement) => write_settlement(writer.u8(11), settlement),
+            Self::Corrections(corrections) => write_corrections(writer.u8(10), corrections),
         }
         writer.finish()
     }
@@ -234,13 +271,15 @@ impl Command {
                 file: reader.hash("batch file")?,
                 sealed: read_sealed(&mut reader)?,
             }),
-            5 => Self::Period(PeriodCommit {
+            6 => Self::Bills(read_bills(&mut reader)?),
+            9 => Self::Period(PeriodCommit {
                 period: read_period(&mut reader)?,
                 batches: reader.u64("batches")?,
                 sealed: read_sealed(&mut reader)?,
+                revision: reader.u32("period revision")?,
             }),
-            6 => Self::Bills(read_bills(&mut reader)?),
-            8 => Self::Settlement(read_settlement(&mut reader)?),
+            10 => Self::Corrections(read_corrections(&mut reader)?),
+            11 => Self::Settlement(read_settlement(&mut reader)?),
             _ => return Err(reader.refuse("command", at)),
         };
         reader.finish()?;
@@ -288,8 +327,23 @@ impl Command {
                 let mut figures = vec![("period", period.period.to_string())];
                 figures.extend(sealed(&period.sealed));
                 figures.push(("batches", period.batches.to_string()));
+                figures.push(("revision", period.revision.to_string()));
                 figures
             }
+            Self::Corrections(corrections) => vec![
+                ("period", corrections.period.to_string()),
+                ("corrections", corrections.corrections.count.to_string()),
+                ("total", corrections.total.to_string()),
+                ("charged", corrections.charged.to_string()),
+                ("energy_wh", corrections.energy_wh.to_string()),
+                ("payee_part", corrections.payee_part.to_string()),
+                ("day", corrections.day.to_string()),
+                ("sequence", corrections.sequence.to_string()),
+                ("root", root(&corrections.corrections)),
+                ("readings", root(&corrections.readings)),
+                ("contracts", root(&corrections.contracts)),
+                ("file", corrections.file.to_string()),
+            ],
             Self::Bills(bills) => vec![
                 ("period", bills.period.to_string()),
                 ("bills", bills.bills.count.to_string()),
@@ -306,6 +360,9 @@ impl Command {
                 figures.push(("payments", settlement.payments.count.to_string()));
                 figures.push(("paid", settlement.paid.to_string()));
                 figures.push(("reversed", settlement.reversed.to_string()));
+                if settlement.credited != Money::ZERO {
+                    figures.push(("credited", settlement.credited.to_string()));
+                }
                 let written = |leg: &Leg| format!("{} {}", leg.amount, leg.kind.name());
                 for leg in &settlement.legs {
                     let name = match leg.party {
@@ -458,10 +515,36 @@ fn read_bills(reader: &mut Reader<'_>) -> Result<BillsCommit, CodecError> {
     })
 }
 
+fn write_corrections(writer: &mut Writer, corrections: &CorrectionsCommit) {
+    writer.u64(corrections.sequence).u32(corrections.period.number()).i32(corrections.day.number());
+    for root in [&corrections.readings, &corrections.contracts, &corrections.corrections] {
+        write_root(writer, root);
+    }
+    writer.hash(&corrections.file).i64(corrections.energy_wh).i64(corrections.total.as_minor());
+    writer.i128(corrections.payee_part.as_e11()).i64(corrections.charged.as_minor());
+}
+
+fn read_corrections(reader: &mut Reader<'_>) -> Result<CorrectionsCommit, CodecError> {
+    Ok(CorrectionsCommit {
+        sequence: reader.u64("correction sequence")?,
+        period: read_period(reader)?,
+        day: read_day(reader, "correction day")?,
+        readings: read_root(reader)?,
+        contracts: read_root(reader)?,
+        corrections: read_root(reader)?,
+        file: reader.hash("correction file")?,
+        energy_wh: reader.i64("energy")?,
+        total: Money::from_minor(reader.i64("total")?),
+        payee_part: ExactAmount::from_e11(reader.i128("payee part")?),
+        charged: Money::from_minor(reader.i64("charged")?),
+    })
+}
+
 fn write_settlement(writer: &mut Writer, settlement: &SettlementCommit) {
     writer.u64(settlement.sequence).hash(&settlement.file);
     write_root(writer, &settlement.payments);
     writer.i64(settlement.paid.as_minor()).i64(settlement.reversed.as_minor());
+    writer.i64(settlement.credited.as_minor());
     write_legs(writer, &settlement.legs);
     write_legs(writer, &settlement.back);
     writer.count(settlement.running.len());
@@ -475,11 +558,13 @@ fn read_settlement(reader: &mut Reader<'_>) -> Result<SettlementCommit, CodecErr
         (reader.u64("settlement sequence")?, reader.hash("settlement file")?, read_root(reader)?);
     let paid = Money::from_minor(reader.i64("paid")?);
     let reversed = Money::from_minor(reader.i64("reversed")?);
+    let credited = Money::from_minor(reader.i64("credited")?);
     let at = reader.at();
     let (legs, back) = (read_legs(reader)?, read_legs(reader)?);
     let sum = |legs: &[Leg]| legs.iter().map(|leg| i128::from(leg.amount.as_minor())).sum::<i128>();
     let received = i128::from(paid.as_minor()) - i128::from(reversed.as_minor());
-    if sum(&legs) - sum(&back) != received || paid < Money::ZERO || reversed < Money::ZERO {
+    let are_sums = [paid, reversed, credited].iter().all(|sum| *sum >= Money::ZERO);
+    if sum(&legs) - sum(&back) != received || !are_sums {
         return Err(reader.refuse("legs", at));
     }
     let mut running: Vec<(ContentHash, RunningSplit)> = Vec::new();
@@ -493,12 +578,13 @@ fn read_settlement(reader: &mut Reader<'_>) -> Result<SettlementCommit, CodecErr
         }
         running.push((agreement, RunningSplit { due, paid }));
     }
-    Ok(SettlementCommit { sequence, file, payments, paid, reversed, legs, back, running })
+    Ok(SettlementCommit { sequence, file, payments, paid, reversed, credited, legs, back, running })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seal::{SealKind, SealedTree};
 
     fn publication(kind: DocumentKind) -> Command {
         Command::Publish(Publication {
@@ -533,6 +619,75 @@ mod tests {
             let refused = CodecError::Value { field: "document kind", at: code_at };
             assert_eq!(Command::decode(&bytes), Err(refused), "{code}");
         }
+    }
+
+    fn root(tag: u8) -> Root {
+        Root { hash: ContentHash([tag; 32]), count: u64::from(tag) }
+    }
+
+    fn corrections() -> Command {
+        Command::Corrections(CorrectionsCommit {
+            sequence: 3,
+            period: "2026-03".parse().unwrap(),
+            day: "2026-06-09".parse().unwrap(),
+            readings: root(1),
+            contracts: root(2),
+            corrections: root(3),
+            file: ContentHash([4; 32]),
+            energy_wh: -1_250,
+            total: Money::from_minor(-805),
+            payee_part: ExactAmount::from_e11(-288_000_000_000),
+            charged: Money::from_minor(-905),
+        })
+    }
+
+    fn period(revision: u32) -> Command {
+        let sealed = SealedTree::seal(SealKind::Period, &[]).unwrap().sealed();
+        Command::Period(PeriodCommit { period: "2026-03".parse().unwrap(), revision, batches: 2, sealed })
+    }
+
+    /// Round trip; every truncation and an extra byte refused; every flipped bit refused or another value. What was 5, a
+    /// period without a revision, and 8, a settlement without credits, is no command.
+    #[test]
+    fn corrections_and_revisions_one_to_one() {
+        for command in [corrections(), period(0), period(7)] {
+            let bytes = command.encode();
+            assert_eq!(Command::decode(&bytes).as_ref(), Ok(&command));
+            for size in 0..bytes.len() {
+                assert!(Command::decode(&bytes[..size]).is_err(), "cut to {size} bytes");
+            }
+            assert!(Command::decode(&[&bytes[..], &[0]].concat()).is_err());
+            for bit in 0..bytes.len() * 8 {
+                let mut bent = bytes.clone();
+                bent[bit / 8] ^= 1 << (bit % 8);
+                if let Ok(other) = Command::decode(&bent) {
+                    assert_ne!(other, command, "bit {bit}");
+                    assert_eq!(other.encode(), bent, "bit {bit}");
+                    assert!(!command.difference(&other).is_empty(), "bit {bit}");
+                }
+            }
+            for code in [5, 7, 8, 12] {
+                let mut other = bytes.clone();
+                other[2] = code;
+                assert_eq!(Command::decode(&other), Err(CodecError::Value { field: "command", at: 2 }));
+            }
+        }
+        let Command::Corrections(own) = corrections() else { unreachable!("they are corrections") };
+        let more = Command::Corrections(CorrectionsCommit { charged: Money::ZERO, ..own });
+        assert_eq!(corrections().difference(&more), "charged: proposed -9.05, computed 0.00");
+    }
+
+    /// A changed hash here is a change of every ledger that exists: never in passing.
+    #[test]
+    fn golden_corrections() {
+        let got = [corrections(), period(1)].map(|command| command.digest().to_string());
+        assert_eq!(
+            got,
+            [
+                "e46b34424a08fcddd24786f44a182a7728b38694034c698ec5bc9f38225f5571",
+                "15a289a055831e88fc6fa5f256eec17460116ec90115aeaf7a9f83da02b2fe0a"
+            ]
+        );
     }
 
     /// A changed hash here is a change of every ledger that exists: never in passing.

@@ -10,6 +10,7 @@ mod carried_bytes;
 pub mod checkpoint;
 pub mod codec;
 pub mod command;
+pub mod correction_bytes;
 pub mod day_leaf;
 pub mod day_pack;
 pub mod digest;

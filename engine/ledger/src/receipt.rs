@@ -4,6 +4,10 @@
 //! tallywatt-receipt/v1
 //! subject bill 2026-03 A-000017            or: subject day 2026-03-14 1-0:1.8.0 EKB-000017
 //! bill <record> <index> <path>             in the bills tree           ┐
+//!   or, of a bill that was corrected:
+//! correction <record> <index> <path>       in the corrections tree
+//! before <record> <index> <path>           what stood before, if there was a bill
+//! before-block <record> <log leaf> <path>  the block that commits it
 //! tariff <record>                          in the order of the bill    │ of a bill only
 //! agreement <record>                                                   │
 //! contract <record> <index> <path>         in the contracts tree       │
@@ -231,8 +235,10 @@ pub struct PlacedBlock {
 /// What only the receipt of a bill has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BillPart {
-    /// The bill, in the bills tree.
+    /// The bill, in the bills tree; of a corrected one the correction, in the corrections tree.
     pub bill: Placed,
+    /// There if and only if `bill` is a correction.
+    pub correction: Option<CorrectionPart>,
     /// The tariff versions, in the order of the bill.
     pub tariffs: Vec<Vec<u8>>,
     /// The agreement.
@@ -243,6 +249,22 @@ pub struct BillPart {
     pub market: Vec<Vec<u8>>,
     /// The bill it stands on, in the bills tree of its own month.
     pub previous: Option<Placed>,
+}
+
+/// What only the receipt of a corrected bill has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorrectionPart {
+    /// What stood before; `None` if the account had no bill.
+    pub before: Option<Before>,
+}
+
+/// What stood before a correction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// A bill or a correction, in its tree.
+    pub record: Placed,
+    /// The block that commits it.
+    pub sealed_by: PlacedBlock,
 }
 
 /// A receipt as read, not yet believed.
@@ -278,7 +300,16 @@ impl Receipt {
     pub fn encode(&self) -> Vec<u8> {
         let mut text = format!("{FIRST_LINE}\nsubject {}\n", self.subject);
         if let Some(part) = &self.bill {
-            write_placed(&mut text, "bill", &part.bill);
+            match &part.correction {
+                None => write_placed(&mut text, "bill", &part.bill),
+                Some(CorrectionPart { before }) => {
+                    write_placed(&mut text, "correction", &part.bill);
+                    if let Some(Before { record, sealed_by }) = before {
+                        write_placed(&mut text, "before", record);
+                        write_block(&mut text, "before-block", sealed_by);
+                    }
+                }
+            }
             for tariff in &part.tariffs {
                 write_line(&mut text, "tariff", &[&code(tariff)]);
             }
@@ -299,9 +330,8 @@ impl Receipt {
         for leaf in &self.leaves {
             write_placed(&mut text, "leaf", leaf);
         }
-        for PlacedBlock { logged, path } in &self.blocks {
-            let path = path_code(path.iter().map(LogHash::as_bytes));
-            write_line(&mut text, "block", &[&code(&logged.record), &code(&logged.log_leaf), &path]);
+        for block in &self.blocks {
+            write_block(&mut text, "block", block);
         }
         let LoggedBlock { record, log_leaf } = &self.sealed_by;
         write_line(&mut text, "sealed-by", &[&code(record), &code(log_leaf)]);
@@ -314,6 +344,12 @@ impl Receipt {
 fn write_placed(text: &mut String, keyword: &str, placed: &Placed) {
     let path = path_code(placed.path.iter().map(|hash| &hash.0));
     write_line(text, keyword, &[&code(&placed.record), &placed.index.to_string(), &path]);
+}
+
+fn write_block(text: &mut String, keyword: &str, block: &PlacedBlock) {
+    let PlacedBlock { logged, path } = block;
+    let path = path_code(path.iter().map(LogHash::as_bytes));
+    write_line(text, keyword, &[&code(&logged.record), &code(&logged.log_leaf), &path]);
 }
 
 fn write_line(text: &mut String, keyword: &str, words: &[&str]) {

@@ -1,4 +1,5 @@
-//! Canonical bytes of what was settled: a payment, a reversal, a release of held money, or a match, with its legs.
+//! Canonical bytes of what was settled: a payment, a reversal, a release of held money, a match, or what a correction moves,
+//! with its legs.
 //!
 //! ```text
 //! settled 0x34   version = 3 ‖ kind ‖ id[33] account[33] booked[i32] amount[i64]
@@ -6,6 +7,8 @@
 //!                cause[u8] = 2, a reversal: payment[33]
 //!                cause[u8] = 3, a release: held as[u8], 1 an advance, 2 in suspense; the id is that of the payment
 //!                cause[u8] = 4, a match: payment[33]
+//!                cause[u8] = 5, a withdrawal, = 6, a true-up: correction[32]; the id is that of the payment
+//!                cause[u8] = 7, a credit: bill[32]; the id is its reference
 //!                allocations[u32] × { bill[32] agreement[32] amount[i64] payee part[i128] payee[i64] }
 //!                legs[u32] × { party[u8] kind[u8] amount[i64] }      got
 //!                legs[u32] × { party[u8] kind[u8] amount[i64] }      given back
@@ -18,7 +21,7 @@
 use tallywatt_core::account::{Allocation, Payment, Reversal};
 use tallywatt_core::calendar::Period;
 use tallywatt_core::money::Money;
-use tallywatt_core::split::{Cause, Held, Release, Settled};
+use tallywatt_core::split::{Cause, Credit, Held, Release, Settled, TrueUp, Withdrawal};
 use tallywatt_core::suspense::{Match, REMITTANCE_SIZE_MAX, Remittance};
 
 use crate::bill_bytes::{fits, read_payee_part};
@@ -37,6 +40,9 @@ const PAYMENT: u8 = 1;
 const REVERSAL: u8 = 2;
 const RELEASE: u8 = 3;
 const MATCH: u8 = 4;
+const WITHDRAWAL: u8 = 5;
+const TRUE_UP: u8 = 6;
+const CREDIT: u8 = 7;
 /// The month of a payment whose payer named none; a month's number is above 20,000.
 const NO_MONTH: u32 = 0;
 
@@ -61,6 +67,9 @@ pub fn encode_settled(settled: &Settled) -> Vec<u8> {
         Cause::Reversal(reversal) => writer.u8(REVERSAL).label(&reversal.payment),
         Cause::Release(release) => writer.u8(RELEASE).u8(release.from.code()),
         Cause::Match(one) => writer.u8(MATCH).label(&one.payment),
+        Cause::Withdrawal(withdrawal) => writer.u8(WITHDRAWAL).hash(&withdrawal.correction),
+        Cause::TrueUp(true_up) => writer.u8(TRUE_UP).hash(&true_up.correction),
+        Cause::Credit(credit) => writer.u8(CREDIT).hash(&credit.bill),
     };
     writer.count(allocations.len());
     for allocation in allocations {
@@ -130,6 +139,21 @@ fn read_cause(reader: &mut Reader<'_>) -> Result<Cause, CodecError> {
         }
         MATCH => {
             Cause::Match(Match { id, payment: reader.label("matched payment")?, account, booked, amount })
+        }
+        WITHDRAWAL => {
+            let correction = reader.hash("correction")?;
+            Cause::Withdrawal(Withdrawal { payment: id, correction, account, booked, amount })
+        }
+        TRUE_UP => {
+            let correction = reader.hash("correction")?;
+            Cause::TrueUp(TrueUp { payment: id, correction, account, booked, amount })
+        }
+        CREDIT => {
+            let credit = Credit { bill: reader.hash("credited bill")?, account, booked, amount };
+            if credit.reference() != id {
+                return Err(reader.refuse("cause", at));
+            }
+            Cause::Credit(credit)
         }
         _ => return Err(reader.refuse("cause", at)),
     })
@@ -236,12 +260,40 @@ mod tests {
         reversed
     }
 
+    fn withdrawn() -> Settled {
+        let Settled { cause, allocations, legs: back, back: legs } = released();
+        let Cause::Release(Release { payment, account, booked, amount, .. }) = cause else {
+            unreachable!("it is a release")
+        };
+        let correction = ContentHash([7; 32]);
+        let cause = Cause::Withdrawal(Withdrawal { payment, correction, account, booked, amount });
+        Settled { cause, allocations, legs, back }
+    }
+
+    fn trued_up() -> Settled {
+        let Settled { cause, allocations, .. } = withdrawn();
+        let Cause::Withdrawal(Withdrawal { payment, correction, account, booked, amount }) = cause else {
+            unreachable!("it is a withdrawal")
+        };
+        let cause = Cause::TrueUp(TrueUp { payment, correction, account, booked, amount });
+        let legs = vec![leg(Party::Grid, LegKind::Part, 300)];
+        Settled { cause, allocations, legs, back: vec![leg(Party::Supplier, LegKind::Remainder, 300)] }
+    }
+
+    fn credited() -> Settled {
+        let Settled { allocations, legs, back, .. } = withdrawn();
+        let Payment { account, booked, .. } = payment();
+        let amount = Money::from_minor(4_000);
+        let cause = Cause::Credit(Credit { bill: allocations[0].bill, account, booked, amount });
+        Settled { cause, allocations, legs, back }
+    }
+
     /// Round trip; every truncation and an extra byte refused; every flipped bit refused or another value.
     #[test]
     fn bytes_and_values_are_one_to_one() {
         let values =
             [settled(), suspended(), reversed(), released(), matched(), found(), reversed_in_suspense()];
-        for value in values {
+        for value in values.into_iter().chain([withdrawn(), trued_up(), credited()]) {
             let bytes = encode_settled(&value);
             assert_eq!(decode_settled(&bytes).as_ref(), Ok(&value));
             for size in 0..bytes.len() {
@@ -269,6 +321,9 @@ mod tests {
             ("match", matched(), "d332bc4526bd14dbcf7a7d8a4070b26a9cd4b894e654878703a33bf060c2266f"),
             ("found", found(), "6385a8f0e6b44ca8c0bb8c3b809d6becb15f68e2beb6c54709cbc105c564ece1"),
             ("release", released(), "1bebb49e11e3d76bf313efc16fd11397161913a2b6097b9797050e1d3f723fc9"),
+            ("withdrawal", withdrawn(), "b65692f6918579814a7242f4e7c5bb314983c68d4f8a879e3b63c0360b5f785e"),
+            ("true-up", trued_up(), "d7c49747ce0c28a1c57944ef13f3657200cd4ea9cd528d1922e2c462e7ae94f0"),
+            ("credit", credited(), "dd91d22732c0bad59db52a3bb73a825399c4f2c9924c9294d90849a4ed37b9d6"),
         ];
         for (name, settled, want) in table {
             assert_eq!(content_hash(&encode_settled(&settled)).to_string(), want, "{name}");
@@ -310,6 +365,21 @@ mod tests {
                 other => panic!("{want}: {other:?}"),
             }
         }
+        let bends: &[Bent] = &[
+            ("legs", |settled| settled.legs[0].amount = Money::from_minor(299)),
+            ("legs", |settled| settled.back.clear()),
+            ("legs", |settled| settled.back[0] = settled.legs[0]),
+            ("legs", |settled| settled.back[0].kind = LegKind::Advance),
+        ];
+        for (want, bend) in bends {
+            let mut bent = trued_up();
+            bend(&mut bent);
+            let got = decode_settled(&encode_settled(&bent));
+            assert!(matches!(got, Err(CodecError::Value { field, .. }) if field == *want), "{got:?}");
+        }
+        let mut bytes = encode_settled(&credited());
+        bytes[2] ^= 1;
+        assert_eq!(decode_settled(&bytes), Err(CodecError::Value { field: "cause", at: 80 }));
         for (at, bent, want) in [(80, 80, "cause"), (81, 83, "month named")] {
             let mut bytes = encode_settled(&settled());
             bytes[bent] = 0xff;

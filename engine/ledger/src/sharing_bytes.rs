@@ -1,7 +1,7 @@
 //! Canonical bytes of a sharing group.
 //!
 //! ```text
-//! version = 1 ‖ 0x3f ‖ id[33] title from[i32] to[i32]
+//! version = 1 ‖ 0x43 ‖ id[33] title from[i32] to[i32]
 //!   generator: usage point[33] OBIS B, C, E[3]
 //!   mode[u8] 1 static, 2 capped, 3 dynamic
 //!   participants[u32] × { usage point[33] OBIS B, C, E[3] part[u32], 10^-8 }, by usage point
@@ -24,7 +24,7 @@ use crate::document::{
 /// The version of these bytes.
 pub const SHARING_VERSION: u8 = 1;
 /// Kind byte of a sharing group.
-pub const SHARING_KIND: u8 = 0x3f;
+pub const SHARING_KIND: u8 = 0x43;
 
 /// The canonical bytes of a sharing group.
 #[must_use]
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn golden_hash() {
         let hash = publish_sharing_group(SharingGroup::new(parts()).unwrap()).hash.to_string();
-        assert_eq!(hash, "7ea379ac6c98bc144b3b335f38fed9384fef70eabba53c50eb007c6a9c56b7f8");
+        assert_eq!(hash, "1d8cfeba09cb585e5eb3253de0068859a1ee095a8df50b0f14d60dc2aaa8b5c0");
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub enum TreeKind {
     Payments = 7,
     /// Entries of a node's state.
     State = 8,
+    /// Correction bills of one run.
+    Corrections = 9,
 }
 
 /// The root of a tree: hash and count together, never one without the other.

@@ -9,7 +9,8 @@ use tallywatt_ledger::key::LogSigner;
 use tallywatt_ledger::log::{LogHash, leaf_hash};
 use tallywatt_ledger::note::Note;
 use tallywatt_ledger::receipt::{
-    BillPart, LoggedBlock, Placed, PlacedBlock, PlacedPartition, Receipt, ReceiptError, Subject,
+    Before, BillPart, CorrectionPart, LoggedBlock, Placed, PlacedBlock, PlacedPartition, Receipt,
+    ReceiptError, Subject,
 };
 use tallywatt_ledger::tlog_proof::TlogProof;
 
@@ -35,6 +36,7 @@ fn receipt(subject: Subject) -> Receipt {
     let path = vec![LogHash::from_bytes([7; 32])];
     let part = BillPart {
         bill: placed(1, 0),
+        correction: None,
         tariffs: vec![vec![2; 3], vec![3; 2]],
         agreement: vec![4],
         contracts: vec![placed(8, 18), placed(9, 19)],
@@ -91,6 +93,47 @@ fn text_and_back() {
     }
 }
 
+/// A correction in the place of the bill, with what stood before and without.
+fn corrected(has_before: bool) -> Receipt {
+    let mut receipt = receipt(bill("A-000017"));
+    let sealed_by = receipt.blocks[0].clone();
+    let before = has_before.then_some(Before { record: placed(13, 3), sealed_by });
+    receipt.bill.as_mut().unwrap().correction = Some(CorrectionPart { before });
+    receipt
+}
+
+#[test]
+fn a_correction_and_back() {
+    for has_before in [true, false] {
+        let receipt = corrected(has_before);
+        let bytes = receipt.encode();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(
+            text.starts_with("tallywatt-receipt/v1\nsubject bill 2026-03 A-000017\ncorrection AQEBAQ== 0 ")
+        );
+        assert_eq!(text.contains("\nbefore DQ0NDQ== 3 "), has_before);
+        assert_eq!(text.contains("\nbefore-block BQUFBQU= BgYGBgYG "), has_before);
+        assert_eq!(Receipt::parse(&bytes), Ok(receipt));
+        for end in 0..bytes.len() {
+            assert!(Receipt::parse(&bytes[..end]).is_err(), "cut to {end}");
+        }
+    }
+    let table = [
+        ("\nbefore-block", "\nbefore-bloc", 5, "expected before-block"),
+        ("\nbefore DQ", "\nbehind DQ", 4, "expected tariff"),
+        ("\nbefore DQ0NDQ== 3", "\nbefore DQ0NDQ== 03", 4, "leading zeros"),
+        ("\ncorrection", "\ncorrections", 3, "expected bill"),
+        ("\ncorrection", "\nbill", 4, "expected tariff"),
+    ];
+    let text = String::from_utf8(corrected(true).encode()).unwrap();
+    for (from, to, line, message) in table {
+        assert!(text.contains(from), "{from:?} in {text}");
+        let error = Receipt::parse(text.replacen(from, to, 1).as_bytes()).unwrap_err();
+        assert_eq!(error.line(), Some(line), "{from:?} → {to:?}: {error}");
+        assert!(error.to_string().contains(message), "{from:?} → {to:?}: {error}");
+    }
+}
+
 #[test]
 fn each_other_spelling_names_its_line() {
     // what is replaced, by what, the line, part of the message
@@ -115,6 +158,9 @@ fn each_other_spelling_names_its_line() {
         ("tariff AgIC\ntariff AwM=\n", "", 4, "expected tariff"),
         ("agreement BA==\n", "agreement BA==\nagreement BA==\n", 7, "expected contract"),
         ("agreement BA==\n", "", 6, "expected agreement"),
+        ("market DQ0NDQ==\n", "market \n", 9, "base64"),
+        ("market DQ0NDQ==\n", "market DQ0NDQ== 0\n", 9, "one record"),
+        ("market DQ0NDQ==\n", "markets DQ0NDQ==\n", 9, "expected partition"),
         ("partition CgoKCgoKCgoK -", "partition CgoKCgoKCgoK ", 12, "a path"),
         ("partition CgoKCgoKCgoK -", "partition CgoKCgoKCgoK AAAA", 12, "a path"),
         ("partition CgoKCgoKCgoK -", "partition CgoKCgoKCgoK - -", 12, "a summary and a path"),
@@ -144,6 +190,8 @@ fn limits() {
     };
     let tariffs = refused(|receipt| receipt.bill.as_mut().unwrap().tariffs = vec![vec![1]; 65]);
     assert_eq!(tariffs, "line 68: more than 64 tariff lines");
+    let market = refused(|receipt| receipt.bill.as_mut().unwrap().market = vec![vec![1]; 129]);
+    assert_eq!(market, "line 137: more than 128 market lines");
     let blocks = refused(|receipt| receipt.blocks = vec![receipt.blocks[0].clone(); 196]);
     assert_eq!(blocks, "line 210: more than 195 block lines");
     let path = refused(|receipt| receipt.leaves[0].path = vec![ContentHash([0; 32]); 41]);

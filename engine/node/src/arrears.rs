@@ -1,24 +1,24 @@
 //! Arrears: what is open of each bill, for how long, and what the penalty table that holds makes of it.
 //!
 //! ```text
-//!   bills of ended months ─┐
+//!   bills of ended months ─┐      each correction that raised one is a debt of its own, from its day on
 //!   settled payments ──────┼─▶ Debt { open, due, days overdue, age, penalty }     as of a day
 //!   penalty table ─────────┘
 //! ```
 //!
 //! Nothing is stored: what was paid when follows from the settlements. Penalties are shown, and are in no bill. Without a
-//! table a bill counts as due on the last day of its month. Payments that were booked after the day are not known on it.
+//! table a bill counts as due on the last day of its month, and an increase on the day of its correction; with one it is due as
+//! a bill of the month of that day would be. Payments that were booked, and corrections that were made after the day, are not
+//! known on it; what a correction took off counts as never owed.
 
-use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::{AccountId, Label};
 use tallywatt_core::money::Money;
 use tallywatt_core::penalty::pieces::{OverdueDebt, Penalty};
 use tallywatt_core::penalty::{NoPenalty, PenaltyTable};
-use tallywatt_ledger::{bill_bytes, digest};
 
-use crate::books::Books;
+use crate::books::{Books, bill_hash};
 
 /// For how long a bill is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +71,8 @@ pub struct Debt {
     pub account: AccountId,
     /// For which month.
     pub period: Period,
+    /// The correction it came with; `None` of a bill as it was issued.
+    pub correction: Option<ContentHash>,
     /// What was to be paid.
     pub total: Money,
     /// What is still.
@@ -116,54 +118,94 @@ pub struct Arrears {
 pub fn arrears(books: &Books, as_of: Day, account: Option<&AccountId>) -> Arrears {
     let mut debts: Vec<Debt> = Vec::new();
     for period in books.billed_periods().filter(|period| period.end_day() <= as_of) {
-        let bills = books.bills(period).unwrap_or_default().iter();
-        let asked = bills.filter(|bill| account.is_none_or(|account| bill.account == *account));
-        debts.extend(asked.map(|bill| debt_of(books, bill, as_of)).filter(Debt::is_in_arrears));
+        let standing = books.standing(period).unwrap_or_default().into_iter();
+        let accounts = standing.map(|stands| stands.bill.account);
+        for own in accounts.filter(|own| account.is_none_or(|account| own == account)) {
+            debts.extend(debts_of(books, period, &own, as_of).into_iter().filter(Debt::is_in_arrears));
+        }
     }
     debts.sort_by_key(|debt| (debt.account, debt.period));
     let table = books.penalty_table_on(as_of);
     Arrears { table: table.map(|table| (table.body.parts().id, table.hash)), debts }
 }
 
-/// What one bill came to as of a day, whether anything is open of it or not.
+/// What an account's month came to as of a day, whether anything is open of it or not: its bill, if it was issued one, and each
+/// increase by a correction.
 #[must_use]
-pub fn debt_of(books: &Books, bill: &Bill, as_of: Day) -> Debt {
-    let paid = paid_of(books, bill, as_of);
-    // A bill is never paid beyond its total, so the sum does not pass it.
+pub fn debts_of(books: &Books, period: Period, account: &AccountId, as_of: Day) -> Vec<Debt> {
+    let bills = books.bills(period).unwrap_or_default();
+    let issued = bills.binary_search_by_key(account, |bill| bill.account).ok().map(|at| &bills[at]);
+    let mut debts = Vec::new();
+    if let Some(bill) = issued {
+        let total = Money::from_minor(bill.total.as_minor().max(0));
+        debts.extend(debt_of(
+            books,
+            Known { account, period, correction: None },
+            bill_hash(bill),
+            total,
+            as_of,
+        ));
+    }
+    for correction in books.corrections(period, account) {
+        let known = Known { account, period, correction: Some((correction.hash, correction.body.day)) };
+        debts.extend(debt_of(books, known, correction.hash, Money::ZERO, as_of));
+    }
+    debts
+}
+
+/// Which debt it is: of a bill, or of a correction and its day.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    account: &'a AccountId,
+    period: Period,
+    correction: Option<(ContentHash, Day)>,
+}
+
+/// What one debt came to; `None` of a correction that raised nothing, or was not made by that day.
+fn debt_of(books: &Books, known: Known<'_>, hash: ContentHash, issued: Money, as_of: Day) -> Option<Debt> {
+    let Known { account, period, correction } = known;
+    let changes = books.changes_of(&hash).iter().filter(|(day, _)| *day <= as_of);
+    // A change below zero of a correction itself is a credit, and no debt.
+    let changed: i64 = changes.map(|(_, change)| change.as_minor()).sum();
+    let total = Money::from_minor((issued.as_minor() + changed).max(0));
+    let is_raised =
+        books.changes_of(&hash).first().is_some_and(|(day, more)| *day <= as_of && *more > Money::ZERO);
+    if correction.is_some() && !is_raised {
+        return None;
+    }
+    let paid = standing(books.payments_of(&hash), as_of);
+    // What is paid beyond a total that was lowered is on its way to the account's advance.
     let paid_minor: i64 = paid.iter().map(|(_, amount)| amount.as_minor()).sum();
-    let open = Money::from_minor(bill.total.as_minor().max(0) - paid_minor);
+    let open = Money::from_minor((total.as_minor() - paid_minor).max(0));
     let table = books.penalty_table_on(as_of).map(|table| &table.body);
-    let due = table.map(|table| table.due_day(bill.period));
-    let due_day = match &due {
-        Some(Ok(day)) => *day,
-        _ => last_day(bill.period),
+    let billed_in = correction.map_or(period, |(_, day)| day.period());
+    let due = table.map(|table| table.due_day(billed_in));
+    let due_day = match (&due, correction) {
+        (Some(Ok(day)), _) => *day,
+        (_, Some((_, day))) => day,
+        (_, None) => last_day(period),
     };
-    let penalty_of = |table: &PenaltyTable, due: Day| {
-        table.penalty(&OverdueDebt { due, total: bill.total, payments: &paid, as_of })
-    };
+    let penalty_of =
+        |table: &PenaltyTable, due: Day| table.penalty(&OverdueDebt { due, total, payments: &paid, as_of });
     let penalty = due.zip(table).map(|(due, table)| due.and_then(|due| penalty_of(table, due)));
-    Debt {
-        account: bill.account,
-        period: bill.period,
-        total: bill.total,
+    Some(Debt {
+        account: *account,
+        period,
+        correction: correction.map(|(hash, _)| hash),
+        total,
         open,
         due: due_day,
         days_overdue: as_of.since(due_day),
         penalty,
-    }
+    })
 }
 
 fn last_day(period: Period) -> Day {
     period.end_day().plus(-1).expect("the day before a month's end is one of its days")
 }
 
-/// What was paid of a bill on which day, as far as it stood on a day. What a reversal took back counts as never paid: it
+/// What was paid on which day, as far as it stood on a day. What a reversal or a correction took back counts as never paid: it
 /// undoes the latest payments.
-fn paid_of(books: &Books, bill: &Bill, as_of: Day) -> Vec<(Day, Money)> {
-    let hash = digest::content_hash(&bill_bytes::encode_bill(bill));
-    standing(books.payments_of(&hash), as_of)
-}
-
 fn standing(moves: &[(Day, Money)], as_of: Day) -> Vec<(Day, Money)> {
     let mut paid: Vec<(Day, Money)> = Vec::new();
     for &(day, amount) in moves.iter().filter(|(day, _)| *day <= as_of) {

@@ -13,7 +13,9 @@
 pub mod records;
 
 mod billing;
+mod closed_period;
 mod closing;
+mod correcting;
 mod counted;
 mod penalties;
 mod previous;
@@ -30,6 +32,7 @@ use tallywatt_core::agreement::Agreement;
 use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::contract::Contract;
+use tallywatt_core::correction::Correction;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::day_layers::DayState;
 use tallywatt_core::hash::{ContentHash, Published};
@@ -43,7 +46,7 @@ use tallywatt_core::payment_book::{PaymentBook, SettleError};
 use tallywatt_core::penalty::PenaltyTable;
 use tallywatt_core::register::Register;
 use tallywatt_core::sharing::SharingGroup;
-use tallywatt_core::split::{Cause, Settled};
+use tallywatt_core::split::Settled;
 use tallywatt_core::tariff::TariffBook;
 use tallywatt_core::transfer::TransferBook;
 use tallywatt_core::vee::guard::ReplacementGuard;
@@ -52,17 +55,20 @@ use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::command::{Command, DocumentKind, Genesis};
 use tallywatt_ledger::day_leaf::DayLeaf;
-use tallywatt_ledger::seal::{SealError, SealKind, SealedTree, seal_order};
+use tallywatt_ledger::seal::{SealError, SealKind, SealedTree};
 use tallywatt_ledger::tree::Root;
 use tallywatt_ledger::{
-    agreement_bytes, bill_bytes, digest, document, hour_list_bytes, penalty_bytes, price_series_bytes,
-    rule_pack_bytes, sharing_bytes, tariff_bytes,
+    agreement_bytes, document, hour_list_bytes, penalty_bytes, price_series_bytes, rule_pack_bytes,
+    sharing_bytes, tariff_bytes,
 };
 use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::batch_file::{BatchFile, BatchFileError};
 use tallywatt_shards::threads::Threads;
 use tallywatt_shards::{batch_file, sealing};
 
+use crate::books::closed_period::ClosedPeriod;
+use crate::books::correcting::LookedAt;
+pub use crate::books::correcting::bill_hash;
 use crate::books::records::{publication_of, read_bills, read_contracts, read_settled};
 pub use crate::books::sealed_readings::Revision;
 use crate::books::sealed_readings::SealedReadings;
@@ -79,12 +85,14 @@ pub enum Input {
     Contracts(Vec<u8>),
     /// A batch file.
     Batch(Vec<u8>),
-    /// The close of a period.
+    /// The close of a period; of one that is closed, at what is sealed now.
     Period(Period),
     /// The bills of a period.
     Bills(Period),
     /// New payments and reversals, in any order; without any, what is parked is released to bills.
     Payments(Vec<Entry>),
+    /// The corrections of a period's bills on a day.
+    Corrections(Period, Day),
 }
 
 /// A command and the file it stands for.
@@ -175,16 +183,24 @@ pub struct Books {
     contracts: Arc<Vec<Contract>>,
     /// The contract lists that the bills of a period were computed from; shared where they did not change.
     contracts_by_period: BTreeMap<Period, Arc<Vec<Contract>>>,
-    periods: BTreeMap<Period, (Root, Vec<DayLeaf>)>,
-    /// Closed periods in the order of the chain, and how many batches were sealed then.
+    /// Likewise those of each correction, by its hash.
+    contracts_by_correction: BTreeMap<ContentHash, Arc<Vec<Contract>>>,
+    periods: BTreeMap<Period, ClosedPeriod>,
+    /// Every close of a period in the order of the chain, and how many batches were sealed then.
     closes: Vec<(Period, u64)>,
     bills: BTreeMap<Period, Vec<Bill>>,
     /// Whose readings the bills of a period used.
     billed: BTreeMap<Period, BTreeSet<(UsagePointId, Register)>>,
+    corrections: BTreeMap<Period, BTreeMap<AccountId, Vec<Published<Correction>>>>,
+    correction_count: u64,
+    /// What the bills of a period were computed from last.
+    looked_at: BTreeMap<Period, LookedAt>,
     payments: PaymentBook,
     transfers: TransferBook,
     /// What was put against each bill by day, what was taken back from it below zero.
     paid_by_bill: BTreeMap<ContentHash, Vec<(Day, Money)>>,
+    /// What corrections made of each debt by day, above zero what is more.
+    changes_by_debt: BTreeMap<ContentHash, Vec<(Day, Money)>>,
     settlement_count: u64,
 }
 
@@ -206,13 +222,18 @@ impl Books {
             sharing_groups: Vec::new(),
             contracts: Arc::default(),
             contracts_by_period: BTreeMap::new(),
+            contracts_by_correction: BTreeMap::new(),
             periods: BTreeMap::new(),
             closes: Vec::new(),
             bills: BTreeMap::new(),
             billed: BTreeMap::new(),
+            corrections: BTreeMap::new(),
+            correction_count: 0,
+            looked_at: BTreeMap::new(),
             payments: PaymentBook::default(),
             transfers: TransferBook::default(),
             paid_by_bill: BTreeMap::new(),
+            changes_by_debt: BTreeMap::new(),
             settlement_count: 0,
         }
     }
@@ -271,7 +292,8 @@ impl Books {
         self.readings.holds(event)
     }
 
-    /// What the bills of a closed period used of a day, in watt-hours an interval; nothing if none used it.
+    /// What the bills of a closed period used of a day, in watt-hours an interval, as it was closed last; nothing if none
+    /// used it.
     #[must_use]
     pub fn billed(&self, key: &BlockKey) -> Option<Vec<i32>> {
         let period = key.day.period();
@@ -281,12 +303,10 @@ impl Books {
         self.closed_block(key).map(|block| block.values_wh().to_vec())
     }
 
-    /// What a register-day's period was closed with.
+    /// What a register-day's period was closed with last.
     fn closed_block(&self, key: &BlockKey) -> Option<&DayBlock> {
-        let (_, leaves) = self.periods.get(&key.day.period())?;
-        let order = |leaf: &DayLeaf| seal_order(&leaf.block().key());
-        let at = leaves.binary_search_by_key(&seal_order(key), order).ok()?;
-        Some(leaves[at].block())
+        let closed = self.periods.get(&key.day.period())?;
+        closed.block_at(key, closed.revision_count() - 1)
     }
 
     /// Whether any bill is issued.
@@ -336,20 +356,42 @@ impl Books {
         &self.contracts
     }
 
-    /// The contract list that the bills of a period were computed from, which may not be the one in force; nothing if the
-    /// period is not billed.
+    /// The contract list that what stands of an account's month was computed from, which may not be the one in force;
+    /// nothing if nothing stands.
     #[must_use]
-    pub fn contracts_of(&self, period: Period) -> Option<&[Contract]> {
-        self.contracts_by_period.get(&period).map(|contracts| contracts.as_slice())
+    pub fn contracts_behind(&self, period: Period, account: &AccountId) -> Option<&[Contract]> {
+        let list = match self.corrections(period, account).last() {
+            Some(last) => self.contracts_by_correction.get(&last.hash),
+            None => self.contracts_by_period.get(&period),
+        };
+        list.map(|contracts| contracts.as_slice())
     }
 
-    /// The leaves of a closed period, in seal order.
+    /// The leaves of a closed period's newest revision, in seal order.
     #[must_use]
     pub fn period_leaves(&self, period: Period) -> Option<&[DayLeaf]> {
-        self.periods.get(&period).map(|(_, leaves)| leaves.as_slice())
+        self.periods.get(&period).map(ClosedPeriod::leaves)
     }
 
-    /// The bills of a period, by account.
+    /// A day's block as it stood in the readings that a bill rests on, if its period was ever closed with them.
+    #[must_use]
+    pub fn block_behind(&self, bill: &Bill, key: &BlockKey) -> Option<&DayBlock> {
+        self.periods.get(&bill.period)?.block_of(&bill.readings, key)
+    }
+
+    /// Root of the readings that a period was closed with last.
+    #[must_use]
+    pub fn period_root(&self, period: Period) -> Option<Root> {
+        self.periods.get(&period).map(ClosedPeriod::root)
+    }
+
+    /// How often a period was closed.
+    #[must_use]
+    pub fn close_count(&self, period: Period) -> usize {
+        self.periods.get(&period).map_or(0, ClosedPeriod::revision_count)
+    }
+
+    /// The bills of a period as they were issued, by account. What stands of them now: [`Books::standing`].
     #[must_use]
     pub fn bills(&self, period: Period) -> Option<&[Bill]> {
         self.bills.get(&period).map(Vec::as_slice)
@@ -447,6 +489,7 @@ impl Books {
                 let settled = read_settled(&given()?)?;
                 Input::Payments(settled.iter().filter_map(Settled::entry).collect())
             }
+            Command::Corrections(commit) => Input::Corrections(commit.period, commit.day),
         })
     }
 
@@ -467,6 +510,7 @@ impl Books {
             Input::Period(period) => self.close(period),
             Input::Bills(period) => self.bill(period),
             Input::Payments(payments) => self.settle(payments),
+            Input::Corrections(period, day) => self.correct(period, day),
         }
     }
 
@@ -498,26 +542,29 @@ impl Books {
             }
             Command::Period(commit) => {
                 let leaves = self.decode_sealed(file)?.leaves;
-                self.periods.insert(commit.period, (commit.sealed.root, leaves));
+                let root = commit.sealed.root;
+                match self.periods.get_mut(&commit.period) {
+                    Some(closed) => closed.close_again(root, leaves),
+                    None => {
+                        self.periods.insert(commit.period, ClosedPeriod::new(root, leaves));
+                    }
+                }
                 self.closes.push((commit.period, commit.batches));
             }
             Command::Bills(commit) => self.absorb_bills(commit.period, file)?,
             Command::Settlement(commit) => {
                 let agreements = self.agreements_by_hash();
                 for settled in read_settled(file)? {
-                    for part in &settled.allocations {
-                        let minor = match &settled.cause {
-                            Cause::Reversal(_) => -part.amount.as_minor(),
-                            Cause::Payment(_) | Cause::Release(_) | Cause::Match(_) => part.amount.as_minor(),
-                        };
-                        let paid = self.paid_by_bill.entry(part.bill).or_default();
-                        paid.push((settled.booked(), Money::from_minor(minor)));
+                    for (bill, amount) in settled.paid_of_bills() {
+                        let paid = self.paid_by_bill.entry(bill).or_default();
+                        paid.push((settled.booked(), amount));
                     }
                     self.payments.apply(&settled)?;
                     self.transfers.add(&settled, &agreements);
                 }
                 self.settlement_count = commit.sequence;
             }
+            Command::Corrections(commit) => self.absorb_corrections(commit, file)?,
         }
         Ok(())
     }
@@ -577,8 +624,9 @@ impl Books {
         let bills = read_bills(file)?;
         for bill in &bills {
             let open = OpenBill {
-                bill: digest::content_hash(&bill_bytes::encode_bill(bill)),
+                bill: bill_hash(bill),
                 period,
+                since: period.end_day(),
                 agreement: bill.agreement,
                 total: bill.total,
                 paid: Money::ZERO,
@@ -588,10 +636,17 @@ impl Books {
             self.payments.issue(bill.account, open);
         }
         self.bills.insert(period, bills);
-        let used = self.contracts.iter().map(|contract| (contract.usage_point, contract.register));
-        self.billed.insert(period, used.collect());
+        self.remember_billed(period);
         self.contracts_by_period.insert(period, Arc::clone(&self.contracts));
+        // Accounts that could not be billed are found again by having no bill.
+        self.look_at(period, BTreeSet::new());
         Ok(())
+    }
+
+    /// Whose readings the bills of a period used, those before too.
+    fn remember_billed(&mut self, period: Period) {
+        let used = self.contracts.iter().map(|contract| (contract.usage_point, contract.register));
+        self.billed.entry(period).or_default().extend(used);
     }
 
     /// The sealed tree of a closed period, to prove leaves of it.

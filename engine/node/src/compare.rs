@@ -3,7 +3,7 @@
 use tallywatt_core::day_block::BlockKey;
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::SealKind;
-use tallywatt_ledger::{bill_bytes, settled_bytes};
+use tallywatt_ledger::{bill_bytes, correction_bytes, settled_bytes};
 use tallywatt_shards::batch_file::places;
 
 use crate::list_file::{self, ListKind};
@@ -22,6 +22,15 @@ pub fn first_difference(relative: &str, here: &[u8], there: &[u8]) -> (String, S
             Some(format!(
                 "bill of account {}, {}, {} {}",
                 bill.account, bill.period, bill.total, bill.currency
+            ))
+        })
+    } else if relative.starts_with("corrections/") {
+        in_list(ListKind::Corrections, there, offset, &|record| {
+            let correction = correction_bytes::decode_correction(record).ok()?;
+            let (bill, total) = (&correction.bill, correction.delta.total);
+            Some(format!(
+                "correction of account {}, {}, by {total} {}",
+                bill.account, bill.period, bill.currency
             ))
         })
     } else if relative.starts_with("settlements/") {

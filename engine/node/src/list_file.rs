@@ -1,4 +1,4 @@
-//! A sealed list of canonical records in one file: contracts, bills, settled entries.
+//! A sealed list of canonical records in one file: contracts, bills, settled entries, corrections.
 //!
 //! ```text
 //! offset size
@@ -28,6 +28,8 @@ pub enum ListKind {
     Bills = 2,
     /// Settled entries, in the order in which they were settled.
     Settlement = 3,
+    /// Corrections of one run, by account.
+    Corrections = 4,
 }
 
 /// Why bytes are not such a list.

@@ -374,6 +374,9 @@ fn bend(command: &mut Command) {
         Command::Settlement(settlement) => {
             settlement.paid = Money::from_minor(settlement.paid.as_minor() + 1)
         }
+        Command::Corrections(corrections) => {
+            corrections.total = Money::from_minor(corrections.total.as_minor() + 1)
+        }
         Command::Genesis(_) | Command::Publish(_) | Command::Contracts(_) => {}
     }
 }

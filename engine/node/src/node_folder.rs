@@ -74,7 +74,9 @@ impl NodeFolder {
     /// # Errors
     /// [`FolderError`], also if secrets are there already.
     pub fn create(&self, seeds: &[[u8; 32]; 3], blinding: &BlindingSecret) -> Result<(), FolderError> {
-        for folder in ["", "documents", "contracts", "batches", "periods", "bills", "settlements"] {
+        for folder in
+            ["", "documents", "contracts", "batches", "periods", "bills", "settlements", "corrections"]
+        {
             durable::create_folder_durably(&self.path.join(folder))?;
         }
         let path = self.path.join("keys.seeds");
@@ -208,9 +210,11 @@ pub fn file_of(command: &Command) -> Option<String> {
         Command::Publish(publication) => format!("documents/{}.twd", publication.hash),
         Command::Contracts(root) => format!("contracts/{}.twl", root.hash),
         Command::Batch(batch) => format!("batches/{:06}.twb", batch.sequence),
-        Command::Period(period) => format!("periods/{}.twb", period.period),
+        Command::Period(period) if period.revision == 0 => format!("periods/{}.twb", period.period),
+        Command::Period(period) => format!("periods/{}-revision-{}.twb", period.period, period.revision),
         Command::Bills(bills) => format!("bills/{}.twl", bills.period),
         Command::Settlement(settlement) => format!("settlements/{:06}.twl", settlement.sequence),
+        Command::Corrections(corrections) => format!("corrections/{:06}.twl", corrections.sequence),
     })
 }
 

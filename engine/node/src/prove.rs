@@ -1,28 +1,32 @@
 //! Receipts: one file that proves a bill, or a day of readings, to somebody who has nothing else.
 
+use std::borrow::Cow;
+
 use tallywatt_core::agreement::Party;
 use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::Period;
+use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::BlockKey;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::AccountId;
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::command::{Command, DocumentKind};
 use tallywatt_ledger::day_leaf::DayLeaf;
-use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::receipt::{
-    BillPart, LoggedBlock, Placed, PlacedBlock, PlacedPartition, Receipt, Subject,
+    Before, BillPart, CorrectionPart, LoggedBlock, Placed, PlacedBlock, PlacedPartition, Receipt, Subject,
 };
-use tallywatt_ledger::seal::{LeafProof, SealedTree};
+use tallywatt_ledger::seal::{LeafProof, SealKind, SealedTree};
 use tallywatt_ledger::tlog_proof::TlogProof;
-use tallywatt_ledger::tree::TreeKind;
+use tallywatt_ledger::tree::{Root, TreeKind};
 use tallywatt_ledger::{
-    agreement_bytes, bill_bytes, document, hour_list_bytes, price_series_bytes, tariff_bytes,
+    agreement_bytes, bill_bytes, digest, document, hour_list_bytes, price_series_bytes, tariff_bytes,
 };
 use tallywatt_shards::batch_file::reader::BatchReader;
+use tallywatt_shards::sealing;
 
 use crate::books::Books;
-use crate::books::records::tree_over;
+use crate::books::records::{read_contracts, tree_over};
+use crate::list_file::{self, ListKind};
 use crate::node::Node;
 use crate::node_folder::FolderError;
 use crate::store::StoreError;
@@ -81,11 +85,6 @@ impl<'a> Chain<'a> {
         found.ok_or_else(|| ProveError::Damaged(format!("document {hash} is in no block")))
     }
 
-    fn bills_of(&self, period: Period) -> Result<&(Block, LogLeaf), ProveError> {
-        self.find(|command| matches!(command, Command::Bills(commit) if commit.period == period))
-            .ok_or_else(|| ProveError::Damaged(format!("the bills of {period} are in no block")))
-    }
-
     fn placed(&self, (block, leaf): &(Block, LogLeaf)) -> Result<PlacedBlock, ProveError> {
         let path = self.node.member().log().prove_inclusion(block.height, self.size);
         let path = path.map_err(|error| ProveError::Damaged(error.to_string()))?;
@@ -105,19 +104,49 @@ fn logged(block: &Block, leaf: &LogLeaf) -> LoggedBlock {
     LoggedBlock { record: block.encode(), log_leaf: leaf.encode() }
 }
 
-/// The receipt of an account's bill.
+/// A bill or correction in the block that commits it.
+struct Issued<'a> {
+    placed: Placed,
+    bill: Bill,
+    /// Of a correction.
+    before: Option<ContentHash>,
+    block: &'a (Block, LogLeaf),
+    readings: Root,
+    contracts: Root,
+}
+
+/// The receipt of an account's bill as it stands now.
 ///
 /// # Errors
 /// [`ProveError`].
 pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<Receipt, ProveError> {
+    let number = node.books().corrections(period, &account).len();
+    bill_receipt_of(node, account, period, number)
+}
+
+/// The receipt of an account's bill as it was issued, number 0, or of one of its corrections, counted from 1.
+///
+/// # Errors
+/// [`ProveError`].
+pub fn bill_receipt_of(
+    node: &Node,
+    account: AccountId,
+    period: Period,
+    number: usize,
+) -> Result<Receipt, ProveError> {
     let chain = Chain::of(node)?;
     let books = node.books();
-    let bills =
-        books.bills(period).ok_or_else(|| ProveError::Nothing(format!("period {period} is not billed")))?;
-    let at = bills.iter().position(|bill| bill.account == account);
-    let at = at.ok_or_else(|| ProveError::Nothing(format!("account {account} has no bill for {period}")))?;
-    let bill = &bills[at];
-    let records: Vec<Vec<u8>> = bills.iter().map(bill_bytes::encode_bill).collect();
+    let issued = issued(&chain, account, period, number)?;
+    let bill = &issued.bill;
+    let correction = match (number, issued.before) {
+        (0, _) => None,
+        (_, None) => Some(CorrectionPart { before: None }),
+        (_, Some(_)) => {
+            let before = self::issued(&chain, account, period, number - 1)?;
+            let sealed_by = chain.placed(before.block)?;
+            Some(CorrectionPart { before: Some(Before { record: before.placed, sealed_by }) })
+        }
+    };
     let tariffs: Vec<Vec<u8>> = bill
         .tariffs
         .iter()
@@ -127,9 +156,9 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
     let agreement = books.agreements().iter().find(|known| known.hash == bill.agreement);
     let agreement =
         agreement.ok_or_else(|| ProveError::Damaged(format!("agreement {} is unknown", bill.agreement)))?;
-    // Not the list in force: the bill's block commits to the list of its own day.
-    let list = books.contracts_of(period).unwrap_or_default();
-    let contract_tree = document::contracts_tree(list);
+    // Not the list in force: the block commits to the list of its own day.
+    let list = contracts_then(node, issued.contracts)?;
+    let contract_tree = document::contracts_tree(&list);
     let own: Vec<usize> = (0..list.len()).filter(|at| list[*at].account == account).collect();
     let contracts = own
         .iter()
@@ -140,8 +169,9 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
         })
         .collect();
 
-    let tree = books.period_tree(period).map_err(|error| ProveError::Damaged(error.to_string()))?;
-    let leaves = books.period_leaves(period).unwrap_or_default();
+    let all = leaves_then(&chain, period, issued.readings)?;
+    let tree = sealing::seal(SealKind::Period, &all, books.threads());
+    let tree = tree.map_err(|error| ProveError::Damaged(error.to_string()))?;
     let is_billed = |leaf: &&DayLeaf| {
         let key = leaf.block().key();
         own.iter().map(|&at| &list[at]).any(|contract| {
@@ -150,7 +180,7 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
                 && contract.validity.contains(key.day)
         })
     };
-    let mut billed: Vec<&DayLeaf> = leaves.iter().filter(is_billed).collect();
+    let mut billed: Vec<&DayLeaf> = all.iter().filter(is_billed).collect();
     billed.sort_by_key(|leaf| leaf.block().key());
     let (partitions, leaves) = opened(&tree, &billed)?;
 
@@ -169,15 +199,12 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
     }
     blocks.sort_by_key(|(block, _)| block.height);
     blocks.dedup_by_key(|(block, _)| block.height);
-    let sealed_by = chain.bills_of(period)?;
+    let sealed_by = issued.block;
     Ok(Receipt {
         subject: Subject::Bill { period, account },
         bill: Some(BillPart {
-            bill: Placed {
-                record: records[at].clone(),
-                index: index(at),
-                path: tree_over(TreeKind::Bills, &records).path(at).unwrap_or_default(),
-            },
+            bill: issued.placed,
+            correction,
             tariffs,
             agreement: agreement_bytes::encode_agreement(&agreement.body),
             contracts,
@@ -190,6 +217,87 @@ pub fn bill_receipt(node: &Node, account: AccountId, period: Period) -> Result<R
         sealed_by: logged(&sealed_by.0, &sealed_by.1),
         proof: chain.proof(sealed_by.0.height)?,
     })
+}
+
+/// A bill as it was issued, number 0, or a correction of it, and the block it stands in.
+fn issued<'a>(
+    chain: &'a Chain<'_>,
+    account: AccountId,
+    period: Period,
+    number: usize,
+) -> Result<Issued<'a>, ProveError> {
+    let books = chain.node.books();
+    if books.bills(period).is_none() {
+        return Err(ProveError::Nothing(format!("period {period} is not billed")));
+    }
+    let corrections = books.corrections(period, &account);
+    let damaged = |what: &str| ProveError::Damaged(format!("the {what} of {period} are in no block"));
+    if number == 0 {
+        let bills = books.bills(period).unwrap_or_default();
+        let at = bills.binary_search_by_key(&account, |bill| bill.account);
+        let at =
+            at.map_err(|_| ProveError::Nothing(format!("account {account} has no bill for {period}")))?;
+        let block = chain
+            .find(|command| matches!(command, Command::Bills(commit) if commit.period == period))
+            .ok_or_else(|| damaged("bills"))?;
+        let Command::Bills(commit) = &block.0.proposal.command else { return Err(damaged("bills")) };
+        let records: Vec<Vec<u8>> = bills.iter().map(bill_bytes::encode_bill).collect();
+        let path = tree_over(TreeKind::Bills, &records).path(at).unwrap_or_default();
+        let placed = Placed { record: records[at].clone(), index: index(at), path };
+        let (readings, contracts) = (commit.readings, commit.contracts);
+        return Ok(Issued { placed, bill: bills[at].clone(), before: None, block, readings, contracts });
+    }
+    let wanted = corrections.get(number - 1).ok_or_else(|| {
+        let count = corrections.len();
+        ProveError::Nothing(format!("the bill of account {account} for {period} has {count} corrections"))
+    })?;
+    for block in &chain.blocks {
+        let command = &block.0.proposal.command;
+        let Command::Corrections(commit) = command else { continue };
+        if commit.period != period {
+            continue;
+        }
+        let bytes = chain.node.folder().read_file(command)?.unwrap_or_default();
+        let records = list_file::decode(ListKind::Corrections, &bytes);
+        let records = records.map_err(|error| ProveError::Damaged(error.to_string()))?;
+        let records: Vec<Vec<u8>> = records.into_iter().map(<[u8]>::to_vec).collect();
+        let Some(at) = records.iter().position(|record| digest::content_hash(record) == wanted.hash) else {
+            continue;
+        };
+        let path = tree_over(TreeKind::Corrections, &records).path(at).unwrap_or_default();
+        let placed = Placed { record: records[at].clone(), index: index(at), path };
+        let (readings, contracts) = (commit.readings, commit.contracts);
+        let (bill, before) = (wanted.body.bill.clone(), wanted.body.before);
+        return Ok(Issued { placed, bill, before, block, readings, contracts });
+    }
+    Err(damaged("corrections"))
+}
+
+/// The contract list of a root, which may have been replaced since.
+fn contracts_then(node: &Node, root: Root) -> Result<Vec<Contract>, ProveError> {
+    if document::contracts_root(node.books().contracts()) == root {
+        return Ok(node.books().contracts().to_vec());
+    }
+    let bytes = node.folder().read_file(&Command::Contracts(root))?.unwrap_or_default();
+    read_contracts(&bytes).map_err(|error| ProveError::Damaged(error.to_string()))
+}
+
+/// The leaves of a period as it was closed with this root: it may have been closed again since.
+fn leaves_then<'a>(
+    chain: &'a Chain<'_>,
+    period: Period,
+    root: Root,
+) -> Result<Cow<'a, [DayLeaf]>, ProveError> {
+    let books = chain.node.books();
+    if books.period_root(period) == Some(root) {
+        return Ok(Cow::Borrowed(books.period_leaves(period).unwrap_or_default()));
+    }
+    let (block, _) = chain
+        .find(|command| matches!(command, Command::Period(commit) if commit.sealed.root == root))
+        .ok_or_else(|| ProveError::Damaged(format!("the readings {} are in no block", root.hash)))?;
+    let bytes = chain.node.folder().read_file(&block.proposal.command)?.unwrap_or_default();
+    let file = books.decode_sealed(&bytes).map_err(|error| ProveError::Damaged(error.to_string()))?;
+    Ok(Cow::Owned(file.leaves))
 }
 
 /// A price series or a list of hours that a bill names: its kind and bytes.
@@ -205,7 +313,7 @@ fn market_record(books: &Books, hash: &ContentHash) -> Result<(DocumentKind, Vec
     }
 }
 
-/// The bill that a bill stands on, in the tree of its own month, and the block that commits that.
+/// What a bill stands on: the bill of the month before or a correction of it, and the block that commits that.
 fn previous_bill<'c>(
     chain: &'c Chain<'_>,
     bill: &Bill,
@@ -213,11 +321,16 @@ fn previous_bill<'c>(
 ) -> Result<(Placed, &'c (Block, LogLeaf)), ProveError> {
     let damaged = || ProveError::Damaged(format!("the bill {hash} that this one stands on is unknown"));
     let period = Period::from_number(bill.period.number() - 1).ok_or_else(damaged)?;
-    let bills = chain.node.books().bills(period).unwrap_or_default();
-    let records: Vec<Vec<u8>> = bills.iter().map(bill_bytes::encode_bill).collect();
-    let at = records.iter().position(|record| content_hash(record) == *hash).ok_or_else(damaged)?;
-    let path = tree_over(TreeKind::Bills, &records).path(at).unwrap_or_default();
-    Ok((Placed { record: records[at].clone(), index: index(at), path }, chain.bills_of(period)?))
+    let corrections = chain.node.books().corrections(period, &bill.account);
+    let number = match corrections.iter().position(|known| known.hash == *hash) {
+        Some(at) => at + 1,
+        None => 0,
+    };
+    let before = issued(chain, bill.account, period, number)?;
+    if digest::content_hash(&before.placed.record) != *hash {
+        return Err(damaged());
+    }
+    Ok((before.placed, before.block))
 }
 
 /// The receipt of a register's day, as it was sealed last.

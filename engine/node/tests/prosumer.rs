@@ -10,7 +10,7 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::bill::ChargeKind;
 use tallywatt_core::bill_change::line_name;
 use tallywatt_core::calendar::Period;
-use tallywatt_core::carried::CarriedKind;
+use tallywatt_core::carried::{Carried, CarriedKind};
 use tallywatt_core::tariff::FixedPer;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ledger::bill_bytes::{decode_bill, encode_bill};
@@ -18,7 +18,8 @@ use tallywatt_ledger::block::Block;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::receipt::Receipt;
-use tallywatt_node::prove::bill_receipt;
+use tallywatt_node::books::Input;
+use tallywatt_node::prove::{bill_receipt, bill_receipt_of};
 use tallywatt_verify::report::Verdict;
 use tallywatt_verify::verify;
 
@@ -65,6 +66,11 @@ const MONTHS: [(&str, u32, u32, u32); 3] =
     [("2026-01", 100, 4_900, 200), ("2026-02", 300, 0, 100), ("2026-03", 100, 0, 0)];
 
 fn ledger(folder: &Path) -> Ledger {
+    ledger_without(folder, "nothing")
+}
+
+/// Without the rows that begin so.
+fn ledger_without(folder: &Path, lost: &str) -> Ledger {
     let mut ledger = Ledger::create(&folder.join("ledger"), 2);
     ledger.publish(&[&tariff("carrying", CARRYING), &tariff("plain", ONE_RATE), SPLIT]);
     ledger.contracts(ROWS);
@@ -78,6 +84,10 @@ fn ledger(folder: &Path) -> Ledger {
             ("FLAT-2", "1-0:1.8.0", 100, 0),
         ];
         readings(&file, month(name), &registers);
+        let text = std::fs::read_to_string(&file).unwrap();
+        let left: String =
+            text.lines().filter(|row| !row.starts_with(lost)).map(|row| format!("{row}\n")).collect();
+        std::fs::write(&file, left).unwrap();
         let (_, sealed) = ledger.ingest(&[file], &profile);
         assert!(sealed.is_some());
     }
@@ -127,6 +137,62 @@ fn bills_stand_on_one_another_and_prove_it() {
     drop(ledger);
     let ledger = Ledger::open(&folder.path().join("ledger"), 1);
     assert_eq!(*ledger.proven("SUN", month("2026-02")).0, before);
+}
+
+/// A day of January's export comes late: January is corrected, and then, in their turn, the months that stand on it.
+#[test]
+fn corrections_flow_on_to_the_months_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let late = "ROOF,1-0:2.8.0,2026-01-31";
+    let mut ledger = ledger_without(folder.path(), late);
+    for (name, ..) in MONTHS {
+        let _ = ledger.bill(month(name));
+    }
+    // A day of export that is not read is not nothing: January says that 48 values are missing. February has 9.6 kWh less
+    // of credit by it.
+    assert_eq!(ledger.proven("SUN", month("2026-01")).0.completeness.missing, 48);
+    assert_eq!(lines(&ledger, "SUN", "2026-02"), [(ENERGY, 139_400), (DEMAND, 8_000)]);
+    let columns: String = (1..=48).map(|slot| format!(",v{slot}")).collect();
+    let file = folder.path().join("late.csv");
+    std::fs::write(&file, format!("usage_point,obis,date{columns}\n{late}{}\n", ",300".repeat(48))).unwrap();
+    let (_, sealed) =
+        ledger.ingest(&[file], &Profile::builtin("tallywatt").unwrap().with_zone("UTC").unwrap());
+    assert!(sealed.is_some());
+    let day = "2026-05-01".parse().unwrap();
+    ledger.propose(Party::Grid, Input::Period(month("2026-01")));
+    for (name, ..) in MONTHS {
+        let computed = ledger.propose(Party::Supplier, Input::Corrections(month(name), day)).computed;
+        assert!(computed.unbilled.is_empty(), "{name}: {:?}", computed.unbilled);
+        let again = ledger.consortium.propose(Party::Supplier, Input::Corrections(month(name), day));
+        assert!(again.is_err(), "{name} is corrected once");
+    }
+    // 300 Wh in each of 48 half-hours: 14.4 kWh of credit more, which February uses.
+    let account = "SUN".parse().unwrap();
+    let quantities = |ledger: &Ledger, name: &str| {
+        let stands = ledger.books().stands(month(name), &account).unwrap().bill.clone();
+        let credit = |one: &Carried| matches!(one.kind, CarriedKind::Credit { .. }).then_some(one.quantity);
+        let energy = stands.lines.iter().find(|line| line.kind == ENERGY).map(|line| line.quantity);
+        (energy, stands.carried.iter().find_map(credit))
+    };
+    assert_eq!(quantities(&ledger, "2026-01"), (None, Some(143_800)));
+    assert_eq!(quantities(&ledger, "2026-02"), (Some(125_000), None));
+    assert_eq!(quantities(&ledger, "2026-03"), (Some(148_800), None));
+    let policy = ledger.folder.policy().unwrap();
+    let node = ledger.consortium.node(Party::Supplier);
+    for (name, ..) in MONTHS {
+        for number in 0..2 {
+            let receipt = bill_receipt_of(node, account, month(name), number).unwrap();
+            let report = verify(&receipt.encode(), &policy);
+            assert_eq!(report.verdict, Verdict::Valid, "{name}, correction {number}: {report}");
+        }
+    }
+    // A correction stands on a correction: neither the bill as it was issued nor another record passes for it.
+    let sound = bill_receipt_of(node, account, month("2026-02"), 1).unwrap();
+    let issued = bill_receipt_of(node, account, month("2026-02"), 0).unwrap();
+    let mut lie = sound.clone();
+    lie.bill.as_mut().unwrap().previous = issued.bill.unwrap().previous;
+    let report = verify(&lie.encode(), &policy);
+    assert!(report.verdict_line().contains("which is not here"), "{report}");
 }
 
 #[test]

@@ -21,21 +21,27 @@ fn findings(data: &Path) -> Vec<Finding> {
     audit(&HeldFolder::hold(data).unwrap(), &Threads::new(1).unwrap()).findings
 }
 
-/// A proposal that cannot stand must not touch what is sealed.
+/// A period that is closed again has a file of its own for each time, and a proposal that cannot stand touches none.
 #[test]
 fn closing_a_period_again_leaves_its_file_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let data = tiny::build(folder.path());
     let sealed = fs::read(data.join("grid/periods/2026-03.twb")).unwrap();
     let mut ledger = Ledger::open(&data, 1);
+    let same = ledger.consortium.propose(Party::Grid, Input::Period(tiny::MONTH.parse().unwrap()));
+    let same = same.unwrap_err().to_string();
+    assert!(same.contains("2026-03 is closed already, and nothing sealed since changes it"), "{same}");
     // A day of March that comes late: the period would now be another.
     let late = "account,usage_point,obis,zone,tariff,agreement,valid_from,valid_to\n\
         A-1,P-1,1-0:1.8.0,Asia/Yekaterinburg,one,split,2026-03-29,\n";
     ledger.contracts(late);
     ledger.ingest(&[tiny::write_day(folder.path(), "2026-03-29", 50)], &tiny::profile());
+    ledger.propose(Party::Grid, Input::Period(tiny::MONTH.parse().unwrap()));
     let again = ledger.consortium.propose(Party::Grid, Input::Period(tiny::MONTH.parse().unwrap()));
-    assert!(again.is_err(), "the period is closed already");
+    assert!(again.is_err(), "nothing is new");
     drop(ledger);
+    let second = fs::read(data.join("grid/periods/2026-03-revision-1.twb")).unwrap();
+    assert!(second.len() > sealed.len(), "three days instead of two");
     assert!(
         fs::read(data.join("grid/periods/2026-03.twb")).unwrap() == sealed,
         "the sealed file was changed"

@@ -3,11 +3,10 @@
 use tallywatt_core::bill::Bill;
 use tallywatt_core::contract::Contract;
 use tallywatt_core::rate::{BillInputs, bill_after as compute};
-use tallywatt_ledger::command::BillsCommit;
 use tallywatt_ledger::receipt::Subject;
-use tallywatt_ledger::tree::{TreeKind, verify_path};
+use tallywatt_ledger::tree::verify_path;
 
-use crate::chain::Trusted;
+use crate::chain::{BillCommit, Trusted};
 use crate::documents::Prices;
 use crate::evidence::BillClaim;
 use crate::previous::{not_checked, previous};
@@ -21,7 +20,7 @@ use crate::report::{Passed, Refusal, Step};
 /// Local days follow the time-zone database: with another one than the ledger's, a difference proves nothing.
 pub(crate) fn amount(
     claim: &BillClaim,
-    commit: &BillsCommit,
+    commit: &BillCommit,
     prices: &Prices,
     opened: &OpenedReadings<'_>,
     trusted: &Trusted<'_>,
@@ -110,7 +109,7 @@ fn first_difference(stated: &Bill, computed: &Bill) -> Option<String> {
 /// **record**: this very bill is in the sealed list, and its account and month are those of the subject.
 ///
 /// Without it a right computation could be shown for a bill that was never issued, or under another's name.
-pub(crate) fn record(subject: Subject, claim: &BillClaim, commit: &BillsCommit) -> Step<()> {
+pub(crate) fn record(subject: Subject, claim: &BillClaim, commit: &BillCommit) -> Step<()> {
     let stated = &claim.bill.body;
     let is_subject = subject == Subject::Bill { period: stated.period, account: stated.account };
     if !is_subject {
@@ -121,7 +120,8 @@ pub(crate) fn record(subject: Subject, claim: &BillClaim, commit: &BillsCommit) 
         .into());
     }
     let opened = &claim.bill;
-    verify_path(TreeKind::Bills, &opened.hash, opened.index, &opened.path, &commit.bills)
+    verify_path(commit.tree, &opened.hash, opened.index, &opened.path, &commit.list)
         .map_err(|error| format!("the bill was not issued: {error}"))?;
-    Ok(Passed::new((), format!("bill {} of {} in {}", opened.index + 1, commit.bills.count, commit.period)))
+    let what = if claim.correction.is_some() { "correction" } else { "bill" };
+    Ok(Passed::new((), format!("{what} {} of {} in {}", opened.index + 1, commit.list.count, commit.period)))
 }

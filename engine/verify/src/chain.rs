@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tallywatt_core::agreement::Party;
-use tallywatt_core::calendar::tzdb_version;
+use tallywatt_core::calendar::{Day, Period, tzdb_version};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::Block;
 use tallywatt_ledger::checkpoint::Checkpoint;
@@ -13,6 +13,7 @@ use tallywatt_ledger::log::{LogHash, verify_inclusion};
 use tallywatt_ledger::note::SignatureLine;
 use tallywatt_ledger::policy::Policy;
 use tallywatt_ledger::tlog_proof::TlogProof;
+use tallywatt_ledger::tree::{Root, TreeKind};
 
 use crate::evidence::{BillClaim, Claim, Evidence, OpenedBlock};
 use crate::report::{Passed, Step};
@@ -23,16 +24,54 @@ const ATTESTATION_COUNT_MIN: usize = 2;
 /// What the receipt claims, with the commit of the same kind in the sealing block.
 #[derive(Clone, Copy)]
 pub(crate) enum Commit<'a> {
-    Bills(&'a BillClaim, &'a BillsCommit),
+    Bill(&'a BillClaim, BillCommit),
     Batch(&'a BatchCommit),
+}
+
+/// What a block says of the bills or corrections that it commits.
+#[derive(Clone, Copy)]
+pub(crate) struct BillCommit {
+    pub period: Period,
+    pub readings: Root,
+    pub contracts: Root,
+    /// The list in which the bill or correction stands.
+    pub list: Root,
+    pub tree: TreeKind,
+    /// Of corrections.
+    pub day: Option<Day>,
+}
+
+impl BillCommit {
+    /// `None` of any other command.
+    pub fn of(command: &Command) -> Option<Self> {
+        match command {
+            Command::Bills(BillsCommit { period, readings, contracts, bills, .. }) => Some(Self {
+                period: *period,
+                readings: *readings,
+                contracts: *contracts,
+                list: *bills,
+                tree: TreeKind::Bills,
+                day: None,
+            }),
+            Command::Corrections(commit) => Some(Self {
+                period: commit.period,
+                readings: commit.readings,
+                contracts: commit.contracts,
+                list: commit.corrections,
+                tree: TreeKind::Corrections,
+                day: Some(commit.day),
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// What the chain says, once it is believed.
 pub(crate) struct Trusted<'a> {
     pub genesis: &'a Genesis,
     pub publications: Vec<&'a Publication>,
-    /// The bills of the month before, if the receipt has a bill of it.
-    pub previous: Option<&'a BillsCommit>,
+    /// The bills or corrections of the month before, if the receipt has one of it.
+    pub previous: Option<BillCommit>,
     pub commit: Commit<'a>,
 }
 
@@ -87,6 +126,14 @@ pub(crate) fn inclusion(evidence: &Evidence, head: &Checkpoint) -> Step<()> {
         last = Some(opened);
     }
     let sealed_by = &evidence.sealed_by;
+    if let Some(before) = evidence.before() {
+        let height = before.sealed_by.block.height;
+        check_logged(&before.sealed_by, head).map_err(|error| format!("block {height}: {error}"))?;
+        if height >= sealed_by.block.height {
+            let own = sealed_by.block.height;
+            return Err(format!("block {height} is to stand before block {own}").into());
+        }
+    }
     if evidence.proof.index() != sealed_by.block.height {
         let (index, height) = (evidence.proof.index(), sealed_by.block.height);
         return Err(format!("the proof is of leaf {index}, the sealing block has height {height}").into());
@@ -136,7 +183,8 @@ pub(crate) fn chain<'a>(evidence: &'a Evidence, head: &Checkpoint, policy: &Poli
     check_keys(genesis, policy)?;
     let exec_keys = exec_keys(genesis)?;
     let chain = first.block.hash();
-    for OpenedBlock { block, .. } in evidence.blocks.iter().chain([&evidence.sealed_by]) {
+    let before = evidence.before().map(|before| &before.sealed_by);
+    for OpenedBlock { block, .. } in evidence.blocks.iter().chain([&evidence.sealed_by]).chain(before) {
         if block.height > 0 && block.proposal.chain != chain {
             return Err(format!("block {} is of another chain than the genesis", block.height).into());
         }
@@ -146,7 +194,7 @@ pub(crate) fn chain<'a>(evidence: &'a Evidence, head: &Checkpoint, policy: &Poli
     let trusted = Trusted { genesis, publications, previous, commit: commit_of(evidence)? };
     let detail = format!(
         "{} blocks of chain {}, each attested by {ATTESTATION_COUNT_MIN} parties or more",
-        evidence.blocks.len() + 1,
+        evidence.blocks.len() + 1 + usize::from(before.is_some()),
         chain.short()
     );
     let ours = tzdb_version();
@@ -164,13 +212,15 @@ pub(crate) fn chain<'a>(evidence: &'a Evidence, head: &Checkpoint, policy: &Poli
 fn supporting<'a>(
     evidence: &Evidence,
     blocks: &'a [OpenedBlock],
-) -> Result<(Vec<&'a Publication>, Option<&'a BillsCommit>), String> {
+) -> Result<(Vec<&'a Publication>, Option<BillCommit>), String> {
     let stands_on_bill = matches!(&evidence.claim, Claim::Bill(claim) if claim.previous.is_some());
     let (mut publications, mut previous) = (Vec::new(), None);
     for OpenedBlock { block, .. } in blocks {
         match &block.proposal.command {
             Command::Publish(publication) => publications.push(publication),
-            Command::Bills(commit) if stands_on_bill && previous.is_none() => previous = Some(commit),
+            other if stands_on_bill && previous.is_none() && BillCommit::of(other).is_some() => {
+                previous = BillCommit::of(other);
+            }
             other => {
                 return Err(format!("block {} is a {}, expected a publication", block.height, other.name()));
             }
@@ -253,10 +303,16 @@ fn check_attestations(block: &Block, keys: &BTreeMap<Party, VerifierKey>) -> Res
     }
 }
 
-/// A bill is sealed by a bills block, a day by a batch.
+/// A bill is sealed by a bills block, a corrected one by a block of corrections, a day by a batch.
 fn commit_of(evidence: &Evidence) -> Result<Commit<'_>, String> {
-    match (&evidence.claim, &evidence.sealed_by.block.proposal.command) {
-        (Claim::Bill(claim), Command::Bills(commit)) => Ok(Commit::Bills(claim, commit)),
+    let command = &evidence.sealed_by.block.proposal.command;
+    match (&evidence.claim, command) {
+        (Claim::Bill(claim), Command::Bills(_) | Command::Corrections(_))
+            if claim.correction.is_some() == matches!(command, Command::Corrections(_)) =>
+        {
+            let commit = BillCommit::of(command).ok_or("the block commits no bills".to_owned())?;
+            Ok(Commit::Bill(claim, commit))
+        }
         (Claim::Day, Command::Batch(commit)) if evidence.blocks.len() == 1 => Ok(Commit::Batch(commit)),
         (Claim::Day, Command::Batch(_)) => Err("a day needs no block but the genesis".to_owned()),
         (_, other) => Err(format!("a {} block cannot seal {}", other.name(), evidence.subject)),

@@ -7,10 +7,10 @@ use tallywatt_core::label::Label;
 use tallywatt_core::market::MarketBook;
 use tallywatt_core::tariff::{Tariff, TariffBook};
 use tallywatt_core::validity::Validity;
-use tallywatt_ledger::command::{BillsCommit, DocumentKind, Publication};
+use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::tree::{TreeKind, verify_path};
 
-use crate::chain::Trusted;
+use crate::chain::{BillCommit, Trusted};
 use crate::evidence::{BillClaim, Evidence, MarketRecord};
 use crate::report::{Passed, Step};
 
@@ -123,7 +123,7 @@ fn publication(kind: DocumentKind, id: Label, hash: ContentHash, validity: Valid
 /// and none between two of them is left out.
 ///
 /// Without it an account could be billed for somebody else's usage point, or by a tariff it has no contract for.
-pub(crate) fn contracts(claim: &BillClaim, commit: &BillsCommit) -> Step<()> {
+pub(crate) fn contracts(claim: &BillClaim, commit: &BillCommit) -> Step<()> {
     let bill = &claim.bill.body;
     let mut last = None;
     for opened in &claim.contracts {

@@ -3,6 +3,7 @@
 use tallywatt_core::agreement::Agreement;
 use tallywatt_core::bill::Bill;
 use tallywatt_core::contract::Contract;
+use tallywatt_core::correction::Correction;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::hour_list::HourList;
 use tallywatt_core::price_series::PriceSeries;
@@ -11,13 +12,16 @@ use tallywatt_ledger::agreement_bytes::{decode_agreement, encode_agreement};
 use tallywatt_ledger::bill_bytes::{decode_bill, encode_bill};
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::codec::CodecError;
+use tallywatt_ledger::correction_bytes::{CORRECTION_KIND, decode_correction, encode_correction};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::document::{decode_contract, encode_contract};
 use tallywatt_ledger::hour_list_bytes::{decode_hour_list, encode_hour_list};
 use tallywatt_ledger::log::LogHash;
 use tallywatt_ledger::price_series_bytes::{PRICE_SERIES_KIND, decode_price_series, encode_price_series};
-use tallywatt_ledger::receipt::{BillPart, LoggedBlock, Placed, Receipt, ReceiptError, Subject};
+use tallywatt_ledger::receipt::{
+    Before, BillPart, CorrectionPart, LoggedBlock, Placed, Receipt, ReceiptError, Subject,
+};
 use tallywatt_ledger::seal::PartitionSummary;
 use tallywatt_ledger::tariff_bytes::{decode_tariff, encode_tariff};
 use tallywatt_ledger::tlog_proof::TlogProof;
@@ -55,12 +59,41 @@ impl MarketRecord {
 }
 
 pub(crate) struct BillClaim {
+    /// Of a corrected bill: the bill as it stands, under the hash and in the place of the correction.
     pub bill: Opened<Bill>,
+    pub correction: Option<CorrectionClaim>,
     pub tariffs: Vec<Published<Tariff>>,
     pub agreement: Published<Agreement>,
     pub contracts: Vec<Opened<Contract>>,
     pub market: Vec<MarketRecord>,
-    pub previous: Option<Opened<Bill>>,
+    /// What it stands on, of the month before.
+    pub previous: Option<Opened<Stood>>,
+}
+
+pub(crate) struct CorrectionClaim {
+    pub body: Correction,
+    pub before: Option<BeforeClaim>,
+}
+
+/// What stood before: a bill or a correction.
+pub(crate) enum Stood {
+    Bill(Box<Bill>),
+    Correction(Box<Correction>),
+}
+
+impl Stood {
+    /// The bill that stood.
+    pub fn bill(&self) -> &Bill {
+        match self {
+            Self::Bill(bill) => bill,
+            Self::Correction(correction) => &correction.bill,
+        }
+    }
+}
+
+pub(crate) struct BeforeClaim {
+    pub stood: Opened<Stood>,
+    pub sealed_by: OpenedBlock,
 }
 
 pub(crate) enum Claim {
@@ -76,6 +109,20 @@ pub(crate) struct Evidence {
     pub blocks: Vec<OpenedBlock>,
     pub sealed_by: OpenedBlock,
     pub proof: TlogProof,
+}
+
+impl Evidence {
+    pub fn is_corrected(&self) -> bool {
+        matches!(&self.claim, Claim::Bill(claim) if claim.correction.is_some())
+    }
+
+    /// What stood before, of a corrected bill that had one.
+    pub fn before(&self) -> Option<&BeforeClaim> {
+        match &self.claim {
+            Claim::Bill(claim) => claim.correction.as_ref()?.before.as_ref(),
+            Claim::Day => None,
+        }
+    }
 }
 
 /// **file**: the bytes are a receipt in its one spelling, and so is each record in it.
@@ -118,17 +165,50 @@ fn decode(receipt: Receipt) -> Result<Evidence, Refusal> {
 fn decode_claim(part: BillPart) -> Result<BillClaim, Refusal> {
     let tariff = |record: &Vec<u8>| canonical("tariff", record, decode_tariff, encode_tariff);
     let contract = |placed| opened("contract", placed, decode_contract, encode_contract);
+    let (bill, correction) = match part.correction {
+        None => (opened("bill", part.bill, decode_bill, encode_bill)?, None),
+        Some(own) => decode_correction_claim(part.bill, own)?,
+    };
     Ok(BillClaim {
-        bill: opened("bill", part.bill, decode_bill, encode_bill)?,
+        bill,
+        correction,
         tariffs: part.tariffs.iter().map(tariff).collect::<Result<_, _>>()?,
         agreement: canonical("agreement", &part.agreement, decode_agreement, encode_agreement)?,
         contracts: part.contracts.into_iter().map(contract).collect::<Result<_, _>>()?,
         market: part.market.iter().map(|record| decode_market(record)).collect::<Result<_, _>>()?,
-        previous: part
-            .previous
-            .map(|placed| opened("bill before", placed, decode_bill, encode_bill))
-            .transpose()?,
+        previous: part.previous.map(decode_stood).transpose()?,
     })
+}
+
+fn decode_correction_claim(
+    placed: Placed,
+    part: CorrectionPart,
+) -> Result<(Opened<Bill>, Option<CorrectionClaim>), Refusal> {
+    let Opened { body, hash, index, path } =
+        opened("correction", placed, decode_correction, encode_correction)?;
+    let before = part.before.map(decode_before).transpose()?;
+    let bill = Opened { body: body.bill.clone(), hash, index, path };
+    Ok((bill, Some(CorrectionClaim { body, before })))
+}
+
+fn decode_before(before: Before) -> Result<BeforeClaim, Refusal> {
+    let Before { record, sealed_by } = before;
+    let stood = decode_stood(record)?;
+    Ok(BeforeClaim { stood, sealed_by: decode_block(&sealed_by.logged, sealed_by.path)? })
+}
+
+/// The second byte of a record says what it is.
+fn decode_stood(placed: Placed) -> Result<Opened<Stood>, Refusal> {
+    let is_correction = placed.record.get(1) == Some(&CORRECTION_KIND);
+    let stood = if is_correction {
+        let Opened { body, hash, index, path } =
+            opened("correction", placed, decode_correction, encode_correction)?;
+        Opened { body: Stood::Correction(Box::new(body)), hash, index, path }
+    } else {
+        let Opened { body, hash, index, path } = opened("bill", placed, decode_bill, encode_bill)?;
+        Opened { body: Stood::Bill(Box::new(body)), hash, index, path }
+    };
+    Ok(stood)
 }
 
 /// The second byte of a record says what it is.

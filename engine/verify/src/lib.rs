@@ -17,6 +17,7 @@
 //! | `readings.rs` | readings, completeness: which leaves, all of them |
 //! | `amount.rs` | amount, record: the bill follows from the above and was issued |
 //! | `previous.rs` | the bill that it stands on was issued, and what it carried |
+//! | `correction.rs` | before, delta: of a corrected bill, what stood before, and the difference |
 //! | `report.rs` | what was found, as lines and as JSON |
 //!
 //! ```
@@ -34,6 +35,7 @@
 
 mod amount;
 mod chain;
+mod correction;
 mod documents;
 mod evidence;
 mod previous;
@@ -42,10 +44,10 @@ pub mod report;
 
 use tallywatt_core::bill::Bill;
 use tallywatt_core::day_block::DayBlock;
-use tallywatt_ledger::command::{BatchCommit, BillsCommit};
+use tallywatt_ledger::command::BatchCommit;
 use tallywatt_ledger::policy::Policy;
 
-use chain::{Commit, Trusted};
+use chain::{BillCommit, Commit, Trusted};
 use evidence::{BillClaim, Evidence};
 use report::{Journal, Report};
 
@@ -86,6 +88,7 @@ pub fn verify(receipt: &[u8], policy: &Policy) -> Report {
 fn follow(receipt: &[u8], policy: &Policy, journal: &mut Journal) -> Option<Proven> {
     let evidence = journal.record("file", evidence::open(receipt))?;
     journal.subject = Some(evidence.subject);
+    journal.is_corrected = evidence.is_corrected();
 
     let head = journal.record("signatures", chain::signatures(&evidence.proof, policy))?;
     journal.figures.log_size = Some(head.size());
@@ -94,7 +97,7 @@ fn follow(receipt: &[u8], policy: &Policy, journal: &mut Journal) -> Option<Prov
     journal.figures.height = Some(evidence.sealed_by.block.height);
 
     match trusted.commit {
-        Commit::Bills(claim, commit) => follow_bill(&evidence, claim, &trusted, commit, journal),
+        Commit::Bill(claim, commit) => follow_bill(&evidence, claim, &trusted, &commit, journal),
         Commit::Batch(commit) => follow_day(&evidence, commit, journal),
     }
 }
@@ -103,7 +106,7 @@ fn follow_bill(
     evidence: &Evidence,
     claim: &BillClaim,
     trusted: &Trusted<'_>,
-    commit: &BillsCommit,
+    commit: &BillCommit,
     journal: &mut Journal,
 ) -> Option<Proven> {
     let prices = journal.record("documents", documents::documents(evidence, claim, trusted))?;
@@ -114,6 +117,11 @@ fn follow_bill(
     journal.figures.quality_counts = opened.quality_counts();
     journal.figures.estimated = Some(journal.record("completeness", readings::completeness(claim, &opened))?);
     journal.record("amount", amount::amount(claim, commit, &prices, &opened, trusted))?;
+    if let Some(own) = &claim.correction {
+        journal.record("before", correction::before(claim, own))?;
+        journal.record("delta", correction::delta(claim, own, commit))?;
+        journal.figures.change = Some((own.body.delta.total, own.body.charged.total));
+    }
     journal.record("record", amount::record(evidence.subject, claim, commit))?;
     journal.figures.total = Some((claim.bill.body.total, claim.bill.body.currency));
     journal.not_checked("that the meter itself measured right");

@@ -8,12 +8,13 @@ use tallywatt_core::contract::Contract;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::estimated::EstimatedShare;
 use tallywatt_core::quality::Quality;
-use tallywatt_ledger::command::{BatchCommit, BillsCommit};
+use tallywatt_ledger::command::BatchCommit;
 use tallywatt_ledger::day_leaf::LeafTag;
 use tallywatt_ledger::receipt::Subject;
 use tallywatt_ledger::seal::{PARTITION_COUNT, PartitionSummary, SealKind, partition_of};
 use tallywatt_ledger::tree::{Root, verify_path};
 
+use crate::chain::BillCommit;
 use crate::evidence::{BillClaim, Evidence, Opened};
 use crate::report::{Passed, Step};
 
@@ -65,7 +66,7 @@ impl<'a> OpenedReadings<'a> {
 pub(crate) fn of_bill<'a>(
     evidence: &'a Evidence,
     claim: &BillClaim,
-    commit: &BillsCommit,
+    commit: &BillCommit,
 ) -> Step<OpenedReadings<'a>> {
     let blocks = open_leaves(evidence, SealKind::Period, &commit.readings)?;
     let billed = billed_days(claim);

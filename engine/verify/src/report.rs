@@ -17,6 +17,9 @@ use crate::Proven;
 const COMMON_CHECKS: [&str; 4] = ["file", "signatures", "inclusion", "chain"];
 /// The checks of a bill after those.
 const BILL_CHECKS: [&str; 6] = ["documents", "contracts", "readings", "completeness", "amount", "record"];
+/// The checks of a corrected bill after those.
+const CORRECTION_CHECKS: [&str; 8] =
+    ["documents", "contracts", "readings", "completeness", "amount", "before", "delta", "record"];
 /// The checks of a day after those.
 const DAY_CHECKS: [&str; 1] = ["readings"];
 
@@ -96,6 +99,8 @@ pub struct Figures {
     pub estimated: Option<EstimatedShare>,
     /// The bill's total.
     pub total: Option<(Money, Currency)>,
+    /// Of a corrected bill: what it has more than the one before, and what is charged of that.
+    pub change: Option<(Money, Money)>,
 }
 
 /// What was found.
@@ -162,7 +167,10 @@ impl Report {
             Some(Subject::Bill { period, account }) => {
                 let total =
                     figures.total.map_or_else(String::new, |(total, currency)| format!("{total} {currency}"));
-                format!("bill {account}, {period}, {total}")
+                let change = figures.change.map_or_else(String::new, |(change, charged)| {
+                    format!(", corrected by {change}, charged {charged}")
+                });
+                format!("bill {account}, {period}, {total}{change}")
             }
             Some(Subject::Day { day, register, usage_point }) => {
                 let mut text = format!("day {usage_point} {register}, {day}");
@@ -248,6 +256,8 @@ fn json_figures(figures: &Figures) -> String {
         ("estimated_energy_percent", text(|share| share.energy.to_string())),
         // As text: a program that reads it as a binary fraction would lose kopecks.
         ("total", figures.total.map_or_else(null, |(total, _)| json_text(&total.to_string()))),
+        ("change", figures.change.map_or_else(null, |(change, _)| json_text(&change.to_string()))),
+        ("charged", figures.change.map_or_else(null, |(_, charged)| json_text(&charged.to_string()))),
         ("currency", figures.total.map_or_else(null, |(_, currency)| json_text(&currency.to_string()))),
     ])
 }
@@ -325,6 +335,8 @@ pub(crate) type Step<T> = Result<Passed<T>, Refusal>;
 pub(crate) struct Journal {
     pub subject: Option<Subject>,
     pub figures: Figures,
+    /// Whether the subject is a corrected bill.
+    pub is_corrected: bool,
     checks: Vec<Check>,
     not_checked: Vec<String>,
     is_unable: bool,
@@ -354,6 +366,7 @@ impl Journal {
 
     pub fn into_report(mut self, proven: Option<Proven>) -> Report {
         let own: &[&'static str] = match self.subject {
+            Some(Subject::Bill { .. }) if self.is_corrected => &CORRECTION_CHECKS,
             Some(Subject::Bill { .. }) => &BILL_CHECKS,
             Some(Subject::Day { .. }) => &DAY_CHECKS,
             None => &[],

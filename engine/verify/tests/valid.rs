@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "29fbe1abc8cb754c22c93fae0221be45ba1243f9348ad552f83524f47530d02d";
-const GOLDEN_DAY_RECEIPT: &str = "e8ed8f52c3d550c30415ca18f40db03a605f5b22b5cb19cb13f5cc80bef075ec";
+const GOLDEN_BILL_RECEIPT: &str = "c2ec357d125c8450e8da0be410d35e3db4b78ba1a9d952273344755b752a0121";
+const GOLDEN_DAY_RECEIPT: &str = "cd748ba9dd9ecdf16a507e0d25a682e2837efe69b3bf3663f0980ec1020788c8";
 
 #[test]
 fn golden() {

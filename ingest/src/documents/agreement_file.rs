@@ -13,6 +13,7 @@
 //! # order = ["designated", "earlier", "current"]  # where a payment goes; or "proportional" over all open bills
 //! # payee_at_least = "1.00"     # of each payment, or all of it; likewise payee_at_most,
 //! # remainder_at_least = "0.50" # remainder_at_most
+//! # back_billing_months = 12    # an increase that a correction brings later is not charged
 //! # minimum_transfer = "100.00" # to a party on a day; less is carried on
 //! # transfer_release = "month-end" # the last day of a month transfers it; or "minimum", nothing but the minimum does
 //! rule = "per-kwh"              # per-kwh | share
@@ -29,7 +30,9 @@ use serde::Deserialize;
 use tallywatt_core::agreement::{Agreement, AgreementError, Party, SplitRule};
 use tallywatt_core::decimal::write_scaled;
 use tallywatt_core::money::{MINOR_DECIMALS, Money};
-use tallywatt_core::payment_terms::{Limits, PaymentTerms, SplitRounding, Step, TermsError};
+use tallywatt_core::payment_terms::{
+    BACK_BILLING_MONTHS_MAX, Limits, PaymentTerms, SplitRounding, Step, TermsError,
+};
 use tallywatt_core::transfer::{TransferRelease, TransferTerms};
 use toml::{Spanned, Value};
 
@@ -47,6 +50,7 @@ const RULES: &str = "write rule = \"per-kwh\" with per_kwh, or rule = \"share\" 
 const ROUNDINGS: &str = "write rounding = \"cumulative\" or rounding = \"largest-remainder\"";
 const ORDER: &str =
     "write a list of designated, earlier, current and proportional that reaches every open bill";
+const BACK_BILLING: &str = "write a whole number of months from 1 to 120, or leave the line out";
 const LIMITS: &str = "let each at_least be no more than its at_most, and cap one party only";
 /// What is left behind all steps; a file may say it as the last.
 const ADVANCE: &str = "advance";
@@ -78,6 +82,7 @@ struct AgreementFile {
     remainder_at_most: Option<Field>,
     minimum_transfer: Option<Field>,
     transfer_release: Option<Field>,
+    back_billing_months: Option<Field>,
 }
 
 /// A share in 10^-6 per cent: `45.123`.
@@ -144,7 +149,19 @@ fn terms_of(source: &Source<'_>, file: &AgreementFile) -> Result<PaymentTerms, D
         at_most: limit("remainder_at_most", &file.remainder_at_most)?,
     };
     let transfer = transfer_of(source, file)?;
-    Ok(PaymentTerms { order, rounding, payee, remainder, transfer })
+    let back_billing_months = back_billing_of(source, file.back_billing_months.as_ref())?;
+    Ok(PaymentTerms { order, rounding, payee, remainder, transfer, back_billing_months })
+}
+
+fn back_billing_of(source: &Source<'_>, field: Option<&Field>) -> Result<Option<u8>, DocumentError> {
+    let Some(field) = field else { return Ok(None) };
+    let months = match field.get_ref() {
+        Value::Integer(months) => u8::try_from(*months).ok(),
+        _ => None,
+    };
+    let months = months.filter(|months| (1..=BACK_BILLING_MONTHS_MAX).contains(months));
+    let problem = || format!("back_billing_months {} is no number of months", field.get_ref());
+    months.map(Some).ok_or_else(|| source.fail(&field.span(), problem(), BACK_BILLING))
 }
 
 fn transfer_of(source: &Source<'_>, file: &AgreementFile) -> Result<TransferTerms, DocumentError> {
@@ -209,6 +226,7 @@ fn place_of(error: &TermsError, file: &AgreementFile) -> (Range<usize>, &'static
         TermsError::Repeated(_) | TermsError::Unreached | TermsError::Idle(_) => {
             (file.order.as_ref().map(Spanned::span), ORDER)
         }
+        TermsError::BackBilling(_) => (file.back_billing_months.as_ref().map(Spanned::span), BACK_BILLING),
         TermsError::Negative(_) | TermsError::Crossed { .. } | TermsError::BothCapped => {
             (limits.into_iter().flatten().next().map(Spanned::span), LIMITS)
         }

@@ -58,6 +58,7 @@ fn settlement(sequence: u64) -> Command {
         payments: Root { hash: file(sequence << 32), count: 1 },
         paid: Money::from_minor(paid),
         reversed: Money::ZERO,
+        credited: Money::ZERO,
         legs: vec![leg(Party::Grid, paid / 3), leg(Party::Supplier, paid - paid / 3)],
         back: Vec::new(),
         running: Vec::new(),
@@ -81,7 +82,7 @@ pub fn computed(command: &Command, proposer: Party, state: &State) -> Result<Com
         Command::Batch(_) => batch(state.batch_count() + 1),
         Command::Publish(_) => document(state.next_number(proposer)),
         Command::Settlement(_) => settlement(state.settlement_count() + 1),
-        Command::Contracts(_) | Command::Period(_) | Command::Bills(_) => {
+        Command::Contracts(_) | Command::Period(_) | Command::Bills(_) | Command::Corrections(_) => {
             return Err(NotComputed::Fails("nobody asked for it".to_owned()));
         }
     };
@@ -110,7 +111,7 @@ pub fn bent(command: &Command, way: u64) -> Command {
             settlement.legs[1].amount = moved(&settlement.legs[1], -1);
         }
         Command::Genesis(genesis) => genesis.tzdb.push('x'),
-        Command::Contracts(_) | Command::Period(_) | Command::Bills(_) => {}
+        Command::Contracts(_) | Command::Period(_) | Command::Bills(_) | Command::Corrections(_) => {}
     }
     bent
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::account::OpenBill;
 use crate::agreement::{SHARE_WHOLE, SplitRule};
+use crate::calendar::Period;
 use crate::payment_terms::PaymentTerms;
 use crate::payment_terms::tests::limits;
 use crate::validity::Validity;
@@ -62,9 +63,11 @@ fn agreement(terms: PaymentTerms) -> Agreement {
 fn account(bills: &[(u8, i64, i64)]) -> AccountState {
     let mut account = AccountState::default();
     for (at, (agreement, total, part)) in bills.iter().enumerate() {
+        let period: Period = format!("2026-{:02}", at + 1).parse().unwrap();
         account.issue(OpenBill {
             bill: ContentHash([u8::try_from(at).unwrap(); 32]),
-            period: format!("2026-{:02}", at + 1).parse().unwrap(),
+            period,
+            since: period.end_day(),
             agreement: ContentHash([*agreement; 32]),
             total: Money::from_minor(*total),
             paid: Money::ZERO,

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// A day and its line.
+type Lines = &'static [(&'static str, &'static str)];
+
 fn day(text: &str) -> Day {
     format!("2026-{text}").parse().unwrap()
 }
@@ -30,7 +33,7 @@ fn minimum_and_carry() {
     use TransferRelease::{Minimum, MonthEnd};
     // Minimum, release, what was booked, and the lines of days.
     #[rustfmt::skip]
-    let table: &[(i64, TransferRelease, &str, &[(&str, &str)])] = &[
+    let table: &[(i64, TransferRelease, &str, Lines)] = &[
         // Without a minimum everything goes at once.
         (0, MonthEnd, "03-01 50", &[("03-01", "50+0=50+0"), ("03-02", "-"), ("03-31", "-")]),
         (0, Minimum, "03-01 50, 03-02 -20", &[("03-01", "50+0=50+0"), ("03-02", "-20+0=-20+0")]),

@@ -2,6 +2,7 @@
 
 use tallywatt_core::account::{Entry, OpenBill, Payment, Reversal};
 use tallywatt_core::agreement::{Agreement, Party, SHARE_WHOLE, SplitRule};
+use tallywatt_core::calendar::Period;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::payment_book::{Agreements, PaymentBook};
@@ -57,9 +58,11 @@ pub fn hash(tag: u8) -> ContentHash {
 
 /// A bill of 2026 whose tag is its month, under agreement `tag`, with a share of the total in thousandths.
 pub fn bill(month: u8, agreement: u8, total: Money, per_mille: i128) -> OpenBill {
+    let period: Period = format!("2026-{month:02}").parse().unwrap();
     OpenBill {
         bill: hash(month),
-        period: format!("2026-{month:02}").parse().unwrap(),
+        period,
+        since: period.end_day(),
         agreement: hash(agreement),
         total,
         paid: Money::ZERO,
@@ -88,6 +91,9 @@ pub fn written(settled: &Settled) -> String {
         Cause::Release(Release { from: Held::Advance, .. }) => "A",
         Cause::Release(_) => "F",
         Cause::Match(_) => "M",
+        Cause::Withdrawal(_) => "W",
+        Cause::TrueUp(_) => "T",
+        Cause::Credit(_) => "C",
     };
     let mut parts: Vec<String> = settled
         .allocations

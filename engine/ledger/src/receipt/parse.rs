@@ -6,9 +6,9 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_core::register::Register;
 
 use super::{
-    BLOCK_COUNT_MAX, BillPart, CONTRACT_COUNT_MAX, FIRST_LINE, LEAF_COUNT_MAX, LINE_SIZE_MAX, LineError,
-    LoggedBlock, MARKET_RECORD_COUNT_MAX, NO_PATH, PARTITION_COUNT_MAX, Placed, PlacedBlock, PlacedPartition,
-    RECEIPT_SIZE_MAX, Receipt, ReceiptError, Subject, TARIFF_COUNT_MAX,
+    BLOCK_COUNT_MAX, Before, BillPart, CONTRACT_COUNT_MAX, CorrectionPart, FIRST_LINE, LEAF_COUNT_MAX,
+    LINE_SIZE_MAX, LineError, LoggedBlock, MARKET_RECORD_COUNT_MAX, NO_PATH, PARTITION_COUNT_MAX, Placed,
+    PlacedBlock, PlacedPartition, RECEIPT_SIZE_MAX, Receipt, ReceiptError, Subject, TARIFF_COUNT_MAX,
 };
 use crate::checkpoint::{parse_decimal, shortened};
 use crate::log::LogHash;
@@ -74,8 +74,19 @@ fn parse_first_line(lines: &mut Lines<'_>) -> Result<(), ReceiptError> {
 
 fn parse_bill_part(lines: &mut Lines<'_>) -> Result<BillPart, ReceiptError> {
     let one_record = |words: &str| parse_record(exactly::<1>(words, "one record")?[0]);
+    let (bill, correction) = match lines.take("correction", parse_placed)? {
+        None => (lines.one("bill", parse_placed)?, None),
+        Some(correction) => {
+            let before = match lines.take("before", parse_placed)? {
+                None => None,
+                Some(record) => Some(Before { record, sealed_by: lines.one("before-block", parse_block)? }),
+            };
+            (correction, Some(CorrectionPart { before }))
+        }
+    };
     Ok(BillPart {
-        bill: lines.one("bill", parse_placed)?,
+        bill,
+        correction,
         tariffs: lines.many("tariff", TARIFF_COUNT_MAX, one_record)?,
         agreement: lines.one("agreement", one_record)?,
         contracts: lines.many("contract", CONTRACT_COUNT_MAX, parse_placed)?,

@@ -155,7 +155,7 @@ impl Run<'_> {
         bytes: &[u8],
         error: &BooksError,
     ) -> (String, String) {
-        let closed = self.closed_leaves();
+        let closed = self.closed_leaves(commit.sequence);
         let (places, unread) = places::places(SealKind::Batch, bytes);
         let record = |at: usize| {
             let key = places[at].leaf.block().key();
@@ -195,10 +195,12 @@ impl Run<'_> {
         }
     }
 
-    /// The leaves of every closed period whose file can be read.
-    fn closed_leaves(&self) -> Vec<DayLeaf> {
+    /// The leaves of every close that a batch went into, if its file can be read; the first close of a period first, which is
+    /// the next behind the batch.
+    fn closed_leaves(&self, batch: u64) -> Vec<DayLeaf> {
         let commands = self.chain.iter().map(|(block, _)| &block.proposal.command);
-        let periods = commands.filter(|command| matches!(command, Command::Period(_)));
+        let periods =
+            commands.filter(|command| matches!(command, Command::Period(commit) if commit.batches >= batch));
         let files = periods.filter_map(|command| self.folder.read_file(command).ok().flatten());
         files.filter_map(|bytes| self.books.decode_sealed(&bytes).ok()).flat_map(|file| file.leaves).collect()
     }

@@ -11,9 +11,9 @@ use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::AccountId;
 use tallywatt_core::money::{ExactAmount, Money};
-use tallywatt_core::payment_book::Agreements;
+use tallywatt_core::payment_book::{Agreements, Settlement};
 use tallywatt_core::rate::{BillInputs, BlockIndex, RateRun};
-use tallywatt_core::split::{Cause, Leg, RunningSplit, Settled};
+use tallywatt_core::split::{Cause, Leg};
 use tallywatt_ledger::command::{BillsCommit, Command, SettlementCommit};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::tree::{Root, TreeKind};
@@ -48,9 +48,8 @@ impl Books {
 
     pub(super) fn bill(&self, period: Period) -> Result<Computed, BooksError> {
         let closed = self.periods.get(&period);
-        let (readings, leaves) =
-            closed.ok_or_else(|| BooksError::Nothing(format!("period {period} is not closed")))?;
-        self.bill_from(period, *readings, leaves)
+        let closed = closed.ok_or_else(|| BooksError::Nothing(format!("period {period} is not closed")))?;
+        self.bill_from(period, closed.root(), closed.leaves())
     }
 
     pub(super) fn bill_from(
@@ -144,15 +143,16 @@ impl Books {
 
     pub(super) fn settle(&self, entries: Vec<Entry>) -> Result<Computed, BooksError> {
         let agreements = self.agreements_by_hash();
-        let settled = self.payments.settle(entries, &agreements)?;
+        let Settlement { settled, running } = self.payments.settlement(entries, &agreements)?;
         let records: Vec<Vec<u8>> = settled.iter().map(settled_bytes::encode_settled).collect();
         let file = list_file::encode(ListKind::Settlement, &records);
-        let (mut paid, mut reversed) = (Money::ZERO, Money::ZERO);
+        let (mut paid, mut reversed, mut credited) = (Money::ZERO, Money::ZERO, Money::ZERO);
         for one in &settled {
             let sum = match &one.cause {
                 Cause::Payment(_) => &mut paid,
                 Cause::Reversal(_) => &mut reversed,
-                Cause::Release(_) | Cause::Match(_) => continue,
+                Cause::Credit(_) => &mut credited,
+                Cause::Release(_) | Cause::Match(_) | Cause::Withdrawal(_) | Cause::TrueUp(_) => continue,
             };
             *sum = sum.checked_add(one.amount()).ok_or(BooksError::Overflow("payments"))?;
         }
@@ -162,27 +162,12 @@ impl Books {
             payments: tree_over(TreeKind::Payments, &records).root(),
             paid,
             reversed,
+            credited,
             legs: sum_legs(settled.iter().flat_map(|settled| &settled.legs))?,
             back: sum_legs(settled.iter().flat_map(|settled| &settled.back))?,
-            running: self.running_after(&settled)?,
+            running: running.into_iter().collect(),
         });
         Ok(Computed { command, file: Some(file), unbilled: Vec::new() })
-    }
-
-    /// The running splits that settled entries change, by agreement.
-    fn running_after(&self, settled: &[Settled]) -> Result<Vec<(ContentHash, RunningSplit)>, BooksError> {
-        let known = self.payments.running();
-        let mut after: BTreeMap<ContentHash, RunningSplit> = BTreeMap::new();
-        for one in settled {
-            for allocation in &one.allocations {
-                let before = || known.get(&allocation.agreement).copied().unwrap_or_default();
-                let split = after.entry(allocation.agreement).or_insert_with(before);
-                *split =
-                    one.running_after(*split, allocation).ok_or(BooksError::Overflow("running splits"))?;
-            }
-        }
-        let is_new = |(hash, split): &(ContentHash, RunningSplit)| known.get(hash) != Some(split);
-        Ok(after.into_iter().filter(is_new).collect())
     }
 }
 

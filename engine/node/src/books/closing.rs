@@ -10,7 +10,7 @@
 //! All of it is what was sealed up to one batch, and what the chain closed before, so the three nodes, and whoever asks
 //! later, compute the same. A register span that began in a month closed before gives this month what is left of it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tallywatt_core::calendar::{Period, Zone};
 use tallywatt_core::day_block::{BlockKey, DayBlock};
@@ -57,7 +57,16 @@ impl Books {
     }
 
     pub(super) fn close(&self, period: Period) -> Result<Computed, BooksError> {
-        let Closed { blocks, unbilled, .. } = self.close_as_of(period, self.accepted(), self.batch_count);
+        let close_count = self.closes.len();
+        let Closed { blocks, unbilled, .. } =
+            self.close_as_of(period, self.accepted(), self.batch_count, close_count);
+        let revision = self.close_count(period);
+        if let Some(leaves) = self.period_leaves(period)
+            && leaves.iter().map(|leaf| leaf.block()).eq(&blocks)
+        {
+            let what = format!("{period} is closed already, and nothing sealed since changes it");
+            return Err(BooksError::Nothing(what));
+        }
         if blocks.is_empty() {
             let why = unbilled.first().map(|(_, reason)| format!(": {reason}")).unwrap_or_default();
             return Err(BooksError::Nothing(format!("no readings of {period} are sealed{why}")));
@@ -66,19 +75,20 @@ impl Books {
         let sequence = period.number().into();
         let (file, sealed) =
             batch_file::encode(SealKind::Period, sequence, &leaves, &self.secret, &self.threads)?;
-        let command = Command::Period(PeriodCommit { period, batches: self.batch_count, sealed });
+        let revision = u32::try_from(revision).map_err(|_| BooksError::Overflow("revisions"))?;
+        let command = Command::Period(PeriodCommit { period, revision, batches: self.batch_count, sealed });
         Ok(Computed { command, file: Some(file), unbilled })
     }
 
     /// How every estimate of a period came to be, and what was refused, in order of usage point and register: of a
-    /// closed one as it was closed, of another as it would be now. Computed again from what is sealed.
+    /// closed one as it was closed last, of another as it would be now. Computed again from what is sealed.
     ///
     /// # Errors
     /// [`BooksError::Conflict`] if the closed period does not follow from what is known any more: contracts that gave
     /// its usage points their zones were replaced.
     pub fn decisions(&self, period: Period) -> Result<Vec<RegisterEstimation>, BooksError> {
-        let closed = self.closes.iter().find(|(closed, _)| *closed == period);
-        let batch = closed.map_or(self.batch_count, |&(_, batch)| batch);
+        let place = self.closes.iter().rposition(|(closed, _)| *closed == period);
+        let batch = place.map_or(self.batch_count, |place| self.closes[place].1);
         let then;
         let accepted = if batch == self.batch_count {
             self.accepted()
@@ -86,7 +96,7 @@ impl Books {
             then = self.as_of(batch);
             &then
         };
-        let closed = self.close_as_of(period, accepted, batch);
+        let closed = self.close_as_of(period, accepted, batch, place.unwrap_or(self.closes.len()));
         if let Some(leaves) = self.period_leaves(period)
             && !leaves.iter().map(|leaf| leaf.block()).eq(&closed.blocks)
         {
@@ -109,8 +119,11 @@ impl Books {
         counted.faults().map(|((usage_point, register), error)| (usage_point, register, error)).collect()
     }
 
-    /// Closes a period from what was sealed when batch `batch` was the newest.
-    fn close_as_of(&self, period: Period, accepted: &AcceptedSet, batch: u64) -> Closed {
+    /// Closes a period from what was sealed when batch `batch` was the newest, and the chain had `close_count` closes.
+    ///
+    /// A period that is closed again keeps its place: what the periods closed after its first close took of a register span
+    /// is not its business, and follows when they are closed again themselves.
+    fn close_as_of(&self, period: Period, accepted: &AcceptedSet, batch: u64, close_count: usize) -> Closed {
         let counted = self.counted(batch);
         let zones = self.zones_of(period, accepted);
         let zone_of = |usage_point: &UsagePointId| &zones[usage_point];
@@ -121,11 +134,19 @@ impl Books {
             ..Evidence::default()
         };
         let parameters = estimation_parameters(self, period);
-        let closed_before: BTreeSet<Period> =
+        let before: BTreeSet<Period> =
             self.closes.iter().map(|&(closed, _)| closed).take_while(|&closed| closed != period).collect();
-        let closed_day = |key: &BlockKey| match closed_before.contains(&key.day.period()) {
-            true => self.closed_block(key).map_or(ClosedDay::Absent, ClosedDay::With),
-            false => ClosedDay::Open,
+        // How often each was closed then.
+        let mut counts: BTreeMap<Period, usize> = BTreeMap::new();
+        for (closed, _) in self.closes[..close_count].iter().filter(|(closed, _)| before.contains(closed)) {
+            *counts.entry(*closed).or_default() += 1;
+        }
+        let closed_day = |key: &BlockKey| {
+            let month = key.day.period();
+            let closed = counts.get(&month).and_then(|count| Some((self.periods.get(&month)?, count - 1)));
+            closed.map_or(ClosedDay::Open, |(closed, revision)| {
+                closed.block_at(key, revision).map_or(ClosedDay::Absent, ClosedDay::With)
+            })
         };
         let closed =
             close_period(accepted, period, zone_of, evidence_of, closed_day, &parameters, &self.threads);

@@ -5,12 +5,11 @@ use tallywatt_core::calendar::Period;
 use tallywatt_core::carried::PreviousBill;
 use tallywatt_core::contract::Contract;
 use tallywatt_core::label::AccountId;
-use tallywatt_ledger::{bill_bytes, digest};
 
 use crate::books::Books;
 
 impl Books {
-    /// The account's bill of the month before, if its next bill stands on it.
+    /// The account's bill of the month before as it stands, if its next bill stands on it.
     ///
     /// Without one it is the first, and nothing was carried. Bills that stand on one another are issued in order: neither
     /// over a month that is not billed, nor behind one that is.
@@ -25,7 +24,7 @@ impl Books {
         }
         let account = contracts[0].account;
         let last = Period::from_number(period.number().saturating_sub(1));
-        let before = last.and_then(|last| self.bill_of(last, account)).filter(|_| last != Some(period));
+        let before = last.filter(|last| *last != period).and_then(|last| self.bill_of(last, account));
         let carries = contracts.iter().any(|contract| {
             let held = |day: &tallywatt_core::calendar::Day| contract.validity.contains(*day);
             versions.iter().filter(|version| version.body.carries()).any(|version| {
@@ -36,9 +35,9 @@ impl Books {
         });
         match before {
             Some(bill) if carries || !bill.carried.is_empty() => {
-                let hash = digest::content_hash(&bill_bytes::encode_bill(bill));
                 self.check_none_later(period, account)?;
-                Ok(Some(PreviousBill { hash, period: bill.period, carried: &bill.carried }))
+                let hash = self.stands(bill.period, &account).map(|stands| stands.hash);
+                Ok(hash.map(|hash| PreviousBill { hash, period: bill.period, carried: &bill.carried }))
             }
             None if carries => {
                 self.check_none_later(period, account)?;
@@ -49,14 +48,28 @@ impl Books {
         }
     }
 
+    /// The accounts whose bill of a month stands on one that no longer stands: what it carried may be another now.
+    pub(super) fn stand_on_corrected(&self, period: Period) -> Vec<AccountId> {
+        let last = Period::from_number(period.number().saturating_sub(1));
+        let is_corrected = last.is_some_and(|last| self.is_corrected(last));
+        let standing = self.standing(period).filter(|_| is_corrected).unwrap_or_default();
+        let stands_on_other = |bill: &&Bill| {
+            let now = last.and_then(|last| self.stands(last, &bill.account)).map(|stands| stands.hash);
+            (bill.previous.is_some() || !bill.carried.is_empty()) && bill.previous != now
+        };
+        standing.iter().map(|stands| stands.bill).filter(stands_on_other).map(|bill| bill.account).collect()
+    }
+
     fn bill_of(&self, period: Period, account: AccountId) -> Option<&Bill> {
-        let bills = self.bills.get(&period)?;
-        let at = bills.binary_search_by_key(&account, |bill| bill.account).ok()?;
-        Some(&bills[at])
+        self.stands_hash_free(period, &account)
     }
 
     /// No later bill stands without this one.
     fn check_none_later(&self, period: Period, account: AccountId) -> Result<(), String> {
+        // What stands already is corrected; the months after it are corrected in their turn.
+        if self.bill_of(period, account).is_some() {
+            return Ok(());
+        }
         let mut later = self.bills.keys().copied().filter(|known| *known > period);
         let stands = |known: &Period| {
             let bill = self.bill_of(*known, account);

@@ -3,13 +3,14 @@
 use tallywatt_core::bill::Bill;
 use tallywatt_core::contract;
 use tallywatt_core::contract::Contract;
+use tallywatt_core::correction::Correction;
 use tallywatt_core::split::Settled;
 use tallywatt_ingest::documents::Document;
 use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::tree::{Tree, TreeKind};
 use tallywatt_ledger::{
-    agreement_bytes, bill_bytes, digest, document, hour_list_bytes, penalty_bytes, price_series_bytes,
-    rule_pack_bytes, settled_bytes, sharing_bytes, tariff_bytes,
+    agreement_bytes, bill_bytes, correction_bytes, digest, document, hour_list_bytes, penalty_bytes,
+    price_series_bytes, rule_pack_bytes, settled_bytes, sharing_bytes, tariff_bytes,
 };
 
 use crate::books::BooksError;
@@ -95,7 +96,7 @@ pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
     }
 }
 
-pub(super) fn read_contracts(bytes: &[u8]) -> Result<Vec<Contract>, BooksError> {
+pub(crate) fn read_contracts(bytes: &[u8]) -> Result<Vec<Contract>, BooksError> {
     let records = list_file::decode(ListKind::Contracts, bytes)?;
     let decode = |record| {
         document::decode_contract(record).map_err(|source| BooksError::Codec { what: "contract", source })
@@ -117,6 +118,18 @@ pub fn read_bills(bytes: &[u8]) -> Result<Vec<Bill>, BooksError> {
     let decode =
         |record| bill_bytes::decode_bill(record).map_err(|source| BooksError::Codec { what: "bill", source });
     list_file::decode(ListKind::Bills, bytes)?.into_iter().map(decode).collect()
+}
+
+/// The corrections of a correction file.
+///
+/// # Errors
+/// [`BooksError`] if it is damaged.
+pub fn read_corrections(bytes: &[u8]) -> Result<Vec<Correction>, BooksError> {
+    let decode = |record| {
+        correction_bytes::decode_correction(record)
+            .map_err(|source| BooksError::Codec { what: "correction", source })
+    };
+    list_file::decode(ListKind::Corrections, bytes)?.into_iter().map(decode).collect()
 }
 
 /// The settled entries of a settlement file.

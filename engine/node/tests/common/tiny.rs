@@ -89,7 +89,7 @@ pub fn import(intake: &mut Intake, books: &Books, file: &Path) -> Vec<tallywatt_
 /// The sealed files of a party, by path in its folder, sorted.
 pub fn sealed_files(data: &Path, party: Party) -> Vec<String> {
     let mut files = Vec::new();
-    for folder in ["documents", "contracts", "batches", "periods", "bills", "settlements"] {
+    for folder in ["documents", "contracts", "batches", "periods", "bills", "settlements", "corrections"] {
         for entry in fs::read_dir(data.join(party.name()).join(folder)).unwrap() {
             files.push(format!("{folder}/{}", entry.unwrap().file_name().to_string_lossy()));
         }

@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which may unwrap as tests do")]
 #![allow(dead_code, reason = "each test file uses its part of the town")]
 
+pub mod corrected;
+
 use tallywatt_core::agreement::{Agreement, Party, SplitRule};
 use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::{Day, Period, Zone, tzdb_version};
@@ -67,6 +69,8 @@ pub struct Plan {
     /// Changes a block after the parties signed what it proposes.
     pub edit_block: fn(&mut Block),
     pub agreement_from: &'static str,
+    /// How many months after its month a bill may be raised.
+    pub back_billing_months: Option<u8>,
     /// The agreement that the contracts name.
     pub contract_agreement: &'static str,
     /// Changes bills after they were computed and before they are sealed.
@@ -85,6 +89,7 @@ impl Default for Plan {
             edit_proposal: |_, _| {},
             edit_block: |_| {},
             agreement_from: "2026-01-01",
+            back_billing_months: None,
             contract_agreement: "grid-2026",
             edit_bill: |_| {},
             is_hourly: false,
@@ -208,7 +213,7 @@ fn hourly(tariff: &Published<Tariff>) -> Published<Tariff> {
     publish_tariff(Tariff::new(parts).unwrap())
 }
 
-fn agreement(from: &str) -> Published<Agreement> {
+fn agreement(from: &str, back_billing_months: Option<u8>) -> Published<Agreement> {
     let body = Agreement {
         id: "grid-2026".parse().unwrap(),
         title: "Delivery".to_owned(),
@@ -217,7 +222,7 @@ fn agreement(from: &str) -> Published<Agreement> {
         payee: Party::Grid,
         remainder: Party::Supplier,
         rule: SplitRule::PerKwh(vec![("all".parse().unwrap(), "1.95".parse().unwrap())]),
-        terms: PaymentTerms::default(),
+        terms: PaymentTerms { back_billing_months, ..PaymentTerms::default() },
     };
     publish_agreement(body.check().unwrap())
 }
@@ -281,7 +286,7 @@ impl Town {
 
     pub fn planned(plan: Plan) -> Self {
         let secret = BlindingSecret::new([7; 32]);
-        let agreement = agreement(plan.agreement_from);
+        let agreement = agreement(plan.agreement_from, plan.back_billing_months);
         let of = |household| Contract {
             agreement: plan.contract_agreement.parse().unwrap(),
             ..contract(household)
@@ -387,7 +392,7 @@ impl Town {
         let file = ContentHash([9; 32]);
         self.commit(Command::Batch(BatchCommit { sequence: 1, file, sealed: self.batch.sealed() }));
         let sealed = self.period.sealed();
-        self.commit(Command::Period(PeriodCommit { period: month(), batches: 1, sealed }));
+        self.commit(Command::Period(PeriodCommit { period: month(), revision: 0, batches: 1, sealed }));
         let payee_part = self.bills.iter().map(|bill| bill.payee_part).sum::<ExactAmount>();
         self.commit(Command::Bills(BillsCommit {
             period: month(),
@@ -520,6 +525,7 @@ impl Town {
         let (leaves, partition) = self.leaves_of(self.contracts[at].usage_point.as_str());
         let part = BillPart {
             bill: self.placed_bill(account),
+            correction: None,
             tariffs: used.iter().map(|version| encode_tariff(&self.tariffs[*version].body)).collect(),
             agreement: encode_agreement(&self.agreement.body),
             contracts: vec![self.placed_contract(at)],
