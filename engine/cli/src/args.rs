@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tallywatt_core::calendar::Day;
 use tallywatt_core::label::Label;
 
+use crate::agreements::options::Agreement;
 use crate::arrears::options::Arrears;
 use crate::bill_correct::options::CorrectOptions;
 use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, RegistersOptions};
@@ -70,6 +71,8 @@ pub enum Command {
     Losses(Losses),
     /// Tariffs, agreements, rule packs, penalty tables, price series and hour lists: check, publish, list.
     Tariff(Tariff),
+    /// Agreements: sign as each party, activate, list.
+    Agreement(Agreement),
     /// Contracts: publish, list.
     Contract(Contract),
     /// Bills: plan, run, correct, show, list, arrears.
@@ -357,8 +360,12 @@ pub enum TariffAction {
         #[arg(long)]
         cap: Option<PathBuf>,
     },
-    /// Put tariffs, agreements, rule packs, penalty tables, price series and hour lists on the chain.
+    /// Put tariffs, agreements, rule packs, penalty tables, price series and hour lists on the chain. An agreement is proposed
+    /// by it, and counts once both of its parties have signed it.
     Publish {
+        /// Also sign agreements as both of their parties, whose keys are all in this folder, and activate them.
+        #[arg(long)]
+        sign: bool,
         /// Files.
         #[arg(required = true)]
         files: Vec<PathBuf>,

@@ -27,7 +27,7 @@ pub fn init(init: &Init, arguments: &Arguments) -> Result<Report, Failure> {
         report.notes.push("these keys can be made again by anybody: for demonstrations only".into());
     }
     let option = data_option(arguments);
-    report.then(format!("tallywatt{option} tariff publish TARIFF.toml AGREEMENT.toml"));
+    report.then(format!("tallywatt{option} tariff publish TARIFF.toml AGREEMENT.toml --sign"));
     report.then(format!("tallywatt{option} ingest FILES --profile NAME"));
     Ok(report)
 }

@@ -6,19 +6,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tallywatt_core::agreement::Party;
+use tallywatt_core::agreement::{Agreement, Party};
 use tallywatt_core::contract;
+use tallywatt_core::hash::Published;
 use tallywatt_core::label::Label;
 use tallywatt_core::tariff::TariffBook;
 use tallywatt_core::validity::Validity;
 use tallywatt_ingest::documents::{
     Document, UrdbOptions, parse_contracts, parse_document, render_own_prices,
 };
+use tallywatt_ledger::agreement_bytes;
 use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::{document, tariff_bytes};
 use tallywatt_node::books::Input;
 use tallywatt_node::books::records::{contracts_file, document_bytes, publication_of};
 
+use crate::agreements;
 use crate::args::{Arguments, Contract, ContractAction, Tariff, TariffAction};
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, period_of, record};
@@ -40,11 +43,33 @@ pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Fail
             report.then(format!("tallywatt{} tariff publish {}", data_option(arguments), names.join(" ")));
             Ok(report)
         }
-        TariffAction::Publish { files } => {
+        TariffAction::Publish { files, sign } => {
             let (documents, _) = read_documents(files)?;
             let mut opened = open(arguments)?;
             let mut report = publish(&mut opened, &documents)?;
-            report.then(format!("tallywatt{} contract publish CONTRACTS.csv", data_option(arguments)));
+            let agreements = agreements_of(&documents);
+            if *sign {
+                agreements::activate_all(&mut opened, &agreements, &mut report)?;
+            }
+            let books = opened.consortium.node(Party::Supplier).books();
+            let unsigned = agreements.iter().filter(|agreement| books.active_from(&agreement.hash).is_none());
+            let mut is_signed = true;
+            for agreement in unsigned.take(20) {
+                let Agreement { id, payee, remainder, .. } = agreement.body;
+                report.notes.push(format!(
+                    "agreement {id} is proposed: it counts once {payee} and {remainder} have signed it \
+                     (`tallywatt agreement sign`, or publish it with --sign)"
+                ));
+                is_signed = false;
+            }
+            if is_signed {
+                report.then(format!("tallywatt{} contract publish CONTRACTS.csv", data_option(arguments)));
+            } else {
+                report.then(format!(
+                    "tallywatt{} agreement sign AGREEMENT.toml --party grid",
+                    data_option(arguments)
+                ));
+            }
             Ok(report)
         }
         TariffAction::List => {
@@ -234,10 +259,18 @@ fn overlap(name: &str, error: &dyn Display) -> Failure {
     )
 }
 
-/// Reads files and publishes what is not published yet.
+/// Reads files, publishes what is not published yet, and signs agreements as both of their parties.
 pub fn publish_files(opened: &mut Opened, files: &[PathBuf]) -> Result<Report, Failure> {
     let (documents, _) = read_documents(files)?;
-    publish(opened, &documents)
+    let mut report = publish(opened, &documents)?;
+    agreements::activate_all(opened, &agreements_of(&documents), &mut report)?;
+    Ok(report)
+}
+
+/// The agreements among canonical documents.
+fn agreements_of(documents: &[Vec<u8>]) -> Vec<Published<Agreement>> {
+    let agreements = documents.iter().filter_map(|bytes| agreement_bytes::decode_agreement(bytes).ok());
+    agreements.map(agreement_bytes::publish_agreement).collect()
 }
 
 fn publish(opened: &mut Opened, documents: &[Vec<u8>]) -> Result<Report, Failure> {

@@ -4,6 +4,7 @@
 //! 2 usage, or could not check; 3 done, some input set aside; 4 done, differences found; 10 no data folder;
 //! 11 in use; 12 key refused; 13 no quorum; 78 bad configuration; 130 interrupted, safe to run again.
 
+mod agreements;
 mod args;
 mod arrears;
 mod bench;
@@ -90,6 +91,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
         Command::Readings(readings) => readings::run(readings, arguments),
         Command::Losses(losses) => losses::run(losses, arguments),
         Command::Tariff(tariff) => documents::run_tariff(tariff, arguments),
+        Command::Agreement(agreement) => agreements::run(agreement, arguments),
         Command::Contract(contract) => documents::run_contract(contract, arguments),
         Command::Bill(bill) => bill::run(bill, arguments),
         Command::Arrears(arrears) => arrears::run(arrears, arguments),

@@ -87,7 +87,7 @@ fn billed() -> Place {
          R-3,A-2,2026-05-16,400\nR-4,A-2,2026-06-15,1600\n#TOTAL,4,4000\n",
     );
     place.expect(0, "tallywatt init --demonstration-keys 7");
-    place.expect(0, "tallywatt tariff publish tariff.toml agreement.toml");
+    place.expect(0, "tallywatt tariff publish tariff.toml agreement.toml --sign");
     place.expect(0, "tallywatt contract publish contracts.csv");
     place.expect(0, "tallywatt ingest readings.csv --zone Asia/Yekaterinburg");
     for period in ["2026-03", "2026-04"] {

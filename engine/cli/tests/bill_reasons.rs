@@ -127,7 +127,7 @@ fn estimates_are_shown_by_share() {
         readings.lines().filter(|line| !is_lost(line)).map(|line| format!("{line}\n")).collect();
     place.write("town/readings/yekaterinburg.csv", left);
     place.expect(0, "tallywatt init --demonstration-keys 7");
-    place.expect(0, "tallywatt tariff publish town/tariffs/*.toml town/agreements/*.toml");
+    place.expect(0, "tallywatt tariff publish town/tariffs/*.toml town/agreements/*.toml --sign");
     place.expect(0, "tallywatt contract publish town/contracts.csv");
     place.ingest_town("town", "tallywatt");
     place.expect(0, "tallywatt bill run 2026-03");

@@ -108,7 +108,7 @@ fn a_month_by_the_hour() {
     let shown = place.json("tallywatt tariff show tariff.toml");
     assert_eq!(shown["rows"][0]["price"], "dam + 0.50", "{shown}");
     place.expect(0, "tallywatt init --demonstration-keys 7");
-    place.expect(0, "tallywatt tariff publish tariff.toml agreement.toml");
+    place.expect(0, "tallywatt tariff publish tariff.toml agreement.toml --sign");
     place.expect(0, "tallywatt contract publish contracts.csv");
     place.expect(0, "tallywatt ingest readings.csv --profile tallywatt --zone Asia/Yekaterinburg");
     // Without prices nobody is billed, and the reason names the first instant.

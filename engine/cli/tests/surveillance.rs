@@ -78,7 +78,7 @@ fn surveyed() -> Place {
     }
     place.write("contracts.csv", contracts);
     place.expect(0, "tallywatt init --demonstration-keys 7");
-    place.expect(0, "tallywatt tariff publish tariff.toml agreement.toml");
+    place.expect(0, "tallywatt tariff publish tariff.toml agreement.toml --sign");
     place.expect(0, "tallywatt contract publish contracts.csv");
     place.expect(0, "tallywatt ingest readings.csv --zone Asia/Yekaterinburg");
     place

@@ -8,6 +8,7 @@
 //! | `genesis` | hash of the genesis block |
 //! | `number/<party>` | how many proposals of the party are in the chain |
 //! | `document/<kind>/<hash>` | name and validity of a published tariff, agreement or rule pack |
+//! | `active/<agreement>` | height from which on an agreement holds that both its parties signed |
 //! | `contracts` | root of the contract list |
 //! | `batches` | number of batches |
 //! | `batch/<sequence>` | the batch's file and root |
@@ -29,6 +30,7 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::split::{Leg, LegKind, RunningSplit};
 use tallywatt_core::validity::Validity;
+use tallywatt_ledger::activation::Activation;
 use tallywatt_ledger::block::Proposal;
 use tallywatt_ledger::codec::{CodecError, Reader, Writer};
 use tallywatt_ledger::command::{
@@ -67,6 +69,12 @@ pub enum Invalid {
     /// The document is already published.
     #[error("document {0} is already published")]
     Published(ContentHash),
+    /// The agreement is not published.
+    #[error("agreement {0} is not published")]
+    Unpublished(ContentHash),
+    /// Both parties have signed it before.
+    #[error("agreement {0} is active already")]
+    Active(ContentHash),
     /// Another version of the document holds on one of its days.
     #[error("{id} {validity} overlaps a version already published")]
     Overlap {
@@ -300,6 +308,7 @@ impl State {
             Command::Bills(bills) => changes.extend(self.bill(bills)?),
             Command::Settlement(settlement) => changes.extend(self.settle(settlement)?),
             Command::Corrections(corrections) => changes.extend(self.correct(corrections)?),
+            Command::Activate(activation) => changes.push(self.activate(activation)?),
         }
         Ok(changes)
     }
@@ -330,6 +339,25 @@ impl State {
     #[must_use]
     pub fn is_published(&self, kind: DocumentKind, hash: &ContentHash) -> bool {
         self.entries.contains_key(&key("document", &[&[kind as u8], &hash.0[..]].concat()))
+    }
+
+    /// Whether both parties of an agreement have signed it, and from which height on it holds.
+    #[must_use]
+    pub fn active_from(&self, agreement: &ContentHash) -> Option<u64> {
+        let value = self.entries.get(&key("active", &agreement.0))?;
+        value.as_slice().try_into().ok().map(u64::from_le_bytes)
+    }
+
+    /// The signatures are checked by whoever recomputes the command: the keys are in the first block, not here.
+    fn activate(&self, activation: &Activation) -> Result<Change, Invalid> {
+        let Activation { agreement, from, .. } = activation;
+        if !self.is_published(DocumentKind::Agreement, agreement) {
+            return Err(Invalid::Unpublished(*agreement));
+        }
+        if self.active_from(agreement).is_some() {
+            return Err(Invalid::Active(*agreement));
+        }
+        Ok((key("active", &agreement.0), from.to_le_bytes().to_vec()))
     }
 
     fn close(&self, period: &PeriodCommit) -> Result<Change, Invalid> {
@@ -402,10 +430,7 @@ impl State {
         let mut paid_out = 0_i128;
         for (agreement, after) in &settlement.running {
             let before = self.running(agreement);
-            if !self.is_published(DocumentKind::Agreement, agreement)
-                || after.due < least.exact()
-                || after.paid < least
-            {
+            if self.active_from(agreement).is_none() || after.due < least.exact() || after.paid < least {
                 return Err(Invalid::Running);
             }
             paid_out += i128::from(after.paid.as_minor()) - i128::from(before.paid.as_minor());
@@ -470,6 +495,8 @@ fn may_propose(proposer: Party, command: &Command) -> bool {
             proposer == Party::Supplier
         }
         Command::Settlement(_) => proposer == Party::Bank,
+        // The bank is no party of an agreement.
+        Command::Activate(_) => proposer != Party::Bank,
     }
 }
 

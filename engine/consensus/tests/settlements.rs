@@ -7,7 +7,8 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::split::{Leg, LegKind, RunningSplit};
 use tallywatt_core::validity::Validity;
-use tallywatt_ledger::block::Proposal;
+use tallywatt_ledger::activation::Activation;
+use tallywatt_ledger::block::{Attestation, Proposal};
 use tallywatt_ledger::command::{Command, DocumentKind, Genesis, PartyKeys, Publication, SettlementCommit};
 use tallywatt_ledger::tree::Root;
 
@@ -57,6 +58,13 @@ fn settlement(state: &State, row: (&str, &str, i64), running: ContentHash) -> Co
     })
 }
 
+/// Its signatures are checked where the keys are, not by the state.
+fn activation(agreement: ContentHash) -> Command {
+    let consent = |party| Attestation { party, signature: [7; 64] };
+    let consents = [consent(Party::Grid), consent(Party::Supplier)];
+    Command::Activate(Activation { agreement, from: 2, consents })
+}
+
 /// A ledger with an agreement, of whose payments the grid company has got 0.30 and the supplier 0.60, and 0.10 ahead.
 fn settled() -> State {
     let mut state = State::default();
@@ -72,6 +80,17 @@ fn settled() -> State {
         validity: Validity::new("2026-01-01".parse().unwrap(), None).unwrap(),
     };
     apply(&mut state, Party::Supplier, Command::Publish(publication)).unwrap();
+    let early = settlement(&state, ("g part 30, s remainder 60, s advance 10", "", 30), AGREEMENT);
+    assert_eq!(apply(&mut state, Party::Bank, early), Err(Invalid::Running), "nobody has signed it");
+    let unknown = activation(ContentHash([9; 32]));
+    let refused = apply(&mut state, Party::Supplier, unknown);
+    assert_eq!(refused, Err(Invalid::Unpublished(ContentHash([9; 32]))));
+    let refused = apply(&mut state, Party::Bank, activation(AGREEMENT));
+    assert_eq!(refused, Err(Invalid::Proposer { proposer: Party::Bank, command: "activation" }));
+    apply(&mut state, Party::Grid, activation(AGREEMENT)).unwrap();
+    assert_eq!(state.active_from(&AGREEMENT), Some(2));
+    let twice = apply(&mut state, Party::Supplier, activation(AGREEMENT));
+    assert_eq!(twice, Err(Invalid::Active(AGREEMENT)));
     let first = settlement(&state, ("g part 30, s remainder 60, s advance 10", "", 30), AGREEMENT);
     apply(&mut state, Party::Bank, first).unwrap();
     state

@@ -12,6 +12,7 @@ use tallywatt_core::split::{Leg, RunningSplit};
 use tallywatt_core::tariff::Currency;
 use tallywatt_core::validity::Validity;
 
+use crate::activation::Activation;
 use crate::codec::{CodecError, Reader, Writer};
 use crate::digest;
 use crate::document::read_day;
@@ -213,6 +214,8 @@ pub enum Command {
     Settlement(SettlementCommit),
     /// The corrections of a period's bills.
     Corrections(CorrectionsCommit),
+    /// Both parties' consent to a published agreement.
+    Activate(Activation),
 }
 
 impl Command {
@@ -228,6 +231,7 @@ impl Command {
             Self::Bills(_) => "bills",
             Self::Settlement(_) => "settlement",
             Self::Corrections(_) => "corrections",
+            Self::Activate(_) => "activation",
         }
     }
 
@@ -251,6 +255,7 @@ impl Command {
             Self::Bills(bills) => write_bills(writer.u8(6), bills),
             Self::Settlement(settlement) => write_settlement(writer.u8(11), settlement),
             Self::Corrections(corrections) => write_corrections(writer.u8(10), corrections),
+            Self::Activate(activation) => activation.write(writer.u8(12)),
         }
         writer.finish()
     }
@@ -280,6 +285,7 @@ impl Command {
             }),
             10 => Self::Corrections(read_corrections(&mut reader)?),
             11 => Self::Settlement(read_settlement(&mut reader)?),
+            12 => Self::Activate(Activation::read(&mut reader)?),
             _ => return Err(reader.refuse("command", at)),
         };
         reader.finish()?;
@@ -354,6 +360,11 @@ impl Command {
                 ("readings", root(&bills.readings)),
                 ("contracts", root(&bills.contracts)),
                 ("file", bills.file.to_string()),
+            ],
+            Self::Activate(activation) => vec![
+                ("agreement", activation.agreement.to_string()),
+                ("from", activation.from.to_string()),
+                ("consents", format!("{:?}", activation.consents)),
             ],
             Self::Settlement(settlement) => {
                 let mut figures = vec![("sequence", settlement.sequence.to_string())];
@@ -582,118 +593,4 @@ fn read_settlement(reader: &mut Reader<'_>) -> Result<SettlementCommit, CodecErr
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::seal::{SealKind, SealedTree};
-
-    fn publication(kind: DocumentKind) -> Command {
-        Command::Publish(Publication {
-            kind,
-            id: "generic".parse().unwrap(),
-            hash: ContentHash([9; 32]),
-            validity: Validity::new("2026-01-01".parse().unwrap(), None).unwrap(),
-        })
-    }
-
-    #[test]
-    fn every_kind_of_document_has_one_code() {
-        use DocumentKind::{Agreement, HourList, PenaltyTable, PriceSeries, RulePack, SharingGroup, Tariff};
-        // Version, kind and command stand before the document's code.
-        let code_at = 3;
-        for (code, kind, name) in [
-            (1, Tariff, "tariff"),
-            (2, Agreement, "agreement"),
-            (3, RulePack, "rule pack"),
-            (4, PenaltyTable, "penalty table"),
-            (5, PriceSeries, "price series"),
-            (6, HourList, "hour list"),
-            (7, SharingGroup, "sharing group"),
-        ] {
-            let bytes = publication(kind).encode();
-            assert_eq!((bytes[code_at], kind.name()), (code, name));
-            assert_eq!(Command::decode(&bytes), Ok(publication(kind)));
-        }
-        for code in [0, 8, 255] {
-            let mut bytes = publication(RulePack).encode();
-            bytes[code_at] = code;
-            let refused = CodecError::Value { field: "document kind", at: code_at };
-            assert_eq!(Command::decode(&bytes), Err(refused), "{code}");
-        }
-    }
-
-    fn root(tag: u8) -> Root {
-        Root { hash: ContentHash([tag; 32]), count: u64::from(tag) }
-    }
-
-    fn corrections() -> Command {
-        Command::Corrections(CorrectionsCommit {
-            sequence: 3,
-            period: "2026-03".parse().unwrap(),
-            day: "2026-06-09".parse().unwrap(),
-            readings: root(1),
-            contracts: root(2),
-            corrections: root(3),
-            file: ContentHash([4; 32]),
-            energy_wh: -1_250,
-            total: Money::from_minor(-805),
-            payee_part: ExactAmount::from_e11(-288_000_000_000),
-            charged: Money::from_minor(-905),
-        })
-    }
-
-    fn period(revision: u32) -> Command {
-        let sealed = SealedTree::seal(SealKind::Period, &[]).unwrap().sealed();
-        Command::Period(PeriodCommit { period: "2026-03".parse().unwrap(), revision, batches: 2, sealed })
-    }
-
-    /// Round trip; every truncation and an extra byte refused; every flipped bit refused or another value. What was 5, a
-    /// period without a revision, and 8, a settlement without credits, is no command.
-    #[test]
-    fn corrections_and_revisions_one_to_one() {
-        for command in [corrections(), period(0), period(7)] {
-            let bytes = command.encode();
-            assert_eq!(Command::decode(&bytes).as_ref(), Ok(&command));
-            for size in 0..bytes.len() {
-                assert!(Command::decode(&bytes[..size]).is_err(), "cut to {size} bytes");
-            }
-            assert!(Command::decode(&[&bytes[..], &[0]].concat()).is_err());
-            for bit in 0..bytes.len() * 8 {
-                let mut bent = bytes.clone();
-                bent[bit / 8] ^= 1 << (bit % 8);
-                if let Ok(other) = Command::decode(&bent) {
-                    assert_ne!(other, command, "bit {bit}");
-                    assert_eq!(other.encode(), bent, "bit {bit}");
-                    assert!(!command.difference(&other).is_empty(), "bit {bit}");
-                }
-            }
-            for code in [5, 7, 8, 12] {
-                let mut other = bytes.clone();
-                other[2] = code;
-                assert_eq!(Command::decode(&other), Err(CodecError::Value { field: "command", at: 2 }));
-            }
-        }
-        let Command::Corrections(own) = corrections() else { unreachable!("they are corrections") };
-        let more = Command::Corrections(CorrectionsCommit { charged: Money::ZERO, ..own });
-        assert_eq!(corrections().difference(&more), "charged: proposed -9.05, computed 0.00");
-    }
-
-    /// A changed hash here is a change of every ledger that exists: never in passing.
-    #[test]
-    fn golden_corrections() {
-        let got = [corrections(), period(1)].map(|command| command.digest().to_string());
-        assert_eq!(
-            got,
-            [
-                "e46b34424a08fcddd24786f44a182a7728b38694034c698ec5bc9f38225f5571",
-                "15a289a055831e88fc6fa5f256eec17460116ec90115aeaf7a9f83da02b2fe0a"
-            ]
-        );
-    }
-
-    /// A changed hash here is a change of every ledger that exists: never in passing.
-    #[test]
-    fn golden_publication() {
-        let want = "909d1f435813e24e1e8e705e439f4d57ed72ba86a6b24a2c1388fe22a591e1af";
-        assert_eq!(publication(DocumentKind::RulePack).digest().to_string(), want);
-    }
-}
+mod tests;

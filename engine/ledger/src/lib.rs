@@ -2,6 +2,7 @@
 //!
 //! Floor 2 of the house. The bytes are drawn in `engine/ledger/FORMAT.md`; the page and the code name each other.
 
+pub mod activation;
 pub mod agreement_bytes;
 pub mod bill_bytes;
 pub mod blinding;

@@ -15,7 +15,7 @@
 //! previous <record> <index> <path>         the bill it stands on, if it names one, in its own bills tree  ┘
 //! partition <record> <path>                summary, up to the sealed root
 //! leaf <record> <index> <path>             day leaf, up to its partition's root
-//! block <record> <log leaf> <path>         genesis, publications, the bills of the month before; up to the checkpoint's root
+//! block <record> <log leaf> <path>         genesis, publications, activation, the bills of the month before; up to the checkpoint's root
 //! sealed-by <record> <log leaf>            the block that commits the subject
 //!
 //! c2sp.org/tlog-proof@v1                   the sealing block's place in the log, and the signed checkpoint
@@ -62,8 +62,8 @@ pub const CONTRACT_COUNT_MAX: usize = 4_096;
 pub const PARTITION_COUNT_MAX: usize = 256;
 /// Most day leaves: every contract on every day of a month.
 pub const LEAF_COUNT_MAX: usize = CONTRACT_COUNT_MAX * 31;
-/// Most supporting blocks: the genesis, one publication a document, and the bills of the month before.
-pub const BLOCK_COUNT_MAX: usize = TARIFF_COUNT_MAX + MARKET_RECORD_COUNT_MAX + 3;
+/// Most supporting blocks: the genesis, one publication a document, the agreement's activation, and the bills of the month before.
+pub const BLOCK_COUNT_MAX: usize = TARIFF_COUNT_MAX + MARKET_RECORD_COUNT_MAX + 4;
 
 const _: () = assert!(TARIFF_COUNT_MAX == VERSION_COUNT_MAX as usize);
 const _: () = assert!(MARKET_RECORD_COUNT_MAX == MARKET_COUNT_MAX as usize);

@@ -12,6 +12,7 @@
 
 pub mod records;
 
+mod activation;
 mod billing;
 mod closed_period;
 mod closing;
@@ -51,6 +52,7 @@ use tallywatt_core::tariff::TariffBook;
 use tallywatt_core::transfer::TransferBook;
 use tallywatt_core::vee::guard::ReplacementGuard;
 use tallywatt_core::vee::pack::{RegisterClass, RulePack};
+use tallywatt_ledger::activation::{Activation, ActivationError};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::command::{Command, DocumentKind, Genesis};
@@ -89,6 +91,8 @@ pub enum Input {
     Period(Period),
     /// The bills of a period.
     Bills(Period),
+    /// Both parties' signatures under a published agreement.
+    Activation(Box<Activation>),
     /// New payments and reversals, in any order; without any, what is parked is released to bills.
     Payments(Vec<Entry>),
     /// The corrections of a period's bills on a day.
@@ -159,6 +163,9 @@ pub enum BooksError {
     /// Payments cannot be settled.
     #[error(transparent)]
     Settle(#[from] SettleError),
+    /// An agreement is not signed by both its parties.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
     /// Sums past 64-bit minor units.
     #[error("sums of {0} do not fit 64 bits")]
     Overflow(&'static str),
@@ -181,6 +188,12 @@ pub struct Books {
     /// In the order of the chain.
     sharing_groups: Vec<Published<SharingGroup>>,
     contracts: Arc<Vec<Contract>>,
+    /// The first block's contents, once there is one.
+    genesis: Option<Box<Genesis>>,
+    /// How many blocks these books have absorbed: the height of the next.
+    height: u64,
+    /// Agreements that both parties signed, and from which height on they hold.
+    active: BTreeMap<ContentHash, u64>,
     /// The contract lists that the bills of a period were computed from; shared where they did not change.
     contracts_by_period: BTreeMap<Period, Arc<Vec<Contract>>>,
     /// Likewise those of each correction, by its hash.
@@ -221,6 +234,9 @@ impl Books {
             penalty_tables: Vec::new(),
             sharing_groups: Vec::new(),
             contracts: Arc::default(),
+            genesis: None,
+            height: 0,
+            active: BTreeMap::new(),
             contracts_by_period: BTreeMap::new(),
             contracts_by_correction: BTreeMap::new(),
             periods: BTreeMap::new(),
@@ -485,6 +501,7 @@ impl Books {
             Command::Batch(_) => Input::Batch(given()?),
             Command::Period(commit) => Input::Period(commit.period),
             Command::Bills(commit) => Input::Bills(commit.period),
+            Command::Activate(activation) => Input::Activation(Box::new(activation.clone())),
             Command::Settlement(_) => {
                 let settled = read_settled(&given()?)?;
                 Input::Payments(settled.iter().filter_map(Settled::entry).collect())
@@ -509,6 +526,10 @@ impl Books {
             Input::Batch(bytes) => plain(Command::Batch(self.seal_batch(&bytes)?), Some(bytes)),
             Input::Period(period) => self.close(period),
             Input::Bills(period) => self.bill(period),
+            Input::Activation(activation) => {
+                self.check_activation(&activation)?;
+                plain(Command::Activate(*activation), None)
+            }
             Input::Payments(payments) => self.settle(payments),
             Input::Corrections(period, day) => self.correct(period, day),
         }
@@ -520,14 +541,17 @@ impl Books {
     /// [`BooksError`] if the file is damaged.
     pub fn absorb(&mut self, command: &Command, file: Option<&[u8]>) -> Result<(), BooksError> {
         let file = match (command, file) {
-            (Command::Genesis(_), _) => &[][..],
+            (Command::Genesis(_) | Command::Activate(_), _) => &[][..],
             (_, Some(file)) => file,
             (_, None) => {
                 return Err(BooksError::Nothing(format!("the file of the {} is missing", command.name())));
             }
         };
         match command {
-            Command::Genesis(_) => {}
+            Command::Genesis(genesis) => self.genesis = Some(genesis.clone()),
+            Command::Activate(activation) => {
+                self.active.insert(activation.agreement, activation.from.max(self.height));
+            }
             Command::Publish(publication) => self.absorb_document(publication.kind, file)?,
             Command::Contracts(_) => {
                 self.contracts = Arc::new(read_contracts(file)?);
@@ -566,6 +590,7 @@ impl Books {
             }
             Command::Corrections(commit) => self.absorb_corrections(commit, file)?,
         }
+        self.height += 1;
         Ok(())
     }
 

@@ -9,9 +9,12 @@ use std::convert::Infallible;
 use tallywatt_consensus::lock::SignLock;
 use tallywatt_consensus::machine::{Action, Event, Report, SEALED_COUNT};
 use tallywatt_consensus::order::{Entry, OrderedLog};
-use tallywatt_core::agreement::Party;
+use tallywatt_core::agreement::{Agreement, Party};
+use tallywatt_core::hash::Published;
+use tallywatt_ledger::activation::{self, Activation};
+use tallywatt_ledger::note::Note;
 
-use crate::books::{Computed, Input};
+use crate::books::{BooksError, Computed, Input};
 use crate::node::{Node, NodeError};
 
 /// An order that lives in this process: entries are durable once the nodes have stored their blocks.
@@ -153,6 +156,28 @@ impl Consortium {
         let height = (size > before).then(|| size - 1);
         let cosigners = if height.is_some() { self.cosigners(size) } else { Vec::new() };
         Ok(Outcome { computed, height, cosigners, findings })
+    }
+
+    /// Signs a published agreement as both of its parties, whose keys are all here, and proposes its activation.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub fn activate(&mut self, agreement: &Published<Agreement>) -> Result<Outcome, NodeError> {
+        let mut lines = Vec::new();
+        for party in [agreement.body.payee, agreement.body.remainder] {
+            lines.push(self.node(party).consent(agreement)?);
+        }
+        let party = agreement.body.remainder;
+        let books = |source: BooksError| NodeError::Books { party, source };
+        let own = self.node(party).books();
+        let Some(genesis) = own.genesis() else {
+            return Err(books(BooksError::Nothing("there is no first block with keys".into())));
+        };
+        let text = activation::consent_text(&genesis.origin, &agreement.body.id, &agreement.hash);
+        let signed = Note::new(&text, lines).expect("two parties sign a well-formed text with two keys");
+        let activation = Activation::of_note(&signed, agreement, genesis, own.height());
+        let activation = activation.map_err(|error| books(error.into()))?;
+        self.propose(party, Input::Activation(Box::new(activation)))
     }
 
     /// Who signed the head of this size, as most nodes see it.

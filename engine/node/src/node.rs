@@ -6,12 +6,14 @@
 use tallywatt_consensus::lock::SignLock;
 use tallywatt_consensus::machine::{Action, Cosignature, Event, Member, MemberError, NotComputed};
 use tallywatt_consensus::state::Change;
-use tallywatt_core::agreement::Party;
+use tallywatt_core::agreement::{Agreement, Party};
+use tallywatt_core::hash::Published;
 use tallywatt_core::money::Money;
+use tallywatt_ledger::activation;
 use tallywatt_ledger::block::{Block, LogLeaf, Proposal};
 use tallywatt_ledger::command::{Command, PartyKeys};
 use tallywatt_ledger::digest;
-use tallywatt_ledger::note::Note;
+use tallywatt_ledger::note::{Note, SignatureLine};
 use tallywatt_shards::threads::Threads;
 
 use crate::books::{Books, BooksError, Computed, Input};
@@ -131,6 +133,19 @@ impl Node {
     #[must_use]
     pub const fn member(&self) -> &Member {
         &self.member
+    }
+
+    /// Signs the consent of this party to a published agreement, with the key by which it attests.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub fn consent(&self, agreement: &Published<Agreement>) -> Result<SignatureLine, NodeError> {
+        let party = self.party;
+        let failed = |source| NodeError::Folder { party, source };
+        let origin = self.books.genesis().map_or("", |genesis| genesis.origin.as_str());
+        let keys = self.folder.keys(origin).map_err(failed)?;
+        let text = activation::consent_text(origin, &agreement.body.id, &agreement.hash);
+        keys.exec.sign(&text).map_err(|error| failed(error.into()))
     }
 
     /// Its books.
@@ -377,6 +392,7 @@ fn bend(command: &mut Command) {
         Command::Corrections(corrections) => {
             corrections.total = Money::from_minor(corrections.total.as_minor() + 1)
         }
+        Command::Activate(activation) => activation.from += 1,
         Command::Genesis(_) | Command::Publish(_) | Command::Contracts(_) => {}
     }
 }

@@ -206,7 +206,7 @@ impl NodeFolder {
 #[must_use]
 pub fn file_of(command: &Command) -> Option<String> {
     Some(match command {
-        Command::Genesis(_) => return None,
+        Command::Genesis(_) | Command::Activate(_) => return None,
         Command::Publish(publication) => format!("documents/{}.twd", publication.hash),
         Command::Contracts(root) => format!("contracts/{}.twl", root.hash),
         Command::Batch(batch) => format!("batches/{:06}.twb", batch.sequence),

@@ -191,6 +191,12 @@ pub fn bill_receipt_of(
         blocks.push(chain.publication(DocumentKind::Tariff, hash)?);
     }
     blocks.push(chain.publication(DocumentKind::Agreement, &bill.agreement)?);
+    let activated = chain.find(
+        |command| matches!(command, Command::Activate(activation) if activation.agreement == bill.agreement),
+    );
+    blocks.push(activated.ok_or_else(|| {
+        ProveError::Damaged(format!("agreement {} is activated in no block", bill.agreement))
+    })?);
     let mut market = Vec::with_capacity(bill.market.len());
     for hash in &bill.market {
         let (kind, record) = market_record(books, hash)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::{Day, Period, tzdb_version};
 use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::activation::Activation;
 use tallywatt_ledger::block::Block;
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::{BatchCommit, BillsCommit, Command, Genesis, PartyKeys, Publication};
@@ -72,6 +73,8 @@ pub(crate) struct Trusted<'a> {
     pub publications: Vec<&'a Publication>,
     /// The bills or corrections of the month before, if the receipt has one of it.
     pub previous: Option<BillCommit>,
+    /// With the heights of their blocks.
+    pub activations: Vec<(u64, &'a Activation)>,
     pub commit: Commit<'a>,
 }
 
@@ -190,8 +193,8 @@ pub(crate) fn chain<'a>(evidence: &'a Evidence, head: &Checkpoint, policy: &Poli
         }
         check_attestations(block, &exec_keys).map_err(|error| format!("block {}: {error}", block.height))?;
     }
-    let (publications, previous) = supporting(evidence, publications)?;
-    let trusted = Trusted { genesis, publications, previous, commit: commit_of(evidence)? };
+    let Supporting { publications, activations, previous } = supporting(evidence, publications)?;
+    let trusted = Trusted { genesis, publications, activations, previous, commit: commit_of(evidence)? };
     let detail = format!(
         "{} blocks of chain {}, each attested by {ATTESTATION_COUNT_MIN} parties or more",
         evidence.blocks.len() + 1 + usize::from(before.is_some()),
@@ -207,26 +210,33 @@ pub(crate) fn chain<'a>(evidence: &'a Evidence, head: &Checkpoint, policy: &Poli
     Ok(Passed::new(trusted, detail).but_not(other_tzdb))
 }
 
-/// What the blocks between genesis and sealing block say: publications, and the bills of one month before where the
-/// receipt has a bill of it.
-fn supporting<'a>(
-    evidence: &Evidence,
-    blocks: &'a [OpenedBlock],
-) -> Result<(Vec<&'a Publication>, Option<BillCommit>), String> {
+/// What the blocks between genesis and sealing block say.
+#[derive(Default)]
+struct Supporting<'a> {
+    publications: Vec<&'a Publication>,
+    activations: Vec<(u64, &'a Activation)>,
+    /// The bills of one month before, where the receipt has a bill of it.
+    previous: Option<BillCommit>,
+}
+
+fn supporting<'a>(evidence: &Evidence, blocks: &'a [OpenedBlock]) -> Result<Supporting<'a>, String> {
     let stands_on_bill = matches!(&evidence.claim, Claim::Bill(claim) if claim.previous.is_some());
-    let (mut publications, mut previous) = (Vec::new(), None);
+    let mut supporting = Supporting::default();
     for OpenedBlock { block, .. } in blocks {
+        let height = block.height;
         match &block.proposal.command {
-            Command::Publish(publication) => publications.push(publication),
-            other if stands_on_bill && previous.is_none() && BillCommit::of(other).is_some() => {
-                previous = BillCommit::of(other);
+            Command::Publish(publication) => supporting.publications.push(publication),
+            Command::Activate(activation) => supporting.activations.push((height, activation)),
+            other if stands_on_bill && supporting.previous.is_none() && BillCommit::of(other).is_some() => {
+                supporting.previous = BillCommit::of(other);
             }
             other => {
-                return Err(format!("block {} is a {}, expected a publication", block.height, other.name()));
+                let name = other.name();
+                return Err(format!("block {height} is a {name}, expected a publication or an activation"));
             }
         }
     }
-    Ok((publications, previous))
+    Ok(supporting)
 }
 
 /// The genesis stands at height 0, names nothing before it, and is of the log that the checkpoint is of.

@@ -51,6 +51,7 @@ pub(crate) fn documents(evidence: &Evidence, claim: &BillClaim, trusted: &Truste
     if bill.agreement != claim.agreement.hash {
         return Err("the bill names another agreement".to_owned().into());
     }
+    check_activation(evidence, claim, trusted)?;
     let first_day = bill.period.first_day();
     if !claim.agreement.body.validity.contains(first_day) {
         return Err(format!("the agreement does not hold on {first_day}").into());
@@ -83,13 +84,36 @@ pub(crate) fn documents(evidence: &Evidence, claim: &BillClaim, trusted: &Truste
         }
     });
     let detail = format!(
-        "{}; agreement {}; published in {} blocks up to {}",
+        "{}; agreement {}, signed by both its parties; published in {} blocks up to {}",
         versions.chain(figures).collect::<Vec<_>>().join("; "),
         claim.agreement.body.id,
         wanted.len(),
         evidence.blocks.last().map_or(0, |last| last.block.height),
     );
     Ok(Passed::new(prices, detail))
+}
+
+/// Both parties signed the agreement, each with the key by which it attests, and it held when the bills were sealed.
+///
+/// Without it the supplier alone could write what the grid company gets.
+fn check_activation(evidence: &Evidence, claim: &BillClaim, trusted: &Trusted<'_>) -> Result<(), String> {
+    let Agreement { id, .. } = claim.agreement.body;
+    let [(height, activation)] = trusted.activations[..] else {
+        let count = trusted.activations.len();
+        return Err(format!(
+            "{count} activations of agreement {id}, need one: both parties must have signed it"
+        ));
+    };
+    if activation.agreement != claim.agreement.hash {
+        let (found, expected) = (activation.agreement.short(), claim.agreement.hash.short());
+        return Err(format!("the activation is of agreement {found}, the bill of {expected}"));
+    }
+    activation.check(&claim.agreement, trusted.genesis).map_err(|error| error.to_string())?;
+    let (from, sealed) = (activation.from.max(height), evidence.sealed_by.block.height);
+    if from > sealed {
+        return Err(format!("agreement {id} holds from block {from} on, the bills are of block {sealed}"));
+    }
+    Ok(())
 }
 
 fn publication_of_tariff(tariff: &Published<Tariff>) -> Publication {

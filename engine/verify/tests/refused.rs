@@ -147,13 +147,16 @@ const LIES: &[Lie] = &[
     lie("chain", "expected the genesis", |_, receipt| {
         receipt.blocks.remove(0);
     }),
-    lie("chain", "expected a publication", |town, receipt| receipt.blocks.push(town.placed_block(4))),
+    lie("chain", "expected a publication", |town, receipt| receipt.blocks.push(town.placed_block(5))),
     lie("documents", "was not published", |_, receipt| {
         let cheap = town::tariff("Two zones, 7", ["0.81", "0.24"], "2026-03-15", None);
         part(receipt).tariffs[1] = encode_tariff(&cheap.body);
     }),
     lie("documents", "was not published", |_, receipt| {
         receipt.blocks.remove(3);
+    }),
+    lie("documents", "0 activations of agreement grid-2026", |_, receipt| {
+        receipt.blocks.remove(4);
     }),
     lie("documents", "publications for", |_, receipt| {
         part(receipt).tariffs.pop();

@@ -105,7 +105,7 @@ impl Place {
     pub fn town(&self, meters: u32, days: u32) {
         self.expect(0, &format!("tallywatt synth --output town --meters {meters} --days {days} --documents"));
         self.expect(0, "tallywatt init --demonstration-keys 7");
-        self.expect(0, "tallywatt tariff publish town/tariffs/*.toml town/agreements/*.toml");
+        self.expect(0, "tallywatt tariff publish town/tariffs/*.toml town/agreements/*.toml --sign");
         self.expect(0, "tallywatt contract publish town/contracts.csv");
         self.ingest_town("town", "tallywatt");
     }

@@ -60,7 +60,7 @@ pub fn ledger_under(agreement: &str) -> Place {
         place.write(name, text);
     }
     place.expect(0, "tallywatt init --demonstration-keys 7");
-    place.expect(0, "tallywatt tariff publish tariff.toml split.toml");
+    place.expect(0, "tallywatt tariff publish tariff.toml split.toml --sign");
     place.expect(0, "tallywatt contract publish contracts.csv");
     place.expect(0, "tallywatt ingest readings.csv --zone Asia/Yekaterinburg");
     place

@@ -82,7 +82,11 @@ pub fn computed(command: &Command, proposer: Party, state: &State) -> Result<Com
         Command::Batch(_) => batch(state.batch_count() + 1),
         Command::Publish(_) => document(state.next_number(proposer)),
         Command::Settlement(_) => settlement(state.settlement_count() + 1),
-        Command::Contracts(_) | Command::Period(_) | Command::Bills(_) | Command::Corrections(_) => {
+        Command::Contracts(_)
+        | Command::Period(_)
+        | Command::Bills(_)
+        | Command::Corrections(_)
+        | Command::Activate(_) => {
             return Err(NotComputed::Fails("nobody asked for it".to_owned()));
         }
     };
@@ -111,7 +115,11 @@ pub fn bent(command: &Command, way: u64) -> Command {
             settlement.legs[1].amount = moved(&settlement.legs[1], -1);
         }
         Command::Genesis(genesis) => genesis.tzdb.push('x'),
-        Command::Contracts(_) | Command::Period(_) | Command::Bills(_) | Command::Corrections(_) => {}
+        Command::Contracts(_)
+        | Command::Period(_)
+        | Command::Bills(_)
+        | Command::Corrections(_)
+        | Command::Activate(_) => {}
     }
     bent
 }

@@ -131,6 +131,12 @@ impl Books {
             .iter()
             .find(|known| known.body.id == id && known.body.validity.contains(day))
             .ok_or_else(|| format!("agreement {id} has no version that holds on {day}"))?;
+        if !self.is_active(&agreement.hash) {
+            return Err(match self.active_from(&agreement.hash) {
+                None => format!("agreement {id} is not signed by both its parties"),
+                Some(from) => format!("agreement {id} holds from block {from} on"),
+            });
+        }
         let (tariffs, market) = (&self.tariffs, &self.market);
         let inputs = BillInputs { account, period, contracts, tariffs, agreement, readings, market };
         let previous = self.previous_of(period, contracts)?;

@@ -175,6 +175,16 @@ impl Ledger {
             let bytes = document_bytes(&parse_document("test.toml", text).unwrap());
             self.propose(Party::Supplier, Input::Document(bytes));
         }
+        self.activate();
+    }
+
+    /// Signs every agreement that is not active yet, as both of its parties.
+    pub fn activate(&mut self) {
+        let books = self.consortium.node(Party::Supplier).books();
+        let proposed = books.agreements().iter().filter(|known| books.active_from(&known.hash).is_none());
+        for agreement in proposed.cloned().collect::<Vec<_>>() {
+            assert!(self.consortium.activate(&agreement).unwrap().is_sealed());
+        }
     }
 
     /// Publishes a contract list given as CSV text.

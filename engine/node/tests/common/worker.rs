@@ -113,6 +113,11 @@ fn publish(consortium: &mut Consortium) -> Result<(), Box<dyn Error>> {
             propose(consortium, Party::Supplier, Input::Document(bytes))?;
         }
     }
+    let books = consortium.node(Party::Supplier).books();
+    let proposed = books.agreements().iter().find(|known| books.active_from(&known.hash).is_none()).cloned();
+    if let Some(agreement) = proposed {
+        consortium.activate(&agreement)?;
+    }
     if consortium.node(Party::Supplier).books().contracts().is_empty() {
         let contracts = parse_contracts("contracts.csv", tiny::CONTRACTS.as_bytes())?;
         let contracts = tallywatt_core::contract::in_order(contracts)?;

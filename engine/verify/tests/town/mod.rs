@@ -1,7 +1,8 @@
 //! A small real ledger in memory: three parties, four households, one month, and receipts from it.
 //!
 //! ```text
-//! block 0 genesis   1, 2 tariff versions   3 agreement   4 contracts   5 batch   6 period   7 bills   8 contracts
+//! block 0 genesis   1, 2 tariff versions   3 agreement   4 activation   5 contracts   6 batch   7 period   8 bills
+//! 9 contracts
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which may unwrap as tests do")]
@@ -28,6 +29,7 @@ use tallywatt_core::tariff::{
     TariffParts, TariffZone, Vat, Window,
 };
 use tallywatt_core::validity::Validity;
+use tallywatt_ledger::activation::{Activation, consent_text};
 use tallywatt_ledger::agreement_bytes::{encode_agreement, publish_agreement};
 use tallywatt_ledger::bill_bytes::encode_bill;
 use tallywatt_ledger::blinding::BlindingSecret;
@@ -53,10 +55,11 @@ use tallywatt_ledger::tlog_proof::TlogProof;
 use tallywatt_ledger::tree::{Tree, TreeKind};
 
 pub const ORIGIN: &str = "tallywatt.example/region-66";
-pub const BILLS_HEIGHT: usize = 7;
+pub const BILLS_HEIGHT: usize = 8;
+pub const ACTIVATION_HEIGHT: usize = 4;
 /// Of the first series, where there are any; what comes after is as many blocks higher.
-pub const SERIES_HEIGHT: usize = 4;
-const BATCH_HEIGHT: usize = 5;
+pub const SERIES_HEIGHT: usize = 5;
+const BATCH_HEIGHT: usize = 6;
 
 /// What may differ from town to town.
 pub struct Plan {
@@ -68,6 +71,8 @@ pub struct Plan {
     pub edit_proposal: fn(u64, &mut Proposal),
     /// Changes a block after the parties signed what it proposes.
     pub edit_block: fn(&mut Block),
+    /// Changes the agreement's activation before it is proposed.
+    pub edit_activation: fn(&mut Activation),
     pub agreement_from: &'static str,
     /// How many months after its month a bill may be raised.
     pub back_billing_months: Option<u8>,
@@ -88,6 +93,7 @@ impl Default for Plan {
             edit_genesis: |_| {},
             edit_proposal: |_, _| {},
             edit_block: |_| {},
+            edit_activation: |_| {},
             agreement_from: "2026-01-01",
             back_billing_months: None,
             contract_agreement: "grid-2026",
@@ -383,6 +389,15 @@ impl Town {
         }
         let Published { hash, body } = self.agreement.clone();
         self.publish(DocumentKind::Agreement, body.id, hash, body.validity);
+        let text = consent_text(self.plan.origin, &body.id, &hash);
+        let consent = |party: Party| {
+            let signature = exec(party).sign(&text).unwrap().signature().try_into().unwrap();
+            Attestation { party, signature }
+        };
+        let consents = [consent(Party::Grid), consent(Party::Supplier)];
+        let mut activation = Activation { agreement: hash, from: 0, consents };
+        (self.plan.edit_activation)(&mut activation);
+        self.commit(Command::Activate(activation));
         for series in self.market.clone() {
             let parts = series.body.parts();
             self.publish(DocumentKind::PriceSeries, parts.id, series.hash, parts.validity);
@@ -532,7 +547,8 @@ impl Town {
             market: self.used(bill).map(|series| encode_price_series(&self.market[series].body)).collect(),
             previous: None,
         };
-        let heights = [0].into_iter().chain(used.iter().map(|version| version + 1)).chain([3]);
+        let heights =
+            [0].into_iter().chain(used.iter().map(|version| version + 1)).chain([3, ACTIVATION_HEIGHT]);
         let heights = heights.chain(self.used(bill).map(|series| SERIES_HEIGHT + series));
         let sealed = BILLS_HEIGHT + self.market.len();
         Receipt {
