@@ -321,7 +321,7 @@ fn mistakes_in_an_agreement() {
             (
                 "rule = ",
                 "[extra]\nrule = ",
-                "9: unknown field `extra`, expected one of `kind`, `id`, `title`, `currency`, `valid_from`, `valid_to`, `payee`, `remainder`, `rounding`, `rule`, `per_kwh`, `share_percent`, `remainder_percent`, `order`, `payee_at_least`, `payee_at_most`, `remainder_at_least`, `remainder_at_most`, `minimum_transfer`, `transfer_release`, `back_billing_months`",
+                "9: unknown field `extra`, expected one of `kind`, `id`, `title`, `currency`, `valid_from`, `valid_to`, `payee`, `remainder`, `rounding`, `rule`, `per_kwh`, `share_percent`, `remainder_percent`, `order`, `payee_at_least`, `payee_at_most`, `remainder_at_least`, `remainder_at_most`, `minimum_transfer`, `transfer_release`, `back_billing_months`, `basis`, `due_day`, `reserve_of`, `reserve_percent`, `reserve_while`",
             ),
         ],
     );

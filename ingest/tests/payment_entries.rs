@@ -3,6 +3,7 @@
 
 use tallywatt_core::account::Entry;
 use tallywatt_core::money::Money;
+use tallywatt_core::reserve::ReserveAction;
 use tallywatt_ingest::documents::parse_payments;
 
 const MATCHES: &str = "payment_id,account,date,amount,period,reverses,matches,remittance
@@ -85,5 +86,40 @@ fn mistakes() {
         let error = parse_payments("f", MATCHES.replacen(from, to, 1).as_bytes()).unwrap_err();
         assert_eq!(error.to_string(), format!("f:{want}"), "{from:?} to {to:?}");
         assert_eq!(error.next_step(), next_step, "{from:?} to {to:?}");
+    }
+}
+
+const ORDERS: &str = "payment_id,account,date,amount,period,reserve
+d-1,A,2026-04-03,,2026-03,hold
+p-1,A,2026-04-03,5.00,,
+d-2,A,2026-04-04,,2026-03,release
+#TOTAL,3,5.00
+";
+
+#[test]
+fn orders_of_reserves() {
+    let registry = parse_payments("f", ORDERS.as_bytes()).unwrap();
+    let [Entry::Reserve(hold), Entry::Payment(_), Entry::Reserve(release)] = &registry.entries[..] else {
+        panic!("{:?}", registry.entries)
+    };
+    assert_eq!((hold.action, release.action), (ReserveAction::Hold, ReserveAction::Release));
+    assert_eq!((hold.period, hold.account), (release.period, release.account));
+    assert_eq!(registry.total, Money::from_minor(500));
+    let ask = "ask the bank for a corrected registry";
+    let table = [
+        ("2026-03,hold", "2026-03,keep", "2: reserve \"keep\": write hold or release"),
+        (
+            ",,2026-03,hold",
+            ",5.00,2026-03,hold",
+            "2: an order of a reserve has no amount and no text, reverses and matches nothing",
+        ),
+        ("2026-03,hold", "2026-13,hold", "2: period: \"2026-13\" is not a billing month, written YYYY-MM"),
+        ("d-2", "d-1", "4: payment_id d-1 stands on line 2 already, with other content"),
+        ("5.00,,\n", "5.00,,always\n", "3: reserve \"always\": write hold or release"),
+    ];
+    for (from, to, want) in table {
+        assert!(ORDERS.contains(from), "{from:?} is not there");
+        let error = parse_payments("f", ORDERS.replacen(from, to, 1).as_bytes()).unwrap_err();
+        assert_eq!((error.to_string(), error.next_step()), (format!("f:{want}"), ask), "{from:?} to {to:?}");
     }
 }

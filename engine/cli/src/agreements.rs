@@ -32,8 +32,8 @@ const SIGN: &str = "sign it as each party with `tallywatt agreement sign FILE --
 /// Agreements.
 pub fn run(asked: &Asked, arguments: &Arguments) -> Result<Report, Failure> {
     match &asked.action {
-        AgreementAction::Sign { file, party } => sign(file, party, arguments),
-        AgreementAction::Activate { file, from } => activate(file, *from, arguments),
+        AgreementAction::Sign { file, party, from } => sign(file, party, *from, arguments),
+        AgreementAction::Activate { file } => activate(file, arguments),
         AgreementAction::List => list(arguments),
     }
 }
@@ -61,7 +61,7 @@ fn read_note(path: &Path) -> Result<Note, Failure> {
     Note::parse(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display()), SIGN))
 }
 
-fn sign(file: &Path, party: &str, arguments: &Arguments) -> Result<Report, Failure> {
+fn sign(file: &Path, party: &str, from: u64, arguments: &Arguments) -> Result<Report, Failure> {
     let agreement = read(file)?;
     let Agreement { id, payee, remainder, .. } = agreement.body;
     let next = format!("name {payee} or {remainder}");
@@ -71,19 +71,23 @@ fn sign(file: &Path, party: &str, arguments: &Arguments) -> Result<Report, Failu
     let opened = open(arguments)?;
     let node = opened.consortium.node(party);
     let origin = node.books().genesis().map_or("", |genesis| genesis.origin.as_str());
-    let text = consent_text(origin, &id, &agreement.hash);
+    let text = consent_text(origin, &id, &agreement.hash, from);
     let path = note_path(file);
     let mut lines = if path.exists() {
         let known = read_note(&path)?;
         if known.text() != text {
-            let problem = format!("{}: signs other words than agreement {id}", path.display());
-            return Err(Failure::usage(problem, "move it away: it is of another version"));
+            let problem =
+                format!("{}: signs other words than agreement {id} from block {from}", path.display());
+            return Err(Failure::usage(
+                problem,
+                "name the block it names, or move it away: it is of another version",
+            ));
         }
         known.signatures().to_vec()
     } else {
         Vec::new()
     };
-    let line = node.consent(&agreement)?;
+    let line = node.consent(&agreement, from)?;
     let mut report = Report::default();
     report.fact("agreement", id.to_string()).fact("hash", agreement.hash.to_string());
     report.fact("party", party.name()).fact("note", path.display().to_string());
@@ -100,13 +104,16 @@ fn sign(file: &Path, party: &str, arguments: &Arguments) -> Result<Report, Failu
     let option = data_option(arguments);
     let other = if party == payee { remainder } else { payee };
     report.then(match lines.len() {
+        1 if from > 0 => {
+            format!("tallywatt{option} agreement sign {} --party {other} --from {from}", word(file))
+        }
         1 => format!("tallywatt{option} agreement sign {} --party {other}", word(file)),
         _ => format!("tallywatt{option} agreement activate {}", word(file)),
     });
     Ok(report)
 }
 
-fn activate(file: &Path, from: Option<u64>, arguments: &Arguments) -> Result<Report, Failure> {
+fn activate(file: &Path, arguments: &Arguments) -> Result<Report, Failure> {
     let agreement = read(file)?;
     let path = note_path(file);
     if !path.exists() {
@@ -120,10 +127,10 @@ fn activate(file: &Path, from: Option<u64>, arguments: &Arguments) -> Result<Rep
     let books = opened.consortium.node(proposer).books();
     let genesis =
         books.genesis().ok_or_else(|| Failure::usage("there is no first block", "make a new folder"))?;
-    let from = from.unwrap_or_else(|| books.height());
-    let activation = Activation::of_note(&note, &agreement, genesis, from);
+    let activation = Activation::of_note(&note, &agreement, genesis);
     let activation =
         activation.map_err(|error| Failure::usage(format!("{}: {error}", path.display()), SIGN))?;
+    let from = activation.from.max(books.height());
     let outcome = opened.consortium.propose(proposer, Input::Activation(Box::new(activation)));
     let outcome = outcome.map_err(|error| {
         Failure::usage(error, "publish it with `tallywatt tariff publish`, and activate it once")

@@ -537,6 +537,13 @@ pub enum PayAction {
         #[arg(long)]
         day: Option<String>,
     },
+    /// What accrued by month, or settle a month's difference to what payments have brought the payee.
+    TrueUp {
+        /// Month to settle, YYYY-MM. Default: list all months.
+        period: Option<String>,
+    },
+    /// What the bank holds of legs, and which bills are disputed.
+    Reserve,
     /// Money that matches no account, the oldest first, with what its payer wrote.
     Suspense {
         /// Ages on this day, YYYY-MM-DD. Default: today.

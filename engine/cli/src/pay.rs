@@ -1,7 +1,9 @@
 //! `pay`: a registry of payments to settlement legs.
 
 mod day;
+mod reserve;
 mod suspense;
+mod true_up;
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +21,7 @@ use tallywatt_shards::durable;
 use crate::args::{Arguments, Pay, PayAction};
 use crate::bill::compare_plan;
 use crate::failure::{Failure, code};
-use crate::open::{Opened, data_option, open, record};
+use crate::open::{Opened, data_option, open, period_of, record};
 use crate::output::{Report, Table, word};
 
 /// How many payments had money waiting that went to bills.
@@ -65,6 +67,9 @@ pub fn run(pay: &Pay, arguments: &Arguments) -> Result<Report, Failure> {
                 day.parse().map_err(|error| Failure::usage(format!("{error}"), "write it as 2026-04-02"))?;
             day::split(&open(arguments)?, day)
         }
+        PayAction::TrueUp { period: None } => true_up::list(arguments),
+        PayAction::TrueUp { period: Some(period) } => true_up::run(period_of(period)?, arguments),
+        PayAction::Reserve => reserve::list(arguments),
         PayAction::Suspense { as_of } => suspense::list(as_of.as_deref(), arguments),
     }
 }
@@ -138,8 +143,7 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     let found = settled.iter().filter(|settled| match &settled.cause {
         Cause::Match(_) => true,
         Cause::Release(release) => release.from == Held::Suspense,
-        Cause::Payment(_) | Cause::Reversal(_) => false,
-        Cause::Withdrawal(_) | Cause::TrueUp(_) | Cause::Credit(_) => false,
+        _ => false,
     });
     let matched: Vec<_> = found.collect();
     if !matched.is_empty() {

@@ -438,11 +438,14 @@ impl State {
             value.i128(after.due.as_e11()).i64(after.paid.as_minor());
             changes.push((key("running", &agreement.0), value.finish()));
         }
-        let parts = |legs: &[Leg]| {
-            let parts = legs.iter().filter(|leg| leg.kind == LegKind::Part);
-            parts.map(|leg| i128::from(leg.amount.as_minor())).sum::<i128>()
+        let sum_of = |legs: &[Leg], kinds: &[LegKind]| {
+            let of_kinds = legs.iter().filter(|leg| kinds.contains(&leg.kind));
+            of_kinds.map(|leg| i128::from(leg.amount.as_minor())).sum::<i128>()
         };
-        if parts(&settlement.legs) - parts(&settlement.back) != paid_out {
+        let net = |kinds: &[LegKind]| sum_of(&settlement.legs, kinds) - sum_of(&settlement.back, kinds);
+        // What accrues, and a reserve, moves between two of them.
+        let is_even = net(&[LegKind::Accrual]) == 0 && net(&[LegKind::Reserve]) == 0;
+        if net(&[LegKind::Part]) != paid_out || !is_even {
             return Err(Invalid::Running);
         }
         let mut sums: BTreeMap<(Party, LegKind), Money> = BTreeMap::new();
@@ -453,9 +456,14 @@ impl State {
             *sum = sum.checked_add(Money::from_minor(minor)).ok_or(Invalid::Running)?;
         }
         for ((party, kind), sum) in sums {
-            // Nobody gives back what it has not got, but for bills below zero.
-            let least = if [LegKind::Part, LegKind::Remainder].contains(&kind) { least } else { Money::ZERO };
-            if sum < least {
+            // Nobody gives back what it has not got, but for bills below zero, what accrued, and what the bank holds of it.
+            let least = match kind {
+                LegKind::Part | LegKind::Remainder => Some(least),
+                LegKind::Accrual => None,
+                LegKind::Reserve if party != Party::Bank => None,
+                LegKind::Reserve | LegKind::Advance | LegKind::Suspense => Some(Money::ZERO),
+            };
+            if least.is_some_and(|least| sum < least) {
                 return Err(Invalid::Running);
             }
             let at = key("paid", &[party.code(), kind.code()]);

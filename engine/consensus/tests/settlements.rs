@@ -109,6 +109,17 @@ fn sums_never_fall_below_zero() {
         ("g part 3, s remainder 8", "s advance 11", 33, false),
         ("", "g part 10", 21, false), // not what was given back
         ("g part 5", "g part 1", 35, false),
+        // What accrued comes from the other party, and goes back to it; no running split moves with it.
+        ("g accrual 5", "s accrual 5", 30, true),
+        ("s accrual 5", "g accrual 5", 30, true),
+        ("g accrual 5, g part 1", "s accrual 5", 31, true),
+        ("g accrual 5", "s accrual 5", 35, false),
+        ("g accrual 5", "s accrual 4", 30, false),
+        ("g accrual 5", "s remainder 5", 30, false),
+        // The bank lets go of no more than it holds, and holds what a party gives.
+        ("b reserve 5", "g reserve 5", 30, true),
+        ("g reserve 5", "b reserve 5", 30, false),
+        ("b reserve 5", "g reserve 4", 30, false),
     ];
     for (got, back, paid_out, is_valid) in table {
         let mut state = settled();

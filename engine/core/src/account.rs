@@ -11,12 +11,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::accrual::Closing;
 use crate::calendar::{Day, Period};
 use crate::hash::ContentHash;
 use crate::label::{AccountId, Label};
 use crate::money::{ExactAmount, Money};
 use crate::payment_terms::Step;
 use crate::proportion::largest_remainder;
+use crate::reserve::ReserveOrder;
 use crate::suspense::{Match, Remittance};
 
 mod restated;
@@ -65,26 +67,33 @@ pub enum Entry {
     Reversal(Reversal),
     /// Money in suspense whose account was found.
     Match(Match),
+    /// A month on accrual that is trued up; in no registry.
+    Accrual(Closing),
+    /// A reserve that is held for a dispute, or released.
+    Reserve(ReserveOrder),
 }
 
 impl Entry {
     /// The bank's reference; entries of all kinds share one set of them.
     #[must_use]
-    pub const fn id(&self) -> Label {
+    pub fn id(&self) -> Label {
         match self {
             Self::Payment(payment) => payment.id,
             Self::Reversal(reversal) => reversal.id,
             Self::Match(one) => one.id,
+            Self::Accrual(closing) => closing.id(),
+            Self::Reserve(order) => order.id,
         }
     }
 
-    /// How much; above zero.
+    /// How much, above zero; nothing is said of a true-up and of a reserve, whose amount follows.
     #[must_use]
-    pub const fn amount(&self) -> Money {
+    pub const fn amount(&self) -> Option<Money> {
         match self {
-            Self::Payment(payment) => payment.amount,
-            Self::Reversal(reversal) => reversal.amount,
-            Self::Match(one) => one.amount,
+            Self::Payment(payment) => Some(payment.amount),
+            Self::Reversal(reversal) => Some(reversal.amount),
+            Self::Match(one) => Some(one.amount),
+            Self::Accrual(_) | Self::Reserve(_) => None,
         }
     }
 
@@ -94,17 +103,20 @@ impl Entry {
         match self {
             Self::Payment(payment) => payment.amount,
             Self::Reversal(reversal) => Money::from_minor(-reversal.amount.as_minor()),
-            Self::Match(_) => Money::ZERO,
+            Self::Match(_) | Self::Accrual(_) | Self::Reserve(_) => Money::ZERO,
         }
     }
 
-    /// The order in which entries are settled: by day, payments before matches before reversals, by reference.
+    /// The order in which entries are settled: by day, payments before matches before reversals, by reference;
+    /// orders of a reserve first, since they hold from their day on.
     #[must_use]
-    pub const fn order(&self) -> (Day, u8, Label) {
+    pub fn order(&self) -> (Day, u8, Label) {
         match self {
-            Self::Payment(payment) => (payment.booked, 0, payment.id),
-            Self::Match(one) => (one.booked, 1, one.id),
-            Self::Reversal(reversal) => (reversal.booked, 2, reversal.id),
+            Self::Reserve(order) => (order.booked, 0, order.id),
+            Self::Payment(payment) => (payment.booked, 1, payment.id),
+            Self::Match(one) => (one.booked, 2, one.id),
+            Self::Reversal(reversal) => (reversal.booked, 3, reversal.id),
+            Self::Accrual(closing) => (closing.period.end_day(), 4, closing.id()),
         }
     }
 }
@@ -156,6 +168,8 @@ impl OpenBill {
 pub struct Allocation {
     /// Which bill.
     pub bill: ContentHash,
+    /// Its month.
+    pub period: Period,
     /// Its agreement.
     pub agreement: ContentHash,
     /// How much of the payment.
@@ -164,6 +178,9 @@ pub struct Allocation {
     pub payee_part: ExactAmount,
     /// What the payee gets of it, in whole minor units; the remainder taker gets the rest.
     pub payee: Money,
+    /// What the bank holds of a party's leg; of what is taken back, what it lets go of it; of what is parted otherwise, what it
+    /// holds from now on.
+    pub held: Money,
 }
 
 impl Allocation {
@@ -220,6 +237,17 @@ impl AccountState {
         } else {
             self.closed.push(bill);
         }
+    }
+
+    /// The account's bill of a month, and increases of it, that had something to pay.
+    pub fn bills_of(&self, period: Period) -> impl Iterator<Item = &OpenBill> {
+        self.open.iter().chain(&self.closed).filter(move |bill| bill.period == period)
+    }
+
+    /// All its debts and credits of a month, the credits below zero.
+    pub(crate) fn signed_bills_of(&self, period: Period) -> Vec<OpenBill> {
+        let credits = self.credits.iter().filter(|credit| credit.period == period);
+        self.bills_of(period).copied().chain(credits.map(|credit| credit.without_sign())).collect()
     }
 
     /// What is owed.
@@ -303,7 +331,13 @@ impl AccountState {
     /// `false`, and nothing is changed, if the bill is not open or has less to pay.
     #[must_use]
     pub fn book(&mut self, allocation: &Allocation) -> bool {
-        let Some(at) = self.open.iter().position(|open| open.bill == allocation.bill) else { return false };
+        let Some(at) = self
+            .open
+            .iter()
+            .position(|open| (open.bill, open.period) == (allocation.bill, allocation.period))
+        else {
+            return false;
+        };
         let open = &mut self.open[at];
         let payee_paid = open.payee_paid.checked_add(allocation.payee_part);
         let (Some(payee_paid), true) = (payee_paid, allocation.amount <= open.open()) else { return false };
@@ -388,10 +422,12 @@ mod tests {
     fn allocation(bill: &OpenBill, amount: Money) -> Allocation {
         Allocation {
             bill: bill.bill,
+            period: bill.period,
             agreement: bill.agreement,
             amount,
             payee_part: bill.payee_part_of_next(amount),
             payee: Money::ZERO,
+            held: Money::ZERO,
         }
     }
 

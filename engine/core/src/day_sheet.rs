@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   payments − reversals  =  grid's legs + supplier's legs + bank's legs       less what each gives back
-//!                         =  hand-over lists               + suspense
+//!                         =  hand-over lists               + suspense + reserve
 //! ```
 //!
 //! Releases of parked money, matches of money in suspense, and what corrections move, stand on both sides of the parties' legs:
@@ -41,7 +41,9 @@ impl DaySheet {
             | Cause::Match(_)
             | Cause::Withdrawal(_)
             | Cause::TrueUp(_)
-            | Cause::Credit(_) => {}
+            | Cause::Credit(_)
+            | Cause::Accrual(_)
+            | Cause::Reserve(_) => {}
         }
         for Leg { party, kind, amount } in &settled.legs {
             more(self.legs.entry((*party, *kind)).or_default(), amount.as_minor());
@@ -71,10 +73,16 @@ impl DaySheet {
         &self.legs
     }
 
-    /// What a party is handed over; below zero, what it hands back. Of the bank, what it holds in suspense.
+    /// What a party is handed over; below zero, what it hands back. Of the bank, what it holds in suspense and in reserve.
     #[must_use]
     pub fn handed_over(&self, party: Party) -> Money {
         self.legs.iter().filter(|((of, _), _)| *of == party).map(|(_, amount)| *amount).sum()
+    }
+
+    /// What a party gets of one kind, less what it gives back.
+    #[must_use]
+    pub fn of(&self, party: Party, kind: LegKind) -> Money {
+        self.legs.get(&(party, kind)).copied().unwrap_or_default()
     }
 
     /// Whether payments less reversals are the sum over all parties.

@@ -13,6 +13,7 @@
 //! ```
 
 pub mod account;
+pub mod accrual;
 pub mod agreement;
 pub mod bill;
 pub mod bill_change;
@@ -49,6 +50,7 @@ pub mod rate;
 pub mod reading;
 pub mod register;
 pub mod rejection;
+pub mod reserve;
 pub mod settle_error;
 pub mod sharing;
 pub mod split;

@@ -17,22 +17,23 @@
 //! * Before anything else comes what corrections left unsettled (`payment_book/corrected.rs`).
 
 mod corrected;
+mod orders;
+mod settling;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::{AccountState, Allocation, Entry, OpenBill, Parked, Payment, Reversal};
-use crate::agreement::{Agreement, Party};
-use crate::calendar::{Day, Period};
+use crate::accrual::AccrualBook;
+use crate::agreement::Agreement;
+use crate::calendar::Day;
 use crate::day_sheet::DaySheet;
 use crate::hash::ContentHash;
 use crate::label::{AccountId, Label};
 use crate::money::Money;
 use crate::placed_payment::{PlacedPayment, WayBack};
+use crate::reserve::ReserveBook;
 pub use crate::settle_error::SettleError;
-use crate::split::{
-    Cause, Held, LegKind, Legs, OWN_REFERENCE, Release, RunningSplit, Settled, agreement_of, allocate,
-    sum_of_kind,
-};
+use crate::split::{Cause, Held, LegKind, RunningSplit, Settled, sum_of_kind};
 use crate::suspense::{Match, MatchError};
 
 /// Published agreements by hash.
@@ -59,6 +60,8 @@ pub struct PaymentBook {
     /// Payments of which money is in suspense.
     suspense: BTreeSet<Label>,
     running: BTreeMap<ContentHash, RunningSplit>,
+    accrual: AccrualBook,
+    reserve: ReserveBook,
     days: BTreeMap<Day, DaySheet>,
     /// All payments and credits there ever were, so that no sum of parts can pass 64 bits.
     received: Money,
@@ -72,6 +75,7 @@ impl PaymentBook {
 
     /// Adds a bill to its account.
     pub fn issue(&mut self, account: AccountId, bill: OpenBill) {
+        self.accrual.count_bill(&bill, 1);
         self.accounts.entry(account).or_default().issue(bill);
     }
 
@@ -101,6 +105,18 @@ impl PaymentBook {
         &self.running
     }
 
+    /// What accrued in each month.
+    #[must_use]
+    pub const fn accrual(&self) -> &AccrualBook {
+        &self.accrual
+    }
+
+    /// What the bank holds back, and what is disputed.
+    #[must_use]
+    pub const fn reserve(&self) -> &ReserveBook {
+        &self.reserve
+    }
+
     /// The days on which money was booked.
     #[must_use]
     pub const fn days(&self) -> &BTreeMap<Day, DaySheet> {
@@ -125,7 +141,9 @@ impl PaymentBook {
             Entry::Payment(payment) => {
                 self.payments.get(&payment.id).is_some_and(|known| known.payment() == payment)
             }
-            Entry::Reversal(_) | Entry::Match(_) => self.entries.get(&entry.id()) == Some(entry),
+            Entry::Reversal(_) | Entry::Match(_) | Entry::Accrual(_) | Entry::Reserve(_) => {
+                self.entries.get(&entry.id()) == Some(entry)
+            }
         }
     }
 
@@ -179,6 +197,8 @@ impl PaymentBook {
                         draft.release(account, Some(reversal.booked), agreements, &mut settled)?;
                     }
                 }
+                Entry::Accrual(closing) => settled.push(draft.accrue(closing, agreements)?),
+                Entry::Reserve(order) => settled.push(draft.carry_out(order, agreements)?),
             }
         }
         if settled.is_empty() {
@@ -213,32 +233,40 @@ impl PaymentBook {
                 let account = self.accounts.get_mut(&release.account);
                 let account = account.ok_or(SettleError::Record(settled.id()))?;
                 follows(account.unpark(&release.payment, release.amount))?;
-                follows(settled.allocations.iter().all(|allocation| account.book(allocation)))?;
-                let placed = self.payments.get_mut(&release.payment);
-                let placed = placed.ok_or(SettleError::Record(settled.id()))?;
-                placed.allocate(release.account, &settled.allocations);
+                self.book(&release.payment, release.account, settled)?;
             }
             Cause::Withdrawal(withdrawal) => self.apply_withdrawal(withdrawal, settled)?,
             Cause::TrueUp(true_up) => self.apply_true_up(true_up, settled)?,
             Cause::Credit(credit) => self.apply_credit(credit, settled)?,
+            Cause::Accrual(accrued) => {
+                self.apply_accrued(accrued)?;
+                self.entries.insert(settled.id(), Entry::Accrual(accrued.closing));
+            }
+            Cause::Reserve(one) => {
+                follows(!self.is_known(&one.order.id))?;
+                self.apply_order(one)?;
+                self.entries.insert(one.order.id, Entry::Reserve(one.order));
+            }
         }
         self.move_running(settled)?;
         self.days.entry(settled.booked()).or_default().add(settled);
         Ok(())
     }
 
-    /// Moves the running splits on by money that was put on bills, or taken off them.
+    /// Moves the running splits, and what payees have got of their months, on by money that was put on bills, or taken off them.
     fn move_running(&mut self, settled: &Settled) -> Result<(), SettleError> {
         let is_put = match settled.cause {
             Cause::Payment(_) | Cause::Release(_) | Cause::Match(_) => true,
             Cause::Reversal(_) | Cause::Withdrawal(_) => false,
             // Their own steps have moved them.
             Cause::TrueUp(_) | Cause::Credit(_) => return Ok(()),
+            Cause::Accrual(_) | Cause::Reserve(_) => return Ok(()),
         };
         for allocation in &settled.allocations {
             let running = self.running.entry(allocation.agreement).or_default();
             let next = if is_put { running.with(allocation) } else { running.without(allocation) };
             *running = next.ok_or(SettleError::Record(settled.id()))?;
+            self.accrual.count_payment(allocation, if is_put { 1 } else { -1 });
         }
         Ok(())
     }
@@ -265,18 +293,47 @@ impl PaymentBook {
         amount: Money,
         settled: &Settled,
     ) -> Result<(), SettleError> {
+        self.book(payment, account, settled)?;
         let record = || SettleError::Record(settled.id());
         let state = self.accounts.get_mut(&account).ok_or_else(record)?;
-        if !settled.allocations.iter().all(|allocation| state.book(allocation)) {
-            return Err(record());
-        }
-        let placed = self.payments.get_mut(payment).ok_or_else(record)?;
-        placed.allocate(account, &settled.allocations);
+        let placed = self.payments.get(payment).ok_or_else(record)?;
         let allocated: Money = settled.allocations.iter().map(|allocation| allocation.amount).sum();
         let amount = Money::from_minor(amount.as_minor() - allocated.as_minor());
         let Payment { id, booked, period, .. } = *placed.payment();
         self.payments_of.entry(account).or_default().insert(id);
         state.park(Parked { payment: id, booked, period, amount });
+        Ok(())
+    }
+
+    /// Books what was allocated with an account's bills, and the reserve.
+    fn book(&mut self, payment: &Label, account: AccountId, settled: &Settled) -> Result<(), SettleError> {
+        let record = || SettleError::Record(settled.id());
+        let state = self.accounts.get_mut(&account).ok_or_else(record)?;
+        let placed = self.payments.get_mut(payment).ok_or_else(record)?;
+        for (at, allocation) in (placed.allocation_count()..).zip(&settled.allocations) {
+            if !state.book(allocation) {
+                return Err(record());
+            }
+            self.reserve.hold(account, allocation, *payment, at, allocation.held);
+        }
+        placed.allocate(account, &settled.allocations);
+        Ok(())
+    }
+
+    /// Takes what the bank lets go of an allocation out of the reserve. How much that is follows from the agreement; here, that it
+    /// is no more than is held.
+    fn let_out(
+        &mut self,
+        (payment, account): (&Label, AccountId),
+        at: usize,
+        taken: &Allocation,
+    ) -> Result<(), SettleError> {
+        let held = self.reserve.held_of(account, taken, payment, at);
+        let left = Money::from_minor(held.as_minor() - taken.held.as_minor());
+        if left < Money::ZERO {
+            return Err(SettleError::Record(*payment));
+        }
+        self.reserve.hold(account, taken, *payment, at, left);
         Ok(())
     }
 
@@ -302,15 +359,16 @@ impl PaymentBook {
         let follows = |holds: bool| if holds { Ok(()) } else { Err(SettleError::Record(reversal.id)) };
         follows(!self.is_known(&reversal.id))?;
         let way = self.way_back(reversal)?;
-        follows(way.allocations == settled.allocations)?;
+        follows(without_held(&settled.allocations).eq(way.allocations.iter().copied()))?;
         follows(sum_of_kind(&settled.back, LegKind::Suspense) == way.suspended)?;
         for (account, amount) in &way.parked {
             let state = self.accounts.get_mut(account).ok_or(SettleError::Record(reversal.id))?;
             follows(state.unpark(&reversal.payment, *amount))?;
         }
-        for ((_, account, _), allocation) in way.returned.iter().zip(&way.allocations) {
+        for ((at, account, _), allocation) in way.returned.iter().zip(&settled.allocations) {
             let state = self.accounts.get_mut(account).ok_or(SettleError::Record(reversal.id))?;
             follows(state.reopen(allocation))?;
+            self.let_out((&reversal.payment, *account), *at, allocation)?;
         }
         let placed = self.payments.get_mut(&reversal.payment).ok_or(SettleError::Record(reversal.id))?;
         placed.return_along(&way, reversal.amount);
@@ -319,120 +377,6 @@ impl PaymentBook {
         }
         self.entries.insert(reversal.id, Entry::Reversal(*reversal));
         Ok(())
-    }
-
-    /// The entries that are new, in the order in which they are settled.
-    fn fresh(&self, entries: Vec<Entry>) -> Result<Vec<Entry>, SettleError> {
-        let mut fresh: Vec<Entry> = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let id = entry.id();
-            if id.as_str().starts_with(OWN_REFERENCE) {
-                return Err(SettleError::Reserved(id));
-            }
-            if self.is_settled(&entry) {
-                continue;
-            }
-            if self.is_known(&id) {
-                return Err(SettleError::Content(id));
-            }
-            if entry.amount() <= Money::ZERO {
-                return Err(SettleError::Amount(id));
-            }
-            fresh.push(entry);
-        }
-        let mut ids: Vec<Label> = fresh.iter().map(Entry::id).collect();
-        ids.sort();
-        if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(SettleError::Twice(pair[0]));
-        }
-        fresh.sort_by_key(Entry::order);
-        Ok(fresh)
-    }
-
-    /// A book of its own with all that the entries can touch.
-    fn draft(&self, entries: &[Entry]) -> Self {
-        let mut draft = Self { running: self.running.clone(), received: self.received, ..Self::default() };
-        for entry in entries {
-            match entry {
-                Entry::Payment(payment) => draft.borrow_account(self, payment.account),
-                Entry::Match(one) => {
-                    draft.borrow_payment(self, &one.payment);
-                    draft.borrow_account(self, one.account);
-                }
-                Entry::Reversal(reversal) => {
-                    draft.borrow_payment(self, &reversal.payment);
-                    draft.borrow_account(self, reversal.account);
-                    let placed = self.payments.get(&reversal.payment);
-                    let accounts = placed.into_iter().flat_map(PlacedPayment::accounts);
-                    accounts.for_each(|account| draft.borrow_account(self, account));
-                }
-            }
-        }
-        for placed in self.found() {
-            draft.borrow_payment(self, &placed.payment().id);
-            draft.borrow_account(self, placed.payment().account);
-        }
-        let waiting = self.accounts.iter().filter(|(_, state)| state.is_waiting());
-        waiting.for_each(|(account, _)| draft.borrow_account(self, *account));
-        draft.borrow_unsettled(self);
-        draft
-    }
-
-    fn borrow_account(&mut self, from: &Self, account: AccountId) {
-        if let (Some(state), false) = (from.accounts.get(&account), self.accounts.contains_key(&account)) {
-            self.accounts.insert(account, state.clone());
-            state.parked().iter().for_each(|parked| self.borrow_payment(from, &parked.payment));
-        }
-    }
-
-    fn borrow_payment(&mut self, from: &Self, payment: &Label) {
-        if let Some(placed) = from.payments.get(payment) {
-            self.payments.insert(*payment, placed.clone());
-            if from.suspense.contains(payment) {
-                self.suspense.insert(*payment);
-            }
-        }
-    }
-
-    fn pay(&mut self, payment: Payment, agreements: &Agreements) -> Result<Settled, SettleError> {
-        let Payment { account, amount, period, .. } = payment;
-        let mut legs = Legs::default();
-        let mut allocations = Vec::new();
-        if self.accounts.contains_key(&account) {
-            (allocations, legs) = self.legs_of(account, amount, period, agreements);
-        } else {
-            legs.add(Party::Bank, LegKind::Suspense, amount);
-        }
-        let settled = Settled::new(Cause::Payment(payment), allocations, legs, Legs::default());
-        self.apply(&settled)?;
-        Ok(settled)
-    }
-
-    /// Where `amount` goes that a known account has got, and who gets what of it.
-    fn legs_of(
-        &self,
-        account: AccountId,
-        amount: Money,
-        period: Option<Period>,
-        agreements: &Agreements,
-    ) -> (Vec<Allocation>, Legs) {
-        let allocations = allocations_of(&self.accounts[&account], amount, period, agreements, &self.running);
-        let allocated: Money = allocations.iter().map(|allocation| allocation.amount).sum();
-        let mut legs = Legs::default();
-        legs.add_all(&allocations, agreements);
-        let advance = Money::from_minor(amount.as_minor() - allocated.as_minor());
-        legs.add(Party::Supplier, LegKind::Advance, advance);
-        (allocations, legs)
-    }
-
-    fn match_money(&mut self, one: Match, agreements: &Agreements) -> Result<Settled, SettleError> {
-        let period = self.check_match(&one)?.payment().period;
-        let (allocations, legs) = self.legs_of(one.account, one.amount, period, agreements);
-        let mut back = Legs::default();
-        back.add(Party::Bank, LegKind::Suspense, one.amount);
-        let settled = Settled::new(Cause::Match(one), allocations, legs, back);
-        self.apply(&settled)?;
-        Ok(settled)
     }
 
     /// The payment that a match is of.
@@ -446,75 +390,6 @@ impl PaymentBook {
             () if amount > left => Err(MatchError::TooMuch { id, amount, left, payment }),
             () => Ok(placed),
         }
-    }
-
-    /// Gives money in suspense to its account, which has become known.
-    fn release_suspense(
-        &mut self,
-        placed: &PlacedPayment,
-        agreements: &Agreements,
-    ) -> Result<Settled, SettleError> {
-        let Payment { id: payment, account, booked, period, .. } = *placed.payment();
-        let amount = placed.suspended();
-        let (allocations, legs) = self.legs_of(account, amount, period, agreements);
-        let booked = self.ends_of(account, &allocations).fold(booked, Day::max);
-        let mut back = Legs::default();
-        back.add(Party::Bank, LegKind::Suspense, amount);
-        let release = Release { payment, account, booked, amount, from: Held::Suspense };
-        let settled = Settled::new(Cause::Release(release), allocations, legs, back);
-        self.apply(&settled)?;
-        Ok(settled)
-    }
-
-    /// What goes back, and the accounts whose bills are open again.
-    fn reverse(
-        &mut self,
-        reversal: Reversal,
-        agreements: &Agreements,
-    ) -> Result<(Settled, BTreeSet<AccountId>), SettleError> {
-        let way = self.way_back(&reversal)?;
-        let accounts = way.returned.iter().map(|(_, account, _)| *account).collect();
-        let mut back = Legs::default();
-        back.add_all(&way.allocations, agreements);
-        back.add(Party::Supplier, LegKind::Advance, way.parked_sum());
-        back.add(Party::Bank, LegKind::Suspense, way.suspended);
-        let settled = Settled::new(Cause::Reversal(reversal), way.allocations, Legs::default(), back);
-        self.apply(&settled)?;
-        Ok((settled, accounts))
-    }
-
-    /// Puts an account's parked money on its open bills, the oldest money first.
-    fn release(
-        &mut self,
-        account: AccountId,
-        since: Option<Day>,
-        agreements: &Agreements,
-        settled: &mut Vec<Settled>,
-    ) -> Result<(), SettleError> {
-        while let Some(state) = self.accounts.get(&account).filter(|state| state.has_release()) {
-            let Parked { payment, booked, period, amount } = state.parked()[0];
-            let allocations = allocations_of(state, amount, period, agreements, &self.running);
-            let booked = self.ends_of(account, &allocations).chain(since).fold(booked, Day::max);
-            let amount: Money = allocations.iter().map(|allocation| allocation.amount).sum();
-            let (mut legs, mut back) = (Legs::default(), Legs::default());
-            legs.add_all(&allocations, agreements);
-            back.add(Party::Supplier, LegKind::Advance, amount);
-            let release = Release { payment, account, booked, amount, from: Held::Advance };
-            // An order reaches every open bill, so money that waits beside one always moves, and this ends.
-            let released = Settled::new(Cause::Release(release), allocations, legs, back);
-            self.apply(&released)?;
-            settled.push(released);
-        }
-        Ok(())
-    }
-
-    /// The first days of the bills that are paid.
-    fn ends_of(&self, account: AccountId, allocations: &[Allocation]) -> impl Iterator<Item = Day> {
-        let open = &self.accounts[&account].open;
-        allocations.iter().filter_map(|allocation| {
-            let bill = open.iter().find(|open| open.bill == allocation.bill)?;
-            Some(bill.since)
-        })
     }
 
     /// What a reversal takes back.
@@ -536,16 +411,7 @@ impl PaymentBook {
     }
 }
 
-/// Money on an account's open bills, in the order of the newest open bill's agreement, split by each bill's own.
-fn allocations_of(
-    account: &AccountState,
-    amount: Money,
-    period: Option<Period>,
-    agreements: &Agreements,
-    running: &BTreeMap<ContentHash, RunningSplit>,
-) -> Vec<Allocation> {
-    let Some(newest) = account.open.last() else { return Vec::new() };
-    let order = &agreement_of(agreements, &newest.agreement).terms.order;
-    let placed = account.place(amount, period, order);
-    allocate(account, &placed, agreements, running)
+/// Allocations as they follow from where money lies, whatever the bank holds of them.
+fn without_held(allocations: &[Allocation]) -> impl Iterator<Item = Allocation> {
+    allocations.iter().map(|one| Allocation { held: Money::ZERO, ..*one })
 }

@@ -10,7 +10,10 @@
 //! * Limits move a part between the payments of a bill: what a cap holds back, or a floor gives early, is made up for by
 //!   its next payments. What a cap still holds back when the bill is paid in full stays with the other party.
 
+use crate::accrual::{ACCRUAL_DUE_DAY_MAX, Basis};
+use crate::agreement::SHARE_WHOLE;
 use crate::money::{ExactAmount, Money};
+use crate::reserve::ReserveTerms;
 use crate::transfer::TransferTerms;
 
 /// The most steps in an order: each at most once.
@@ -137,6 +140,10 @@ pub struct PaymentTerms {
     /// time. It stands in the agreement, of which a bill has exactly one: its tariff versions could differ in it, and what is
     /// not charged is lost to both parties, who sign the agreement.
     pub back_billing_months: Option<u8>,
+    /// What the payee's part is counted of.
+    pub basis: Basis,
+    /// What the bank holds back, if anything.
+    pub reserve: Option<ReserveTerms>,
 }
 
 impl Default for PaymentTerms {
@@ -149,6 +156,8 @@ impl Default for PaymentTerms {
             remainder: Limits::default(),
             transfer: TransferTerms::default(),
             back_billing_months: None,
+            basis: Basis::default(),
+            reserve: None,
         }
     }
 }
@@ -182,6 +191,12 @@ pub enum TermsError {
     /// A time for which nothing, or nearly everything, is billed.
     #[error("back-billing for {0} months, need 1 to {BACK_BILLING_MONTHS_MAX}")]
     BackBilling(u8),
+    /// A due day that some month has not.
+    #[error("due day {0} is not from 1 to {ACCRUAL_DUE_DAY_MAX}")]
+    DueDay(u8),
+    /// A reserve of nothing, or of more than a leg.
+    #[error("a reserve of {0} of {SHARE_WHOLE} is not a part of a leg")]
+    Reserve(u32),
 }
 
 impl PaymentTerms {
@@ -214,6 +229,16 @@ impl PaymentTerms {
         }
         if self.transfer.minimum < Money::ZERO {
             return Err(TermsError::Negative(self.transfer.minimum));
+        }
+        if let Basis::Accrual(day) = self.basis
+            && !(1..=ACCRUAL_DUE_DAY_MAX).contains(&day)
+        {
+            return Err(TermsError::DueDay(day));
+        }
+        if let Some(share) = self.reserve.map(|reserve| reserve.share)
+            && !(1..=SHARE_WHOLE).contains(&share)
+        {
+            return Err(TermsError::Reserve(share));
         }
         if self.payee.at_most.is_some() && self.remainder.at_most.is_some() {
             return Err(TermsError::BothCapped);
@@ -249,6 +274,7 @@ fn reaches_all(order: &[Step]) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::reserve::{ReserveOf, ReserveWhile};
 
     /// `earlier current`: the steps by name.
     pub(crate) fn order(text: &str) -> Vec<Step> {
@@ -317,6 +343,15 @@ pub(crate) mod tests {
         assert_eq!(terms.check(), Err(TermsError::BackBilling(121)));
         let below = PaymentTerms { transfer, ..PaymentTerms::default() }.check();
         assert_eq!(below, Err(TermsError::Negative(Money::from_minor(-1))));
+        for day in [0, 29] {
+            let terms = PaymentTerms { basis: Basis::Accrual(day), ..PaymentTerms::default() };
+            assert_eq!(terms.check(), Err(TermsError::DueDay(day)));
+        }
+        for share in [0, SHARE_WHOLE + 1] {
+            let reserve = ReserveTerms { of: ReserveOf::Payee, share, when: ReserveWhile::Always };
+            let terms = PaymentTerms { reserve: Some(reserve), ..PaymentTerms::default() };
+            assert_eq!(terms.check(), Err(TermsError::Reserve(share)));
+        }
     }
 
     #[test]

@@ -103,6 +103,11 @@ impl PlacedPayment {
         Money::from_minor(self.payment.amount.as_minor() - self.returned.as_minor())
     }
 
+    /// How many times its money was put on a bill.
+    pub(crate) const fn allocation_count(&self) -> usize {
+        self.allocations.len()
+    }
+
     /// The accounts that may have got of its money: its own, and those it was matched to.
     pub(crate) fn accounts(&self) -> impl DoubleEndedIterator<Item = AccountId> {
         std::iter::once(self.payment.account).chain(self.matched.iter().copied())
@@ -229,6 +234,8 @@ impl PlacedAllocation {
             amount: Money::from_minor(returned.as_minor() - before.as_minor()),
             payee_part: ExactAmount::from_e11(part_of(returned) - part_of(before)),
             payee: Money::from_minor(payee_of(returned) - payee_of(before)),
+            // What the bank holds of it stands in the reserve.
+            held: Money::ZERO,
             ..self.allocation
         }
     }

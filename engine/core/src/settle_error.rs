@@ -1,8 +1,10 @@
 //! Why entries of a registry cannot be settled.
 
+use crate::accrual::AccrualError;
 use crate::calendar::Day;
 use crate::label::{AccountId, Label};
 use crate::money::Money;
+use crate::reserve::ReserveError;
 use crate::split::OWN_REFERENCE;
 use crate::suspense::MatchError;
 
@@ -64,6 +66,12 @@ pub enum SettleError {
     /// Money cannot be matched.
     #[error(transparent)]
     Match(#[from] MatchError),
+    /// A month cannot be trued up.
+    #[error(transparent)]
+    Accrual(#[from] AccrualError),
+    /// A reserve cannot be held or released.
+    #[error(transparent)]
+    Reserve(#[from] ReserveError),
     /// All payments there ever were pass 64-bit minor units.
     #[error("sums of all payments ever received do not fit 64 bits")]
     Overflow,

@@ -10,18 +10,24 @@
 //!
 //! With cumulative rounding the payee is never more than half a minor unit off, after any number of payments. A reversal takes
 //! legs back as they were paid, so it may leave more than that behind; the next payments make up for it, less than a minor
-//! unit each. [`Settled::is_balanced`] is the one place that says what adds up to what.
+//! unit each. [`Settled::is_balanced`] (`split/balance.rs`) is the one place that says what adds up to what.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::{AccountState, Allocation, Entry, Payment, Reversal};
+use crate::accrual::Accrued;
 use crate::agreement::{Agreement, Party};
 use crate::calendar::Day;
 use crate::hash::ContentHash;
 use crate::label::{AccountId, LABEL_SIZE_MAX, Label};
 use crate::money::{ExactAmount, Money, Rounding};
 use crate::payment_terms::SplitRounding;
+use crate::reserve::ReserveMove;
 use crate::suspense::Match;
+
+mod balance;
+
+use balance::sum;
 
 /// How the running sum is rounded, in every agreement.
 const RUNNING_ROUNDING: Rounding = Rounding::HalfUp;
@@ -38,11 +44,19 @@ pub enum LegKind {
     Advance = 3,
     /// No such account: held by the bank until it is matched.
     Suspense = 4,
+    /// What the payee gets because it accrued, and has not come with payments; from the remainder taker.
+    Accrual = 5,
+    /// Held back by the bank; given up by the party whose it is.
+    Reserve = 6,
 }
 
+/// How many kinds there are.
+const KIND_COUNT: usize = 6;
+
 impl LegKind {
-    /// All four, in the order of their codes.
-    pub const ALL: [Self; 4] = [Self::Part, Self::Remainder, Self::Advance, Self::Suspense];
+    /// All, in the order of their codes.
+    pub const ALL: [Self; KIND_COUNT] =
+        [Self::Part, Self::Remainder, Self::Advance, Self::Suspense, Self::Accrual, Self::Reserve];
 
     /// The stored code.
     #[must_use]
@@ -58,6 +72,8 @@ impl LegKind {
             2 => Some(Self::Remainder),
             3 => Some(Self::Advance),
             4 => Some(Self::Suspense),
+            5 => Some(Self::Accrual),
+            6 => Some(Self::Reserve),
             _ => None,
         }
     }
@@ -76,6 +92,8 @@ impl LegKind {
             Self::Remainder => "remainder",
             Self::Advance => "advance",
             Self::Suspense => "suspense",
+            Self::Accrual => "accrual",
+            Self::Reserve => "reserve",
         }
     }
 }
@@ -281,6 +299,10 @@ pub enum Cause {
     TrueUp(TrueUp),
     /// A bill below zero.
     Credit(Credit),
+    /// What accrued up to a month, beside what payments brought.
+    Accrual(Accrued),
+    /// A reserve held for a dispute, or released.
+    Reserve(ReserveMove),
 }
 
 /// One entry, where its money went or came back from, and who gets or gives what.
@@ -338,6 +360,27 @@ impl Legs {
         (more, less)
     }
 
+    /// Adds what the bank takes of the legs of its parties, or lets go: `bank` and `party` are got and given, or given and got.
+    ///
+    /// # Panics
+    /// As [`Legs::add_all`].
+    pub(crate) fn add_held(
+        bank: &mut Self,
+        party: &mut Self,
+        allocations: &[Allocation],
+        agreements: &BTreeMap<ContentHash, Agreement>,
+    ) {
+        for allocation in allocations.iter().filter(|one| one.held > Money::ZERO) {
+            let of = agreement_of(agreements, &allocation.agreement).reserve_party();
+            bank.add(Party::Bank, LegKind::Reserve, allocation.held);
+            party.add(
+                of.expect("legs are held under agreements that say so"),
+                LegKind::Reserve,
+                allocation.held,
+            );
+        }
+    }
+
     pub(crate) fn finish(self) -> Vec<Leg> {
         let leg = |((party, kind), minor)| Leg { party, kind, amount: Money::from_minor(minor) };
         self.0.into_iter().map(leg).collect()
@@ -378,12 +421,14 @@ impl Settled {
             Cause::Withdrawal(withdrawal) => withdrawal.payment,
             Cause::TrueUp(true_up) => true_up.payment,
             Cause::Credit(credit) => credit.reference(),
+            Cause::Accrual(accrued) => accrued.closing.id(),
+            Cause::Reserve(one) => one.order.id,
         }
     }
 
-    /// The account.
+    /// The account; a true-up of what accrued is of none, and has its name here.
     #[must_use]
-    pub const fn account(&self) -> AccountId {
+    pub fn account(&self) -> AccountId {
         match &self.cause {
             Cause::Payment(payment) => payment.account,
             Cause::Reversal(reversal) => reversal.account,
@@ -392,6 +437,8 @@ impl Settled {
             Cause::Withdrawal(withdrawal) => withdrawal.account,
             Cause::TrueUp(true_up) => true_up.account,
             Cause::Credit(credit) => credit.account,
+            Cause::Accrual(accrued) => accrued.closing.id(),
+            Cause::Reserve(one) => one.order.account,
         }
     }
 
@@ -406,12 +453,14 @@ impl Settled {
             Cause::Withdrawal(withdrawal) => withdrawal.booked,
             Cause::TrueUp(true_up) => true_up.booked,
             Cause::Credit(credit) => credit.booked,
+            Cause::Accrual(accrued) => accrued.booked,
+            Cause::Reserve(one) => one.order.booked,
         }
     }
 
     /// How much money it moves.
     #[must_use]
-    pub const fn amount(&self) -> Money {
+    pub fn amount(&self) -> Money {
         match &self.cause {
             Cause::Payment(payment) => payment.amount,
             Cause::Reversal(reversal) => reversal.amount,
@@ -420,6 +469,8 @@ impl Settled {
             Cause::Withdrawal(withdrawal) => withdrawal.amount,
             Cause::TrueUp(true_up) => true_up.amount,
             Cause::Credit(credit) => credit.amount,
+            Cause::Accrual(accrued) => Money::from_minor(accrued.amount.as_minor().saturating_abs()),
+            Cause::Reserve(one) => one.amount(),
         }
     }
 
@@ -430,6 +481,8 @@ impl Settled {
             Cause::Payment(payment) => Some(Entry::Payment(payment.clone())),
             Cause::Reversal(reversal) => Some(Entry::Reversal(*reversal)),
             Cause::Match(one) => Some(Entry::Match(*one)),
+            Cause::Accrual(accrued) => Some(Entry::Accrual(accrued.closing)),
+            Cause::Reserve(one) => Some(Entry::Reserve(one.order)),
             Cause::Release(_) | Cause::Withdrawal(_) | Cause::TrueUp(_) | Cause::Credit(_) => None,
         }
     }
@@ -439,7 +492,7 @@ impl Settled {
         let sign = match self.cause {
             Cause::Payment(_) | Cause::Release(_) | Cause::Match(_) => 1,
             Cause::Reversal(_) | Cause::Withdrawal(_) => -1,
-            Cause::TrueUp(_) | Cause::Credit(_) => 0,
+            Cause::TrueUp(_) | Cause::Credit(_) | Cause::Accrual(_) | Cause::Reserve(_) => 0,
         };
         let paid = self.allocations.iter().map(move |one| (one.bill, sign * one.amount.as_minor()));
         paid.filter(|(_, minor)| *minor != 0).map(|(bill, minor)| (bill, Money::from_minor(minor)))
@@ -456,72 +509,11 @@ impl Settled {
     pub fn is_suspended(&self) -> bool {
         self.legs.iter().any(|leg| leg.kind == LegKind::Suspense)
     }
-
-    /// Whether everything adds up:
-    ///
-    /// * every allocation and every leg is above zero, and a payee's leg lies within its allocation;
-    /// * the legs of a payment are the payment, none is given back; those given back by a reversal are the reversal, none is
-    ///   got; a release gives back an advance, or what was in suspense, as a match does, and gets as much; a withdrawal and a
-    ///   credit are the other way about, and get an advance;
-    /// * of a true-up, parts and remainders that are got are as much as those given back, and no party gets and gives one kind;
-    /// * parts are what the payees get of the allocations, remainders the rest, and advance or suspense is what was not
-    ///   allocated; money that comes in suspense is allocated to nothing.
-    #[must_use]
-    pub fn is_balanced(&self) -> bool {
-        let is_within = |one: &Allocation| {
-            one.amount > Money::ZERO && one.payee >= Money::ZERO && one.payee <= one.amount
-        };
-        let (amount, nothing) = (i128::from(self.amount().as_minor()), [0; 4]);
-        let allocated = sum(self.allocations.iter().map(|one| one.amount));
-        let payee = sum(self.allocations.iter().map(|one| one.payee));
-        let rest = amount - allocated;
-        let split = [payee, allocated - payee, rest, 0];
-        let held = [0, 0, 0, amount];
-        let (legs, back) = (by_kind(&self.legs), by_kind(&self.back));
-        let is_held = self.allocations.is_empty();
-        let adds_up = match self.cause {
-            Cause::Payment(_) => (legs == split || is_held && legs == held) && back == nothing,
-            Cause::Reversal(_) => {
-                let [part, remainder, advance, suspense] = back;
-                [part, remainder, advance + suspense, 0] == split && legs == nothing
-            }
-            Cause::Release(Release { from: Held::Advance, .. }) => {
-                rest == 0 && legs == split && back == [0, 0, amount, 0]
-            }
-            Cause::Release(_) | Cause::Match(_) => legs == split && back == held,
-            Cause::Withdrawal(_) | Cause::Credit(_) => {
-                rest == 0 && back == split && legs == [0, 0, amount, 0]
-            }
-            Cause::TrueUp(_) => {
-                let is_between = |legs: [i128; 4]| legs[2..] == [0, 0];
-                let is_given =
-                    |leg: &Leg| self.back.iter().any(|back| (back.party, back.kind) == (leg.party, leg.kind));
-                let sum = |legs: [i128; 4]| legs.iter().sum::<i128>();
-                rest == 0
-                    && is_between(legs)
-                    && is_between(back)
-                    && sum(legs) == sum(back)
-                    && !self.legs.iter().any(is_given)
-            }
-        };
-        let is_above_zero = self.legs.iter().chain(&self.back).all(|leg| leg.amount > Money::ZERO);
-        amount > 0 && rest >= 0 && adds_up && is_above_zero && self.allocations.iter().all(is_within)
-    }
 }
 
 /// The sum of the legs of one kind.
 pub(crate) fn sum_of_kind(legs: &[Leg], kind: LegKind) -> Money {
     legs.iter().filter(|leg| leg.kind == kind).map(|leg| leg.amount).sum()
-}
-
-/// Sums by kind, in the order of the codes.
-fn by_kind(legs: &[Leg]) -> [i128; 4] {
-    LegKind::ALL.map(|kind| sum(legs.iter().filter(|leg| leg.kind == kind).map(|leg| leg.amount)))
-}
-
-/// Minor units, wide enough that nothing from outside overflows.
-fn sum(amounts: impl Iterator<Item = Money>) -> i128 {
-    amounts.map(|amount| i128::from(amount.as_minor())).sum()
 }
 
 /// What one payment has brought one agreement so far.
@@ -537,7 +529,7 @@ struct Group<'a> {
 
 /// Splits money that [`AccountState::place`] put on open bills.
 ///
-/// `running` are the splits before it; the limits of an agreement hold over all its bills that the payment pays.
+/// `running` are the splits before it, and nothing is held yet; the limits of an agreement hold over all its bills that the payment pays.
 ///
 /// # Panics
 /// If an open bill's agreement is not among `agreements`.
@@ -564,10 +556,12 @@ pub fn allocate(
         let (payee_part, payee) = group.take(*amount, open.payee_part_of_next(*amount));
         allocations.push(Allocation {
             bill: open.bill,
+            period: open.period,
             agreement: open.agreement,
             amount: *amount,
             payee_part,
             payee,
+            held: Money::ZERO,
         });
     }
     allocations

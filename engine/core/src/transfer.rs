@@ -13,10 +13,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::accrual::Accrued;
 use crate::agreement::{Agreement, Party};
 use crate::calendar::Day;
 use crate::hash::ContentHash;
 use crate::money::Money;
+use crate::reserve::ReserveMove;
 use crate::split::{Cause, Leg, Settled, agreement_of};
 
 /// What becomes of an amount that stays below the minimum.
@@ -248,6 +250,25 @@ fn moves_of(
         let agreement = agreement_of(agreements, &allocation.agreement);
         more((agreement.payee, Some(allocation.agreement)), allocation.payee, is_back);
         more((agreement.remainder, Some(allocation.agreement)), allocation.remainder(), is_back);
+        // What the bank holds is not the party's to get, and what it lets go not the party's to give.
+        if let Some(party) = agreement.reserve_party() {
+            more((party, Some(allocation.agreement)), allocation.held, !is_back);
+        }
+    }
+    match &settled.cause {
+        Cause::Accrual(Accrued { closing, amount, .. }) => {
+            let agreement = agreement_of(agreements, &closing.agreement);
+            more((agreement.payee, Some(closing.agreement)), *amount, false);
+            more((agreement.remainder, Some(closing.agreement)), *amount, true);
+        }
+        Cause::Reserve(ReserveMove { released, .. }) => {
+            for (hash, amount) in released {
+                if let Some(party) = agreement_of(agreements, hash).reserve_party() {
+                    more((party, Some(*hash)), *amount, false);
+                }
+            }
+        }
+        _ => {}
     }
     let legs = settled.legs.iter().map(|leg| (leg, false)).chain(settled.back.iter().map(|leg| (leg, true)));
     for (Leg { party, kind, amount }, is_back) in legs.clone() {

@@ -5,13 +5,15 @@
 use std::collections::BTreeMap;
 
 use tallywatt_core::account::{AccountState, Entry, OpenBill, Payment, Restated, Reversal};
+use tallywatt_core::accrual::{Basis, Closing};
 use tallywatt_core::agreement::{Agreement, Party, SHARE_WHOLE, SplitRule};
 use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::AccountId;
-use tallywatt_core::money::{ExactAmount, Money};
+use tallywatt_core::money::{ExactAmount, Money, Rounding};
 use tallywatt_core::payment_book::{Agreements, PaymentBook};
 use tallywatt_core::payment_terms::{Limits, PaymentTerms, SplitRounding, Step};
+use tallywatt_core::reserve::{ReserveAction, ReserveOf, ReserveOrder, ReserveTerms, ReserveWhile};
 use tallywatt_core::split::{Cause, LegKind, Settled};
 use tallywatt_core::suspense::Match;
 use tallywatt_core::validity::Validity;
@@ -97,6 +99,8 @@ fn written(settled: &Settled) -> String {
         Cause::Withdrawal(_) => "W",
         Cause::TrueUp(_) => "T",
         Cause::Credit(_) => "C",
+        Cause::Accrual(_) => "U",
+        Cause::Reserve(_) => "H",
     };
     let id = settled.id().to_string();
     let mut parts: Vec<String> = settled
@@ -304,8 +308,8 @@ fn stories() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What a test knows of a month by itself: what is to be paid, and the payee's part.
-type Stands = BTreeMap<u8, (i64, i128)>;
+/// What a test knows of a month by itself: what is to be paid, the payee's part, and the agreement.
+type Stands = BTreeMap<u8, (i64, i128, u8)>;
 
 /// Sums over a book, from what was settled on the one side and from its accounts on the other.
 #[derive(Default)]
@@ -314,6 +318,8 @@ struct Tally {
     received: i64,
     /// Entries that leave a payee up to a unit off: all but payments of cumulative rounding.
     disturbed: i64,
+    /// What was trued up under each agreement.
+    accrued: BTreeMap<u8, i64>,
 }
 
 impl Tally {
@@ -329,11 +335,24 @@ impl Tally {
             Cause::Reversal(reversal) => -reversal.amount.as_minor(),
             _ => 0,
         };
+        if let Cause::Accrual(one) = &settled.cause {
+            *self.accrued.entry(one.closing.agreement.0[0]).or_default() += one.amount.as_minor();
+        }
         self.disturbed += i64::try_from(settled.allocations.len()).unwrap();
     }
 
     fn of(&self, kind: LegKind) -> i64 {
         Party::ALL.iter().filter_map(|party| self.legs.get(&(*party, kind))).sum()
+    }
+
+    /// A payee has got, with payments and true-ups, what accrued of what stands: the grid company's parts are of 1, the
+    /// supplier's of 2.
+    fn check_accrued(&self, agreement: u8, stands: &Stands, why: &str) {
+        let payee = if agreement == 1 { Party::Grid } else { Party::Supplier };
+        let parts = stands.values().filter(|(.., of)| *of == agreement).map(|(_, part, _)| *part);
+        let accrued = ExactAmount::from_e11(parts.sum()).round(Rounding::HalfUp).unwrap().as_minor();
+        let part = self.legs.get(&(payee, LegKind::Part)).copied().unwrap_or_default();
+        assert_eq!(part + self.accrued[&agreement], accrued, "{why}: accrued under {agreement}");
     }
 
     fn check(&self, book: &PaymentBook, stands: &Stands, why: &str) {
@@ -346,12 +365,15 @@ impl Tally {
         assert!(state.parked().iter().all(|parked| parked.amount > Money::ZERO), "{why}: parked");
         let running: i64 = book.running().values().map(|split| split.paid.as_minor()).sum();
         assert_eq!(self.of(LegKind::Part), running, "{why}: running splits");
+        let reserved: i64 = book.reserve().keys().iter().map(|key| book.reserve().held(key).as_minor()).sum();
+        let of_bank = self.legs.get(&(Party::Bank, LegKind::Reserve)).copied().unwrap_or_default();
+        assert_eq!((self.of(LegKind::Reserve), of_bank), (0, reserved), "{why}: reserve");
         // No payment is lost or split twice: what is left of all is what was received, and what bills below zero gave.
         let left: i64 = book.payments().values().map(|placed| placed.left().as_minor()).sum();
         let given: i64 = state.credits().iter().map(|credit| credit.paid.as_minor()).sum();
         assert_eq!(left, self.received + given, "{why}: no payment is lost");
         // What is to be paid, and was: month by month as the test knows it.
-        let to_pay: i64 = stands.values().map(|(total, _)| *total).sum();
+        let to_pay: i64 = stands.values().map(|(total, ..)| *total).sum();
         let paid = left - held - state.advance().as_minor();
         assert_eq!(state.debt().as_minor(), to_pay + given - paid, "{why}: owed");
         for sheet in book.days().values() {
@@ -367,7 +389,14 @@ fn random_terms(random: &mut Random, has_limits: bool) -> PaymentTerms {
     let rounding = SplitRounding::ALL[usize::try_from(random.below(2)).unwrap()];
     let most = Money::from_minor(random.minor(60));
     let payee = Limits { at_least: Money::ZERO, at_most: has_limits.then_some(most) };
-    PaymentTerms { order: order.split(' ').map(step).collect(), rounding, payee, ..PaymentTerms::default() }
+    let basis = if random.below(2) == 0 { Basis::Cash } else { Basis::Accrual(12) };
+    let reserve = (random.below(2) == 0).then(|| ReserveTerms {
+        of: ReserveOf::ALL[usize::try_from(random.below(2)).unwrap()],
+        share: 1 + u32::try_from(random.below(u64::from(SHARE_WHOLE))).unwrap(),
+        when: ReserveWhile::ALL[usize::try_from(random.below(2)).unwrap()],
+    });
+    let order = order.split(' ').map(step).collect();
+    PaymentTerms { order, rounding, payee, basis, reserve, ..PaymentTerms::default() }
 }
 
 /// A total and a part of it, below zero now and then.
@@ -425,6 +454,8 @@ impl Run {
                 Cause::Match(_) => "matches",
                 Cause::Reversal(_) => "reversals",
                 Cause::Payment(_) => "payments",
+                Cause::Accrual(_) => "accruals",
+                Cause::Reserve(_) => "orders",
             };
             *self.kinds.entry(kind).or_default() += 1;
         }
@@ -438,20 +469,20 @@ impl Run {
 
     fn step(&mut self, can_be_below: bool, why: &str) {
         let agreement = if self.random.below(12) == 0 { 2 } else { 1 };
-        match self.random.below(8) {
+        match self.random.below(10) {
             0 | 1 => {
                 let number = u8::try_from(self.stands.len()).unwrap() + 1;
                 let (total, part) = random_bill(&mut self.random, can_be_below);
                 let new = bill(number, number, agreement, total, ExactAmount::from_e11(part));
                 self.book.issue(account(), new);
-                self.stands.insert(number, (total, part));
+                self.stands.insert(number, (total, part, agreement));
             }
             2 | 3 if !self.stands.is_empty() => {
                 let count = u64::try_from(self.stands.len()).unwrap();
                 let number = u8::try_from(self.random.below(count)).unwrap() + 1;
                 let (mut total, mut part) = random_bill(&mut self.random, can_be_below);
                 // Now and then the total stays, and the part alone is another.
-                if let (0, Some((was, _))) = (self.random.below(4), self.stands.get(&number)) {
+                if let (0, Some((was, ..))) = (self.random.below(4), self.stands.get(&number)) {
                     total = *was;
                     part = Money::from_minor(total).exact().as_e11() / 13 * i128::from(self.random.below(14));
                 }
@@ -465,16 +496,41 @@ impl Run {
                     payee_part: ExactAmount::from_e11(part),
                 };
                 self.book.restate(account(), &new);
-                self.stands.insert(number, (total, part));
+                self.stands.insert(number, (total, part, agreement));
             }
             4 => self.reverse(why),
             5 => self.settle(Vec::new(), why),
             6 if self.random.below(4) == 0 => self.match_later(why),
+            7 => self.accrue(agreement, why),
+            8 => self.order(why),
             _ => {
                 let minor = self.random.minor(250);
                 self.pay(minor, why);
             }
         }
+    }
+
+    /// Trues up what accrued up to the newest month, once it is there.
+    fn accrue(&mut self, agreement: u8, why: &str) {
+        let Some((newest, _)) = self.stands.last_key_value() else { return };
+        let closing = Closing { agreement: hash(agreement), period: month(*newest) };
+        let before = self.kinds.get("accruals").copied();
+        self.settle(vec![Entry::Accrual(closing)], why);
+        if self.kinds.get("accruals").copied() > before {
+            self.tally.check_accrued(agreement, &self.stands, why);
+        }
+    }
+
+    /// Disputes a month, or releases what is held of it.
+    fn order(&mut self, why: &str) {
+        let Some((newest, _)) = self.stands.last_key_value() else { return };
+        let period = month(1 + u8::try_from(self.random.below(u64::from(*newest))).unwrap());
+        self.reference_count += 1;
+        let id = format!("o-{:04}", self.reference_count).parse().unwrap();
+        let action = ReserveAction::ALL[usize::try_from(self.random.below(2)).unwrap()];
+        let booked = "2026-12-30".parse().unwrap();
+        let order = ReserveOrder { id, account: account(), period, booked, action };
+        self.settle(vec![Entry::Reserve(order)], why);
     }
 
     fn pay(&mut self, minor: i64, why: &str) {
@@ -555,7 +611,7 @@ impl Run {
         let state = &self.book.accounts()[&account()];
         assert_eq!(state.debt(), Money::ZERO, "{why}");
         let due: i128 = self.book.running().values().map(|split| split.due.as_e11()).sum();
-        let part: i128 = self.stands.values().map(|(_, part)| *part).sum();
+        let part: i128 = self.stands.values().map(|(_, part, _)| *part).sum();
         assert_eq!(due, part, "{why}: the payee's part of what stands");
         let off = Money::from_minor(self.tally.of(LegKind::Part)).exact().as_e11() - part;
         let unit = Money::from_minor(1).exact().as_e11();
@@ -569,7 +625,9 @@ impl Run {
         }
         let state = &self.book.accounts()[&account()];
         if state.credits().is_empty() {
-            assert!(self.tally.legs.values().all(|sum| *sum == 0), "{why}: {:?}", self.tally.legs);
+            let is_over =
+                |((_, kind), sum): (&(Party, LegKind), &i64)| *kind == LegKind::Accrual || *sum == 0;
+            assert!(self.tally.legs.iter().all(is_over), "{why}: {:?}", self.tally.legs);
             let is_zero =
                 |split: &tallywatt_core::split::RunningSplit| (split.due, split.paid) == Default::default();
             assert!(self.book.running().values().all(is_zero), "{why}");
@@ -608,5 +666,5 @@ fn any_sequence_balances() {
     });
     println!("{} sequences; of the first half {kinds:?}", first + second);
     assert!(first + second >= 100_000);
-    assert!(kinds.len() == 7 && kinds.values().all(|count| *count > 3_000), "{kinds:?}");
+    assert!(kinds.len() == 9 && kinds.values().all(|count| *count > 3_000), "{kinds:?}");
 }

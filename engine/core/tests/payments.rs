@@ -4,17 +4,23 @@
 use std::collections::BTreeMap;
 
 use tallywatt_core::account::{AccountState, Entry, OpenBill, Payment, Reversal};
-use tallywatt_core::agreement::Party;
-use tallywatt_core::calendar::Day;
+use tallywatt_core::accrual::{ACCRUAL_DUE_DAY_MAX, Basis, Closing};
+use tallywatt_core::agreement::{Party, SHARE_WHOLE};
+use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::hash::ContentHash;
-use tallywatt_core::label::Label;
-use tallywatt_core::money::{ExactAmount, Money};
+use tallywatt_core::label::{AccountId, Label};
+use tallywatt_core::money::{ExactAmount, Money, Rounding};
 use tallywatt_core::payment_book::{Agreements, PaymentBook};
 use tallywatt_core::payment_terms::{Limits, PaymentTerms, SplitRounding};
+use tallywatt_core::reserve::{ReserveAction, ReserveOf, ReserveOrder, ReserveTerms, ReserveWhile};
 use tallywatt_core::split::{Cause, LegKind, RunningSplit, Settled, allocate};
 use tallywatt_core::suspense::Match;
 use tallywatt_core::transfer::{TransferBook, TransferKey, TransferLine, TransferRelease, TransferTerms};
 
+#[path = "payments/accrual.rs"]
+mod accrual;
+#[path = "payments/reserve.rs"]
+mod reserve;
 #[path = "payments/story.rs"]
 mod story;
 #[path = "payments/suspense.rs"]
@@ -165,6 +171,15 @@ fn random_terms(random: &mut Random) -> PaymentTerms {
             minimum: Money::from_minor(random.minor(60_001).as_minor() - 1),
             release: *random.pick(&TransferRelease::ALL),
         },
+        basis: match random.below(2) {
+            0 => Basis::Cash,
+            _ => Basis::Accrual(1 + u8::try_from(random.below(u64::from(ACCRUAL_DUE_DAY_MAX))).unwrap()),
+        },
+        reserve: (random.below(2) == 0).then(|| ReserveTerms {
+            of: *random.pick(&ReserveOf::ALL),
+            share: 1 + u32::try_from(random.below(u64::from(SHARE_WHOLE))).unwrap(),
+            when: *random.pick(&ReserveWhile::ALL),
+        }),
         ..PaymentTerms::default()
     };
     terms.check().unwrap();
@@ -227,6 +242,11 @@ struct Tally {
     received: i64,
     billed: i64,
     transfers: TransferBook,
+    /// Agreement, month and the payee's exact part of every bill.
+    parts: Vec<(ContentHash, Period, i128)>,
+    /// What allocations brought each payee, and true-ups.
+    payees: BTreeMap<(ContentHash, Period), i64>,
+    trued_up: BTreeMap<ContentHash, i64>,
 }
 
 impl Tally {
@@ -245,8 +265,25 @@ impl Tally {
             | Cause::Match(_)
             | Cause::Withdrawal(_)
             | Cause::TrueUp(_)
-            | Cause::Credit(_) => 0,
+            | Cause::Credit(_)
+            | Cause::Accrual(_)
+            | Cause::Reserve(_) => 0,
         };
+        let sign = if matches!(settled.cause, Cause::Reversal(_)) { -1 } else { 1 };
+        for one in &settled.allocations {
+            *self.payees.entry((one.agreement, one.period)).or_default() += sign * one.payee.as_minor();
+        }
+        if let Cause::Accrual(one) = &settled.cause {
+            let Closing { agreement, period } = one.closing;
+            let trued_up = self.trued_up.entry(agreement).or_default();
+            *trued_up += one.amount.as_minor();
+            let is_own = |hash: ContentHash, month: Period| hash == agreement && month <= period;
+            let parts = self.parts.iter().filter(|(hash, month, _)| is_own(*hash, *month));
+            let accrued = ExactAmount::from_e11(parts.map(|(.., part)| part).sum()).round(Rounding::HalfUp);
+            let own = self.payees.iter().filter(|((hash, month), _)| is_own(*hash, *month));
+            let got = own.map(|(_, minor)| minor).sum::<i64>() + *trued_up;
+            assert_eq!(got, accrued.unwrap().as_minor(), "what accrued up to {period}, and nothing else");
+        }
     }
 
     fn check(&self, book: &PaymentBook, why: &str) {
@@ -255,7 +292,15 @@ impl Tally {
             book.accounts().values().map(|state| sum(state).as_minor()).sum::<i64>()
         };
         let running: i64 = book.running().values().map(|split| split.paid.as_minor()).sum();
-        assert!(self.legs.values().all(|sum| *sum >= 0), "{why}: {:?}", self.legs);
+        // Only what moves between two of them is below zero with one.
+        for ((party, kind), sum) in &self.legs {
+            let may_be = *kind == LegKind::Accrual || *kind == LegKind::Reserve && *party != Party::Bank;
+            assert!(may_be || *sum >= 0, "{why}: {:?}", self.legs);
+        }
+        assert_eq!((of(LegKind::Accrual), of(LegKind::Reserve)), (0, 0), "{why}");
+        let held: i64 = book.reserve().keys().iter().map(|key| book.reserve().held(key).as_minor()).sum();
+        let of_bank = self.legs.get(&(Party::Bank, LegKind::Reserve)).copied().unwrap_or_default();
+        assert_eq!(of_bank, held, "{why}: reserve");
         assert_eq!(self.legs.values().sum::<i64>(), self.received, "{why}: legs are what was received");
         assert_eq!(of(LegKind::Advance), state(AccountState::advance), "{why}: advances");
         assert_eq!(
@@ -264,15 +309,16 @@ impl Tally {
             "{why}: bills"
         );
         assert_eq!(of(LegKind::Part), running, "{why}: running splits");
-        let held: i64 = book.suspense().iter().map(|placed| placed.suspended().as_minor()).sum();
-        assert_eq!(of(LegKind::Suspense), held, "{why}: suspense");
+        let suspended: i64 = book.suspense().iter().map(|placed| placed.suspended().as_minor()).sum();
+        assert_eq!(of(LegKind::Suspense), suspended, "{why}: suspense");
         let left: i64 = book.payments().values().map(|placed| placed.left().as_minor()).sum();
         assert_eq!(left, self.received, "{why}: no payment is lost");
         // The day equation, over all days.
         let day = |party| book.days().values().map(|sheet| sheet.handed_over(party).as_minor()).sum::<i64>();
         let handed_over = day(Party::Grid) + day(Party::Supplier);
-        assert_eq!(handed_over + of(LegKind::Suspense), self.received, "{why}: hand-over lists and suspense");
-        assert_eq!(day(Party::Bank), of(LegKind::Suspense), "{why}: suspense");
+        let of_bank = suspended + held;
+        assert_eq!(handed_over + of_bank, self.received, "{why}: hand-over lists, suspense and reserve");
+        assert_eq!(day(Party::Bank), of_bank, "{why}: suspense and reserve");
         self.check_transfers(why);
         for (day, sheet) in book.days() {
             let sum: i64 = sheet.legs().values().map(|amount| amount.as_minor()).sum();
@@ -342,8 +388,18 @@ fn any_sequence_balances() {
                     let new = bill(*month, tag, total, i128::from(random.below(1_001)));
                     let hash = ContentHash([*month + if account == accounts[0] { 0 } else { 100 }; 32]);
                     book.issue(account, OpenBill { bill: hash, ..new });
+                    tally.parts.push((new.agreement, new.period, new.payee_part.as_e11()));
                     tally.billed += total.as_minor();
                 }
+            }
+            if let Some(entry) = random_order(&mut random, &book, &accounts, step)
+                && let Ok(settled) = book.settle(vec![entry], &agreements)
+            {
+                for one in settled {
+                    book.apply(&one).unwrap();
+                    tally.add(&one, &agreements);
+                }
+                tally.check(&book, &why);
             }
             let entries = random_entries(&mut random, &book, &accounts, step);
             let Ok(settled) = book.settle(entries.clone(), &agreements) else {
@@ -363,21 +419,32 @@ fn any_sequence_balances() {
     }
 }
 
+/// A month to true up, or a reserve to hold or release, that may be there or not.
+fn random_order(random: &mut Random, book: &PaymentBook, accounts: &[AccountId], step: u64) -> Option<Entry> {
+    let months: Vec<(ContentHash, Period)> = book.accrual().months().keys().copied().collect();
+    if months.is_empty() || random.below(3) > 0 {
+        return None;
+    }
+    let (agreement, period) = *random.pick(&months);
+    if random.below(2) == 0 {
+        return Some(Entry::Accrual(Closing { agreement, period }));
+    }
+    let booked = format!("2026-{:02}-{:02}", 1 + step / 5, 1 + step % 5 * 5).parse().unwrap();
+    let (id, account) = (format!("o{step}").parse().unwrap(), *random.pick(accounts));
+    let action = *random.pick(&ReserveAction::ALL);
+    Some(Entry::Reserve(ReserveOrder { id, account, period, booked, action }))
+}
+
 /// Whether an entry moves the money of a payment on.
 fn names(entry: &Entry, id: &Label) -> bool {
     match entry {
-        Entry::Payment(_) => false,
+        Entry::Payment(_) | Entry::Accrual(_) | Entry::Reserve(_) => false,
         Entry::Reversal(reversal) => reversal.payment == *id,
         Entry::Match(one) => one.payment == *id,
     }
 }
 
-fn random_entries(
-    random: &mut Random,
-    book: &PaymentBook,
-    accounts: &[tallywatt_core::label::AccountId],
-    step: u64,
-) -> Vec<Entry> {
+fn random_entries(random: &mut Random, book: &PaymentBook, accounts: &[AccountId], step: u64) -> Vec<Entry> {
     let booked = format!("2026-{:02}-{:02}", 1 + step / 5, 1 + step % 5 * 5).parse().unwrap();
     let mut entries = Vec::new();
     for at in 0..random.below(4) {
@@ -446,7 +513,9 @@ fn take_everything_back(
         }
         tally.check(book, &format!("seed {seed} back {payment}"));
     }
-    assert!(tally.legs.values().all(|sum| *sum == 0), "seed {seed}: {:?}", tally.legs);
+    // What accrued stays between the parties, paid or not; the next true-up counts all of it.
+    let is_zero = |((_, kind), sum): (&(Party, LegKind), &i64)| *kind == LegKind::Accrual || *sum == 0;
+    assert!(tally.legs.iter().all(is_zero), "seed {seed}: {:?}", tally.legs);
     assert!(book.running().values().all(|split| *split == RunningSplit::default()), "seed {seed}");
     for state in book.accounts().values() {
         let fresh = |open: &OpenBill| open.paid == Money::ZERO && open.payee_paid == ExactAmount::ZERO;

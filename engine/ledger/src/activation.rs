@@ -4,6 +4,7 @@
 //! tallywatt/agreement/v1
 //! tallywatt.example/region-66                                     the log's origin: a consent counts in one network
 //! grid-2026 195b634749a4afd79bd065a9ae2e51b1ce069bb1f539ff50…     id and content hash of the agreement
+//! from block 0                                                    the first that may follow it; at once from an earlier one
 //!
 //! — tallywatt.example/region-66/grid/exec b64(key id[4] ‖ signature[64])
 //! — tallywatt.example/region-66/supplier/exec b64(key id[4] ‖ signature[64])
@@ -26,6 +27,7 @@ use crate::key::{KeyKind, VerifierKey};
 use crate::note::{Note, NoteError, SignatureLine};
 
 const FIRST_LINE: &str = "tallywatt/agreement/v1";
+const FROM: &str = "from block ";
 const SIGNATURE_SIZE: usize = 64;
 
 /// Both parties' signatures under an agreement.
@@ -33,7 +35,7 @@ const SIGNATURE_SIZE: usize = 64;
 pub struct Activation {
     /// Content hash of the agreement.
     pub agreement: ContentHash,
-    /// The height from which on it holds; never before that of its own block.
+    /// The height from which on it holds, as both have signed; never before that of its own block.
     pub from: u64,
     /// The signatures of its two parties, by party.
     pub consents: [Attestation; 2],
@@ -100,8 +102,13 @@ pub enum ActivationError {
 
 /// The text that both parties sign.
 #[must_use]
-pub fn consent_text(origin: &str, id: &Label, hash: &ContentHash) -> String {
-    format!("{FIRST_LINE}\n{origin}\n{id} {hash}\n")
+pub fn consent_text(origin: &str, id: &Label, hash: &ContentHash, from: u64) -> String {
+    format!("{FIRST_LINE}\n{origin}\n{id} {hash}\n{FROM}{from}\n")
+}
+
+/// The height in the last line of a consent.
+fn height_in(text: &str) -> Option<u64> {
+    text.lines().last()?.strip_prefix(FROM)?.parse().ok()
 }
 
 /// The key by which a party consents: the one with which it attests.
@@ -128,12 +135,10 @@ impl Activation {
         note: &Note,
         agreement: &Published<Agreement>,
         genesis: &Genesis,
-        from: u64,
     ) -> Result<Self, ActivationError> {
         let (id, hash) = (agreement.body.id, agreement.hash);
-        if note.text() != consent_text(&genesis.origin, &id, &hash) {
-            return Err(ActivationError::Text { id, hash });
-        }
+        let is_ours = |from: &u64| note.text() == consent_text(&genesis.origin, &id, &hash, *from);
+        let from = height_in(note.text()).filter(is_ours).ok_or(ActivationError::Text { id, hash })?;
         let mut consents: Vec<Attestation> = Vec::new();
         for line in note.signatures() {
             let mut signer = None;
@@ -148,7 +153,7 @@ impl Activation {
             consents.push(Attestation { party, signature });
         }
         consents.sort_by_key(|consent| consent.party);
-        check(&consents, agreement, genesis)?;
+        check(&consents, from, agreement, genesis)?;
         let consents = consents.try_into().expect("both parties have signed, and nobody else");
         Ok(Self { agreement: hash, from, consents })
     }
@@ -158,7 +163,7 @@ impl Activation {
     /// # Errors
     /// [`ActivationError`].
     pub fn check(&self, agreement: &Published<Agreement>, genesis: &Genesis) -> Result<(), ActivationError> {
-        check(&self.consents, agreement, genesis)
+        check(&self.consents, self.from, agreement, genesis)
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
@@ -191,12 +196,13 @@ impl Activation {
 /// Both parties have signed, each with its own key, and nobody else has.
 fn check(
     consents: &[Attestation],
+    from: u64,
     agreement: &Published<Agreement>,
     genesis: &Genesis,
 ) -> Result<(), ActivationError> {
     let Agreement { id, payee, remainder, .. } = agreement.body;
     let hash = agreement.hash;
-    let text = consent_text(&genesis.origin, &id, &hash);
+    let text = consent_text(&genesis.origin, &id, &hash, from);
     for Attestation { party, signature } in consents {
         let party = *party;
         if ![payee, remainder].contains(&party) {
@@ -261,7 +267,7 @@ mod tests {
     /// The consent of `signers` to an agreement in a network; `x` is a key that is nobody's.
     fn note(signers: &str, title: &str, origin: &str) -> Note {
         let agreement = agreement(title);
-        let text = consent_text(origin, &agreement.body.id, &agreement.hash);
+        let text = consent_text(origin, &agreement.body.id, &agreement.hash, 5);
         let sign = |name: &str| match Party::from_name(name) {
             Some(party) => signer(party, ORIGIN).sign(&text).unwrap(),
             None => LogSigner::from_seed("nobody", &[9; 32]).unwrap().sign(&text).unwrap(),
@@ -294,16 +300,18 @@ mod tests {
             ("grid supplier", "A", "tallywatt.test/other", &other),
         ];
         for (signers, title, origin, want) in table {
-            let got = Activation::of_note(&note(signers, title, origin), &agreement("A"), &genesis(), 5);
+            let got = Activation::of_note(&note(signers, title, origin), &agreement("A"), &genesis());
             let told = got.as_ref().map_or_else(ToString::to_string, |_| "ok".into());
             assert_eq!(told, want, "{signers} {title} {origin}");
             if let Ok(activation) = got {
-                assert_eq!(activation.check(&agreement("A"), &genesis()), Ok(()));
+                assert_eq!((activation.from, activation.check(&agreement("A"), &genesis())), (5, Ok(())));
+                let sooner = Activation { from: 4, ..activation.clone() };
+                assert!(sooner.check(&agreement("A"), &genesis()).is_err());
                 let moved = activation.check(&agreement("B"), &genesis()).unwrap_err().to_string();
                 assert!(moved.starts_with("the signature of grid is not its own under agreement"), "{moved}");
             }
         }
-        let nobody = Activation::of_note(&note("grid x", "A", ORIGIN), &agreement("A"), &genesis(), 5);
+        let nobody = Activation::of_note(&note("grid x", "A", ORIGIN), &agreement("A"), &genesis());
         assert!(nobody.unwrap_err().to_string().ends_with(", which is no party's"));
     }
 
@@ -311,7 +319,7 @@ mod tests {
     #[test]
     fn bytes_and_values_are_one_to_one() {
         let signed = note("grid supplier", "A", ORIGIN);
-        let value = Activation::of_note(&signed, &agreement("A"), &genesis(), 5).unwrap();
+        let value = Activation::of_note(&signed, &agreement("A"), &genesis()).unwrap();
         let mut writer = Writer::default();
         value.write(&mut writer);
         let bytes = writer.finish();
@@ -329,7 +337,7 @@ mod tests {
             bent[bit / 8] ^= 1 << (bit % 8);
             let Ok(other) = read(&bent) else { continue };
             assert_ne!(other, value, "bit {bit}");
-            let is_of_other = other.agreement != value.agreement || other.from != value.from;
+            let is_of_other = other.agreement != value.agreement;
             assert!(is_of_other || other.check(&agreement("A"), &genesis()).is_err(), "bit {bit}");
         }
         let swapped = Activation { consents: [value.consents[1], value.consents[0]], ..value };

@@ -6,8 +6,8 @@ use tallywatt_core::split::{Leg, LegKind};
 
 use crate::codec::{CodecError, Reader, Writer};
 
-/// The most legs: three parties, four kinds.
-pub const LEG_COUNT_MAX: u32 = 12;
+/// The most legs: three parties, six kinds.
+pub const LEG_COUNT_MAX: u32 = 18;
 
 /// Appends legs: a count, then (party, kind, amount) each.
 pub fn write_legs(writer: &mut Writer, legs: &[Leg]) {
@@ -42,11 +42,12 @@ pub fn read_legs(reader: &mut Reader<'_>) -> Result<Vec<Leg>, CodecError> {
     Ok(legs)
 }
 
-/// The bank only holds what it cannot match; an advance is held by the supplier.
+/// The bank only holds what it cannot match, and reserves; an advance is held by the supplier.
 fn may_hold(party: Party, kind: LegKind) -> bool {
     match kind {
-        LegKind::Part | LegKind::Remainder => party != Party::Bank,
+        LegKind::Part | LegKind::Remainder | LegKind::Accrual => party != Party::Bank,
         LegKind::Advance => party == Party::Supplier,
         LegKind::Suspense => party == Party::Bank,
+        LegKind::Reserve => true,
     }
 }

@@ -192,8 +192,8 @@ fn limits() {
     assert_eq!(tariffs, "line 68: more than 64 tariff lines");
     let market = refused(|receipt| receipt.bill.as_mut().unwrap().market = vec![vec![1]; 129]);
     assert_eq!(market, "line 137: more than 128 market lines");
-    let blocks = refused(|receipt| receipt.blocks = vec![receipt.blocks[0].clone(); 196]);
-    assert_eq!(blocks, "line 210: more than 195 block lines");
+    let blocks = refused(|receipt| receipt.blocks = vec![receipt.blocks[0].clone(); 197]);
+    assert_eq!(blocks, "line 211: more than 196 block lines");
     let path = refused(|receipt| receipt.leaves[0].path = vec![ContentHash([0; 32]); 41]);
     assert!(path.starts_with("line 13: ") && path.len() < 200, "{path}");
     let line = refused(|receipt| receipt.leaves[0].record = vec![0; 1 << 20]);

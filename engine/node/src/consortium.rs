@@ -163,9 +163,11 @@ impl Consortium {
     /// # Errors
     /// [`NodeError`].
     pub fn activate(&mut self, agreement: &Published<Agreement>) -> Result<Outcome, NodeError> {
+        // At once.
+        let from = 0;
         let mut lines = Vec::new();
         for party in [agreement.body.payee, agreement.body.remainder] {
-            lines.push(self.node(party).consent(agreement)?);
+            lines.push(self.node(party).consent(agreement, from)?);
         }
         let party = agreement.body.remainder;
         let books = |source: BooksError| NodeError::Books { party, source };
@@ -173,9 +175,9 @@ impl Consortium {
         let Some(genesis) = own.genesis() else {
             return Err(books(BooksError::Nothing("there is no first block with keys".into())));
         };
-        let text = activation::consent_text(&genesis.origin, &agreement.body.id, &agreement.hash);
+        let text = activation::consent_text(&genesis.origin, &agreement.body.id, &agreement.hash, from);
         let signed = Note::new(&text, lines).expect("two parties sign a well-formed text with two keys");
-        let activation = Activation::of_note(&signed, agreement, genesis, own.height());
+        let activation = Activation::of_note(&signed, agreement, genesis);
         let activation = activation.map_err(|error| books(error.into()))?;
         self.propose(party, Input::Activation(Box::new(activation)))
     }

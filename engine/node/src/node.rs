@@ -139,12 +139,12 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError`].
-    pub fn consent(&self, agreement: &Published<Agreement>) -> Result<SignatureLine, NodeError> {
+    pub fn consent(&self, agreement: &Published<Agreement>, from: u64) -> Result<SignatureLine, NodeError> {
         let party = self.party;
         let failed = |source| NodeError::Folder { party, source };
         let origin = self.books.genesis().map_or("", |genesis| genesis.origin.as_str());
         let keys = self.folder.keys(origin).map_err(failed)?;
-        let text = activation::consent_text(origin, &agreement.body.id, &agreement.hash);
+        let text = activation::consent_text(origin, &agreement.body.id, &agreement.hash, from);
         keys.exec.sign(&text).map_err(|error| failed(error.into()))
     }
 

@@ -43,10 +43,10 @@ fn signed(ledger: &Ledger, from: u64) -> Activation {
     let agreement = agreement(ledger);
     let node = |party| ledger.consortium.node(party);
     let genesis = node(Party::Grid).books().genesis().unwrap();
-    let text = consent_text(&genesis.origin, &agreement.body.id, &agreement.hash);
-    let lines = [Party::Grid, Party::Supplier].map(|party| node(party).consent(&agreement).unwrap());
+    let text = consent_text(&genesis.origin, &agreement.body.id, &agreement.hash, from);
+    let lines = [Party::Grid, Party::Supplier].map(|party| node(party).consent(&agreement, from).unwrap());
     let note = Note::new(&text, lines.to_vec()).unwrap();
-    Activation::of_note(&note, &agreement, genesis, from).unwrap()
+    Activation::of_note(&note, &agreement, genesis).unwrap()
 }
 
 fn refused(ledger: &mut Ledger, input: Input) -> String {
@@ -121,6 +121,9 @@ fn every_node_refuses_by_name() {
         let error = refused(&mut ledger, input);
         assert!(error.contains(want), "{error}");
     }
+    let sooner = Input::Activation(Box::new(Activation { from: 1, ..honest.clone() }));
+    let error = refused(&mut ledger, sooner);
+    assert!(error.contains("the signature of grid is not its own"), "{error}");
     let mut bent = honest.clone();
     bent.consents[1].signature[10] ^= 1;
     let error = refused(&mut ledger, Input::Activation(Box::new(bent)));

@@ -97,7 +97,7 @@ fn copies_that_were_changed_and_hashed_again_everywhere_differ_from_the_block() 
     for party in Party::ALL {
         expect(
             &data,
-            &[&format!("{party} block 4 (batch)"), BATCH, "import_wh: proposed 9648, computed 9649"],
+            &[&format!("{party} block 5 (batch)"), BATCH, "import_wh: proposed 9648, computed 9649"],
         );
     }
 }
@@ -147,7 +147,7 @@ fn a_head_of_another_size_is_found() {
     let store = open_store(&data, Party::Bank);
     put(&store, TableName::Heads, &newer.0, &older.1);
     drop(store);
-    expect(&data, &["bank/chain.redb heads 9"]);
+    expect(&data, &["bank/chain.redb heads 10"]);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_lost_or_stray_entry_of_the_file_table_is_found() {
 /// One ledger goes on by a block; one party's folder is exchanged between it and the ledger before.
 #[test]
 fn a_node_ahead_or_behind_is_named() {
-    for (ahead, named) in [(true, "9 blocks, bank has 10"), (false, "bank: it has 9 blocks")] {
+    for (ahead, named) in [(true, "10 blocks, bank has 12"), (false, "bank: it has 10 blocks")] {
         let (folder, data) = built();
         let before = folder.path().join("before");
         tiny::copy(&data, &before);

@@ -119,7 +119,7 @@ fn an_honest_party_that_was_outvoted_does_not_sign_after_a_restart_either() {
     let Ledger { folder: held, consortium, threads, .. } = ledger;
     drop(consortium);
     let found = audit(&held, &threads).findings;
-    let place = "supplier block 4 (batch), batches/000001.twb";
+    let place = "supplier block 5 (batch), batches/000001.twb";
     assert!(
         found.iter().any(|finding| finding.place == place && finding.what.contains("import_wh")),
         "{found:?}"

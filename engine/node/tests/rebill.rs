@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{AGREEMENT, TARIFF};
 use tallywatt_core::account::{Entry, Payment};
+use tallywatt_core::agreement::Party;
 use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::{Day, Period, Zone};
 use tallywatt_core::contract::{Contract, in_order};
 use tallywatt_core::correction::Correction;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
+use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::{AccountId, UsagePointId};
 use tallywatt_core::money::Money;
 use tallywatt_core::quality::Quality;
@@ -22,8 +24,11 @@ use tallywatt_core::register::Register;
 use tallywatt_core::tariff::TariffBook;
 use tallywatt_core::validity::Validity;
 use tallywatt_ingest::documents::parse_document;
+use tallywatt_ledger::activation::{Activation, consent_text};
 use tallywatt_ledger::blinding::BlindingSecret;
-use tallywatt_ledger::command::Command;
+use tallywatt_ledger::command::{Command, Genesis, PartyKeys};
+use tallywatt_ledger::key::LogSigner;
+use tallywatt_ledger::note::Note;
 use tallywatt_node::books::records::{contracts_file, document_bytes, read_corrections};
 use tallywatt_node::books::{Books, Computed, Input};
 use tallywatt_shards::threads::Threads;
@@ -63,6 +68,12 @@ fn point(number: u64) -> UsagePointId {
     format!("P-{number}").parse().unwrap()
 }
 
+const ORIGIN: &str = "tallywatt.test/rebill";
+
+fn signer(party: Party) -> LogSigner {
+    LogSigner::from_seed(&format!("{ORIGIN}/{party}/exec"), &[party.code(); 32]).unwrap()
+}
+
 struct World {
     random: Random,
     books: Books,
@@ -70,6 +81,8 @@ struct World {
     known: BTreeSet<(u64, &'static str)>,
     /// Versions that are still to come: of tariff `b` from the 15th, of agreement `late`.
     late: Vec<String>,
+    /// Agreements that both parties have signed.
+    signed: BTreeSet<ContentHash>,
     payment_count: u32,
     on: Day,
 }
@@ -82,9 +95,21 @@ impl World {
             books,
             known: BTreeSet::new(),
             late: Vec::new(),
+            signed: BTreeSet::new(),
             payment_count: 0,
             on: "2026-04-01".parse().unwrap(),
         };
+        let genesis = Genesis {
+            origin: ORIGIN.into(),
+            currency: "RUB".parse().unwrap(),
+            tzdb: String::new(),
+            parties: Party::ALL.map(|party| PartyKeys {
+                log: String::new(),
+                witness: String::new(),
+                exec: signer(party).verifier_key().to_string(),
+            }),
+        };
+        world.books.absorb(&Command::Genesis(Box::new(genesis)), None).unwrap();
         let half = |text: &str| {
             let text = text.replace("\"one\"", "\"b\"").replace("5.00", "4.00");
             text.replace(
@@ -96,6 +121,7 @@ impl World {
         for text in [TARIFF.to_owned(), half(TARIFF), capped] {
             world.publish(&text);
         }
+        world.sign();
         world.late = vec![
             TARIFF.replace("\"one\"", "\"b\"").replace("5.00", "7.00").replace("2026-01-01", "2026-03-15"),
             AGREEMENT.replace("id = \"split\"", "id = \"late\"").replace("2.00", "1.50"),
@@ -114,6 +140,21 @@ impl World {
     fn publish(&mut self, text: &str) {
         let bytes = document_bytes(&parse_document("test.toml", text).unwrap());
         self.apply(Input::Document(bytes)).unwrap();
+    }
+
+    /// Signs every agreement as both of its parties.
+    fn sign(&mut self) {
+        let proposed = self.books.agreements().iter().filter(|known| !self.signed.contains(&known.hash));
+        for agreement in proposed.cloned().collect::<Vec<_>>() {
+            let text = consent_text(ORIGIN, &agreement.body.id, &agreement.hash, 0);
+            let lines = [agreement.body.payee, agreement.body.remainder]
+                .map(|party| signer(party).sign(&text).unwrap());
+            let note = Note::new(&text, lines.to_vec()).unwrap();
+            let genesis = self.books.genesis().unwrap();
+            let activation = Activation::of_note(&note, &agreement, genesis).unwrap();
+            self.apply(Input::Activation(Box::new(activation))).unwrap();
+            self.signed.insert(agreement.hash);
+        }
     }
 
     /// A list of its own: every point to one of a few accounts, or to none, from some day on, by some tariff and agreement.
@@ -209,6 +250,9 @@ impl World {
                 .iter()
                 .find(|one| one.body.id == id && one.body.validity.contains(first));
             let agreement = holds.ok_or(format!("agreement {id} has no version that holds on {first}"))?;
+            if !self.signed.contains(&agreement.hash) {
+                return Err(format!("agreement {id} is not signed by both its parties"));
+            }
             let inputs = BillInputs {
                 account: *account,
                 period,
@@ -357,7 +401,7 @@ fn a_correction_is_a_full_rebill() {
         for round in 0..ROUNDS {
             let why = format!("seed {seed} round {round}");
             for _ in 0..=world.random.below(2) {
-                match world.random.below(6) {
+                match world.random.below(7) {
                     0 | 1 => {
                         let count = world.random.below(4) + 1;
                         world.deliver(count);
@@ -369,6 +413,7 @@ fn a_correction_is_a_full_rebill() {
                             world.publish(&text);
                         }
                     }
+                    5 => world.sign(),
                     _ => world.pay(),
                 }
             }

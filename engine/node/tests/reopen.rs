@@ -89,7 +89,7 @@ fn nodes_that_are_behind_follow_and_sign() {
         }
         let ledger = Ledger::open(&data, 1);
         for node in ledger.consortium.nodes() {
-            assert_eq!((node.member().size(), node.member().cosigners(10).len()), (10, 3), "{behind:?}");
+            assert_eq!((node.member().size(), node.member().cosigners(12).len()), (12, 3), "{behind:?}");
         }
         drop(ledger);
         assert_eq!(findings(&data), [], "{behind:?}");

@@ -10,8 +10,9 @@ use tallywatt_verify::verify;
 use town::{ACTIVATION_HEIGHT, BILLS_HEIGHT, Plan, Town, policy};
 
 /// What all three parties have attested and signed, in a town that is otherwise honest.
-fn report_of(edit_activation: fn(&mut Activation)) -> (Verdict, String) {
-    let town = Town::planned(Plan { edit_activation, ..Plan::default() });
+fn report_of(active_from: usize, edit_activation: fn(&mut Activation)) -> (Verdict, String) {
+    let active_from = u64::try_from(active_from).unwrap();
+    let town = Town::planned(Plan { active_from, edit_activation, ..Plan::default() });
     let report = verify(&town.bill_receipt("A-000017").encode(), &policy(3));
     (report.verdict, report.to_string())
 }
@@ -30,16 +31,18 @@ fn signatures_are_checked_again() {
             activation.consents[0].party = Party::Bank;
         }),
         ("the activation is of agreement", |activation| activation.agreement.0[0] ^= 1),
-        ("agreement grid-2026 holds from block 9 on, the bills are of block 8", |activation| {
-            activation.from = u64::try_from(BILLS_HEIGHT).unwrap() + 1;
-        }),
+        ("the signature of grid is not its own under agreement grid-2026", |activation| activation.from += 1),
     ];
     for (want, edit) in table {
-        let (verdict, report) = report_of(*edit);
+        let (verdict, report) = report_of(0, *edit);
         assert_eq!(verdict, Verdict::Invalid, "{want}");
         assert!(report.contains(want), "{want}: {report}");
     }
-    let (verdict, report) = report_of(|activation| activation.from = u64::try_from(BILLS_HEIGHT).unwrap());
+    let (verdict, report) = report_of(BILLS_HEIGHT + 1, |_| {});
+    assert_eq!(verdict, Verdict::Invalid, "{report}");
+    let want = "agreement grid-2026 holds from block 9 on, the bills are of block 8";
+    assert!(report.contains(want), "{report}");
+    let (verdict, report) = report_of(BILLS_HEIGHT, |_| {});
     assert_eq!(verdict, Verdict::Valid, "{report}");
     assert!(report.contains("agreement grid-2026, signed by both its parties"), "{report}");
 }

@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "c2ec357d125c8450e8da0be410d35e3db4b78ba1a9d952273344755b752a0121";
-const GOLDEN_DAY_RECEIPT: &str = "cd748ba9dd9ecdf16a507e0d25a682e2837efe69b3bf3663f0980ec1020788c8";
+const GOLDEN_BILL_RECEIPT: &str = "279c95e209af8da5c474a5153c2ab242dd49ea0466694c1b583d1850ba1a36bd";
+const GOLDEN_DAY_RECEIPT: &str = "f514cd5c0edb7c716ae95cd42652701f93632b2c9c554ba9f1e1d2f6e0bff2e9";
 
 #[test]
 fn golden() {

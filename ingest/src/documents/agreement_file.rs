@@ -16,6 +16,11 @@
 //! # back_billing_months = 12    # an increase that a correction brings later is not charged
 //! # minimum_transfer = "100.00" # to a party on a day; less is carried on
 //! # transfer_release = "month-end" # the last day of a month transfers it; or "minimum", nothing but the minimum does
+//! # basis = "accrual"           # the payee is due its part of what is billed, on due_day of the next month; or "cash"
+//! # due_day = 12
+//! # reserve_of = "payee"        # the bank holds reserve_percent of each of its legs; or "remainder"
+//! # reserve_percent = "5"
+//! # reserve_while = "always"    # or "disputed", of a bill that is disputed
 //! rule = "per-kwh"              # per-kwh | share
 //! per_kwh = { all = "2.30" }    # by zone name; all for any other zone
 //! # share_percent = "45.123"        # for rule = "share", at most six decimals
@@ -27,12 +32,14 @@ use std::fmt;
 use std::ops::Range;
 
 use serde::Deserialize;
-use tallywatt_core::agreement::{Agreement, AgreementError, Party, SplitRule};
+use tallywatt_core::accrual::{ACCRUAL_DUE_DAY_MAX, Basis};
+use tallywatt_core::agreement::{Agreement, AgreementError, Party, SHARE_WHOLE, SplitRule};
 use tallywatt_core::decimal::write_scaled;
 use tallywatt_core::money::{MINOR_DECIMALS, Money};
 use tallywatt_core::payment_terms::{
     BACK_BILLING_MONTHS_MAX, Limits, PaymentTerms, SplitRounding, Step, TermsError,
 };
+use tallywatt_core::reserve::{ReserveOf, ReserveTerms, ReserveWhile};
 use tallywatt_core::transfer::{TransferRelease, TransferTerms};
 use toml::{Spanned, Value};
 
@@ -56,6 +63,8 @@ const LIMITS: &str = "let each at_least be no more than its at_most, and cap one
 const ADVANCE: &str = "advance";
 const TRANSFERS: &str =
     "write minimum_transfer = \"100.00\", and transfer_release = \"month-end\" or \"minimum\"";
+const BASES: &str = "write basis = \"cash\", or basis = \"accrual\" with due_day = 12";
+const RESERVES: &str = "write reserve_of = \"payee\" or \"remainder\", reserve_percent = \"5\", and reserve_while = \"always\" or \"disputed\"";
 const SHARES: &str = "let share_percent and remainder_percent make 100";
 
 #[derive(Deserialize)]
@@ -83,6 +92,11 @@ struct AgreementFile {
     minimum_transfer: Option<Field>,
     transfer_release: Option<Field>,
     back_billing_months: Option<Field>,
+    basis: Option<Field>,
+    due_day: Option<Field>,
+    reserve_of: Option<Field>,
+    reserve_percent: Option<Field>,
+    reserve_while: Option<Field>,
 }
 
 /// A share in 10^-6 per cent: `45.123`.
@@ -150,7 +164,8 @@ fn terms_of(source: &Source<'_>, file: &AgreementFile) -> Result<PaymentTerms, D
     };
     let transfer = transfer_of(source, file)?;
     let back_billing_months = back_billing_of(source, file.back_billing_months.as_ref())?;
-    Ok(PaymentTerms { order, rounding, payee, remainder, transfer, back_billing_months })
+    let (basis, reserve) = (basis_of(source, file)?, reserve_of(source, file)?);
+    Ok(PaymentTerms { order, rounding, payee, remainder, transfer, back_billing_months, basis, reserve })
 }
 
 fn back_billing_of(source: &Source<'_>, field: Option<&Field>) -> Result<Option<u8>, DocumentError> {
@@ -186,6 +201,54 @@ fn transfer_of(source: &Source<'_>, file: &AgreementFile) -> Result<TransferTerm
         Some(field) => named(source, "transfer_release", field, TransferRelease::from_name, TRANSFERS)?,
     };
     Ok(TransferTerms { minimum, release })
+}
+
+fn basis_of(source: &Source<'_>, file: &AgreementFile) -> Result<Basis, DocumentError> {
+    let accrual = |name: &str| match name {
+        "cash" => Some(false),
+        "accrual" => Some(true),
+        _ => None,
+    };
+    let basis = file.basis.as_ref().map(|field| named(source, "basis", field, accrual, BASES)).transpose()?;
+    match (basis, &file.due_day, &file.basis) {
+        (Some(true), Some(field), _) => {
+            let day = match field.get_ref() {
+                Value::Integer(day) => u8::try_from(*day).ok(),
+                _ => None,
+            };
+            let day = day.filter(|day| (1..=ACCRUAL_DUE_DAY_MAX).contains(day)).ok_or_else(|| {
+                let problem = format!("due_day is not a number from 1 to {ACCRUAL_DUE_DAY_MAX}");
+                source.fail(&field.span(), problem, BASES)
+            })?;
+            Ok(Basis::Accrual(day))
+        }
+        (Some(true), None, Some(field)) => {
+            Err(source.fail(&field.span(), "basis accrual without due_day", BASES))
+        }
+        (_, Some(field), _) => Err(source.fail(&field.span(), "due_day without basis = \"accrual\"", BASES)),
+        _ => Ok(Basis::Cash),
+    }
+}
+
+fn reserve_of(source: &Source<'_>, file: &AgreementFile) -> Result<Option<ReserveTerms>, DocumentError> {
+    let (of, percent, when) = match (&file.reserve_of, &file.reserve_percent, &file.reserve_while) {
+        (None, None, None) => return Ok(None),
+        (Some(of), Some(percent), Some(when)) => (of, percent, when),
+        (of, percent, when) => {
+            let given = [of, percent, when].into_iter().flatten().next().expect("one of them is there");
+            let problem = "reserve_of, reserve_percent and reserve_while are there together, or none is";
+            return Err(source.fail(&given.span(), problem, RESERVES));
+        }
+    };
+    let of = named(source, "reserve_of", of, ReserveOf::from_name, RESERVES)?;
+    let value = source.decimal("reserve_percent", percent, SHARE_DECIMALS)?;
+    let share = u32::try_from(value).ok().filter(|share| (1..=SHARE_WHOLE).contains(share));
+    let share = share.ok_or_else(|| {
+        let problem = format!("reserve_percent {} is not above 0 and up to 100", Percent(value));
+        source.fail(&percent.span(), problem, RESERVES)
+    })?;
+    let when = named(source, "reserve_while", when, ReserveWhile::from_name, RESERVES)?;
+    Ok(Some(ReserveTerms { of, share, when }))
 }
 
 /// A field that is one of a few names.
@@ -227,6 +290,8 @@ fn place_of(error: &TermsError, file: &AgreementFile) -> (Range<usize>, &'static
             (file.order.as_ref().map(Spanned::span), ORDER)
         }
         TermsError::BackBilling(_) => (file.back_billing_months.as_ref().map(Spanned::span), BACK_BILLING),
+        TermsError::DueDay(_) => (file.due_day.as_ref().map(Spanned::span), BASES),
+        TermsError::Reserve(_) => (file.reserve_percent.as_ref().map(Spanned::span), RESERVES),
         TermsError::Negative(_) | TermsError::Crossed { .. } | TermsError::BothCapped => {
             (limits.into_iter().flatten().next().map(Spanned::span), LIMITS)
         }

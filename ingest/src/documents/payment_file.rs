@@ -13,7 +13,15 @@
 //! #TOTAL,4,170.00
 //! ```
 //!
-//! The sum of the trailer is what came in less what went back: a match moves nothing in or out.
+//! The sum of the trailer is what came in less what went back: a match moves nothing in or out. Nor does an order of a reserve:
+//! with `hold` in the column `reserve` the account's bill of the month in `period` is disputed from that day on, with `release`
+//! all that is held of it is given to the party whose it is. Such a row has no amount:
+//!
+//! ```text
+//! payment_id,account,date,amount,period,reserve
+//! D-1,A-000001,2026-04-09,,2026-03,hold
+//! #TOTAL,1,0.00
+//! ```
 //! The trailer is what tells a whole file from one that was cut off on its way, so it is never optional. A
 //! registry that is wrong anywhere is refused everywhere: half a registry would settle twice when it comes again.
 
@@ -24,14 +32,15 @@ use tallywatt_core::account::{Entry, Payment, Reversal};
 use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::label::Label;
 use tallywatt_core::money::{MINOR_DECIMALS, Money};
+use tallywatt_core::reserve::{ReserveAction, ReserveOrder};
 use tallywatt_core::suspense::{Match, Remittance};
 
 use super::error::DocumentError;
 use super::rows::{Columns, Rows, shown};
 
 const COLUMNS: [&str; COLUMN_COUNT] =
-    ["payment_id", "account", "date", "amount", "period", "reverses", "matches", "remittance"];
-const COLUMN_COUNT: usize = 8;
+    ["payment_id", "account", "date", "amount", "period", "reverses", "matches", "remittance", "reserve"];
+const COLUMN_COUNT: usize = 9;
 /// As many of them must be there.
 const REQUIRED_COUNT: usize = 4;
 const TRAILER: &str = "#TOTAL";
@@ -42,7 +51,7 @@ const AGAIN: &str = "fetch the whole file from the bank again";
 /// A registry whose rows equal its trailer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PaymentRegistry {
-    /// Payments, reversals and matches, in file order, each id once.
+    /// Payments, reversals, matches and orders of reserves, in file order, each id once.
     pub entries: Vec<Entry>,
     /// The sum of the payments, less the reversals.
     pub total: Money,
@@ -93,11 +102,23 @@ fn entry_of<R: Read>(
     columns: &Columns<COLUMN_COUNT>,
     row: &[String],
 ) -> Result<Entry, DocumentError> {
-    let [id, account, date, written, period, reverses, matches, remittance] = columns.pick(rows, row)?;
+    let [id, account, date, written, period, reverses, matches, remittance, reserve] =
+        columns.pick(rows, row)?;
     let fail = |problem: String| rows.fail(rows.line(), problem, VALUE);
     let id = id.parse().map_err(|error| fail(format!("payment_id: {error}")))?;
     let account = account.parse().map_err(|error| fail(format!("account: {error}")))?;
     let booked = date.parse::<Day>().map_err(|error| fail(format!("date: {error}")))?;
+    if !reserve.is_empty() {
+        let action = ReserveAction::from_name(reserve)
+            .ok_or_else(|| fail(format!("reserve {}: write hold or release", shown(reserve))))?;
+        if ![written, reverses, matches, remittance].iter().all(|field| field.is_empty()) {
+            return Err(fail(
+                "an order of a reserve has no amount and no text, reverses and matches nothing".into(),
+            ));
+        }
+        let period = period.parse().map_err(|error| fail(format!("period: {error}")))?;
+        return Ok(Entry::Reserve(ReserveOrder { id, account, period, booked, action }));
+    }
     let is_reversal = !reverses.is_empty();
     let amount = amount_of(written, is_reversal);
     let amount = amount.map_err(|problem| fail(format!("amount {}: {problem}", shown(written))))?;

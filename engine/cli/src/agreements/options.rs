@@ -22,14 +22,14 @@ pub enum AgreementAction {
         /// As whom: grid or supplier.
         #[arg(long)]
         party: String,
+        /// The first block that may follow it; at once, if it is there already. Both must sign the same.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
     },
     /// Put both parties' signatures on the chain: from then on bills and splits may follow the agreement.
     Activate {
         /// Agreement file, published before; its signatures stand in FILE.note.
         file: PathBuf,
-        /// The first block that may follow it. Default: the next.
-        #[arg(long)]
-        from: Option<u64>,
     },
     /// What is proposed, and what both parties have signed.
     List,

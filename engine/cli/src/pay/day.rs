@@ -5,6 +5,7 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Day;
 use tallywatt_core::day_sheet::DaySheet;
 use tallywatt_core::money::Money;
+use tallywatt_core::split::LegKind;
 use tallywatt_core::transfer::TransferLine;
 
 use crate::failure::{Failure, code};
@@ -49,12 +50,12 @@ pub fn split(opened: &Opened, day: Day) -> Result<Report, Failure> {
     report.fact("day", day.to_string()).fact("paid", sheet.paid().to_string());
     report.fact("reversed", sheet.reversed().to_string());
     let mut sum = Money::ZERO;
-    for (party, name) in [
-        (Party::Grid, "handed over to grid"),
-        (Party::Supplier, "handed over to supplier"),
-        (Party::Bank, "in suspense"),
+    for (name, amount) in [
+        ("handed over to grid", sheet.handed_over(Party::Grid)),
+        ("handed over to supplier", sheet.handed_over(Party::Supplier)),
+        ("in suspense", sheet.of(Party::Bank, LegKind::Suspense)),
+        ("held in reserve", sheet.of(Party::Bank, LegKind::Reserve)),
     ] {
-        let amount = sheet.handed_over(party);
         sum = [sum, amount].into_iter().sum();
         report.fact(name, amount.to_string());
     }

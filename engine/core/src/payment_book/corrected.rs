@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Agreements, PaymentBook, SettleError};
+use super::{Agreements, PaymentBook, SettleError, without_held};
 use crate::account::{Allocation, OpenBill, Parked, Payment, Restated, TotalChange, Unsettled};
 use crate::agreement::{Agreement, Party};
 use crate::calendar::Day;
@@ -21,7 +21,9 @@ use crate::label::{AccountId, Label};
 use crate::money::{ExactAmount, Money};
 use crate::payment_terms::SplitRounding;
 use crate::placed_payment::{PlacedPayment, WayOff};
-use crate::split::{Cause, Credit, LegKind, Legs, RunningSplit, Settled, TrueUp, Withdrawal, agreement_of};
+use crate::split::{
+    Cause, Credit, LegKind, Legs, RunningSplit, Settled, TrueUp, Withdrawal, agreement_of, sum_of_kind,
+};
 
 /// A payment's live part on one bill: which allocation of it, and what is left of that.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +38,12 @@ impl PaymentBook {
     /// Makes what an account owes for a month what a correction says. Gives what changed of which debt; credits below zero.
     pub fn restate(&mut self, account: AccountId, new: &Restated) -> Vec<TotalChange> {
         let state = self.accounts.entry(account).or_default();
+        let before: Vec<OpenBill> = state.signed_bills_of(new.period);
         let changes = state.restate(new);
+        let after: Vec<OpenBill> = state.signed_bills_of(new.period);
+        before.iter().for_each(|bill| self.accrual.count_bill(bill, -1));
+        after.iter().for_each(|bill| self.accrual.count_bill(bill, 1));
+        let state = self.accounts.entry(account).or_default();
         // Back under the agreement by which it was paid, before that was settled: nothing has moved.
         let unsettled: Vec<ContentHash> = state.unsettled().map(|(bill, _)| bill.bill).collect();
         unsettled.iter().for_each(|bill| self.unmark(account, bill));
@@ -103,8 +110,11 @@ impl PaymentBook {
             let Live { payment, booked, .. } = of_payment[0];
             let booked = why.day.max(booked);
             let withdrawal = Withdrawal { payment, correction: why.correction, account, booked, amount };
-            let WayOff { allocations, .. } = self.way_off(&withdrawal, &bill.bill)?;
+            let WayOff { mut allocations, returned } = self.way_off(&withdrawal, &bill.bill)?;
+            let places = returned.iter().map(|(at, _)| (*at, account));
+            self.let_go(&payment, &mut allocations, places, agreements);
             let (mut legs, mut back) = (Legs::default(), Legs::default());
+            Legs::add_held(&mut back, &mut legs, &allocations, agreements);
             legs.add(Party::Supplier, LegKind::Advance, amount);
             back.add_all(&allocations, agreements);
             let entry = Settled::new(Cause::Withdrawal(withdrawal), allocations, legs, back);
@@ -131,7 +141,10 @@ impl PaymentBook {
         let follows = |holds: bool| if holds { Ok(()) } else { Err(refused.clone()) };
         let bill = settled.allocations.first().ok_or(refused.clone())?.bill;
         let WayOff { allocations, returned } = self.way_off(withdrawal, &bill)?;
-        follows(allocations == settled.allocations)?;
+        follows(without_held(&settled.allocations).eq(allocations.iter().copied()))?;
+        for ((at, _), taken) in returned.iter().zip(&settled.allocations) {
+            self.let_out((&withdrawal.payment, withdrawal.account), *at, taken)?;
+        }
         let placed = self.payments.get_mut(&withdrawal.payment).ok_or(refused.clone())?;
         placed.take_off(&returned);
         let period = placed.payment().period;
@@ -182,21 +195,26 @@ impl PaymentBook {
             let Live { payment, booked, .. } = of_payment[0];
             let old: Vec<Allocation> = of_payment.iter().map(|one| one.left).collect();
             let of = (payment, account, why.day.max(booked));
-            let entry = self.parted(of, why.correction, (&old, after), agreements, false);
+            let held: Vec<Money> = of_payment
+                .iter()
+                .map(|one| self.reserve.held_of(account, &one.left, &payment, one.at))
+                .collect();
+            let entry = self.parted(of, why.correction, (&old, after), (&held, false), agreements);
             self.apply(&entry)?;
             settled.push(entry);
         }
         Ok(())
     }
 
-    /// The entry that parts allocations otherwise: their whole parts follow from the running splits.
+    /// The entry that parts allocations otherwise: their whole parts follow from the running splits. The bank lets go of what it
+    /// holds beyond a leg, and of all that it held under another agreement.
     fn parted(
         &self,
         (payment, account, booked): (Label, AccountId, Day),
         correction: ContentHash,
         (old, mut new): (&[Allocation], Vec<Allocation>),
+        (held, is_credit): (&[Money], bool),
         agreements: &Agreements,
-        is_credit: bool,
     ) -> Settled {
         let mut running = self.running.clone();
         for (before, after) in old.iter().zip(&mut new) {
@@ -213,7 +231,18 @@ impl PaymentBook {
         let (mut was, mut is) = (Legs::default(), Legs::default());
         was.add_all(old, agreements);
         is.add_all(&new, agreements);
-        let (legs, back) = if is_credit { was.less(is) } else { is.less(was) };
+        let (mut legs, mut back) = if is_credit { was.less(is) } else { is.less(was) };
+        for ((before, after), held) in old.iter().zip(&mut new).zip(held) {
+            let agreement = agreement_of(agreements, &before.agreement);
+            let Some((party, reserve)) = agreement.reserve_party().zip(agreement.terms.reserve) else {
+                continue;
+            };
+            let is_same = before.agreement == after.agreement;
+            after.held = if is_same { after.leg_of(reserve.of).min(*held) } else { Money::ZERO };
+            let released = Money::from_minor(held.as_minor() - after.held.as_minor());
+            legs.add(party, LegKind::Reserve, released);
+            back.add(Party::Bank, LegKind::Reserve, released);
+        }
         let amount = new.iter().map(|one| one.amount).sum();
         let true_up = TrueUp { payment, correction, account, booked, amount };
         Settled::new(Cause::TrueUp(true_up), new, legs, back)
@@ -224,22 +253,34 @@ impl PaymentBook {
         let follows = |holds: bool| if holds { Ok(()) } else { Err(refused.clone()) };
         let bill = settled.allocations.first().ok_or(refused.clone())?.bill;
         let is_credit = self.accounts.get(&true_up.account).is_some_and(|state| state.is_credit(&bill));
+        let mut live: Vec<Live> = Vec::new();
         let old: Vec<Allocation> = if is_credit {
             let placed = self.payments.get(&true_up.payment);
             placed.and_then(PlacedPayment::given).filter(|given| given.bill == bill).into_iter().collect()
         } else {
-            let live = self.live(&true_up.account, &bill).into_iter();
-            live.filter(|one| one.payment == true_up.payment).map(|one| one.left).collect()
+            live = self.live(&true_up.account, &bill);
+            live.retain(|one| one.payment == true_up.payment);
+            live.iter().map(|one| one.left).collect()
         };
-        let is_same =
-            |(old, new): (&Allocation, &Allocation)| (old.bill, old.amount) == (new.bill, new.amount);
-        follows(old.len() == settled.allocations.len())?;
-        follows(old.iter().zip(&settled.allocations).all(is_same))?;
+        let parted: Vec<Allocation> = without_held(&settled.allocations).collect();
+        let is_same = |(old, new): (&Allocation, &Allocation)| {
+            (old.bill, old.period, old.amount) == (new.bill, new.period, new.amount)
+        };
+        follows(old.len() == parted.len())?;
+        follows(old.iter().zip(&parted).all(is_same))?;
+        let mut released = 0;
+        for (Live { at, left, .. }, new) in live.iter().zip(&settled.allocations) {
+            let held = self.reserve.held_of(true_up.account, left, &true_up.payment, *at);
+            follows(new.held <= held && (new.held == Money::ZERO || new.agreement == left.agreement))?;
+            released += held.as_minor() - new.held.as_minor();
+            self.reserve.hold(true_up.account, new, true_up.payment, *at, new.held);
+        }
+        follows(sum_of_kind(&settled.back, LegKind::Reserve).as_minor() == released)?;
         let whole = |all: &[Allocation]| all.iter().map(|one| i128::from(one.payee.as_minor())).sum::<i128>();
-        let moved = whole(&settled.allocations) - whole(&old);
+        let moved = whole(&parted) - whole(&old);
         follows(settled.net(LegKind::Part) == if is_credit { -moved } else { moved })?;
         let mut change = 0;
-        for (old, new) in old.iter().zip(&settled.allocations) {
+        for (old, new) in old.iter().zip(&parted) {
             change += new.payee_part.as_e11() - old.payee_part.as_e11();
             if old == new {
                 continue;
@@ -250,9 +291,12 @@ impl PaymentBook {
             let split = self.running.entry(new.agreement).or_default();
             let after = if is_credit { split.without(new) } else { split.with(new) };
             *split = after.ok_or(refused.clone())?;
+            let sign = if is_credit { -1 } else { 1 };
+            self.accrual.count_payment(old, -sign);
+            self.accrual.count_payment(new, sign);
         }
         let placed = self.payments.get_mut(&true_up.payment).ok_or(refused.clone())?;
-        placed.part_again(&bill, &settled.allocations);
+        placed.part_again(&bill, &parted);
         let account = self.accounts.get_mut(&true_up.account).ok_or(refused.clone())?;
         let stands = account.find(&bill).ok_or(refused.clone())?;
         let payee_paid = ExactAmount::from_e11(stands.payee_paid.as_e11() + change);
@@ -273,10 +317,12 @@ impl PaymentBook {
         let credit = Credit { bill: bill.bill, account, booked: why.day, amount: bill.total };
         let mut allocation = Allocation {
             bill: bill.bill,
+            period: bill.period,
             agreement: bill.agreement,
             amount: bill.total,
             payee_part: bill.payee_part,
             payee: Money::ZERO,
+            held: Money::ZERO,
         };
         let agreement = agreement_of(agreements, &bill.agreement);
         let mut running = self.running.get(&bill.agreement).copied().unwrap_or_default();
@@ -307,6 +353,7 @@ impl PaymentBook {
         self.payments_of.entry(name).or_default().insert(id);
         let running = self.running.entry(given.agreement).or_default();
         *running = running.without(&given).ok_or(refused)?;
+        self.accrual.count_payment(&given, -1);
         self.unmark(name, &credit.bill);
         Ok(())
     }
@@ -326,7 +373,7 @@ impl PaymentBook {
         let given = given.ok_or(SettleError::Record(payment))?;
         let new = Allocation { payee_part: bill.payee_part, agreement: bill.agreement, ..given };
         let of = (payment, account, why.day);
-        let entry = self.parted(of, why.correction, (&[given], vec![new]), agreements, true);
+        let entry = self.parted(of, why.correction, (&[given], vec![new]), (&[], true), agreements);
         self.apply(&entry)?;
         settled.push(entry);
         Ok(())

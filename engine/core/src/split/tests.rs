@@ -150,10 +150,12 @@ type Bent = (&'static str, fn(&mut Settled));
 fn what_does_not_add_up_is_seen() {
     let allocation = Allocation {
         bill: ContentHash([1; 32]),
+        period: "2026-01".parse().unwrap(),
         agreement: ContentHash([2; 32]),
         amount: Money::from_minor(90),
         payee_part: Money::from_minor(30).exact(),
         payee: Money::from_minor(30),
+        held: Money::ZERO,
     };
     let leg = |party, kind, minor| Leg { party, kind, amount: Money::from_minor(minor) };
     let legs = vec![
@@ -249,7 +251,7 @@ fn codes_and_names() {
     for kind in LegKind::ALL {
         assert_eq!(LegKind::from_code(kind.code()), Some(kind));
     }
-    assert_eq!((0..=255_u8).filter_map(LegKind::from_code).count(), 4);
+    assert_eq!((0..=255_u8).filter_map(LegKind::from_code).count(), KIND_COUNT);
     for party in Party::ALL {
         assert_eq!(Party::from_code(party.code()), Some(party));
         assert_eq!(Party::from_name(party.name()), Some(party));

@@ -1,13 +1,15 @@
 //! Stories of bills and payments, told and written in words; and random numbers.
 
-use tallywatt_core::account::{Entry, OpenBill, Payment, Reversal};
+use tallywatt_core::account::{Entry, OpenBill, Payment, Restated, Reversal};
+use tallywatt_core::accrual::Closing;
 use tallywatt_core::agreement::{Agreement, Party, SHARE_WHOLE, SplitRule};
 use tallywatt_core::calendar::Period;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::payment_book::{Agreements, PaymentBook};
 use tallywatt_core::payment_terms::{PaymentTerms, Step};
-use tallywatt_core::split::{Cause, Held, LegKind, Release, Settled};
+use tallywatt_core::reserve::{ReserveAction, ReserveOrder};
+use tallywatt_core::split::{Cause, Held, Leg, LegKind, Release, Settled};
 use tallywatt_core::suspense::Match;
 use tallywatt_core::validity::Validity;
 
@@ -83,17 +85,20 @@ pub fn order(text: &str) -> Vec<Step> {
 }
 
 /// One settled entry as text: `P p1: 01 30/10` is a payment that pays 30 of January's bill, of which 10 are the payee's; `X01`
-/// is a bill of account X.
+/// is a bill of account X. `accrual` is what the payee gets, `reserve` what the bank does, each less what it gives.
 pub fn written(settled: &Settled) -> String {
-    let kind = match &settled.cause {
-        Cause::Payment(_) => "P",
-        Cause::Reversal(_) => "R",
-        Cause::Release(Release { from: Held::Advance, .. }) => "A",
-        Cause::Release(_) => "F",
-        Cause::Match(_) => "M",
-        Cause::Withdrawal(_) => "W",
-        Cause::TrueUp(_) => "T",
-        Cause::Credit(_) => "C",
+    let id = settled.id();
+    let head = match &settled.cause {
+        Cause::Payment(_) => format!("P {id}"),
+        Cause::Reversal(_) => format!("R {id}"),
+        Cause::Release(Release { from: Held::Advance, .. }) => format!("A {id}"),
+        Cause::Release(_) => format!("F {id}"),
+        Cause::Match(_) => format!("M {id}"),
+        Cause::Withdrawal(_) => format!("W {id}"),
+        Cause::TrueUp(_) => format!("T {id}"),
+        Cause::Credit(_) => format!("C {id}"),
+        Cause::Accrual(one) => format!("U {}", &one.closing.period.to_string()[5..]),
+        Cause::Reserve(_) => format!("H {id}"),
     };
     let mut parts: Vec<String> = settled
         .allocations
@@ -104,19 +109,27 @@ pub fn written(settled: &Settled) -> String {
             format!("{account}{month:02} {}/{}", one.amount.as_minor(), one.payee.as_minor())
         })
         .collect();
-    // What is released or matched was an advance, or in suspense, as the kind says.
-    let back = if matches!(settled.cause, Cause::Reversal(_)) { &settled.back[..] } else { &[] };
-    for leg in settled.legs.iter().chain(back) {
-        if ![LegKind::Part, LegKind::Remainder].contains(&leg.kind) {
-            parts.push(format!("{} {}", leg.kind.name(), leg.amount.as_minor()));
-        }
+    // What is released or matched was an advance, or in suspense, as the letter says.
+    let legs = if matches!(settled.cause, Cause::Reversal(_)) { &settled.back } else { &settled.legs };
+    for leg in legs.iter().filter(|leg| leg.kind.is_of_no_agreement()) {
+        parts.push(format!("{} {}", leg.kind.name(), leg.amount.as_minor()));
     }
-    format!("{kind} {}: {}", settled.id(), parts.join(", "))
+    let is_due = |leg: &Leg| match leg.kind {
+        LegKind::Accrual => leg.party == Party::Grid,
+        kind => kind == LegKind::Reserve && leg.party == Party::Bank,
+    };
+    let signed = settled.legs.iter().map(|leg| (leg, 1)).chain(settled.back.iter().map(|leg| (leg, -1)));
+    for (leg, sign) in signed.filter(|(leg, _)| is_due(leg)) {
+        parts.push(format!("{} {}", leg.kind.name(), sign * leg.amount.as_minor()));
+    }
+    format!("{head}: {}", parts.join(", "))
 }
 
 /// Runs a story, a step a word: `b1G90/30` issues January's bill of 90 minor units under agreement G, of which 30 are the
 /// payee's, and `X1G90/30` one of account X, which is not known before its first bill or `oX`; `p1:100` is a payment of 100, `p1:100@02` names February; `r2<p1:40` takes 40 of it back; `x1:70` is
-/// a payment for account X, and `m2<x1:30` says that 30 of it are A's, `m2<x1:30>B` B's. Steps that
+/// a payment for account X, and `m2<x1:30` says that 30 of it are A's, `m2<x1:30>B` B's. `t01` trues
+/// January up under G, `T01` under S; `h2@01` says that January's bill is disputed, `f2@01` releases what is held of it;
+/// `c11G60/20` corrects January's bill to 60, of which 20 are the payee's, on the 9th of June. Steps that
 /// are joined by `+` are one registry; `.` is one without entries.
 pub fn tell(book: &mut PaymentBook, agreements: &Agreements, story: &str) -> Result<Vec<String>, String> {
     let mut told = Vec::new();
@@ -125,12 +138,29 @@ pub fn tell(book: &mut PaymentBook, agreements: &Agreements, story: &str) -> Res
             book.open_account(name.parse().unwrap());
             continue;
         }
-        if let Some(text) = step.strip_prefix(['b', 'X']) {
+        if let Some(text) = step.strip_prefix(['b', 'X', 'c']) {
             let (head, part) = text.split_once('/').unwrap();
             let at = head.find(['G', 'S']).unwrap();
             let tag = if head[at..].starts_with('G') { 1 } else { 2 };
             let total = Money::from_minor(head[at + 1..].parse().unwrap());
-            let part = Money::from_minor(part.parse().unwrap()).exact();
+            // In minor units and tenths of one.
+            let (whole, tenths) = part.split_once('.').unwrap_or((part, "0"));
+            let [whole, tenths] = [whole, tenths].map(|text| text.parse::<i64>().unwrap());
+            let tenth = Money::from_minor(1).exact().as_e11() / 10;
+            let part = ExactAmount::from_e11(tenth * i128::from(whole * 10 + tenths));
+            if step.starts_with('c') {
+                let number: u8 = head[..at].parse().unwrap();
+                let new = Restated {
+                    correction: hash(number),
+                    period: format!("2026-{:02}", number / 10).parse().unwrap(),
+                    since: "2026-06-09".parse().unwrap(),
+                    agreement: hash(tag),
+                    total,
+                    payee_part: part,
+                };
+                book.restate("A".parse().unwrap(), &new);
+                continue;
+            }
             let mut open = OpenBill { payee_part: part, ..bill(head[..at].parse().unwrap(), tag, total, 0) };
             let is_of_x = step.starts_with('X');
             if is_of_x {
@@ -150,6 +180,20 @@ pub fn tell(book: &mut PaymentBook, agreements: &Agreements, story: &str) -> Res
 }
 
 pub fn entry(text: &str) -> Entry {
+    if let Some(month) = text.strip_prefix(['t', 'T']) {
+        let agreement = hash(if text.starts_with('t') { 1 } else { 2 });
+        return Entry::Accrual(Closing { agreement, period: format!("2026-{month}").parse().unwrap() });
+    }
+    if let Some((id, month)) = text.split_once('@').filter(|(id, _)| id.starts_with(['h', 'f'])) {
+        let action = if id.starts_with('h') { ReserveAction::Hold } else { ReserveAction::Release };
+        return Entry::Reserve(ReserveOrder {
+            id: id.parse().unwrap(),
+            account: "A".parse().unwrap(),
+            period: format!("2026-{month}").parse().unwrap(),
+            booked: format!("2026-03-{:0>2}", &id[1..]).parse().unwrap(),
+            action,
+        });
+    }
     let (head, rest) = text.split_once(':').unwrap();
     let (rest, to) = rest.split_once('>').unwrap_or((rest, "A"));
     let (amount, month) = rest.split_once('@').map_or((rest, None), |(amount, month)| (amount, Some(month)));

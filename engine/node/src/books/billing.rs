@@ -159,6 +159,7 @@ impl Books {
                 Cause::Reversal(_) => &mut reversed,
                 Cause::Credit(_) => &mut credited,
                 Cause::Release(_) | Cause::Match(_) | Cause::Withdrawal(_) | Cause::TrueUp(_) => continue,
+                Cause::Accrual(_) | Cause::Reserve(_) => continue,
             };
             *sum = sum.checked_add(one.amount()).ok_or(BooksError::Overflow("payments"))?;
         }

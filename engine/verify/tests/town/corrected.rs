@@ -197,7 +197,7 @@ impl Corrected {
             market: Vec::new(),
             previous: None,
         };
-        let heights = [0].into_iter().chain(used.iter().map(|version| version + 1)).chain([3]);
+        let heights = [0].into_iter().chain(used.iter().map(|version| version + 1)).chain([3, 4]);
         Receipt {
             subject: Subject::Bill { period: month(), account: own.bill.account },
             bill: Some(part),

@@ -71,6 +71,8 @@ pub struct Plan {
     pub edit_proposal: fn(u64, &mut Proposal),
     /// Changes a block after the parties signed what it proposes.
     pub edit_block: fn(&mut Block),
+    /// The first block that may follow the agreement, as both parties sign it.
+    pub active_from: u64,
     /// Changes the agreement's activation before it is proposed.
     pub edit_activation: fn(&mut Activation),
     pub agreement_from: &'static str,
@@ -93,6 +95,7 @@ impl Default for Plan {
             edit_genesis: |_| {},
             edit_proposal: |_, _| {},
             edit_block: |_| {},
+            active_from: 0,
             edit_activation: |_| {},
             agreement_from: "2026-01-01",
             back_billing_months: None,
@@ -389,13 +392,13 @@ impl Town {
         }
         let Published { hash, body } = self.agreement.clone();
         self.publish(DocumentKind::Agreement, body.id, hash, body.validity);
-        let text = consent_text(self.plan.origin, &body.id, &hash);
+        let text = consent_text(self.plan.origin, &body.id, &hash, self.plan.active_from);
         let consent = |party: Party| {
             let signature = exec(party).sign(&text).unwrap().signature().try_into().unwrap();
             Attestation { party, signature }
         };
         let consents = [consent(Party::Grid), consent(Party::Supplier)];
-        let mut activation = Activation { agreement: hash, from: 0, consents };
+        let mut activation = Activation { agreement: hash, from: self.plan.active_from, consents };
         (self.plan.edit_activation)(&mut activation);
         self.commit(Command::Activate(activation));
         for series in self.market.clone() {
