@@ -50,9 +50,9 @@ fn a_damaged_file_is_mended_from_another_partys_copy() {
 #[test]
 fn a_liar_is_named_with_the_block() {
     for (liar, code, says) in [
-        ("grid", 1, "block 12: nobody else computed what grid proposed"),
-        ("bank", 13, "bank signs nothing any more: block 12 holds what this node computed otherwise"),
-        ("supplier", 13, "supplier signs nothing any more: block 12"),
+        ("grid", 1, "block 14: nobody else computed what grid proposed"),
+        ("bank", 13, "bank signs nothing any more: block 14 holds what this node computed otherwise"),
+        ("supplier", 13, "supplier signs nothing any more: block 14"),
     ] {
         let place = Place::new();
         let line = format!("tallywatt demo --households 20 --liar {liar}");

@@ -75,7 +75,7 @@ fn house(place: &Place) {
     place.write("readings.csv", text);
     place.expect(0, "tallywatt init --demonstration-keys 7");
     place.expect(0, "tallywatt tariff check sun.toml split.toml house.toml");
-    place.expect(0, "tallywatt tariff publish sun.toml split.toml house.toml");
+    place.expect(0, "tallywatt tariff publish sun.toml split.toml house.toml --sign");
     place.expect(0, "tallywatt contract publish contracts.csv");
     place.expect(0, "tallywatt ingest readings.csv --zone UTC");
 }

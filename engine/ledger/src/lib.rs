@@ -37,3 +37,4 @@ pub mod sharing_bytes;
 pub mod tariff_bytes;
 pub mod tlog_proof;
 pub mod tree;
+pub mod witness;
