@@ -370,8 +370,7 @@ impl World {
         let ahead: i64 = known.values().map(|state| state.advance().as_minor()).sum();
         assert!(!self.books.payments().is_waiting(), "{why}");
         let suspended = self.books.payments().days().values();
-        let suspended: i64 =
-            suspended.map(|sheet| sheet.handed_over(tallywatt_core::agreement::Party::Bank).as_minor()).sum();
+        let suspended: i64 = suspended.map(|sheet| sheet.handed_over(Party::Bank).as_minor()).sum();
         assert_eq!(owed - (paid - suspended_of_known(self, suspended)), open - ahead, "{why}");
     }
 }
