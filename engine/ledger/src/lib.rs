@@ -35,5 +35,6 @@ pub mod seal;
 pub mod settled_bytes;
 pub mod sharing_bytes;
 pub mod tariff_bytes;
+pub mod tiles;
 pub mod tlog_proof;
 pub mod tree;
