@@ -613,6 +613,11 @@ pub enum ChainAction {
     },
     /// Re-read, re-hash and recompute everything stored.
     Audit,
+    /// Write the log as static files (C2SP tlog-tiles), or complete them.
+    Tiles {
+        /// Folder to write to.
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

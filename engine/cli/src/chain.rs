@@ -1,4 +1,4 @@
-//! `chain`: status, log, show, audit.
+//! `chain`: status, log, show, audit; tiles in its own file.
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
@@ -7,6 +7,7 @@ use tallywatt_node::audit::{AuditReport, audit};
 use tallywatt_node::ledger_folder::HeldFolder;
 
 use crate::args::{Arguments, Chain, ChainAction};
+use crate::chain_tiles;
 use crate::failure::{Failure, code};
 use crate::open::{data_option, open};
 use crate::output::{Report, Table};
@@ -17,6 +18,7 @@ pub fn run(chain: &Chain, arguments: &Arguments) -> Result<Report, Failure> {
         ChainAction::Status => status(arguments),
         ChainAction::Log => log(arguments),
         ChainAction::Show { height } => show(*height, arguments),
+        ChainAction::Tiles { folder } => chain_tiles::run(folder, arguments),
         ChainAction::Audit => {
             let folder = HeldFolder::hold(&arguments.data)?;
             let threads = folder.config().pool(arguments.threads)?;

@@ -13,6 +13,7 @@ mod bill_correct;
 mod bill_reasons;
 mod by_hand;
 mod chain;
+mod chain_tiles;
 mod config;
 mod decode_parquet;
 mod demo;

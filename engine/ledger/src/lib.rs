@@ -35,6 +35,7 @@ pub mod seal;
 pub mod settled_bytes;
 pub mod sharing_bytes;
 pub mod tariff_bytes;
+pub mod tiles;
 pub mod tlog_proof;
 pub mod tree;
 pub mod witness;

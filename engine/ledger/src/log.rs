@@ -234,6 +234,16 @@ impl Log {
         self.levels.first()?.get(usize::try_from(index).ok()?).copied()
     }
 
+    /// The root over the `place`-th run of 2^`level` leaves, counted from 0: a node that no later leaf changes.
+    ///
+    /// # Errors
+    /// [`LogError::SizeBeyondLog`] unless all of these leaves are there.
+    pub fn subtree_root(&self, level: u32, place: u64) -> Result<LogHash, LogError> {
+        let end = 1_u64.checked_shl(level).and_then(|width| place.checked_add(1)?.checked_mul(width));
+        self.check_reached(end.unwrap_or(u64::MAX))?;
+        Ok(self.complete_root(level, place << level))
+    }
+
     /// The path from a leaf to the root of the first `size` leaves, the leaf's neighbour first (RFC 6962, section 2.1.1).
     ///
     /// # Errors

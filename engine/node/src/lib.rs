@@ -30,3 +30,4 @@ mod point_days;
 pub mod prove;
 pub mod quarantine;
 pub mod store;
+pub mod tile_folder;

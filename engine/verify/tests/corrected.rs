@@ -129,10 +129,9 @@ const LIES: &[Lie] = &[
         before(receipt).as_mut().unwrap().sealed_by = all.town.placed_block(all.runs[1].height);
     }),
     lie("chain", "cannot seal", |all, receipt| {
-        // The month is closed again between the two corrections.
-        let close = all.runs[0].height + 1;
-        receipt.sealed_by = all.town.logged(close);
-        receipt.proof = all.town.proof(close, &Party::ALL.map(witness));
+        let contracts = all.runs[0].height + 1;
+        receipt.sealed_by = all.town.logged(contracts);
+        receipt.proof = all.town.proof(contracts, &Party::ALL.map(witness));
     }),
     lie("contracts", "path leads to", |all, receipt| {
         receipt.sealed_by = all.town.logged(all.runs[0].height);

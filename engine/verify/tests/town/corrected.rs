@@ -1,7 +1,7 @@
 //! The town's month closed again, and corrected twice.
 //!
 //! ```text
-//! block 9 period, closed again   10 corrections   11 contracts: accounts 30 and 40 from the 29th   12 corrections
+//! block 10 period, closed again   11 corrections   12 contracts: accounts 30 and 40 from the 29th   13 corrections
 //! ```
 
 use tallywatt_core::bill::Bill;
@@ -26,7 +26,9 @@ use tallywatt_ledger::seal::{SealKind, SealedTree};
 use tallywatt_ledger::tariff_bytes::encode_tariff;
 use tallywatt_ledger::tree::{Tree, TreeKind};
 
-use super::{BILLS_HEIGHT, MarketBook, Party, Plan, Town, block, day, month, sort, witness};
+use super::{
+    ACTIVATION_HEIGHT, BILLS_HEIGHT, MarketBook, Party, Plan, Town, block, day, month, sort, witness,
+};
 
 /// One run of corrections, and what it was computed from.
 pub struct Run {
@@ -197,7 +199,8 @@ impl Corrected {
             market: Vec::new(),
             previous: None,
         };
-        let heights = [0].into_iter().chain(used.iter().map(|version| version + 1)).chain([3, 4]);
+        let heights =
+            [0].into_iter().chain(used.iter().map(|version| version + 1)).chain([3, ACTIVATION_HEIGHT]);
         Receipt {
             subject: Subject::Bill { period: month(), account: own.bill.account },
             bill: Some(part),

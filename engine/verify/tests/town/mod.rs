@@ -576,6 +576,7 @@ impl Town {
             self.contracts.iter().find(|contract| contract.usage_point.as_str() == usage_point).unwrap();
         let leaf = DayLeaf::batch(block(contract, day(date)), 2, &self.secret);
         let (leaf, partition) = self.leaf(usage_point, day(date), &self.batch, &leaf);
+        let sealed = BATCH_HEIGHT + self.market.len();
         Receipt {
             subject: Subject::Day {
                 day: day(date),
@@ -586,8 +587,8 @@ impl Town {
             partitions: vec![partition],
             leaves: vec![leaf],
             blocks: vec![self.placed_block(0)],
-            sealed_by: self.logged(BATCH_HEIGHT),
-            proof: self.proof(BATCH_HEIGHT, &Party::ALL.map(witness)),
+            sealed_by: self.logged(sealed),
+            proof: self.proof(sealed, &Party::ALL.map(witness)),
         }
     }
 }
