@@ -350,7 +350,18 @@ fn what_cannot_be_billed_is_refused_with_its_place() {
         (
             "/coincidentratestructure",
             json!([[{"rate": 1}]]),
-            "coincidentratestructure: this charge cannot be billed by a tariff file",
+            "coincidentratestructure: demand at hours that the rate does not name",
+        ),
+        (
+            "/coincidentrateschedule",
+            json!([[0, 1]]),
+            "coincidentratestructure: demand at hours that the rate does not name",
+        ),
+        ("/coincidentrateunit", json!("kVA"), "coincidentrateunit: demand in \"kVA\", not in kW"),
+        (
+            "/demandreactivepowercharge",
+            json!(0.3),
+            "demandreactivepowercharge: this charge cannot be billed by a tariff file",
         ),
         ("/demandrateunit", json!("hp"), "demandrateunit: demand in \"hp\", not in kW"),
         (

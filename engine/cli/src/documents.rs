@@ -159,11 +159,13 @@ pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Fail
             tariff_compare::run(&open(arguments)?, account, period_of(period)?, files, arguments)
         }
         TariffAction::Test { files } => tariffs::test(files),
-        TariffAction::Import { rate, file, id, from, to, holiday } => {
+        TariffAction::Import { rate, file, id, from, to, holiday, coincident_hours } => {
             let mut holidays = holiday.clone();
             holidays.sort();
             holidays.dedup();
-            tariffs::import(rate, file, &UrdbOptions { id: *id, from: *from, to: *to, holidays })
+            let coincident_hours = *coincident_hours;
+            let options = UrdbOptions { id: *id, from: *from, to: *to, holidays, coincident_hours };
+            tariffs::import(rate, file, &options)
         }
     }
 }

@@ -44,6 +44,7 @@ mod tariff_cases;
 pub mod tariff_file;
 mod tariff_text;
 mod urdb;
+mod urdb_coincident;
 mod urdb_prosumer;
 mod windows;
 
