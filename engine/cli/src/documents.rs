@@ -235,6 +235,7 @@ fn read_documents(files: &[PathBuf]) -> Result<(Vec<Vec<u8>>, Table), Failure> {
             | Document::PenaltyTable(_)
             | Document::SharingGroup(_)
             | Document::PriceSeries(_)
+            | Document::PlanSeries(_)
             | Document::HourList(_) => {
                 let overlapping = versions.iter().find(|(other_kind, other, held)| {
                     (*other_kind, *other) == (kind, id) && held.overlaps(validity)

@@ -223,6 +223,7 @@ impl Import<'_> {
             range_rule: if is_single { RangeRule::default() } else { range_rule },
             ranges,
             carry,
+            deviation: None,
             demands,
             fixed: self.fixed()?,
             minimum_per_month: self.minimum()?,
