@@ -413,6 +413,9 @@ pub enum TariffAction {
         /// A day billed as a weekend; may be given several times.
         #[arg(long)]
         holiday: Vec<Day>,
+        /// Tiers count the energy of each period by itself, not of all together.
+        #[arg(long)]
+        each_period: bool,
         /// The list of hours at which coincident demand is taken: a rate has its prices, not its hours.
         #[arg(long)]
         coincident_hours: Option<Label>,

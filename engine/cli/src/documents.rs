@@ -159,12 +159,13 @@ pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Fail
             tariff_compare::run(&open(arguments)?, account, period_of(period)?, files, arguments)
         }
         TariffAction::Test { files } => tariffs::test(files),
-        TariffAction::Import { rate, file, id, from, to, holiday, coincident_hours } => {
+        TariffAction::Import { rate, file, id, from, to, holiday, each_period, coincident_hours } => {
             let mut holidays = holiday.clone();
             holidays.sort();
             holidays.dedup();
-            let coincident_hours = *coincident_hours;
-            let options = UrdbOptions { id: *id, from: *from, to: *to, holidays, coincident_hours };
+            let (each_period, coincident_hours) = (*each_period, *coincident_hours);
+            let (id, from, to) = (*id, *from, *to);
+            let options = UrdbOptions { id, from, to, holidays, each_period, coincident_hours };
             tariffs::import(rate, file, &options)
         }
     }

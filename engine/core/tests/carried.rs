@@ -241,7 +241,7 @@ fn a_minimum_of_the_year_is_settled_once() {
     assert_eq!(bill.total.to_string(), "721.98"); // 0.744 rounded, and 721.24
     assert_eq!(bill.carried, []);
     // Each month's part of the year is cut at the eleventh decimal: twelve times at most that lacks.
-    let exact = 721_240_000_000_00_i64;
+    let exact = 72_124_000_000_000_i64;
     assert!((exact - 12..=exact).contains(&lacking(&chain)), "{}", lacking(&chain));
     // A new year begins with nothing.
     let bill = chain.next("2027-01", 1, 1, 0).unwrap();
@@ -324,7 +324,7 @@ fn bills_stand_in_order_and_within_limits() {
     chain.bills[0].1.carried = many.into_iter().map(|(kind, quantity)| Carried { kind, quantity }).collect();
     let bill = chain.next("2026-01", 1, 1, 0).unwrap();
     assert_eq!(bill.carried.len(), 2_400);
-    assert!(2_400 < CARRIED_COUNT_MAX);
+    const { assert!(2_400 < CARRIED_COUNT_MAX) };
     // The largest quantities that decode neither wrap nor panic.
     let mut largest = Chain::new(parts(Some(look_back(3, |_| 100)), "0")).without_export();
     let _ = largest.next("2026-01", 1, 1, 0).unwrap();

@@ -557,7 +557,8 @@ fn what_cannot_be_netted_is_refused_by_name() {
         "the readings of P on 2026-01-05 do not follow the local day of UTC",
     );
     // What is wrong with a tariff's netting.
-    let table: &[(fn(&mut Netting), &str)] = &[
+    type Bend = (fn(&mut Netting), &'static str);
+    let table: &[Bend] = &[
         (|netting| netting.sell.push(PricePerKwh::default()), "2 sell prices for 1 zones"),
         (|netting| netting.sell[0] = PricePerKwh::from_e8(-1), "negative price -0.00000001"),
         (
@@ -624,7 +625,8 @@ fn naive(case: &Case) -> Totals {
         let at = order.iter().position(|hash| *hash == version.hash).unwrap();
         let netting = version.body.parts().netting.as_ref().unwrap();
         // Start within the day, zone, Wh, of both channels.
-        let channel = |register: Register| -> Option<(u8, Vec<(i64, Label, i64)>)> {
+        type Channel = (u8, Vec<(i64, Label, i64)>);
+        let channel = |register: Register| -> Option<Channel> {
             let contract = held.iter().find(|one| one.register == register)?;
             let block = case.blocks.get(&BlockKey { usage_point: label("P"), register, day })?;
             let intervals = (0..block.interval_count()).map(|interval| {

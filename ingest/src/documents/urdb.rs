@@ -10,7 +10,8 @@
 //! ```
 //!
 //! What reaches beyond the month's import (netting rules, look-back, minimum of a year) is in `urdb_prosumer.rs`, coincident
-//! demand in `urdb_coincident.rs`. Bounds count the energy of all periods, each period having its share: as NREL's engine bills it. What the tariff
+//! demand in `urdb_coincident.rs`. Bounds count the energy of all periods, each period having its share: as NREL's engine bills it;
+//! or, if the import says so, of each period by itself. What the tariff
 //! could not bill (reactive power, other units) is refused with its place in the JSON;
 //! what is no charge for energy taken (eligibility, sell prices) is named and left out.
 
@@ -49,6 +50,8 @@ pub struct UrdbOptions {
     pub to: Option<Day>,
     /// Days billed as weekends, ascending: the database does not name them.
     pub holidays: Vec<Day>,
+    /// Tiers count the energy of each period by itself, not of all together.
+    pub each_period: bool,
     /// The list of hours at which coincident demand is taken: the database has its prices, not its hours.
     pub coincident_hours: Option<Label>,
 }
@@ -204,13 +207,21 @@ impl Import<'_> {
             (None, None) => return Err(self.fail("label", "the rate has none", NAME)),
         };
         let is_single = ranges.len() == 1;
-        let range_rule = RangeRule { counting: RangeCounting::Shares, unit, kind: RangeKind::Graduated };
+        let counting = if options.each_period { RangeCounting::EachZone } else { RangeCounting::Shares };
+        let range_rule = RangeRule { counting, unit, kind: RangeKind::Graduated };
         let utility = rate.utility.as_deref().unwrap_or("unnamed utility");
         let title = format!("{}, {utility}", rate.name.as_deref().unwrap_or("unnamed rate"));
         let source = rate.uri.as_deref().or(rate.source.as_deref()).unwrap_or("URDB");
         let mut demands = self.demands()?;
         // A look-back is for the highest peaks: what is taken at published hours has none.
-        let carry = self.carry(&demands)?;
+        let mut carry = self.carry(&demands)?;
+        let (minimum_per_month, minimum_per_year) = self.minimum()?;
+        if minimum_per_year != PricePerKwh::default() {
+            if carry.minimum_per_year != PricePerKwh::default() {
+                return Err(self.fail("annualmincharge", "beside a mincharge in $/year", COMPARE));
+            }
+            carry.minimum_per_year = minimum_per_year;
+        }
         demands.extend(self.coincident_demands(options.coincident_hours)?);
         let parts = TariffParts {
             id,
@@ -226,7 +237,7 @@ impl Import<'_> {
             deviation: None,
             demands,
             fixed: self.fixed()?,
-            minimum_per_month: self.minimum()?,
+            minimum_per_month,
             vat: Vat { rate_e4: 0, is_included: false },
             rounding: Rounding::HalfUp,
             round_each: RoundEach::Line,
@@ -478,18 +489,21 @@ impl Import<'_> {
         }
     }
 
-    fn minimum(&self) -> Result<PricePerKwh, DocumentError> {
+    /// The minimum of a month and that of a year.
+    fn minimum(&self) -> Result<(PricePerKwh, PricePerKwh), DocumentError> {
         let rate = self.rate;
         let (name, charge) = match rate.minmonthlycharge {
             Some(charge) => ("minmonthlycharge", Some(charge)),
             None => ("mincharge", rate.mincharge),
         };
-        let price = self.price(name, charge)?;
+        let (price, none) = (PricePerKwh::from_e8(self.price(name, charge)?), PricePerKwh::default());
         match rate.minchargeunits.as_deref() {
-            None | Some("$/month") => Ok(PricePerKwh::from_e8(price)),
-            _ if price == 0 || name == "minmonthlycharge" => Ok(PricePerKwh::from_e8(price)),
+            _ if price == none || name == "minmonthlycharge" => Ok((price, none)),
+            None | Some("$/month") => Ok((price, none)),
+            Some("$/year") => Ok((none, price)),
             Some(other) => {
-                Err(self.fail("minchargeunits", &format!("a minimum in {other}, not in $/month"), BY_HAND))
+                let problem = format!("a minimum in {other}, not in $/month or $/year");
+                Err(self.fail("minchargeunits", &problem, BY_HAND))
             }
         }
     }
