@@ -136,6 +136,7 @@ fn tariff() -> Published<Tariff> {
         series: Vec::new(),
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
+        deviation: None,
     };
     publish_tariff(Tariff::new(parts).expect("two zones cover the day"))
 }

@@ -1,4 +1,4 @@
-//! Price categories 1 to 4 of commercial customers, each a tariff file, and a month of each worked here interval by
+//! Price categories 1 to 6 of commercial customers, each a tariff file, and a month of each worked here interval by
 //! interval: no zone table, no measure and no price look-up of the rating is used.
 #![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
@@ -23,6 +23,7 @@ use tallywatt_core::tariff::{Tariff, TariffBook};
 use tallywatt_core::validity::Validity;
 use tallywatt_ingest::documents::{Document, parse_document};
 use tallywatt_ledger::hour_list_bytes::publish_hour_list;
+use tallywatt_ledger::plan_series_bytes::publish_plan_series;
 use tallywatt_ledger::price_series_bytes::publish_price_series;
 use tallywatt_ledger::tariff_bytes::publish_tariff;
 
@@ -40,6 +41,21 @@ fn market_e5(day: Day, hour: i64) -> i64 {
 /// The region's peak hour of a day.
 fn peak_hour(day: Day) -> i64 {
     if day.number() % 3 == 0 { 9 } else { 18 }
+}
+
+/// What a kilowatt-hour above the plan costs, and one that was planned and not taken, 10^-5; below zero at some hours.
+fn deviation_e5(day: Day, hour: i64) -> [i64; 2] {
+    let day = i64::from(day.number());
+    [(hour * 37 + day * 11) % 97 * 1_009 - 4_000, (hour * 53 + day * 7) % 89 * 613 - 1_500]
+}
+
+/// What is planned for an hour, Wh: on some days what is used to the watt-hour, on others more or less.
+fn planned_wh(day: Day, hour: i64) -> i64 {
+    let used = used_wh(day, hour * 2) + used_wh(day, hour * 2 + 1);
+    match day.number() % 4 {
+        0 => used,
+        _ => used + (hour * 1_223 + i64::from(day.number()) * 701) % 12_001 - 6_000,
+    }
 }
 
 /// What is used in a half-hour, Wh.
@@ -67,20 +83,37 @@ fn market(period: Period) -> MarketBook {
     };
     let mut prices = head("price-series", "dam-ural", "#unit,RUB/MWh\n#minutes,60\n") + "start,price\n";
     let mut hours = head("hour-list", "peak-sverdlovsk", "") + "day,hour\n";
+    let series = ["excess-ural", "shortfall-ural"];
+    let mut deviations =
+        series.map(|name| head("price-series", name, "#unit,RUB/MWh\n#minutes,60\n") + "start,price\n");
+    let mut plan = head("plan-series", "P", "").replace("#name,", "#usage_point,") + "start,kwh\n";
     for day in period.days() {
         for hour in 0..24 {
             // Roubles a megawatt-hour, two decimals.
             let e2 = market_e5(day, hour);
             let (sign, whole, rest) = (if e2 < 0 { "-" } else { "" }, e2.abs() / 100, e2.abs() % 100);
-            writeln!(prices, "{day}T{hour:02}:00:00+05:00,{sign}{whole}.{rest:02}").unwrap();
+            let start = format!("{day}T{hour:02}:00:00+05:00");
+            writeln!(prices, "{start},{sign}{whole}.{rest:02}").unwrap();
+            for (text, e5) in deviations.iter_mut().zip(deviation_e5(day, hour)) {
+                let (sign, e2) = (if e5 < 0 { "-" } else { "" }, e5.abs());
+                writeln!(text, "{start},{sign}{}.{:02}", e2 / 100, e2 % 100).unwrap();
+            }
+            let wh = planned_wh(day, hour);
+            writeln!(plan, "{start},{}.{:03}", wh / 1_000, wh % 1_000).unwrap();
         }
         if is_working(day) {
             writeln!(hours, "{day},{}", peak_hour(day)).unwrap();
         }
     }
     let mut market = MarketBook::new();
-    match parse_document("dam-ural.csv", &prices).unwrap() {
-        Document::PriceSeries(series) => market.publish_series(publish_price_series(*series)).unwrap(),
+    for prices in [prices].into_iter().chain(deviations) {
+        match parse_document("prices.csv", &prices).unwrap() {
+            Document::PriceSeries(series) => market.publish_series(publish_price_series(*series)).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+    match parse_document("plan.csv", &plan).unwrap() {
+        Document::PlanSeries(plan) => market.publish_plan(publish_plan_series(*plan)).unwrap(),
         other => panic!("{other:?}"),
     }
     match parse_document("peak.csv", &hours).unwrap() {
@@ -170,10 +203,19 @@ fn worked(category: u8, period: Period, from: Day) -> BTreeMap<String, i128> {
                 2 if !(7..23).contains(&hour) => ("night", 5_133_790_000),
                 2 if (7..10).contains(&hour) || (17..21).contains(&hour) => ("peak", 14_811_020_000),
                 2 => ("half-peak", 9_025_470_000),
-                3 => ("all", own_e5 * 10_000 + 4_612_030_000),
+                3 | 5 => ("all", own_e5 * 10_000 + 4_612_030_000),
                 _ => ("all", own_e5 * 10_412 + 837_710_000),
             };
             *lines.entry(name.to_owned()).or_default() += i128::from(wh) * price_e9;
+            if category >= 5 {
+                let [above_e5, below_e5] = deviation_e5(day, hour).map(i128::from);
+                let over = i128::from(wh - planned_wh(day, hour));
+                let (name, e12) = match over > 0 {
+                    true => ("above the plan", over * above_e5 * 10_000),
+                    false => ("below the plan", -over * below_e5 * 10_000),
+                };
+                *lines.entry(name.to_owned()).or_default() += e12;
+            }
             if is_working(day) && hour == peak_hour(day) {
                 at_peak.push(wh);
             }
@@ -193,7 +235,7 @@ fn worked(category: u8, period: Period, from: Day) -> BTreeMap<String, i128> {
     if category >= 3 {
         lines.insert("capacity".to_owned(), mean_w(&at_peak) * 948_775_130_000);
     }
-    if category == 4 {
+    if category == 4 || category == 6 {
         lines.insert("grid capacity".to_owned(), mean_w(&highest) * 1_612_119_000_000);
     }
     // Watt-hours times 10^-9 a kilowatt-hour are 10^-12: the twelfth decimal is cut, once a line.
@@ -208,7 +250,7 @@ fn a_month_of_each_category() {
         let period: Period = text.parse().unwrap();
         let from = period.first_day().plus(offset).unwrap();
         let market = market(period);
-        for category in 1..=4 {
+        for category in 1..=6 {
             let (bill, version) = billed(category, period, from, &market).unwrap();
             let named = |line: &ChargeLine| (charge_name(line.kind, &version.body), line.exact.as_e11());
             let found: BTreeMap<String, i128> = bill.lines.iter().map(named).collect();
@@ -218,17 +260,18 @@ fn a_month_of_each_category() {
             let net: i128 = want.values().map(|e11| (e11 + 500_000_000) / 1_000_000_000).sum();
             let total = net + (net * 22 + 50) / 100;
             assert_eq!(i128::from(bill.total.as_minor()), total, "category {category}, {period} from {from}");
-            assert_eq!(bill.market.len(), if category >= 3 { 2 } else { 0 });
+            let documents = [0, 0, 2, 2, 5, 5];
+            assert_eq!(bill.market.len(), documents[usize::from(category) - 1]);
         }
     }
 }
 
-/// Figures of categories 3 and 4 that are not published leave the account without a bill, by name.
+/// Figures of categories 3 to 6 that are not published leave the account without a bill, by name.
 #[test]
 fn figures_that_are_missing() {
     let (march, february): (Period, Period) = (month(), "2026-02".parse().unwrap());
     let from = february.first_day();
-    for category in [3, 4] {
+    for category in [3, 4, 5, 6] {
         let missing = billed(category, march, from, &MarketBook::new()).unwrap_err();
         assert_eq!(missing, "list of hours peak-sverdlovsk has no hour for 2026-03-01");
         let other_month = billed(category, march, from, &market(february)).unwrap_err();
@@ -242,4 +285,21 @@ fn figures_that_are_missing() {
     hours_only.publish_hours(market(march).hours()[0].clone()).unwrap();
     let missing = billed(3, march, from, &hours_only).unwrap_err();
     assert_eq!(missing, "price series dam-ural has no price for 2026-02-28T19:00:00Z");
+    // All but the plan, and all but the prices of what was not taken.
+    let all = market(march);
+    let without = |lost: &str, has_plan: bool| {
+        let mut some = hours_only.clone();
+        for series in all.series().iter().filter(|series| series.body.parts().id.as_str() != lost) {
+            some.publish_series(series.clone()).unwrap();
+        }
+        if has_plan {
+            some.publish_plan(all.plans()[0].clone()).unwrap();
+        }
+        billed(5, march, from, &some).map(|(bill, _)| bill.lines.len())
+    };
+    let no_plan = "usage point P has no plan for the hour from 2026-02-28T19:00:00Z";
+    assert_eq!(without("", false), Err(no_plan.to_owned()));
+    let no_price = without("shortfall-ural", true).unwrap_err();
+    assert!(no_price.starts_with("price series shortfall-ural has no price for 2026-0"), "{no_price}");
+    assert_eq!(without("", true), Ok(4));
 }

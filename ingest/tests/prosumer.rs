@@ -270,6 +270,9 @@ fn look_backs_and_minima_of_rates() {
     };
     let none = "0.00".to_owned();
     assert_eq!(of(json!({"annualmincharge": 240})), (None, "240.00".to_owned()));
+    let charge = json!({"mincharge": 120, "minchargeunits": "$/year"});
+    assert_eq!(of(charge.clone()), (None, "120.00".to_owned()));
+    assert_eq!(imported(charge).unwrap().parts().minimum_per_month.as_e8(), 0);
     assert_eq!(
         of(json!({"lookbackpercent": 0.8, "lookbackrange": 6})),
         (Some((6, [8_000; 12])), none.clone())
@@ -283,6 +286,10 @@ fn look_backs_and_minima_of_rates() {
     assert_eq!(of(ratchet), (Some((11, percents)), none.clone()));
     assert_eq!(of(json!({"lookbackpercent": 0, "demandratchetpercentage": vec![0; 12]})), (None, none));
     for (more, want) in [
+        (
+            json!({"annualmincharge": 240, "mincharge": 120, "minchargeunits": "$/year"}),
+            "annualmincharge: beside a mincharge in $/year",
+        ),
         (json!({"lookbackpercent": 0.8, "lookbackrange": 24}), "lookbackrange: 24 months, at most 12"),
         (json!({"lookbackpercent": 0.8, "lookbackmonths": [2]}), "lookbackmonths: 1 months, need 12"),
         (

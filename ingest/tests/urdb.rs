@@ -262,6 +262,9 @@ price = { "period-0" = "0.0515", "period-1" = "0.11" }
 price = { "period-0" = "0.07", "period-1" = "0.11" }
 "#;
     assert_eq!(render_tariff(&imported.tariff), want);
+    // Tiers of each period by itself, if the importer knows that the rate means it so.
+    let own = import_urdb("r.json", &answer, &UrdbOptions { each_period: true, ..options }).unwrap();
+    assert_eq!(render_tariff(&own.tariff), want.replace("\"shares\"", "\"each-zone\""));
     assert_eq!(
         imported.left_out,
         [
@@ -327,7 +330,7 @@ fn what_cannot_be_billed_is_refused_with_its_place() {
         ),
         ("/fixedchargefirstmeter", json!(-0.07), "rate: negative price -0.07"),
         ("/fixedchargeunits", json!("$/hour"), "fixedchargeunits: \"$/hour\" is not known"),
-        ("/mincharge", json!(5), "minchargeunits: a minimum in $/year, not in $/month"),
+        ("/mincharge", json!(5), "minchargeunits: a minimum in $/day, not in $/month or $/year"),
         ("/annualmincharge", json!(-50), "rate: negative price -50.00"),
         ("/lookbackpercent", json!(80), "lookbackpercent: 80 is no part of one"),
         (
@@ -350,7 +353,18 @@ fn what_cannot_be_billed_is_refused_with_its_place() {
         (
             "/coincidentratestructure",
             json!([[{"rate": 1}]]),
-            "coincidentratestructure: this charge cannot be billed by a tariff file",
+            "coincidentratestructure: demand at hours that the rate does not name",
+        ),
+        (
+            "/coincidentrateschedule",
+            json!([[0, 1]]),
+            "coincidentratestructure: demand at hours that the rate does not name",
+        ),
+        ("/coincidentrateunit", json!("kVA"), "coincidentrateunit: demand in \"kVA\", not in kW"),
+        (
+            "/demandreactivepowercharge",
+            json!(0.3),
+            "demandreactivepowercharge: this charge cannot be billed by a tariff file",
         ),
         ("/demandrateunit", json!("hp"), "demandrateunit: demand in \"hp\", not in kW"),
         (
@@ -366,7 +380,7 @@ fn what_cannot_be_billed_is_refused_with_its_place() {
     ];
     for (pointer, value, want) in table {
         let mut bent = demand.clone();
-        bent["minchargeunits"] = json!("$/year");
+        bent["minchargeunits"] = json!("$/day");
         match bent.pointer_mut(pointer) {
             Some(place) => *place = value,
             None => bent[&pointer[1..]] = value,

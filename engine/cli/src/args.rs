@@ -69,7 +69,7 @@ pub enum Command {
     Readings(Readings),
     /// Balance feeders: what their heads gave against what their meters took.
     Losses(Losses),
-    /// Tariffs, agreements, rule packs, penalty tables, price series and hour lists: check, publish, list.
+    /// Tariffs, agreements, rule packs, penalty tables, price series, hour lists and plans: check, publish, list.
     Tariff(Tariff),
     /// Agreements: sign as each party, activate, list.
     Agreement(Agreement),
@@ -351,7 +351,7 @@ pub struct Tariff {
 
 #[derive(Debug, Subcommand)]
 pub enum TariffAction {
-    /// Read tariff, agreement, rule pack, penalty table, price series and hour list files, and say what is wrong with them.
+    /// Read tariff, agreement, rule pack, penalty table, price series, hour list and plan files, and say what is wrong with them.
     Check {
         /// Files.
         #[arg(required = true)]
@@ -360,7 +360,7 @@ pub enum TariffAction {
         #[arg(long)]
         cap: Option<PathBuf>,
     },
-    /// Put tariffs, agreements, rule packs, penalty tables, price series and hour lists on the chain. An agreement is proposed
+    /// Put tariffs, agreements, rule packs, penalty tables, price series, hour lists and plans on the chain. An agreement is proposed
     /// by it, and counts once both of its parties have signed it.
     Publish {
         /// Also sign agreements as both of their parties, whose keys are all in this folder, and activate them.
@@ -413,6 +413,12 @@ pub enum TariffAction {
         /// A day billed as a weekend; may be given several times.
         #[arg(long)]
         holiday: Vec<Day>,
+        /// Tiers count the energy of each period by itself, not of all together.
+        #[arg(long)]
+        each_period: bool,
+        /// The list of hours at which coincident demand is taken: a rate has its prices, not its hours.
+        #[arg(long)]
+        coincident_hours: Option<Label>,
     },
 }
 

@@ -32,6 +32,7 @@ use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, period_of, record};
 use crate::output::{Report, Table, word};
 use crate::pay;
+use crate::rounding::RoundingRule;
 
 /// Bills.
 pub fn run(bill: &BillArguments, arguments: &Arguments) -> Result<Report, Failure> {
@@ -231,7 +232,8 @@ fn show(opened: &Opened, account: &str, period: Period, arguments: &Arguments) -
 
 /// A bill, line by line.
 pub fn bill_report(books: &Books, bill: &Bill) -> Report {
-    let mut table = Table::new(&["line", "quantity", "unit", "price", "exact", "amount"]);
+    let mut table = Table::new(&["line", "quantity", "unit", "price", "exact", "rounding", "amount"]);
+    let rule = RoundingRule::of(books, bill);
     for line in &bill.lines {
         let hash = &bill.tariffs[usize::from(line.version)];
         let version = books.tariffs().versions().iter().find(|version| version.hash == *hash);
@@ -243,6 +245,7 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
             json!(unit),
             json!(price_of(line)),
             json!(line.exact.to_string()),
+            json!(rule.map(|rule| rule.of_line(line))),
             json!(line.amount.to_string()),
         ]);
     }
@@ -261,7 +264,9 @@ pub fn name_of(books: &Books, tariff: &ContentHash, kind: ChargeKind) -> String 
 pub fn quantity_of(kind: ChargeKind, quantity: i64) -> (String, &'static str) {
     let thousandths = Energy::from_wh(quantity).to_string();
     match kind {
-        ChargeKind::Energy { .. } | ChargeKind::Series { .. } => (thousandths, "kWh"),
+        ChargeKind::Energy { .. } | ChargeKind::Series { .. } | ChargeKind::Deviation(_) => {
+            (thousandths, "kWh")
+        }
         ChargeKind::Demand { .. } => (thousandths, "kW"),
         ChargeKind::Fixed(_) => (quantity.to_string(), "days"),
         ChargeKind::Minimum | ChargeKind::YearMinimum => (String::new(), ""),
@@ -287,6 +292,9 @@ pub fn facts_of(books: &Books, bill: &Bill) -> Report {
             report.fact("price series", format!("{} {}", series.body.parts().id, hash.short()));
         } else if let Some(hours) = hours {
             report.fact("hour list", format!("{} {}", hours.body.parts().id, hash.short()));
+        } else if let Some(plan) = books.market().plans().iter().find(|known| known.hash == *hash) {
+            let parts = plan.body.parts();
+            report.fact("plan", format!("{} {} {}", parts.usage_point, parts.validity, hash.short()));
         }
     }
     let complete = bill.completeness;
@@ -310,22 +318,24 @@ pub fn facts_of(books: &Books, bill: &Bill) -> Report {
         let carried: Vec<String> = bill.carried.iter().map(carried_in_words).collect();
         report.fact("carries on", carried.join("; "));
     }
+    let rule = RoundingRule::of(books, bill);
+    if let Some(rule) = rule {
+        report.fact("rounding", rule.in_words());
+    }
     for vat in &bill.vat {
         let how = if vat.vat.is_included { "included" } else { "on top" };
         let rate = f_percent(vat.vat.rate_e4);
-        report.fact("VAT", format!("{} ({rate} %, {how})", vat.amount));
+        let rounded = rule.map_or_else(String::new, |rule| format!(", {} of {}", rule.name(), vat.base));
+        report.fact("VAT", format!("{} ({rate} %, {how}{rounded})", vat.amount));
     }
     report.fact("total", format!("{} {}", bill.total, bill.currency));
     report.fact("payee's part, exact", bill.payee_part.to_string());
     report
 }
 
-/// The price of a line; of a series the mean, said to be one: nothing is computed from it.
+/// The price of a line; by a series the mean, said to be one: nothing is computed from it.
 pub fn price_of(line: &ChargeLine) -> String {
-    match (line.kind, line.mean_price()) {
-        (ChargeKind::Series { .. }, Some(mean)) => format!("mean {mean}"),
-        _ => line.price.to_string(),
-    }
+    line.mean_price().map_or_else(|| line.price.to_string(), |mean| format!("mean {mean}"))
 }
 
 /// Hundredths of a per cent as per cent.

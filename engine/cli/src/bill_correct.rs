@@ -22,6 +22,7 @@ use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, period_of, record};
 use crate::output::{Report, Table, word};
 use crate::pay;
+use crate::rounding::RoundingRule;
 
 /// Corrects a month's bills, or says how they would be.
 pub fn run(opened: &mut Opened, options: &CorrectOptions, arguments: &Arguments) -> Result<Report, Failure> {
@@ -148,11 +149,13 @@ pub fn corrected_report(books: &Books, last: &Published<Correction>, count: usiz
         "unit",
         "price",
         "exact",
+        "rounding",
         "amount",
         "change",
         "exact change",
         "amount change",
     ]);
+    let rule = RoundingRule::of(books, bill);
     let change_of = |tariff: &ContentHash, kind: ChargeKind| {
         delta.lines.iter().find(|line| line.tariff == *tariff && line.kind == kind)
     };
@@ -165,6 +168,7 @@ pub fn corrected_report(books: &Books, last: &Published<Correction>, count: usiz
             json!(unit),
             json!(price_of(line)),
             json!(line.exact.to_string()),
+            json!(rule.map(|rule| rule.of_line(line))),
             json!(line.amount.to_string()),
         ];
         row.extend(changes(change_of(tariff, line.kind)));
@@ -178,7 +182,7 @@ pub fn corrected_report(books: &Books, last: &Published<Correction>, count: usiz
     for gone in delta.lines.iter().filter(|line| !is_there(line)) {
         let unit = quantity_of(gone.kind, gone.quantity).1;
         let mut row = vec![json!(name_of(books, &gone.tariff, gone.kind)), json!(""), json!(unit)];
-        row.extend([json!(""), json!(""), json!("")]);
+        row.extend([json!(""), json!(""), json!(""), json!("")]);
         row.extend(changes(Some(gone)));
         table.row(row);
     }

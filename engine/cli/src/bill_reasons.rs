@@ -12,7 +12,7 @@ use tallywatt_core::bill_change::{NamedBill, change, line_name};
 use tallywatt_core::bill_match::{Verdict, match_bills};
 use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::energy::Energy;
-use tallywatt_core::explain::{CountedInterval, Explained};
+use tallywatt_core::explain::{CountedInterval, DeviatingHour, Explained};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::tariff::Tariff;
@@ -24,6 +24,7 @@ use crate::bill::{contracts_of, find};
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, period_of};
 use crate::output::{Report, Table};
+use crate::rounding::RoundingRule;
 
 /// Why the later bill is not the earlier one.
 pub fn why(
@@ -104,7 +105,11 @@ pub fn explain(
     let mut report = Report::default();
     report.fact("line", line_name(line, tariff));
     report.fact("price", price_of(line, tariff));
-    report.fact("exact", line.exact.to_string()).fact("amount", line.amount.to_string());
+    report.fact("exact", line.exact.to_string());
+    if let Some(rule) = RoundingRule::of(books, bill) {
+        report.fact("rounding", rule.of_line(line));
+    }
+    report.fact("amount", line.amount.to_string());
     let metered_wh: i64 = intervals.iter().map(|one| i64::from(one.energy_wh)).sum();
     match line.kind {
         ChargeKind::Energy { .. } | ChargeKind::Series { .. } => {
@@ -127,6 +132,17 @@ pub fn explain(
         }
         ChargeKind::Demand { .. } => {
             report.fact("peak in this range kW", Energy::from_wh(line.quantity).to_string());
+        }
+        ChargeKind::Deviation(_) => {
+            let hours = explained.hours(line, &|key| books.block_behind(bill, key));
+            let wh: i64 = hours.iter().map(DeviatingHour::wh).sum();
+            if wh != line.quantity {
+                let (found, billed) = (Energy::from_wh(wh), Energy::from_wh(line.quantity));
+                let what = format!("the hours deviate by {found} kWh, the line by {billed} kWh");
+                return Err(Failure::with_code(code::NO, what, "run `tallywatt chain audit`"));
+            }
+            report.fact("hours", hours.len()).fact("deviation kWh", Energy::from_wh(wh).to_string());
+            report.table = Some(deviation_table(&hours, day));
         }
         ChargeKind::Fixed(_) => {
             report.fact("usage-point-days", line.quantity);
@@ -155,10 +171,47 @@ pub fn explain(
     Ok(report)
 }
 
-/// The price of a line; of a series its name and the mean, which is for reading only.
+/// The hours of a deviation: those of one day, or each day's together.
+fn deviation_table(hours: &[DeviatingHour<'_>], day: Option<Day>) -> Table {
+    let kwh = |wh: i64| json!(Energy::from_wh(wh).to_string());
+    let Some(day) = day else {
+        let mut table = Table::new(&["usage point", "day", "hours", "planned kWh", "kWh", "deviation kWh"]);
+        for of_day in hours.chunk_by(|a, b| (a.usage_point, a.day) == (b.usage_point, b.day)) {
+            let sum = |of: fn(&DeviatingHour<'_>) -> i64| kwh(of_day.iter().map(of).sum());
+            table.row(vec![
+                json!(of_day[0].usage_point.to_string()),
+                json!(of_day[0].day.to_string()),
+                json!(of_day.len()),
+                sum(|hour| hour.planned_wh),
+                sum(|hour| hour.fact_wh),
+                sum(|hour| hour.wh()),
+            ]);
+        }
+        return table;
+    };
+    let mut table = Table::new(&["usage point", "start", "planned kWh", "kWh", "deviation kWh", "price"]);
+    for hour in hours.iter().filter(|hour| hour.day == day) {
+        table.row(vec![
+            json!(hour.usage_point.to_string()),
+            json!(hour.zone.wall_clock(hour.start)),
+            kwh(hour.planned_wh),
+            kwh(hour.fact_wh),
+            kwh(hour.wh()),
+            json!(hour.price.map(|price| price.to_string())),
+        ]);
+    }
+    table
+}
+
+/// The price of a line; by a series its name and the mean, which is for reading only.
 fn price_of(line: &ChargeLine, tariff: &Tariff) -> String {
-    let ChargeKind::Series { range, zone } = line.kind else { return line.price.to_string() };
-    let series = tariff.parts().series_of(range, zone).map_or_else(String::new, ToString::to_string);
+    let parts = tariff.parts();
+    let series = match line.kind {
+        ChargeKind::Series { range, zone } => parts.series_of(range, zone).map(ToString::to_string),
+        ChargeKind::Deviation(side) => parts.deviation.map(|rule| rule.series(side).to_string()),
+        _ => return line.price.to_string(),
+    };
+    let series = series.unwrap_or_default();
     match line.mean_price() {
         Some(mean) => format!("{series}, mean {mean}"),
         None => series,

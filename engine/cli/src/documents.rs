@@ -159,11 +159,14 @@ pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Fail
             tariff_compare::run(&open(arguments)?, account, period_of(period)?, files, arguments)
         }
         TariffAction::Test { files } => tariffs::test(files),
-        TariffAction::Import { rate, file, id, from, to, holiday } => {
+        TariffAction::Import { rate, file, id, from, to, holiday, each_period, coincident_hours } => {
             let mut holidays = holiday.clone();
             holidays.sort();
             holidays.dedup();
-            tariffs::import(rate, file, &UrdbOptions { id: *id, from: *from, to: *to, holidays })
+            let (each_period, coincident_hours) = (*each_period, *coincident_hours);
+            let (id, from, to) = (*id, *from, *to);
+            let options = UrdbOptions { id, from, to, holidays, each_period, coincident_hours };
+            tariffs::import(rate, file, &options)
         }
     }
 }
@@ -233,6 +236,7 @@ fn read_documents(files: &[PathBuf]) -> Result<(Vec<Vec<u8>>, Table), Failure> {
             | Document::PenaltyTable(_)
             | Document::SharingGroup(_)
             | Document::PriceSeries(_)
+            | Document::PlanSeries(_)
             | Document::HourList(_) => {
                 let overlapping = versions.iter().find(|(other_kind, other, held)| {
                     (*other_kind, *other) == (kind, id) && held.overlaps(validity)

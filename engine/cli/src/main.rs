@@ -37,6 +37,7 @@ mod readings;
 mod readings_decisions;
 mod readings_share;
 mod replies;
+mod rounding;
 mod synth;
 mod tariff_compare;
 mod tariffs;

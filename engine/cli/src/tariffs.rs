@@ -18,6 +18,7 @@ use tallywatt_ingest::documents::{
     Document, UrdbOptions, import_urdb, parse_document, parse_tariff_cases, render_tariff,
 };
 use tallywatt_ledger::hour_list_bytes::publish_hour_list;
+use tallywatt_ledger::plan_series_bytes::publish_plan_series;
 use tallywatt_ledger::price_series_bytes::publish_price_series;
 use tallywatt_ledger::tariff_bytes::publish_tariff;
 
@@ -55,16 +56,17 @@ pub fn read_tariff(file: &Path) -> Result<Published<Tariff>, Failure> {
     }
 }
 
-/// Reads a file and adds the price series or the list of hours that it must be.
+/// Reads a file and adds the price series, the list of hours or the plan that it must be.
 pub fn read_market(file: &Path, market: &mut MarketBook) -> Result<(), Failure> {
     let text = read_text(file)?;
     let name = file.display().to_string();
     let added = match parse_document(&name, &text)? {
         Document::PriceSeries(series) => market.publish_series(publish_price_series(*series)),
         Document::HourList(hours) => market.publish_hours(publish_hour_list(*hours)),
+        Document::PlanSeries(plan) => market.publish_plan(publish_plan_series(*plan)),
         _ => {
-            let next = "name files that begin with #kind,price-series or #kind,hour-list";
-            return Err(Failure::usage(format!("{name} is neither prices nor hours"), next));
+            let next = "name files that begin with #kind,price-series, #kind,hour-list or #kind,plan-series";
+            return Err(Failure::usage(format!("{name} is neither prices, hours nor a plan"), next));
         }
     };
     added.map_err(|error| Failure::usage(format!("{name}: {error}"), "name each day's figures once"))
@@ -160,6 +162,11 @@ fn price_table(parts: &TariffParts) -> Table {
                 range.price.to_string(),
                 "kW, month",
             );
+        }
+    }
+    if let Some(rule) = &parts.deviation {
+        for (charge, series) in [("above the plan", rule.above), ("below the plan", rule.below)] {
+            row(charge.into(), "each hour".into(), String::new(), series.to_string(), "kWh");
         }
     }
     for (per, unit) in FixedPer::ALL.into_iter().zip(["day", "month", "year"]) {

@@ -215,6 +215,21 @@ fn a_rate_is_imported_shown_and_tested() {
     place.write("bent.toml", CASES.replace("minutes = 60", "minutes = 45"));
     let bent = place.expect(2, "tallywatt tariff test bent.toml");
     assert!(bent.err.contains("bent.toml:6: intervals of 45 minutes"), "{}", bent.err);
+    let schedule = format!(
+        "\"coincidentrateschedule\": [{hours}], \"coincidentratestructure\": [[{{\"rate\": 9.25}}]],"
+    );
+    let rate = RATE.replace("HOURS", &hours).replacen('{', &format!("{{{schedule}"), 1);
+    place.write("coincident.json", rate);
+    let unnamed = place.expect(2, "tallywatt tariff import coincident.json coincident.toml");
+    assert!(unnamed.err.contains("coincidentratestructure: demand at hours that the rate does not name"));
+    assert!(unnamed.err.contains("--coincident-hours"), "{}", unnamed.err);
+    place.expect(0, "tallywatt tariff import coincident.json coincident.toml --coincident-hours system-peak");
+    let shown = place.json("tallywatt tariff show coincident.toml");
+    let rows = shown["rows"].as_array().unwrap();
+    assert!(
+        rows.iter().any(|row| row["price"] == "9.25" && row.to_string().contains("system-peak")),
+        "{shown}"
+    );
     let broken = RATE.replacen("HOURS", &hours, 1).replace("HOURS", "[0]");
     place.write("ragged.json", broken);
     let ragged = place.expect(2, "tallywatt tariff import ragged.json ragged.toml");

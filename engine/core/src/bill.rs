@@ -8,13 +8,13 @@ use crate::energy::Energy;
 use crate::hash::ContentHash;
 use crate::label::AccountId;
 use crate::money::{ExactAmount, Money, PricePerKwh, div_half_up};
-use crate::tariff::{Currency, FixedPer, Vat};
+use crate::tariff::{Currency, DeviationSide, FixedPer, Vat};
 
 /// The most charge lines in a bill.
 pub const LINE_COUNT_MAX: u32 = 4_096;
 /// The most tariff versions in a bill.
 pub const VERSION_COUNT_MAX: u32 = 64;
-/// The most price series and hour lists in a bill: four names of a document a day.
+/// The most price series, hour lists and plans in a bill: four names of a document a day.
 pub const MARKET_COUNT_MAX: u32 = 128;
 
 /// What a charge line charges for.
@@ -64,6 +64,8 @@ pub enum ChargeKind {
     },
     /// What the lines of the tariff lacked in the year to its minimum of a year.
     YearMinimum,
+    /// Energy taken above the plan, or planned and not taken, priced hour by hour as a series says.
+    Deviation(DeviationSide),
 }
 
 impl ChargeKind {
@@ -78,8 +80,15 @@ impl ChargeKind {
             | Self::Package { .. }
             | Self::Flat { .. }
             | Self::Export { .. }
-            | Self::YearMinimum => None,
+            | Self::YearMinimum
+            | Self::Deviation(_) => None,
         }
+    }
+
+    /// Whether its energy is priced interval by interval: its lines have no one price.
+    #[must_use]
+    pub const fn is_by_interval(self) -> bool {
+        matches!(self, Self::Series { .. } | Self::Deviation(_))
     }
 
     /// What `quantity` costs, exact; see [`ChargeLine::quantity`] for its units.
@@ -90,7 +99,7 @@ impl ChargeKind {
     pub fn charge(self, quantity: i64, price: PricePerKwh, period: Period) -> ExactAmount {
         let product = i128::from(price.as_e8()) * i128::from(quantity);
         let e11 = match self {
-            Self::Energy { .. } | Self::Demand { .. } | Self::Series { .. } => product,
+            Self::Energy { .. } | Self::Demand { .. } | Self::Series { .. } | Self::Deviation(_) => product,
             Self::Fixed(FixedPer::Day) | Self::Package { .. } | Self::Flat { .. } => product * 1_000,
             Self::Fixed(FixedPer::Month) => product * 1_000 / i128::from(period.day_count()),
             Self::Fixed(FixedPer::Year) => product * 1_000 / i128::from(period.year_day_count()),
@@ -108,7 +117,7 @@ pub struct ChargeLine {
     pub version: u8,
     /// For what.
     pub kind: ChargeKind,
-    /// Watt-hours, also of energy fed in; watts for demand; usage-point-days for a fixed charge; for a minimum what is
+    /// Watt-hours, also of energy fed in and of deviations from the plan; watts for demand; usage-point-days for a fixed charge; for a minimum what is
     /// lacking, 10^-11 of the currency; packages; how many times a flat fee is due.
     pub quantity: i64,
     /// Per kilowatt-hour, per kilowatt, per day, month or year; the minimum of a month; a package, a flat fee. Zero of a
@@ -139,10 +148,10 @@ impl ChargeLine {
 }
 
 impl ChargeLine {
-    /// What a kilowatt-hour of a series line cost on the mean, rounded half up: for reading, nothing follows from it.
+    /// What a kilowatt-hour of a line by a series cost on the mean, rounded half up: for reading, nothing follows from it.
     #[must_use]
     pub fn mean_price(&self) -> Option<PricePerKwh> {
-        let is_priced = matches!(self.kind, ChargeKind::Series { .. }) && self.quantity > 0;
+        let is_priced = self.kind.is_by_interval() && self.quantity > 0;
         let mean = is_priced.then(|| div_half_up(self.exact.as_e11(), i128::from(self.quantity)))?;
         i64::try_from(mean).ok().map(PricePerKwh::from_e8)
     }
@@ -197,7 +206,7 @@ pub struct Bill {
     pub total: Money,
     /// The agreement payee's part of the total, exact.
     pub payee_part: ExactAmount,
-    /// Content hashes of the price series and hour lists it used, ascending.
+    /// Content hashes of the price series, hour lists and plans it used, ascending.
     pub market: Vec<ContentHash>,
     /// Content hash of the account's bill of the month before, if this one stands on it.
     pub previous: Option<ContentHash>,

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use crate::bill::{Bill, ChargeKind, ChargeLine};
 use crate::money::{ExactAmount, Money};
-use crate::tariff::{FixedPer, Tariff};
+use crate::tariff::{DeviationSide, FixedPer, Tariff};
 
 /// What a term says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +92,8 @@ pub fn charge_name(kind: ChargeKind, tariff: &Tariff) -> String {
         }
         ChargeKind::Flat { range } => numbered("flat fee", range, parts.ranges.len()),
         ChargeKind::YearMinimum => "minimum of the year".to_owned(),
+        ChargeKind::Deviation(DeviationSide::Above) => "above the plan".to_owned(),
+        ChargeKind::Deviation(DeviationSide::Below) => "below the plan".to_owned(),
         ChargeKind::Export { zone } => format!("{}, fed in", parts.zones[usize::from(zone)].name),
     }
 }
@@ -184,7 +186,8 @@ pub fn change(earlier: NamedBill<'_>, later: NamedBill<'_>) -> Vec<ChangeTerm> {
 /// Whether the line's exact amount follows from a quantity that was used.
 const fn has_quantity(line: &ChargeLine) -> bool {
     let kind = line.kind;
-    kind.energy_zone().is_some() || matches!(kind, ChargeKind::Demand { .. } | ChargeKind::Package { .. })
+    kind.energy_zone().is_some()
+        || matches!(kind, ChargeKind::Demand { .. } | ChargeKind::Package { .. } | ChargeKind::Deviation(_))
 }
 
 /// What the change of the quantity comes to at the old price, 10^-11; at the mean of the old intervals' prices, cut at the
@@ -193,9 +196,9 @@ fn more_used(old: &ChargeLine, new: &ChargeLine) -> i128 {
     let more = i128::from(new.quantity) - i128::from(old.quantity);
     let (old_e11, old_quantity) = (old.exact.as_e11(), i128::from(old.quantity));
     match old.kind {
-        ChargeKind::Series { .. } if old_quantity == 0 => 0,
+        kind if kind.is_by_interval() && old_quantity == 0 => 0,
         // In two parts, because one product of three could pass 128 bits.
-        ChargeKind::Series { .. } => {
+        kind if kind.is_by_interval() => {
             old_e11 / old_quantity * more + old_e11 % old_quantity * more / old_quantity
         }
         ChargeKind::Package { .. } => more * i128::from(old.price.as_e8()) * 1_000,

@@ -240,6 +240,24 @@ impl DayBlock {
         self.grid().interval_at(instant)
     }
 
+    /// The intervals of the hour from `start` on, if this day's grid tells it.
+    #[must_use]
+    pub fn hour_at(&self, start: UtcSeconds) -> Option<std::ops::Range<usize>> {
+        let first = self.interval_at(start)?;
+        let end = first + usize::from(60 / self.interval_minutes());
+        (end <= self.interval_count()).then_some(first..end)
+    }
+
+    /// The energy of intervals of this day, Wh, if each has a value.
+    ///
+    /// # Panics
+    /// If the day has not so many intervals.
+    #[must_use]
+    pub fn read_wh(&self, intervals: std::ops::Range<usize>) -> Option<i64> {
+        let is_read = self.qualities[intervals.clone()].iter().all(|quality| quality.is_billable());
+        is_read.then(|| self.values_wh[intervals].iter().map(|&wh| i64::from(wh)).sum())
+    }
+
     /// Sum of the values.
     #[must_use]
     pub fn total_wh(&self) -> i64 {

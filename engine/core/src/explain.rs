@@ -15,7 +15,7 @@ use crate::market::MarketBook;
 use crate::money::{PRICE_DECIMALS, PricePerKwh};
 use crate::quality::Quality;
 use crate::register::Flow;
-use crate::tariff::{SeriesPrice, TIMES_DECIMALS, Tariff, TariffBook, TariffParts};
+use crate::tariff::{DeviationSide, SeriesPrice, TIMES_DECIMALS, Tariff, TariffBook, TariffParts};
 
 /// An interval that a line counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,35 @@ pub struct CountedInterval<'a> {
     pub quality: Quality,
     /// What a kilowatt-hour of it costs, where a series says so.
     pub price: Option<IntervalPrice>,
+}
+
+/// An hour whose energy was not what was planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviatingHour<'a> {
+    /// Where it was measured.
+    pub usage_point: UsagePointId,
+    /// Local day.
+    pub day: Day,
+    /// When it begins.
+    pub start: UtcSeconds,
+    /// Whose wall clock the contract follows.
+    pub zone: &'a Zone,
+    /// Energy, Wh.
+    pub fact_wh: i64,
+    /// What was planned for it, Wh.
+    pub planned_wh: i64,
+    /// To which side it deviates.
+    pub side: DeviationSide,
+    /// What a kilowatt-hour of the deviation costs; `None` if the series is not published.
+    pub price: Option<PricePerKwh>,
+}
+
+impl DeviatingHour<'_> {
+    /// How much it deviates, Wh.
+    #[must_use]
+    pub fn wh(&self) -> i64 {
+        self.side.of(self.fact_wh, self.planned_wh)
+    }
 }
 
 /// A price by the interval: a series' price times a coefficient, and something added. In 10^-14 currency units.
@@ -128,7 +157,11 @@ impl<'a> Explained<'a> {
                             version.body.demands_at(pattern, minute) >> charge & 1 == 1
                         }
                         ChargeKind::Flat { .. } => true,
-                        ChargeKind::Fixed(_) | ChargeKind::Minimum | ChargeKind::YearMinimum => false,
+                        // Deviations are of hours: see `hours`.
+                        ChargeKind::Fixed(_)
+                        | ChargeKind::Minimum
+                        | ChargeKind::YearMinimum
+                        | ChargeKind::Deviation(_) => false,
                         ChargeKind::Export { zone } => {
                             version.body.zone_at(pattern, minute) == usize::from(zone)
                         }
@@ -140,6 +173,44 @@ impl<'a> Explained<'a> {
                             CountedInterval { usage_point, day, start, zone, energy_wh, quality, price };
                         found.push(interval);
                     }
+                }
+            }
+        }
+        found
+    }
+
+    /// The hours that deviate to the side of the line, in the order of usage points, then time; of other charges none.
+    pub fn hours<'b>(
+        &self,
+        line: &ChargeLine,
+        block: &dyn Fn(&BlockKey) -> Option<&'b DayBlock>,
+    ) -> Vec<DeviatingHour<'a>> {
+        let (ChargeKind::Deviation(side), Some(version)) = (line.kind, self.version(line)) else {
+            return Vec::new();
+        };
+        let parts = version.body.parts();
+        let Some(rule) = parts.deviation else { return Vec::new() };
+        let mut found = Vec::new();
+        for contract in self.contracts.iter().filter(|contract| contract.tariff == parts.id) {
+            let holds = |day: &Day| contract.validity.contains(*day) && parts.validity.contains(*day);
+            for day in self.bill.period.days().filter(holds) {
+                let (usage_point, register) = (contract.usage_point, contract.register);
+                let Some(block) = block(&BlockKey { usage_point, register, day }) else { continue };
+                for first in 0..block.interval_count() {
+                    // An interval that begins an hour of the plan begins one of the day.
+                    let start = block.interval_start(first);
+                    let plan = self.market.plan_at(&usage_point, start);
+                    let Some(planned_wh) = plan.and_then(|plan| plan.body.at(start)) else { continue };
+                    let fact = block.hour_at(start).and_then(|hour| block.read_wh(hour));
+                    let Some(fact_wh) = fact.filter(|fact_wh| side.of(*fact_wh, planned_wh) > 0) else {
+                        continue;
+                    };
+                    let series = self.market.series_at(&rule.series(side), start);
+                    let price = series.and_then(|series| series.body.at(start)).map(|(price, _)| price);
+                    let zone = &contract.zone;
+                    let hour =
+                        DeviatingHour { usage_point, day, start, zone, fact_wh, planned_wh, side, price };
+                    found.push(hour);
                 }
             }
         }

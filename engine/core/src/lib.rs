@@ -43,6 +43,7 @@ pub mod payment_book;
 pub mod payment_terms;
 pub mod penalty;
 pub mod placed_payment;
+pub mod plan_series;
 pub mod price_series;
 pub mod proportion;
 pub mod quality;

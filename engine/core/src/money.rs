@@ -210,6 +210,18 @@ pub enum Rounding {
     Down,
 }
 
+impl Rounding {
+    /// What people call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HalfUp => "half up",
+            Self::HalfEven => "half even",
+            Self::Down => "down",
+        }
+    }
+}
+
 /// `numerator / divisor`, halves away from zero. `divisor` must be positive.
 ///
 /// # Panics

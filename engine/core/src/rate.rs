@@ -19,11 +19,12 @@ use crate::day_block::{BlockKey, DayBlock};
 use crate::hash::{ContentHash, Published};
 use crate::label::{AccountId, Label, UsagePointId};
 use crate::market::MarketBook;
-use crate::register::Flow;
+use crate::register::{Flow, Register};
 use crate::tariff::{Currency, TariffBook};
 
 mod blocks;
 mod carry;
+mod deviation;
 mod lines;
 mod measures;
 mod netting;
@@ -55,7 +56,7 @@ pub struct BillInputs<'a> {
     pub agreement: &'a Published<Agreement>,
     /// Root of the period's readings.
     pub readings: ContentHash,
-    /// Price series and lists of hours.
+    /// Price series, lists of hours and plans.
     pub market: &'a MarketBook,
 }
 
@@ -153,9 +154,25 @@ pub enum BillError {
         /// When the hour begins.
         start: UtcSeconds,
     },
-    /// More price series and lists of hours than a bill may name.
+    /// A usage point has no plan for an hour that its tariff charges deviations of.
+    #[error("usage point {usage_point} has no plan for the hour from {at}")]
+    NoPlan {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// When the hour begins.
+        at: UtcSeconds,
+    },
+    /// A plan is of the total import register, and another is billed for deviations.
+    #[error("usage point {usage_point}: register {register} has no plan, only 1-0:1.8.0 has")]
+    PlanRegister {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The register.
+        register: Register,
+    },
+    /// More price series, lists of hours and plans than a bill may name.
     #[error(
-        "account {account} would be billed by {count} price series and lists of hours, at most {MARKET_COUNT_MAX}"
+        "account {account} would be billed by {count} price series, lists of hours and plans, at most {MARKET_COUNT_MAX}"
     )]
     TooManyMarket {
         /// The account.
@@ -322,7 +339,6 @@ mod tests {
     use crate::payment_terms::PaymentTerms;
     use crate::quality::Quality;
     use crate::reading::Source;
-    use crate::register::Register;
     use crate::tariff::tests::parts;
     use crate::tariff::{RoundEach, Tariff};
     use crate::validity::Validity;

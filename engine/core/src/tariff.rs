@@ -24,6 +24,7 @@ use crate::validity::Validity;
 mod book;
 mod carry;
 mod clock;
+mod deviation;
 mod error;
 mod netting;
 mod ranges;
@@ -32,6 +33,7 @@ mod series_price;
 pub use book::{OverlapError, TariffBook};
 pub use carry::{CarryRules, LOOK_BACK_MONTHS_MAX, LOOK_BACK_WHOLE, LookBack};
 pub use clock::{CELL_MINUTES, CellTime, DayClass, DayKind, MONTH_NAMES, MonthSet, WINDOW_COUNT_MAX, Window};
+pub use deviation::{Deviation, DeviationSide};
 pub use error::TariffError;
 pub use netting::{Netting, NettingMode};
 pub use ranges::{BoundUnit, Range, RangeCounting, RangeKind, RangeRule, effective_bounds};
@@ -236,6 +238,8 @@ pub struct TariffParts {
     pub netting: Option<Netting>,
     /// What reaches from one bill to the next.
     pub carry: CarryRules,
+    /// What is paid for deviations from the plan; `None` where nothing is planned.
+    pub deviation: Option<Deviation>,
 }
 
 /// A checked tariff version.
@@ -267,6 +271,7 @@ impl Tariff {
         check_demands(&parts.demands)?;
         netting::check(&parts)?;
         carry::check(&parts)?;
+        deviation::check(&parts)?;
         let charges = FixedPer::ALL.map(|per| parts.fixed.price(per)).into_iter();
         let demand = parts.demands.iter().flat_map(|demand| &demand.ranges).map(|range| range.price);
         if let Some(price) =

@@ -64,6 +64,7 @@ fn parts(look_back: Option<LookBack>, minimum_per_year: &str) -> TariffParts {
             look_backs: look_back.into_iter().collect(),
             minimum_per_year: minimum_per_year.parse().unwrap(),
         },
+        deviation: None,
     }
 }
 

@@ -218,6 +218,7 @@ fn random_parts(random: &mut Random, rule: RangeRule, from: Option<Day>, to: Opt
         series: Vec::new(),
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
+        deviation: None,
     };
     if random.one_in(3) {
         sell(random, &mut parts);

@@ -200,6 +200,7 @@ fn tariff(random: &mut Random, id: &str, validity: Validity) -> TariffParts {
         series: Vec::new(),
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
+        deviation: None,
     }
 }
 

@@ -210,6 +210,7 @@ fn random_tariffs(random: &mut Random, period: Period) -> TariffBook {
                 series: Vec::new(),
                 netting: None,
                 carry: tallywatt_core::tariff::CarryRules::default(),
+                deviation: None,
             });
             book.publish(Published { hash: ContentHash([tag; 32]), body: tariff.unwrap() }).unwrap();
         }
@@ -498,6 +499,7 @@ fn household_bill(
         series: Vec::new(),
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
+        deviation: None,
     });
     let mut tariffs = TariffBook::default();
     tariffs.publish(Published { hash: ContentHash([1; 32]), body: tariff.unwrap() }).unwrap();

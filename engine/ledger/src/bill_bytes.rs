@@ -5,11 +5,12 @@
 //!
 //! bill 0x33      version = 3; account[33] period[u32] currency[3] tariffs[u32] × hash[32] agreement[32] readings[32]
 //!                lines[u32] × { version[u8] kind[u8] range[u8] zone[u8]      kind 1 energy; 2 fixed: range, zone 0; 7 series;
-//!                                                                            8 fed in: range 0; 9 minimum of the year
+//!                                                                            8 fed in: range 0; 9 minimum of the year;
+//!                                                                            10 deviation from the plan: range 0 above, 1 below
 //!                               quantity[i64] price[i64] exact[i128] amount[i64] }
 //!                VAT lines[u32] × { rate[u16] included[u8] base[i64] amount[i64] }
 //!                expected[u32] measured[u32] estimated[u32] missing[u32] total[i64] payee part[i128]
-//!                price series and hour lists[u32] × hash[32]
+//!                price series, hour lists and plans[u32] × hash[32]
 //!                previous and carried, as in `carried_bytes.rs`
 //! ```
 //!
@@ -24,7 +25,7 @@ use tallywatt_core::bill::{
 use tallywatt_core::calendar::Period;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::{ExactAmount, Money, PricePerKwh};
-use tallywatt_core::tariff::{DEMAND_COUNT_MAX, FixedPer, RANGE_COUNT_MAX, ZONE_COUNT_MAX};
+use tallywatt_core::tariff::{DEMAND_COUNT_MAX, DeviationSide, FixedPer, RANGE_COUNT_MAX, ZONE_COUNT_MAX};
 
 use crate::carried_bytes::{read_carried, read_previous, write_carried, write_previous};
 use crate::codec::{CodecError, Reader, Writer};
@@ -44,6 +45,7 @@ const FLAT: u8 = 6;
 const SERIES: u8 = 7;
 const EXPORT: u8 = 8;
 const YEAR_MINIMUM: u8 = 9;
+const DEVIATION: u8 = 10;
 /// The whole of a VAT rate.
 const RATE_WHOLE: i128 = 10_000;
 
@@ -142,6 +144,7 @@ pub(crate) fn write_charge(writer: &mut Writer, kind: ChargeKind) {
         ChargeKind::Series { range, zone } => (SERIES, range, zone),
         ChargeKind::Export { zone } => (EXPORT, 0, zone),
         ChargeKind::YearMinimum => (YEAR_MINIMUM, 0, 0),
+        ChargeKind::Deviation(side) => (DEVIATION, side as u8, 0),
     };
     writer.u8(kind).u8(range).u8(zone);
 }
@@ -212,6 +215,7 @@ pub(crate) fn read_charge(reader: &mut Reader<'_>, at: usize) -> Result<ChargeKi
         (MINIMUM, 0, 0) => ChargeKind::Minimum,
         (EXPORT, 0, zone) if usize::from(zone) < ZONE_COUNT_MAX => ChargeKind::Export { zone },
         (YEAR_MINIMUM, 0, 0) => ChargeKind::YearMinimum,
+        (DEVIATION, side @ 0..=1, 0) => ChargeKind::Deviation(DeviationSide::ALL[usize::from(side)]),
         _ => return Err(reader.refuse("line kind", at)),
     })
 }
@@ -233,7 +237,7 @@ fn read_line(reader: &mut Reader<'_>, period: Period) -> Result<ChargeLine, Code
     let off = amount.exact().as_e11().abs_diff(exact.as_e11());
     // Only energy may cost less than nothing. What a series makes of it only its prices can tell.
     let is_product = match kind {
-        ChargeKind::Series { .. } => price == PricePerKwh::default(),
+        kind if kind.is_by_interval() => price == PricePerKwh::default(),
         ChargeKind::Energy { .. } => kind.charge(quantity, price, period) == exact,
         _ => is_in_range && price.as_e8() >= 0 && kind.charge(quantity, price, period) == exact,
     };
@@ -339,6 +343,10 @@ pub(crate) mod tests {
         ChargeLine { version, kind, quantity: wh, price, exact, amount }
     }
 
+    fn deviation(version: u8, side: DeviationSide, wh: i64, e11: i128) -> ChargeLine {
+        ChargeLine { kind: ChargeKind::Deviation(side), ..series(version, wh, e11) }
+    }
+
     /// Two versions, one with VAT on top and one with VAT included.
     pub(crate) fn bill() -> Bill {
         let energy = |range, zone| ChargeKind::Energy { range, zone };
@@ -382,6 +390,18 @@ pub(crate) mod tests {
             previous: Some(ContentHash([5; 32])),
             carried: carried(),
         }
+    }
+
+    /// Above the plan and below it, the latter at a price below zero.
+    fn deviating() -> Bill {
+        let lines = vec![
+            deviation(0, DeviationSide::Above, 7_300, 987_654_321_012),
+            deviation(0, DeviationSide::Below, 12_000, -1_234),
+        ];
+        let total: Money = lines.iter().map(|line| line.amount).sum();
+        let vat = Vat { rate_e4: 0, is_included: false };
+        let vat = vec![VatLine { vat, base: total, amount: Money::ZERO }];
+        Bill { lines, vat, total, payee_part: ExactAmount::ZERO, ..bill() }
     }
 
     /// One of each kind, and two of some.
@@ -440,6 +460,7 @@ pub(crate) mod tests {
         };
         check(&nothing, encode_bill, decode_bill);
         check(&Bill { previous: None, carried: Vec::new(), ..bill() }, encode_bill, decode_bill);
+        check(&deviating(), encode_bill, decode_bill);
         // More fed in than taken: nothing is left to divide.
         let mut credited = nothing;
         credited.lines = vec![line(0, ChargeKind::Export { zone: 0 }, 1_000, "5")];
@@ -524,6 +545,11 @@ pub(crate) mod tests {
             ("line", |bill| bill.lines[9].quantity = -1),
             ("line kind", |bill| bill.lines[9].kind = ChargeKind::Series { range: 16, zone: 0 }),
             ("line kind", |bill| bill.lines[8].kind = ChargeKind::Flat { range: 16 }),
+            ("line", |bill| {
+                bill.lines = vec![ChargeLine { price: PricePerKwh::from_e8(1), ..deviating().lines[0] }]
+            }),
+            ("line", |bill| bill.lines = vec![ChargeLine { quantity: -1, ..deviating().lines[0] }]),
+            ("line", |bill| bill.lines = deviating().lines.into_iter().rev().collect()),
             ("market document", |bill| bill.market.swap(0, 1)),
             ("market document", |bill| bill.market[1] = bill.market[0]),
         ];

@@ -69,6 +69,8 @@ pub enum DocumentKind {
     HourList = 6,
     /// A version of a sharing group.
     SharingGroup = 7,
+    /// What a usage point is to take, hour by hour.
+    PlanSeries = 8,
 }
 
 impl DocumentKind {
@@ -83,6 +85,7 @@ impl DocumentKind {
             Self::PriceSeries => "price series",
             Self::HourList => "hour list",
             Self::SharingGroup => "sharing group",
+            Self::PlanSeries => "plan",
         }
     }
 }
@@ -491,6 +494,7 @@ fn read_publication(reader: &mut Reader<'_>) -> Result<Publication, CodecError> 
         5 => DocumentKind::PriceSeries,
         6 => DocumentKind::HourList,
         7 => DocumentKind::SharingGroup,
+        8 => DocumentKind::PlanSeries,
         _ => return Err(reader.refuse("document kind", at)),
     };
     let (id, hash) = (reader.label("document id")?, reader.hash("document hash")?);

@@ -27,6 +27,7 @@ pub mod meter_event_bytes;
 pub mod note;
 pub mod packed_values;
 pub mod penalty_bytes;
+pub mod plan_series_bytes;
 pub mod policy;
 pub mod price_series_bytes;
 pub mod receipt;

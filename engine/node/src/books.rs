@@ -18,6 +18,7 @@ mod closed_period;
 mod closing;
 mod correcting;
 mod counted;
+mod market;
 mod penalties;
 mod previous;
 mod register_only;
@@ -60,8 +61,7 @@ use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree};
 use tallywatt_ledger::tree::Root;
 use tallywatt_ledger::{
-    agreement_bytes, document, hour_list_bytes, penalty_bytes, price_series_bytes, rule_pack_bytes,
-    sharing_bytes, tariff_bytes,
+    agreement_bytes, document, penalty_bytes, rule_pack_bytes, sharing_bytes, tariff_bytes,
 };
 use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::batch_file::{BatchFile, BatchFileError};
@@ -360,7 +360,7 @@ impl Books {
         &self.sharing_groups
     }
 
-    /// Published price series and lists of hours.
+    /// Published price series, lists of hours and plans.
     #[must_use]
     pub const fn market(&self) -> &MarketBook {
         &self.market
@@ -518,7 +518,10 @@ impl Books {
         let plain = |command, file| Ok(Computed { command, file, unbilled: Vec::new() });
         match input {
             Input::Genesis(genesis) => plain(Command::Genesis(genesis), None),
-            Input::Document(bytes) => plain(Command::Publish(publication_of(&bytes)?), Some(bytes)),
+            Input::Document(bytes) => {
+                market::check(&self.market, &bytes)?;
+                plain(Command::Publish(publication_of(&bytes)?), Some(bytes))
+            }
             Input::Contracts(bytes) => {
                 let contracts = read_contracts(&bytes)?;
                 plain(Command::Contracts(document::contracts_root(&contracts)), Some(bytes))
@@ -628,19 +631,8 @@ impl Books {
                 self.sharing_groups.push(sharing_bytes::publish_sharing_group(group));
                 Ok(())
             }
-            DocumentKind::PriceSeries => {
-                let series = price_series_bytes::decode_price_series(bytes)
-                    .map_err(|source| BooksError::Codec { what: "price series", source })?;
-                self.market
-                    .publish_series(price_series_bytes::publish_price_series(series))
-                    .map_err(|error| BooksError::Conflict(error.to_string()))
-            }
-            DocumentKind::HourList => {
-                let hours = hour_list_bytes::decode_hour_list(bytes)
-                    .map_err(|source| BooksError::Codec { what: "hour list", source })?;
-                self.market
-                    .publish_hours(hour_list_bytes::publish_hour_list(hours))
-                    .map_err(|error| BooksError::Conflict(error.to_string()))
+            DocumentKind::PriceSeries | DocumentKind::HourList | DocumentKind::PlanSeries => {
+                market::publish(&mut self.market, kind, bytes)
             }
         }
     }

@@ -19,7 +19,8 @@ use tallywatt_ledger::seal::{LeafProof, SealKind, SealedTree};
 use tallywatt_ledger::tlog_proof::TlogProof;
 use tallywatt_ledger::tree::{Root, TreeKind};
 use tallywatt_ledger::{
-    agreement_bytes, bill_bytes, digest, document, hour_list_bytes, price_series_bytes, tariff_bytes,
+    agreement_bytes, bill_bytes, digest, document, hour_list_bytes, plan_series_bytes, price_series_bytes,
+    tariff_bytes,
 };
 use tallywatt_shards::batch_file::reader::BatchReader;
 use tallywatt_shards::sealing;
@@ -306,16 +307,22 @@ fn leaves_then<'a>(
     Ok(Cow::Owned(file.leaves))
 }
 
-/// A price series or a list of hours that a bill names: its kind and bytes.
+/// A price series, a list of hours or a plan that a bill names: its kind and bytes.
 fn market_record(books: &Books, hash: &ContentHash) -> Result<(DocumentKind, Vec<u8>), ProveError> {
     let series = books.market().series().iter().find(|known| known.hash == *hash);
     let hours = books.market().hours().iter().find(|known| known.hash == *hash);
-    match (series, hours) {
-        (Some(series), _) => {
+    let plan = books.market().plans().iter().find(|known| known.hash == *hash);
+    match (series, hours, plan) {
+        (Some(series), ..) => {
             Ok((DocumentKind::PriceSeries, price_series_bytes::encode_price_series(&series.body)))
         }
-        (None, Some(hours)) => Ok((DocumentKind::HourList, hour_list_bytes::encode_hour_list(&hours.body))),
-        (None, None) => Err(ProveError::Damaged(format!("document {hash} is unknown"))),
+        (None, Some(hours), _) => {
+            Ok((DocumentKind::HourList, hour_list_bytes::encode_hour_list(&hours.body)))
+        }
+        (None, None, Some(plan)) => {
+            Ok((DocumentKind::PlanSeries, plan_series_bytes::encode_plan_series(&plan.body)))
+        }
+        (None, None, None) => Err(ProveError::Damaged(format!("document {hash} is unknown"))),
     }
 }
 

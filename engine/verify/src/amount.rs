@@ -98,7 +98,7 @@ fn first_difference(stated: &Bill, computed: &Bill) -> Option<String> {
         ("tax", stated.vat == computed.vat),
         ("completeness", stated.completeness == computed.completeness),
         ("payee's part", stated.payee_part == computed.payee_part),
-        ("list of price series and hours", stated.market == computed.market),
+        ("list of price series, hours and plans", stated.market == computed.market),
         ("bill before", stated.previous == computed.previous),
         ("list of what it carries on", stated.carried == computed.carried),
     ];

@@ -45,7 +45,8 @@ pub(crate) fn documents(evidence: &Evidence, claim: &BillClaim, trusted: &Truste
     }
     let hashes: Vec<ContentHash> = claim.market.iter().map(MarketRecord::hash).collect();
     if bill.market != hashes {
-        let what = "the bill names other price series or lists of hours than these, or in another order";
+        let what =
+            "the bill names other price series, lists of hours or plans than these, or in another order";
         return Err(what.to_owned().into());
     }
     if bill.agreement != claim.agreement.hash {
@@ -68,6 +69,7 @@ pub(crate) fn documents(evidence: &Evidence, claim: &BillClaim, trusted: &Truste
         match document {
             MarketRecord::Series(series) => prices.market.publish_series(series.clone()),
             MarketRecord::Hours(hours) => prices.market.publish_hours(hours.clone()),
+            MarketRecord::Plan(plan) => prices.market.publish_plan(plan.clone()),
         }
         .map_err(|error| error.to_string())?;
     }
@@ -81,6 +83,10 @@ pub(crate) fn documents(evidence: &Evidence, claim: &BillClaim, trusted: &Truste
         }
         MarketRecord::Hours(hours) => {
             format!("hour list {} {}", hours.body.parts().id, hours.body.parts().validity)
+        }
+        MarketRecord::Plan(plan) => {
+            let parts = plan.body.parts();
+            format!("plan of {} {}", parts.usage_point, parts.validity)
         }
     });
     let detail = format!(
@@ -135,6 +141,10 @@ fn publication_of_market(document: &MarketRecord) -> Publication {
         MarketRecord::Hours(hours) => {
             let parts = hours.body.parts();
             publication(DocumentKind::HourList, parts.id, hours.hash, parts.validity)
+        }
+        MarketRecord::Plan(plan) => {
+            let parts = plan.body.parts();
+            publication(DocumentKind::PlanSeries, parts.usage_point, plan.hash, parts.validity)
         }
     }
 }

@@ -6,6 +6,7 @@ use tallywatt_core::contract::Contract;
 use tallywatt_core::correction::Correction;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::hour_list::HourList;
+use tallywatt_core::plan_series::PlanSeries;
 use tallywatt_core::price_series::PriceSeries;
 use tallywatt_core::tariff::Tariff;
 use tallywatt_ledger::agreement_bytes::{decode_agreement, encode_agreement};
@@ -18,6 +19,7 @@ use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::document::{decode_contract, encode_contract};
 use tallywatt_ledger::hour_list_bytes::{decode_hour_list, encode_hour_list};
 use tallywatt_ledger::log::LogHash;
+use tallywatt_ledger::plan_series_bytes::{PLAN_SERIES_KIND, decode_plan_series, encode_plan_series};
 use tallywatt_ledger::price_series_bytes::{PRICE_SERIES_KIND, decode_price_series, encode_price_series};
 use tallywatt_ledger::receipt::{
     Before, BillPart, CorrectionPart, LoggedBlock, Placed, Receipt, ReceiptError, Subject,
@@ -43,10 +45,11 @@ pub(crate) struct OpenedBlock {
     pub path: Vec<LogHash>,
 }
 
-/// A price series or a list of hours.
+/// A price series, a list of hours or a plan.
 pub(crate) enum MarketRecord {
     Series(Published<PriceSeries>),
     Hours(Published<HourList>),
+    Plan(Published<PlanSeries>),
 }
 
 impl MarketRecord {
@@ -54,6 +57,7 @@ impl MarketRecord {
         match self {
             Self::Series(series) => series.hash,
             Self::Hours(hours) => hours.hash,
+            Self::Plan(plan) => plan.hash,
         }
     }
 }
@@ -217,6 +221,9 @@ fn decode_market(record: &[u8]) -> Result<MarketRecord, Refusal> {
         Some(&PRICE_SERIES_KIND) => {
             canonical("price series", record, decode_price_series, encode_price_series)
                 .map(MarketRecord::Series)
+        }
+        Some(&PLAN_SERIES_KIND) => {
+            canonical("plan", record, decode_plan_series, encode_plan_series).map(MarketRecord::Plan)
         }
         _ => canonical("hour list", record, decode_hour_list, encode_hour_list).map(MarketRecord::Hours),
     }

@@ -67,19 +67,19 @@ fn each_lie_about_prices_fails_in_its_check() {
             receipt.blocks.pop();
             receipt
         }),
-        ("documents", "other price series or lists of hours", |town| {
+        ("documents", "other price series, lists of hours or plans", |town| {
             let mut receipt = town.bill_receipt(ACCOUNT);
             part(&mut receipt).market.clear();
             receipt.blocks.pop();
             receipt
         }),
         // Another published series that the bill does not name, in its place and beside it.
-        ("documents", "other price series or lists of hours", |town| {
+        ("documents", "other price series, lists of hours or plans", |town| {
             let mut receipt = with_series(town, 3, ACCOUNT);
             part(&mut receipt).bill = town.placed_bill(ACCOUNT);
             receipt
         }),
-        ("documents", "other price series or lists of hours", |town| {
+        ("documents", "other price series, lists of hours or plans", |town| {
             let mut receipt = town.bill_receipt(ACCOUNT);
             receipt.blocks.push(town.placed_block(SERIES_HEIGHT + 1));
             part(&mut receipt).market.push(encode_price_series(&town.market[1].body));
@@ -107,7 +107,7 @@ fn each_lie_about_prices_fails_in_its_check() {
         ("amount", "price series x has no price for", |town| with_series(town, 1, ACCOUNT)),
         ("amount", "price series x is in EUR, the tariff in RUB", |town| with_series(town, 2, ACCOUNT)),
         ("amount", "the readings and tariff give", |town| with_series(town, 3, "A-000017")),
-        ("amount", "list of price series and hours", |town| {
+        ("amount", "list of price series, hours and plans", |town| {
             let mut receipt = town.bill_receipt(ACCOUNT);
             receipt.blocks.push(town.placed_block(SERIES_HEIGHT + 1));
             let part = part(&mut receipt);

@@ -1,10 +1,10 @@
 //! Documents and tables that people and banks write: tariffs, agreements, rule packs, penalty tables, price series, hour lists,
-//! price caps, contracts, payment registries.
+//! plans, price caps, contracts, payment registries.
 //!
 //! ```text
 //! tariff, agreement, rule pack or penalty, TOML ─▶ parse_document  ─▶ Document          one version a file
 //! rule pack, TOML                               ─▶ parse_rule_pack ─▶ RulePack          one version a file
-//! price series, hour list, CSV                 ─▶ parse_document  ─▶ Document          some days a file
+//! price series, hour list, plan, CSV           ─▶ parse_document  ─▶ Document          some days a file
 //! contracts, CSV                                ─▶ parse_contracts ─▶ Vec<Contract>     in canonical order
 //! feeders, CSV                                  ─▶ parse_feeders   ─▶ Vec<Feeder>       by head
 //! bills issued elsewhere, CSV                   ─▶ parse_issued_bills ─▶ Vec<IssuedBill>  by account
@@ -25,16 +25,19 @@
 
 pub mod agreement_file;
 pub mod contract_file;
+mod deviation_table;
 pub mod error;
 pub mod feeder_file;
 mod field;
 pub mod hour_list_file;
+mod interval_rows;
 pub mod issued_file;
 mod market_text;
 mod netting_table;
 mod own_prices;
 pub mod payment_file;
 pub mod penalty_file;
+pub mod plan_series_file;
 mod price_cap;
 pub mod price_series_file;
 mod rows;
@@ -44,6 +47,7 @@ mod tariff_cases;
 pub mod tariff_file;
 mod tariff_text;
 mod urdb;
+mod urdb_coincident;
 mod urdb_prosumer;
 mod windows;
 
@@ -51,6 +55,7 @@ use serde::Deserialize;
 use tallywatt_core::agreement::Agreement;
 use tallywatt_core::hour_list::HourList;
 use tallywatt_core::penalty::PenaltyTable;
+use tallywatt_core::plan_series::PlanSeries;
 use tallywatt_core::price_series::PriceSeries;
 use tallywatt_core::sharing::SharingGroup;
 use tallywatt_core::tariff::Tariff;
@@ -97,6 +102,8 @@ pub enum Document {
     PriceSeries(Box<PriceSeries>),
     /// Hours at which power counts.
     HourList(Box<HourList>),
+    /// What a usage point is to take, hour by hour.
+    PlanSeries(Box<PlanSeries>),
     /// A version of a sharing group.
     SharingGroup(SharingGroup),
 }
@@ -107,7 +114,7 @@ struct Kind {
     kind: Field,
 }
 
-/// Reads a document's file; `file` is its name in messages. Price series and lists of hours are tables, all others TOML.
+/// Reads a document's file; `file` is its name in messages. Price series, lists of hours and plans are tables, all others TOML.
 ///
 /// # Errors
 /// [`DocumentError`] names the first line that is wrong.
@@ -136,7 +143,7 @@ pub fn parse_document(file: &str, text: &str) -> Result<Document, DocumentError>
     }
 }
 
-/// Reads a price series or a list of hours.
+/// Reads a price series, a list of hours or a plan.
 fn parse_market(file: &str, text: &str, kind: &str) -> Result<Document, DocumentError> {
     if text.len() > MARKET_SIZE_MAX {
         let problem = format!("file of {} bytes, at most {MARKET_SIZE_MAX}", text.len());
@@ -147,9 +154,11 @@ fn parse_market(file: &str, text: &str, kind: &str) -> Result<Document, Document
             price_series_file::parse(file, text).map(|series| Document::PriceSeries(Box::new(series)))
         }
         "hour-list" => hour_list_file::parse(file, text).map(|hours| Document::HourList(Box::new(hours))),
+        "plan-series" => plan_series_file::parse(file, text).map(|plan| Document::PlanSeries(Box::new(plan))),
         other => {
             let problem = format!("kind {} is not known", rows::shown(other));
-            Err(DocumentError::new(file, Some(1), problem, "write #kind,price-series or #kind,hour-list"))
+            let next_step = "write #kind,price-series, #kind,hour-list or #kind,plan-series";
+            Err(DocumentError::new(file, Some(1), problem, next_step))
         }
     }
 }

@@ -44,7 +44,8 @@
 //!
 //! A price by the interval is `{ series = "se3", times = "1.0625", plus = "0.04" }`: the series' price times a
 //! coefficient, at most six decimals, and something added; both may be left out.
-//! What energy fed in does, and what a demand charge asks of earlier months, are in `netting_table.rs`.
+//! What energy fed in does, and what a demand charge asks of earlier months, are in `netting_table.rs`; what deviations
+//! from a plan cost in `deviation_table.rs`.
 
 use std::collections::BTreeMap;
 use std::ops::Range as Span;
@@ -60,6 +61,7 @@ use tallywatt_core::tariff::{
 };
 use toml::{Spanned, Value};
 
+use super::deviation_table::{DeviationTable, deviation_of};
 use super::error::DocumentError;
 use super::field::{Field, Source};
 use super::netting_table::{NettingTable, look_back_of, netting_of};
@@ -117,6 +119,7 @@ struct TariffFile {
     #[serde(default)]
     demand: Vec<Spanned<DemandTable>>,
     netting: Option<NettingTable>,
+    deviation: Option<DeviationTable>,
 }
 
 #[derive(Deserialize)]
@@ -257,6 +260,7 @@ pub(super) fn parse(source: &Source<'_>) -> Result<Tariff, DocumentError> {
             look_backs,
             minimum_per_year: price("minimum_per_year", &file.minimum_per_year)?,
         },
+        deviation: file.deviation.as_ref().map(|table| deviation_of(source, table)).transpose()?,
     };
     Tariff::new(parts).map_err(|error| {
         let (span, next_step) = place_of(&error, &file);
@@ -567,6 +571,10 @@ fn place_of(error: &TariffError, file: &TariffFile) -> (Span<usize>, &'static st
             (netting, "write mode = \"month-carry\", and one sell price to pool zones")
         }
         TariffError::NettingOrder => (netting, "write range_counting = \"shares\" or \"each-zone\""),
+        TariffError::DeviationNetting => (
+            file.deviation.as_ref().map_or(top, |table| table.above.span()),
+            "leave the table deviation or the table netting out",
+        ),
         TariffError::LookBack(name) => (
             demand(name).and_then(|demand| demand.look_back.as_ref()).map_or(top, Spanned::span),
             "write look_back_months = 1 to 12 and a per cent above 0, at most 100",

@@ -10,6 +10,7 @@ use tallywatt_core::tariff::{
     Tariff, TariffParts, Window,
 };
 
+use super::deviation_table::render_deviation;
 use super::netting_table::{render_look_back, render_netting};
 use super::windows;
 
@@ -114,6 +115,7 @@ pub fn render_tariff(tariff: &Tariff) -> String {
         }
     }
     render_netting(&mut text, parts);
+    render_deviation(&mut text, parts);
     text
 }
 

@@ -5,11 +5,14 @@
 //!   energyratestructure                   ─▶ ranges: the bounds of all periods together; price = rate + adj
 //!   flatdemandmonths, -structure          ─▶ a demand charge a period, all day in its months
 //!   demandweekday/weekendschedule         ─▶ a demand charge a period, in its hours
+//!   coincidentrateschedule, -structure    ─▶ a demand charge a period, at the published hours that are its
 //!   fixedchargefirstmeter, mincharge      ─▶ fixed charge, minimum
 //! ```
 //!
-//! What reaches beyond the month's import (netting rules, look-back, minimum of a year) is in `urdb_prosumer.rs`. Bounds count the energy of all periods, each period having its share: as NREL's engine bills it. What the tariff
-//! could not bill (coincident demand, reactive power, other units) is refused with its place in the JSON;
+//! What reaches beyond the month's import (netting rules, look-back, minimum of a year) is in `urdb_prosumer.rs`, coincident
+//! demand in `urdb_coincident.rs`. Bounds count the energy of all periods, each period having its share: as NREL's engine bills it;
+//! or, if the import says so, of each period by itself. What the tariff
+//! could not bill (reactive power, other units) is refused with its place in the JSON;
 //! what is no charge for energy taken (eligibility, sell prices) is named and left out.
 
 use std::collections::BTreeMap;
@@ -47,6 +50,10 @@ pub struct UrdbOptions {
     pub to: Option<Day>,
     /// Days billed as weekends, ascending: the database does not name them.
     pub holidays: Vec<Day>,
+    /// Tiers count the energy of each period by itself, not of all together.
+    pub each_period: bool,
+    /// The list of hours at which coincident demand is taken: the database has its prices, not its hours.
+    pub coincident_hours: Option<Label>,
 }
 
 /// A rate as a tariff, and what of it the tariff does not say.
@@ -69,11 +76,11 @@ pub(super) struct Tier<'j> {
     adj: Option<&'j RawValue>,
     #[serde(borrow)]
     pub(super) sell: Option<&'j RawValue>,
-    unit: Option<String>,
+    pub(super) unit: Option<String>,
 }
 
 type Structure<'j> = Vec<Vec<Tier<'j>>>;
-type Schedule = Vec<Vec<usize>>;
+pub(super) type Schedule = Vec<Vec<usize>>;
 
 #[derive(Deserialize)]
 pub(super) struct Rate<'j> {
@@ -100,7 +107,11 @@ pub(super) struct Rate<'j> {
     flatdemandstructure: Structure<'j>,
     #[serde(default)]
     flatdemandmonths: Vec<usize>,
-    demandwindow: Option<u16>,
+    #[serde(borrow, default)]
+    pub(super) coincidentratestructure: Structure<'j>,
+    #[serde(default)]
+    pub(super) coincidentrateschedule: Schedule,
+    pub(super) demandwindow: Option<u16>,
     #[serde(borrow)]
     fixedchargefirstmeter: Option<&'j RawValue>,
     fixedchargeunits: Option<String>,
@@ -114,11 +125,18 @@ pub(super) struct Rate<'j> {
 }
 
 /// Charges that a tariff cannot bill: present and not zero, they are refused.
-const REFUSED: [&str; 4] =
-    ["demandreactivepowercharge", "coincidentratestructure", "coincidentrateschedule", "fixedchargeeaaddl"];
+const REFUSED: [&str; 2] = ["demandreactivepowercharge", "fixedchargeeaaddl"];
 /// Units of power, all of which must be kilowatts.
-const POWER_UNITS: [&str; 6] =
-    ["demandrateunit", "demandRateUnits", "flatdemandunit", "flatDemandUnits", "demandunits", "demandunit"];
+const POWER_UNITS: [&str; 8] = [
+    "demandrateunit",
+    "demandRateUnits",
+    "flatdemandunit",
+    "flatDemandUnits",
+    "demandunits",
+    "demandunit",
+    "coincidentrateunit",
+    "coincidentRateUnits",
+];
 /// Who may take the rate: said, not billed.
 const ELIGIBILITY: [&str; 8] = [
     "peakkwcapacitymin",
@@ -189,11 +207,22 @@ impl Import<'_> {
             (None, None) => return Err(self.fail("label", "the rate has none", NAME)),
         };
         let is_single = ranges.len() == 1;
-        let range_rule = RangeRule { counting: RangeCounting::Shares, unit, kind: RangeKind::Graduated };
+        let counting = if options.each_period { RangeCounting::EachZone } else { RangeCounting::Shares };
+        let range_rule = RangeRule { counting, unit, kind: RangeKind::Graduated };
         let utility = rate.utility.as_deref().unwrap_or("unnamed utility");
         let title = format!("{}, {utility}", rate.name.as_deref().unwrap_or("unnamed rate"));
         let source = rate.uri.as_deref().or(rate.source.as_deref()).unwrap_or("URDB");
-        let demands = self.demands()?;
+        let mut demands = self.demands()?;
+        // A look-back is for the highest peaks: what is taken at published hours has none.
+        let mut carry = self.carry(&demands)?;
+        let (minimum_per_month, minimum_per_year) = self.minimum()?;
+        if minimum_per_year != PricePerKwh::default() {
+            if carry.minimum_per_year != PricePerKwh::default() {
+                return Err(self.fail("annualmincharge", "beside a mincharge in $/year", COMPARE));
+            }
+            carry.minimum_per_year = minimum_per_year;
+        }
+        demands.extend(self.coincident_demands(options.coincident_hours)?);
         let parts = TariffParts {
             id,
             title: short(&title),
@@ -204,10 +233,11 @@ impl Import<'_> {
             zones: zones.into_values().collect(),
             range_rule: if is_single { RangeRule::default() } else { range_rule },
             ranges,
-            carry: self.carry(&demands)?,
+            carry,
+            deviation: None,
             demands,
             fixed: self.fixed()?,
-            minimum_per_month: self.minimum()?,
+            minimum_per_month,
             vat: Vat { rate_e4: 0, is_included: false },
             rounding: Rounding::HalfUp,
             round_each: RoundEach::Line,
@@ -243,7 +273,7 @@ impl Import<'_> {
         let sells = tiers.filter_map(|tier| tier.sell).any(|sell| has_content(sell.get()));
         let sells = (sells && self.dg_rule().is_none())
             .then(|| "sell prices: energy given back needs a contract of its own".to_owned());
-        named.chain(sells).collect()
+        named.chain(sells).chain(self.coincident_left_out()).collect()
     }
 
     fn validity(&self, options: &UrdbOptions) -> Result<Validity, DocumentError> {
@@ -281,7 +311,7 @@ impl Import<'_> {
     }
 
     /// A schedule of 12 months and 24 hours, each a period that there is.
-    fn schedule<'s>(
+    pub(super) fn schedule<'s>(
         &self,
         name: &str,
         schedule: &'s Schedule,
@@ -339,7 +369,7 @@ impl Import<'_> {
     }
 
     /// The bounds, in thousandths, and prices of a period's tiers. The last has no bound, whatever it says.
-    fn tiers(
+    pub(super) fn tiers(
         &self,
         place: &str,
         structure: &[Tier<'_>],
@@ -459,18 +489,21 @@ impl Import<'_> {
         }
     }
 
-    fn minimum(&self) -> Result<PricePerKwh, DocumentError> {
+    /// The minimum of a month and that of a year.
+    fn minimum(&self) -> Result<(PricePerKwh, PricePerKwh), DocumentError> {
         let rate = self.rate;
         let (name, charge) = match rate.minmonthlycharge {
             Some(charge) => ("minmonthlycharge", Some(charge)),
             None => ("mincharge", rate.mincharge),
         };
-        let price = self.price(name, charge)?;
+        let (price, none) = (PricePerKwh::from_e8(self.price(name, charge)?), PricePerKwh::default());
         match rate.minchargeunits.as_deref() {
-            None | Some("$/month") => Ok(PricePerKwh::from_e8(price)),
-            _ if price == 0 || name == "minmonthlycharge" => Ok(PricePerKwh::from_e8(price)),
+            _ if price == none || name == "minmonthlycharge" => Ok((price, none)),
+            None | Some("$/month") => Ok((price, none)),
+            Some("$/year") => Ok((none, price)),
             Some(other) => {
-                Err(self.fail("minchargeunits", &format!("a minimum in {other}, not in $/month"), BY_HAND))
+                let problem = format!("a minimum in {other}, not in $/month or $/year");
+                Err(self.fail("minchargeunits", &problem, BY_HAND))
             }
         }
     }
@@ -526,7 +559,7 @@ pub(super) fn short(text: &str) -> String {
 }
 
 /// The windows of each period that holds at some time: runs of hours, alike months together; days off as weekends.
-fn windows_of(weekday: &Schedule, weekend: &Schedule) -> BTreeMap<usize, Vec<Window>> {
+pub(super) fn windows_of(weekday: &Schedule, weekend: &Schedule) -> BTreeMap<usize, Vec<Window>> {
     let mut found: BTreeMap<(usize, u8, usize, usize), u16> = BTreeMap::new();
     for month in 0..12 {
         let alike = weekday[month] == weekend[month];

@@ -191,6 +191,7 @@ impl<'a> Inputs<'a> {
                     | Document::PenaltyTable(_)
                     | Document::SharingGroup(_)
                     | Document::PriceSeries(_)
+                    | Document::PlanSeries(_)
                     | Document::HourList(_) => {}
                 }
             }

@@ -93,7 +93,7 @@ pub enum PlanError {
     Order,
     /// The tariff has charges that need more than sums, or other ranges than graduated ones counted in order of time.
     #[error(
-        "demand, monthly, yearly and minimum charges, packages, flat fees, price series, netting and other range rules are billed by documents only"
+        "demand, monthly, yearly and minimum charges, packages, flat fees, price series, netting, deviations from a plan and other range rules are billed by documents only"
     )]
     Charges,
     /// Sums of bills do not say what the agreement's payee gets of each payment.
@@ -162,6 +162,7 @@ impl RatePlan {
             || !parts.series.is_empty()
             || parts.range_rule != RangeRule::default()
             || parts.netting.is_some()
+            || parts.deviation.is_some()
             || tariff.carries()
             || more_than_days.iter().any(|price| price.as_e8() != 0)
         {

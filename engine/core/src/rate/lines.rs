@@ -163,7 +163,7 @@ fn add_version_lines(lines: &mut Vec<ChargeLine>, version: usize, used: &Version
     }
 }
 
-/// Packages, flat fees, and energy by a series. `None` past what a line counts.
+/// Packages, flat fees, energy by a series, and deviations from the plan. `None` past what a line counts.
 fn add_counts(
     lines: &mut Vec<ChargeLine>,
     version: usize,
@@ -188,6 +188,11 @@ fn add_counts(
             let (version, price) = (small(version), PricePerKwh::default());
             lines.push(ChargeLine { version, kind, quantity, price, exact, amount });
         }
+    }
+    for (&side, &(quantity, e11)) in used.deviations.iter().filter(|(_, (wh, _))| *wh != 0) {
+        let (kind, exact) = (ChargeKind::Deviation(side), ExactAmount::from_e11(e11));
+        let (version, price, amount) = (small(version), PricePerKwh::default(), Money::ZERO);
+        lines.push(ChargeLine { version, kind, quantity, price, exact, amount });
     }
     Some(())
 }

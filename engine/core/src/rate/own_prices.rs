@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use super::usage::Usage;
 use super::{BillError, BillInputs, packages};
-use crate::bill::{ChargeKind, ChargeLine};
+use crate::bill::ChargeLine;
 use crate::calendar::Period;
 use crate::contract::Overridden;
 use crate::hash::Published;
@@ -90,7 +90,7 @@ impl<'a> Usage<'a> {
                 known.quantity = known.quantity.checked_add(line.quantity)?;
                 known.exact = match known.kind {
                     // A series has no one price: what its lines came to adds up.
-                    ChargeKind::Series { .. } => known.exact.checked_add(line.exact)?,
+                    kind if kind.is_by_interval() => known.exact.checked_add(line.exact)?,
                     kind => kind.charge(known.quantity, known.price, period),
                 };
             } else {

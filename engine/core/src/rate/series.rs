@@ -16,7 +16,7 @@ use super::usage::{HeldDay, Progress, VersionUse, slices};
 use crate::calendar::UtcSeconds;
 use crate::day_block::DayBlock;
 use crate::hash::ContentHash;
-use crate::label::{AccountId, UsagePointId};
+use crate::label::{AccountId, Label, UsagePointId};
 use crate::market::MarketBook;
 use crate::money::{ExactAmount, PricePerKwh};
 use crate::tariff::{SeriesPrice, TIMES_DECIMALS, TariffParts};
@@ -31,11 +31,17 @@ pub(super) struct MarketUse<'a> {
     pub(super) used: &'a mut BTreeSet<ContentHash>,
 }
 
+/// A stretch of time that has one price.
+#[derive(Clone, Copy)]
+pub(super) struct Stretch {
+    pub(super) usage_point: UsagePointId,
+    pub(super) start: UtcSeconds,
+    pub(super) minutes: u8,
+}
+
 /// An interval with energy.
 struct Used {
-    usage_point: UsagePointId,
-    start: UtcSeconds,
-    minutes: u8,
+    stretch: Stretch,
     zone: usize,
     wh: i64,
 }
@@ -55,15 +61,16 @@ impl VersionUse<'_> {
             let zones = run.zones_of(self.table_place, tariff, block, *zone_place);
             intervals.extend(used_of(block, zones));
         }
-        intervals.sort_by_key(|interval| interval.start);
+        intervals.sort_by_key(|interval| interval.stretch.start);
         for interval in intervals {
             let Used { zone, wh, .. } = interval;
             for (range, taken_wh) in slices(&progress.bounds, progress.used_wh, wh) {
                 self.energy_wh[range][zone] += taken_wh;
                 let place = (small(range), small(zone));
                 let Some(price) = tariff.parts().series_of(place.0, place.1) else { continue };
-                let charge = i128::from(market.price(tariff.parts(), price, &interval)?.as_e8())
-                    * i128::from(taken_wh);
+                let charge =
+                    i128::from(market.price(tariff.parts(), price.series, interval.stretch)?.as_e8())
+                        * i128::from(taken_wh);
                 let sum = self.series_e11.entry(place).or_default();
                 *sum = sum.checked_add(charge).ok_or(BillError::Overflow(market.account))?;
             }
@@ -87,21 +94,21 @@ fn used_of<'z>(block: &'z DayBlock, zones: &'z [u8]) -> impl Iterator<Item = Use
     let with_energy = block.values_wh().iter().zip(zones).enumerate().filter(|(_, (wh, _))| **wh != 0);
     with_energy.map(move |(at, (&wh, &zone))| {
         let start = block.interval_start(at);
-        Used { usage_point, start, minutes, zone: usize::from(zone), wh: i64::from(wh) }
+        Used { stretch: Stretch { usage_point, start, minutes }, zone: usize::from(zone), wh: i64::from(wh) }
     })
 }
 
 impl MarketUse<'_> {
-    /// The series' price of an interval.
-    fn price(
+    /// The series' price of a stretch of time.
+    pub(super) fn price(
         &mut self,
         parts: &TariffParts,
-        price: &SeriesPrice,
-        interval: &Used,
+        series: Label,
+        stretch: Stretch,
     ) -> Result<PricePerKwh, BillError> {
-        let series = price.series;
-        let end = interval.start.plus(i64::from(interval.minutes) * 60);
-        let (mut at, mut found) = (interval.start, None);
+        let Stretch { usage_point, start, minutes } = stretch;
+        let end = start.plus(i64::from(minutes) * 60);
+        let (mut at, mut found) = (start, None);
         while at < end {
             let known = self.book.series_at(&series, at).ok_or(BillError::NoPrice { series, at })?;
             if known.body.parts().currency != parts.currency {
@@ -110,13 +117,12 @@ impl MarketUse<'_> {
             }
             let (own, until) = known.body.at(at).ok_or(BillError::NoPrice { series, at })?;
             if found.is_some_and(|first| first != own) {
-                let Used { usage_point, start, minutes, .. } = *interval;
                 return Err(BillError::Coarse { usage_point, minutes, start, series });
             }
             self.used.insert(known.hash);
             (found, at) = (Some(own), until);
         }
-        Ok(found.expect("an interval has a length, so a price was found for its first instant"))
+        Ok(found.expect("a stretch has a length, so a price was found for its first instant"))
     }
 }
 

@@ -22,7 +22,8 @@ use crate::hash::{ContentHash, Published};
 use crate::label::Label;
 use crate::quality::Quality;
 use crate::tariff::{
-    DemandMeasure, RANGE_COUNT_MAX, RangeCounting, RangeKind, Tariff, ZONE_COUNT_MAX, effective_bounds,
+    DemandMeasure, DeviationSide, RANGE_COUNT_MAX, RangeCounting, RangeKind, Tariff, ZONE_COUNT_MAX,
+    effective_bounds,
 };
 
 /// Billing determinants of one account.
@@ -30,7 +31,7 @@ use crate::tariff::{
 pub(super) struct Usage<'a> {
     pub(super) versions: Vec<VersionUse<'a>>,
     pub(super) completeness: Completeness,
-    /// Price series and lists of hours that were used.
+    /// Price series, lists of hours and plans that were used.
     pub(super) market: BTreeSet<ContentHash>,
     /// What the bill stands on and hands on.
     pub(super) carry: Carry<'a>,
@@ -53,6 +54,8 @@ pub(super) struct VersionUse<'a> {
     pub(super) counts: BTreeMap<ChargeKind, i64>,
     /// Watt-hours times the series' price of their interval, 10^-11, by range and zone.
     pub(super) series_e11: BTreeMap<(u8, u8), i128>,
+    /// Watt-hours above and below the plan, and what they cost, 10^-11.
+    pub(super) deviations: BTreeMap<DeviationSide, (i64, i128)>,
 }
 
 /// One usage point's day, and the place of its zone in the run.
@@ -156,6 +159,9 @@ impl<'a> Usage<'a> {
                 self.carry.ratchet(of, parts, charge, inputs.period, peak_w)
             });
         }
+        if group.iter().any(|used| used.version.body.parts().deviation.is_some()) {
+            self.add_deviations(run, inputs, contracts, block, first_version)?;
+        }
         Ok(())
     }
 
@@ -210,6 +216,7 @@ impl<'a> Usage<'a> {
                 demand_w: BTreeMap::new(),
                 counts: BTreeMap::new(),
                 series_e11: BTreeMap::new(),
+                deviations: BTreeMap::new(),
             });
             self.versions.len() - 1
         }))

@@ -135,6 +135,9 @@ pub enum TariffError {
         "netting over the month leaves no order of time by which ranges could be filled or intervals priced"
     )]
     NettingOrder,
+    /// Deviations from a plan under netting: the fact that is billed is not the one that was planned.
+    #[error("a tariff that nets energy cannot charge for deviations from a plan")]
+    DeviationNetting,
     /// A look-back of no charge, over no month or too many, of no month's peaks or more than all of a peak.
     #[error("look-back of {0}: need 1 to 12 months and percentages up to 100, not all zero")]
     LookBack(Label),

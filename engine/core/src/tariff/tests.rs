@@ -56,6 +56,7 @@ pub(crate) fn parts(zone_text: &str, prices: &[&[&str]], bounds: &[i64]) -> Tari
         series: Vec::new(),
         netting: None,
         carry: CarryRules::default(),
+        deviation: None,
     }
 }
 

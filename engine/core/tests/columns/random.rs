@@ -148,6 +148,7 @@ pub fn random_tariff(random: &mut Random) -> Tariff {
         series: Vec::new(),
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
+        deviation: None,
     };
     Tariff::new(parts).unwrap()
 }

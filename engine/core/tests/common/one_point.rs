@@ -45,6 +45,7 @@ pub(crate) fn parts(kind: RangeKind, ranges: Vec<Range>) -> TariffParts {
         series: Vec::new(),
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
+        deviation: None,
     }
 }
 

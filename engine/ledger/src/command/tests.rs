@@ -14,7 +14,9 @@ fn publication(kind: DocumentKind) -> Command {
 
 #[test]
 fn every_kind_of_document_has_one_code() {
-    use DocumentKind::{Agreement, HourList, PenaltyTable, PriceSeries, RulePack, SharingGroup, Tariff};
+    use DocumentKind::{
+        Agreement, HourList, PenaltyTable, PlanSeries, PriceSeries, RulePack, SharingGroup, Tariff,
+    };
     // Version, kind and command stand before the document's code.
     let code_at = 3;
     for (code, kind, name) in [
@@ -25,12 +27,13 @@ fn every_kind_of_document_has_one_code() {
         (5, PriceSeries, "price series"),
         (6, HourList, "hour list"),
         (7, SharingGroup, "sharing group"),
+        (8, PlanSeries, "plan"),
     ] {
         let bytes = publication(kind).encode();
         assert_eq!((bytes[code_at], kind.name()), (code, name));
         assert_eq!(Command::decode(&bytes), Ok(publication(kind)));
     }
-    for code in [0, 8, 255] {
+    for code in [0, 9, 255] {
         let mut bytes = publication(RulePack).encode();
         bytes[code_at] = code;
         let refused = CodecError::Value { field: "document kind", at: code_at };

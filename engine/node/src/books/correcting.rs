@@ -243,8 +243,13 @@ impl Books {
             market.chain(self.market.hours().iter().map(|known| (known.hash, known.body.parts().validity)));
         let has_market =
             market.into_iter().any(|(hash, validity)| is_new(&hash) && touches(validity, period));
+        // A plan is of one usage point.
+        let plans = self.market.plans().iter().filter(|known| is_new(&known.hash));
+        let plans = plans.map(|known| known.body.parts()).filter(|parts| touches(parts.validity, period));
+        let planned: BTreeSet<UsagePointId> = plans.map(|parts| parts.usage_point).collect();
         let is_touched = |contract: &&Contract| {
             has_market
+                || planned.contains(&contract.usage_point)
                 || changed.contains(&(contract.usage_point, contract.register))
                 || tariffs.contains(&contract.tariff)
                 || agreements.contains(&contract.agreement)
@@ -290,10 +295,11 @@ impl Books {
         let agreements = self.agreements.iter().map(|known| known.hash);
         let series = self.market.series().iter().map(|known| known.hash);
         let hours = self.market.hours().iter().map(|known| known.hash);
+        let plans = self.market.plans().iter().map(|known| known.hash);
         let looked_at = LookedAt {
             revision: last,
             contracts: Arc::clone(&self.contracts),
-            documents: tariffs.chain(agreements).chain(series).chain(hours).collect(),
+            documents: tariffs.chain(agreements).chain(series).chain(hours).chain(plans).collect(),
             in_vain,
         };
         self.looked_at.insert(period, looked_at);

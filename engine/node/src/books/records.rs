@@ -10,7 +10,7 @@ use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::tree::{Tree, TreeKind};
 use tallywatt_ledger::{
     agreement_bytes, bill_bytes, correction_bytes, digest, document, hour_list_bytes, penalty_bytes,
-    price_series_bytes, rule_pack_bytes, settled_bytes, sharing_bytes, tariff_bytes,
+    plan_series_bytes, price_series_bytes, rule_pack_bytes, settled_bytes, sharing_bytes, tariff_bytes,
 };
 
 use crate::books::BooksError;
@@ -40,6 +40,7 @@ pub fn document_bytes(document: &Document) -> Vec<u8> {
         Document::PenaltyTable(table) => penalty_bytes::encode_penalty_table(table),
         Document::PriceSeries(series) => price_series_bytes::encode_price_series(series),
         Document::HourList(hours) => hour_list_bytes::encode_hour_list(hours),
+        Document::PlanSeries(plan) => plan_series_bytes::encode_plan_series(plan),
         Document::SharingGroup(group) => sharing_bytes::encode_sharing_group(group),
     }
 }
@@ -80,6 +81,12 @@ pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
             let published = hour_list_bytes::publish_hour_list(hours);
             let (id, validity) = (published.body.parts().id, published.body.parts().validity);
             Ok(Publication { kind: DocumentKind::HourList, id, hash: published.hash, validity })
+        }
+        Some(&plan_series_bytes::PLAN_SERIES_KIND) => {
+            let plan = plan_series_bytes::decode_plan_series(bytes).map_err(codec("plan"))?;
+            let published = plan_series_bytes::publish_plan_series(plan);
+            let (id, validity) = (published.body.parts().usage_point, published.body.parts().validity);
+            Ok(Publication { kind: DocumentKind::PlanSeries, id, hash: published.hash, validity })
         }
         Some(&sharing_bytes::SHARING_KIND) => {
             let group = sharing_bytes::decode_sharing_group(bytes).map_err(codec("sharing group"))?;

@@ -182,6 +182,7 @@ pub fn tariff(title: &str, prices: [&str; 2], from: &str, to: Option<&str>) -> P
         series: Vec::new(),
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
+        deviation: None,
     };
     publish_tariff(Tariff::new(parts).unwrap())
 }
