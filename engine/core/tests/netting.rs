@@ -75,6 +75,7 @@ fn parts(zone_count: usize, mode: NettingMode, factor: i64) -> TariffParts {
             settle_month: None,
         }),
         carry: CarryRules::default(),
+        deviation: None,
     }
 }
 
