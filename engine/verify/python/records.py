@@ -250,10 +250,10 @@ def days_of(period: int) -> range:
 
 def document_of(record: bytes, kind: int) -> tuple[int, str, bytes, bytes]:
     """What its publication says: kind, id, hash, validity."""
-    r = Reader(record, {1: (4, 0x30), 2: (4, 0x31), 5: (1, 0x3D), 6: (1, 0x3E)}[kind])
+    r = Reader(record, {1: (5, 0x30), 2: (5, 0x31), 5: (1, 0x3D), 6: (1, 0x3E), 8: (1, 0x44)}[kind])
     name = r.name()
     for _ in range(1 if kind == 2 else 2):
         r.text()
-    if kind != 6:
+    if kind not in (6, 8):
         r.take(3)
     return kind, name, blake3(record), r.take(8)

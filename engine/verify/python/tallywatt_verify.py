@@ -98,7 +98,7 @@ class Checks:
         need(bill.is_correction == self.of.is_corrected, "the record is no such bill")
         wanted = [document_of(record, 1) for record in self.of.tariffs]
         wanted.append(document_of(self.of.agreement, 2))
-        wanted += [document_of(record, 5 if record[1:2] == b"\x3d" else 6) for record in self.of.market]
+        wanted += [document_of(record, {b"\x3d": 5, b"\x44": 8}.get(record[1:2], 6)) for record in self.of.market]
         need(set(wanted) <= set(self.published), "a document was not published")
         need(len(wanted) == len(self.published), "publications of other documents")
         hashes = [document[2] for document in wanted]
