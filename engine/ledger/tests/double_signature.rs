@@ -39,9 +39,12 @@ fn head(origin: &str, size: u64, root: &str, is_logged: bool, witnesses: &[&str]
     Note::new(&text, lines).unwrap()
 }
 
+/// Of one head and of the other: whether the log signed it, and which witnesses; then who is convicted.
+type Row = (bool, &'static [&'static str], bool, &'static [&'static str], &'static [&'static str]);
+
 #[test]
 fn whoever_signed_both_is_named() {
-    let table: [(bool, &[&str], bool, &[&str], &[&str]); 6] = [
+    let table: [Row; 6] = [
         (true, &["grid", "banks"], false, &["supplier", "banks"], &["banks"]),
         (true, &["grid"], true, &["supplier"], &[ORIGIN]),
         (true, &["grid", "banks"], true, &["grid", "banks"], &[ORIGIN, "grid", "banks"]),
