@@ -10,12 +10,13 @@
 # Stable Rust and a C++ compiler are all it needs. It starts from corpus/NAME, and from what earlier runs left in
 # scratch/corpus/NAME, where it writes what it finds worth keeping; nothing here is written but target/ and scratch/.
 # A file that was found: mend the decoder, then commit the file into corpus/NAME, where ingest/tests/corpus.rs decodes it.
-# New sound files: cargo run --bin seeds -- corpus, in this folder. FUZZ_TARGET_DIR names another folder to build in.
+# New sound files: cargo run --bin seeds -- corpus, in this folder. FUZZ_TARGET_DIR names another folder to build in,
+# FUZZ_FOLDER another folder of targets, FUZZ_FILE_SIZE_MAX the size of its largest file.
 set -euo pipefail
 export LC_ALL=C
-cd "$(dirname "$0")"
+cd "${FUZZ_FOLDER:-$(dirname "$0")}"
 platform=x86_64-unknown-linux-gnu
-file_size_max=4096
+file_size_max=${FUZZ_FILE_SIZE_MAX:-4096}
 memory_max_mb=256
 file_seconds_max=1
 
@@ -68,7 +69,7 @@ for name in "${names[@]}"; do
     if [ "$ended" != 0 ]; then
         failed=1
         file=$(find "$found" -type f | head -1)
-        verdict="${file:+FOUND ingest/fuzz/$file, }see ingest/fuzz/$log"
+        verdict="${file:+FOUND $PWD/$file, }see $PWD/$log"
     fi
     printf '%-12s %10d runs %8d/s %6d files  %s\n' "$name" "$ran" "$rate" "$kept" "$verdict"
 done

@@ -624,6 +624,16 @@ pub enum ChainAction {
         /// Folder to write to.
         folder: PathBuf,
     },
+    /// Put two signed heads of one size with different roots into a file that `verify` reads.
+    Evidence {
+        /// A signed head.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+        /// File to write.
+        #[arg(long, default_value = "double-signature.evidence")]
+        output: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

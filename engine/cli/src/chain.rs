@@ -1,4 +1,4 @@
-//! `chain`: status, log, show, audit; tiles in its own file.
+//! `chain`: status, log, show, audit; tiles and evidence in files of their own.
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
@@ -8,6 +8,7 @@ use tallywatt_node::ledger_folder::HeldFolder;
 
 use crate::args::{Arguments, Chain, ChainAction};
 use crate::chain_tiles;
+use crate::evidence;
 use crate::failure::{Failure, code};
 use crate::open::{data_option, open};
 use crate::output::{Report, Table};
@@ -18,6 +19,7 @@ pub fn run(chain: &Chain, arguments: &Arguments) -> Result<Report, Failure> {
         ChainAction::Status => status(arguments),
         ChainAction::Log => log(arguments),
         ChainAction::Show { height } => show(*height, arguments),
+        ChainAction::Evidence { one, other, output } => evidence::make(one, other, output),
         ChainAction::Tiles { folder } => chain_tiles::run(folder, arguments),
         ChainAction::Audit => {
             let folder = HeldFolder::hold(&arguments.data)?;

@@ -7,6 +7,7 @@ use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Period;
 use tallywatt_core::label::AccountId;
+use tallywatt_ledger::double_signature::EVIDENCE_MARK;
 use tallywatt_ledger::policy::{POLICY_SIZE_MAX, Policy};
 use tallywatt_ledger::receipt::{RECEIPT_SIZE_MAX, Receipt};
 use tallywatt_node::ledger_folder::POLICY_NAME;
@@ -15,6 +16,7 @@ use tallywatt_shards::durable;
 use tallywatt_verify::report::Report as VerifyReport;
 
 use crate::args::{Arguments, Prove, ProveSubject, Verify};
+use crate::evidence;
 use crate::failure::Failure;
 use crate::open::{Opened, open, period_of};
 use crate::output::{Report, Table, word};
@@ -58,11 +60,14 @@ pub fn prove_bill(opened: &Opened, account: AccountId, period: Period) -> Result
     Ok(bill_receipt(opened.consortium.node(Party::Supplier), account, period)?)
 }
 
-/// Checks a receipt.
+/// Checks a receipt, or an evidence.
 pub fn verify(verify: &Verify, arguments: &Arguments) -> Result<Report, Failure> {
     let policy_path = verify.policy.clone().unwrap_or_else(|| arguments.data.join(POLICY_NAME));
     let limit = u64::try_from(RECEIPT_SIZE_MAX).unwrap_or(u64::MAX);
     let found = match (read_policy(&policy_path), durable::read_limited(&verify.file, limit)) {
+        (Ok(policy), Ok(bytes)) if bytes.starts_with(EVIDENCE_MARK) => {
+            return Ok(evidence::verify(&bytes, &policy));
+        }
         (Ok(policy), Ok(bytes)) => tallywatt_verify::verify(&bytes, &policy),
         (Err(why), _) => VerifyReport::unreadable(&why),
         (_, Err(why)) => VerifyReport::unreadable(&why.to_string()),

@@ -16,6 +16,7 @@ pub mod day_leaf;
 pub mod day_pack;
 pub mod digest;
 pub mod document;
+pub mod double_signature;
 pub mod frame;
 pub mod hash_many;
 pub mod hour_list_bytes;

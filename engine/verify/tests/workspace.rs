@@ -62,20 +62,25 @@ fn every_door_is_used() {
     }
 }
 
-/// The fuzzer has flags and a runtime of its own, so it is no member; the rules of the house hold for it all the same.
+/// The fuzzers have flags and a runtime of their own, so they are no members; the rules of the house hold for them all the same.
 #[test]
-fn the_fuzzer_stands_beside_the_house() {
-    let manifest = read("ingest/fuzz/Cargo.toml");
-    let want = ["libfuzzer-sys", "tallywatt-core", "tallywatt-ingest", "tallywatt-ledger"];
-    assert_eq!(dependencies(&manifest), want.map(str::to_owned).into());
-    assert!(manifest.contains("\n[workspace]\n") && manifest.contains("\npublish = false\n"));
+fn the_fuzzers_stand_beside_the_house() {
     let house = read("Cargo.toml");
-    for table in ["rust", "clippy"] {
-        let lints = |manifest: &str, head: String| -> String {
-            manifest.split_once(&head).unwrap().1.split("\n\n").next().unwrap().to_owned()
-        };
-        let want = lints(&house, format!("[workspace.lints.{table}]\n"));
-        assert_eq!(lints(&manifest, format!("[lints.{table}]\n")), want, "lints of {table}");
+    let both = [
+        ("ingest/fuzz", ["libfuzzer-sys", "tallywatt-core", "tallywatt-ingest", "tallywatt-ledger"]),
+        ("engine/verify/fuzz", ["libfuzzer-sys", "tallywatt-core", "tallywatt-ledger", "tallywatt-verify"]),
+    ];
+    for (folder, want) in both {
+        let manifest = read(&format!("{folder}/Cargo.toml"));
+        assert_eq!(dependencies(&manifest), want.map(str::to_owned).into());
+        assert!(manifest.contains("\n[workspace]\n") && manifest.contains("\npublish = false\n"));
+        for table in ["rust", "clippy"] {
+            let lints = |manifest: &str, head: String| -> String {
+                manifest.split_once(&head).unwrap().1.split("\n\n").next().unwrap().to_owned()
+            };
+            let want = lints(&house, format!("[workspace.lints.{table}]\n"));
+            assert_eq!(lints(&manifest, format!("[lints.{table}]\n")), want, "lints of {table} in {folder}");
+        }
     }
 }
 

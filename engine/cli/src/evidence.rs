@@ -1,0 +1,102 @@
+//! Evidence of a double signature: made by `chain evidence`, read by `verify`.
+
+use std::path::Path;
+
+use serde_json::json;
+use tallywatt_core::calendar::UtcSeconds;
+use tallywatt_ledger::double_signature::{DoubleSignature, DoubleSigner, EvidenceError};
+use tallywatt_ledger::note::{NOTE_SIZE_MAX, Note};
+use tallywatt_ledger::policy::Policy;
+use tallywatt_shards::durable;
+
+use crate::failure::{Failure, code};
+use crate::output::{Report, Table, word};
+
+/// Puts two signed heads side by side in a file.
+pub fn make(one: &Path, other: &Path, output: &Path) -> Result<Report, Failure> {
+    let evidence = DoubleSignature::new(read_note(one)?, read_note(other)?).map_err(|error| {
+        Failure::with_code(code::NO, error, "give two heads of one size with different roots")
+    })?;
+    let absolute = std::path::absolute(output).map_err(|error| Failure::file("resolve", output, &error))?;
+    durable::write_durably(&absolute, evidence.encode().as_bytes())?;
+    let [first, second] = evidence.heads();
+    let mut report = Report::default();
+    report
+        .fact("evidence", output.display().to_string())
+        .fact("origin", first.origin())
+        .fact("size", first.size());
+    report.fact("root", first.root().to_string()).fact("other root", second.root().to_string());
+    report.then(format!("tallywatt verify {}", word(output)));
+    Ok(report)
+}
+
+fn read_note(path: &Path) -> Result<Note, Failure> {
+    let next = "give a signed head: the file `checkpoint` of a served log, or the end of a receipt";
+    let bytes = durable::read_limited(path, u64::try_from(NOTE_SIZE_MAX).unwrap_or(u64::MAX))?;
+    let text = String::from_utf8(bytes);
+    let text = text.map_err(|_| Failure::usage(format!("{} is not text", path.display()), next))?;
+    Note::parse(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display()), next))
+}
+
+/// Checks an evidence: exit 0 if somebody is convicted, 1 if nobody, 2 if it cannot be told.
+pub fn verify(bytes: &[u8], policy: &Policy) -> Report {
+    let found = DoubleSignature::parse(bytes).and_then(|evidence| {
+        let signers = evidence.signers(policy)?;
+        Ok((evidence, signers))
+    });
+    match found {
+        Ok((evidence, signers)) => convicted(&evidence, &signers),
+        Err(error) => refused(&error),
+    }
+}
+
+fn convicted(evidence: &DoubleSignature, signers: &[DoubleSigner]) -> Report {
+    let [first, second] = evidence.heads();
+    let mut table = Table::new(&["who", "key", "signed", "and"]);
+    let mut text = String::from(" pass  file         two signed heads\n");
+    text.push_str(&format!(
+        " pass  heads        {} at size {}: roots {} and {}\n",
+        first.origin(),
+        first.size(),
+        first.root(),
+        second.root()
+    ));
+    for signer in signers {
+        let times = signer
+            .times_unix_s
+            .map(|times| times.map(|time| UtcSeconds(i64::try_from(time).unwrap_or(i64::MAX)).to_string()));
+        let when = times.as_ref().map_or_else(String::new, |[one, other]| format!(", at {one} and {other}"));
+        text.push_str(&format!(
+            " pass  signatures   {} signed both by key {}{when}\n",
+            signer.name, signer.key
+        ));
+        let [one, other] = times.unwrap_or_default();
+        table.row(vec![json!(signer.name), json!(signer.key), json!(one), json!(other)]);
+    }
+    let names: Vec<&str> = signers.iter().map(|signer| signer.name.as_str()).collect();
+    let summary =
+        format!("VALID    evidence: {} signed two heads of size {}", names.join(", "), first.size());
+    text.push_str(" not checked        which of the two histories is right\n");
+    text.push_str(&format!("{summary}\n"));
+    let mut report = Report { text: Some(text), table: Some(table), ..Report::default() };
+    report
+        .fact("verdict", "valid")
+        .fact("summary", summary)
+        .fact("origin", first.origin())
+        .fact("size", first.size());
+    report.fact("root", first.root().to_string()).fact("other root", second.root().to_string());
+    report.then("retire the key: show this file to the other parties, whose policies know it too");
+    report
+}
+
+fn refused(error: &EvidenceError) -> Report {
+    let (verdict, exit) = match error {
+        EvidenceError::Version { .. } => ("unchecked", code::USAGE),
+        _ => ("invalid", code::NO),
+    };
+    let summary = format!("{:<8} evidence: {error}", verdict.to_uppercase());
+    let mut report = Report { code: exit, text: Some(format!("{summary}\n")), ..Report::default() };
+    report.fact("verdict", verdict).fact("summary", summary);
+    report.then("nobody is convicted by this file; check that the policy is that of the log it is of");
+    report
+}

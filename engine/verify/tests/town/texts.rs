@@ -1,0 +1,145 @@
+//! What holds of any bytes that are read as a text or record from outside: no panic, one spelling, and no verdict but a deserved one.
+
+use std::sync::OnceLock;
+
+use tallywatt_core::agreement::Party;
+use tallywatt_ledger::block::{Block, LogLeaf};
+use tallywatt_ledger::checkpoint::Checkpoint;
+use tallywatt_ledger::command::Command;
+use tallywatt_ledger::log::leaf_hash;
+use tallywatt_ledger::note::Note;
+use tallywatt_ledger::policy::Policy;
+use tallywatt_ledger::receipt::Receipt;
+use tallywatt_ledger::tlog_proof::TlogProof;
+use tallywatt_verify::report::Verdict;
+use tallywatt_verify::verify;
+
+use super::town::{Plan, Town, policy, witness};
+
+/// Each has a file of its name in `fuzz_targets`. A command is what the parties announce, a block and its leaf what they agree on.
+pub const TARGETS: [&str; 8] =
+    ["block", "checkpoint", "command", "log-leaf", "note", "policy", "receipt", "tlog-proof"];
+
+struct Known {
+    policy: Policy,
+    note: Note,
+    /// Receipts that hold, and the bytes of a leaf that the log has.
+    receipts: Vec<Vec<u8>>,
+    leaf: Vec<u8>,
+    sound: Vec<(&'static str, &'static str, Vec<u8>)>,
+}
+
+fn known() -> &'static Known {
+    static KNOWN: OnceLock<Known> = OnceLock::new();
+    KNOWN.get_or_init(|| {
+        // The genesis names the time-zone database, which is not ours to hold still.
+        let town = Town::planned(Plan { tzdb: "2026a".to_owned(), ..Plan::default() });
+        let policy = policy(3);
+        let proof = town.proof(6, &Party::ALL.map(witness));
+        let receipts = vec![
+            town.day_receipt("EKB-000017", "2026-03-14").encode(),
+            town.day_receipt("EKB-000030", "2026-03-27").encode(),
+        ];
+        let mut sound = vec![
+            ("checkpoint", "head", proof.note().text().as_bytes().to_vec()),
+            ("note", "head", proof.note().encode().into_bytes()),
+            ("policy", "parties", policy.to_string().into_bytes()),
+            ("tlog-proof", "batch", proof.encode().into_bytes()),
+            ("receipt", "day", receipts[0].clone()),
+        ];
+        const NAMES: [&str; 9] = [
+            "genesis",
+            "tariff",
+            "newer",
+            "agreement",
+            "activation",
+            "contracts",
+            "batch",
+            "period",
+            "bills",
+        ];
+        for ((block, leaf), name) in town.blocks.iter().zip(NAMES) {
+            sound.push(("block", name, block.encode()));
+            sound.push(("command", name, block.proposal.command.encode()));
+            if name == "genesis" || name == "batch" {
+                sound.push(("log-leaf", name, leaf.encode()));
+            }
+        }
+        let leaf = town.blocks[6].1.encode();
+        Known { policy, note: proof.note().clone(), receipts, leaf, sound }
+    })
+}
+
+/// The sound files: target, name, bytes.
+pub fn seeds() -> impl Iterator<Item = (&'static str, &'static str, Vec<u8>)> {
+    known().sound.iter().cloned()
+}
+
+/// Reads `bytes` as what `target` names.
+///
+/// # Panics
+/// If a reader does, if what it takes is written otherwise, or if something is believed that nobody signed.
+pub fn check(target: &str, bytes: &[u8]) {
+    let known = known();
+    let text = std::str::from_utf8(bytes).ok();
+    match target {
+        "block" => same(Block::decode(bytes).ok().map(|block| block.encode()), bytes),
+        "command" => same(
+            Command::decode(bytes).ok().map(|command| {
+                assert!(!command.figures().is_empty() && command.difference(&command).is_empty());
+                command.encode()
+            }),
+            bytes,
+        ),
+        "log-leaf" => same(LogLeaf::decode(bytes).ok().map(|leaf| leaf.encode()), bytes),
+        "checkpoint" => {
+            let head = text.and_then(|text| Checkpoint::parse(text).ok());
+            same(head.map(|head| head.to_text().into_bytes()), bytes);
+        }
+        "note" => {
+            let note = text.and_then(|text| Note::parse(text).ok());
+            let accepted = note.as_ref().and_then(|note| known.policy.evaluate(note).ok());
+            if accepted.is_some_and(|verdict| verdict.accepted().is_some()) {
+                assert_eq!(note.as_ref().map(Note::text), Some(known.note.text()), "nobody signed this head");
+            }
+            same(note.map(|note| note.encode().into_bytes()), bytes);
+        }
+        "policy" => {
+            if let Some(policy) = text.and_then(|text| Policy::parse(text).ok()) {
+                assert_eq!(Policy::parse(&policy.to_string()), Ok(policy.clone()));
+                // Whatever it says of the note, it says it.
+                let _ = policy.evaluate(&known.note);
+            }
+        }
+        "tlog-proof" => {
+            let proof = text.and_then(|text| TlogProof::parse(text).ok());
+            if let Some(proof) = &proof
+                && proof.verify(leaf_hash(&known.leaf), &known.policy).is_ok()
+            {
+                assert_eq!(
+                    (proof.index(), proof.note().text()),
+                    (6, known.note.text()),
+                    "nobody signed this head"
+                );
+            }
+            same(proof.map(|proof| proof.encode().into_bytes()), bytes);
+        }
+        "receipt" => {
+            same(Receipt::parse(bytes).ok().map(|receipt| receipt.encode()), bytes);
+            let report = verify(bytes, &known.policy);
+            assert!(
+                !report.to_json().is_empty() && report.proven.is_some() == (report.verdict == Verdict::Valid)
+            );
+            let is_ours = known.receipts.iter().any(|receipt| receipt == bytes);
+            assert_eq!(report.verdict == Verdict::Valid, is_ours, "nobody signed this receipt");
+        }
+        other => panic!("there is no target {other}"),
+    }
+}
+
+/// What is taken has one spelling.
+fn same(written: Option<Vec<u8>>, read: &[u8]) {
+    if let Some(written) = written {
+        assert_eq!(written, read, "a second spelling");
+    }
+}
