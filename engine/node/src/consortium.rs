@@ -68,6 +68,27 @@ impl Outcome {
     }
 }
 
+/// The activation of a published agreement, signed as both of its parties, and who proposes it. Their keys must both be here.
+pub(crate) fn activation_by<'n>(
+    node: impl Fn(Party) -> &'n Node,
+    agreement: &Published<Agreement>,
+) -> Result<(Party, Activation), NodeError> {
+    let mut lines = Vec::new();
+    for party in [agreement.body.payee, agreement.body.remainder] {
+        lines.push(node(party).consent(agreement)?);
+    }
+    let party = agreement.body.remainder;
+    let books = |source: BooksError| NodeError::Books { party, source };
+    let own = node(party).books();
+    let Some(genesis) = own.genesis() else {
+        return Err(books(BooksError::Nothing("there is no first block with keys".into())));
+    };
+    let text = activation::consent_text(&genesis.origin, &agreement.body.id, &agreement.hash);
+    let signed = Note::new(&text, lines).expect("two parties sign a well-formed text with two keys");
+    let activation = Activation::of_note(&signed, agreement, genesis, own.height());
+    Ok((party, activation.map_err(|error| books(error.into()))?))
+}
+
 /// The three nodes.
 pub struct Consortium {
     nodes: Vec<Node>,
@@ -163,20 +184,7 @@ impl Consortium {
     /// # Errors
     /// [`NodeError`].
     pub fn activate(&mut self, agreement: &Published<Agreement>) -> Result<Outcome, NodeError> {
-        let mut lines = Vec::new();
-        for party in [agreement.body.payee, agreement.body.remainder] {
-            lines.push(self.node(party).consent(agreement)?);
-        }
-        let party = agreement.body.remainder;
-        let books = |source: BooksError| NodeError::Books { party, source };
-        let own = self.node(party).books();
-        let Some(genesis) = own.genesis() else {
-            return Err(books(BooksError::Nothing("there is no first block with keys".into())));
-        };
-        let text = activation::consent_text(&genesis.origin, &agreement.body.id, &agreement.hash);
-        let signed = Note::new(&text, lines).expect("two parties sign a well-formed text with two keys");
-        let activation = Activation::of_note(&signed, agreement, genesis, own.height());
-        let activation = activation.map_err(|error| books(error.into()))?;
+        let (party, activation) = activation_by(|party| self.node(party), agreement)?;
         self.propose(party, Input::Activation(Box::new(activation)))
     }
 
