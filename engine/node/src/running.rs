@@ -33,7 +33,7 @@ use tallywatt_shards::threads::Threads;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use crate::node::{Node, NodeError};
+use crate::node::{Lie, Node, NodeError};
 use crate::node_folder::NodeFolder;
 use crate::order::log_store::{LogStore, LogStoreError};
 use crate::order::{OrderError, RaftOrder};
@@ -102,21 +102,23 @@ pub struct Start<'a> {
     pub genesis: Genesis,
     /// Threads to compute with.
     pub threads: Threads,
+    /// A test switch: it computes something else than it should.
+    pub lie: Option<Lie>,
     /// UTC seconds.
     pub clock: fn() -> u64,
     /// Where lines for people go.
     pub log: fn(&str),
 }
 
-/// Runs a node until `stop` says so.
+/// Runs a node until Ctrl-C, a request to end, or its operator stops it.
 ///
 /// # Errors
 /// [`RunError`]: why it could not start, or had to stop.
-pub fn run(start: &Start<'_>, stop: watch::Receiver<bool>) -> Result<(), RunError> {
+pub fn run(start: &Start<'_>) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(RunError::system("start the threads of the network"))?;
     let opened = open(start)?;
-    runtime.block_on(serve(start, opened, stop))
+    runtime.block_on(serve(start, opened))
 }
 
 /// A node and its order's log, brought together.
@@ -131,7 +133,10 @@ fn open(start: &Start<'_>) -> Result<Opened, RunError> {
     let party = start.settings.party;
     let folder = NodeFolder::below(start.data, party);
     let identity = Identity::read(folder.path(), start.origin, party)?;
-    let node = Node::open(folder, party, start.origin, start.threads.clone())?;
+    let mut node = Node::open(folder, party, start.origin, start.threads.clone())?;
+    if let Some(lie) = start.lie {
+        node.set_lie(lie);
+    }
     let blocks = node.store().blocks()?;
     if let Some(first) = blocks.first()
         && first.block.proposal.command != Command::Genesis(Box::new(start.genesis.clone()))
@@ -143,7 +148,7 @@ fn open(start: &Start<'_>) -> Result<Opened, RunError> {
     Ok(Opened { node, store, applied, identity })
 }
 
-async fn serve(start: &Start<'_>, opened: Opened, mut stop: watch::Receiver<bool>) -> Result<(), RunError> {
+async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
     let Opened { node, store, applied, identity } = opened;
     let settings = start.settings;
     let party = settings.party;
@@ -194,7 +199,7 @@ async fn serve(start: &Start<'_>, opened: Opened, mut stop: watch::Receiver<bool
     (start.log)(&format!("{party} listens on {}", settings.listen));
     let result = tokio::select! {
         ended = &mut ended => ended.unwrap_or(Ok(())),
-        _ = stop.wait_for(|stop| *stop) => {
+        () = asked_to_end() => {
             // Whatever it is computing is finished first, then it ends.
             let _ = teller.send(Told::Stop).await;
             ended.await.unwrap_or(Ok(()))
@@ -208,6 +213,21 @@ async fn serve(start: &Start<'_>, opened: Opened, mut stop: watch::Receiver<bool
     control::withdraw(start.data);
     (start.log)(&format!("{party} has stopped"));
     result
+}
+
+/// Waits for Ctrl-C, or what a service manager sends.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => return,
+            _ = terminate.recv() => return,
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Nobody can ask: the operator's door is left.
+        std::future::pending::<()>().await;
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {

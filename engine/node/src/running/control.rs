@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   <data>/control    address and token, a line each, readable by its owner     written at start, removed at stop
-//!   token ─▶ then any of: put a piece of a file · propose · blocks · status
+//!   token ─▶ then any of: put a piece of a file · propose · blocks · status · stop
 //! ```
 
 use std::fs;
@@ -49,6 +49,8 @@ pub enum Asked {
     Blocks(u64),
     /// The node's status.
     Status,
+    /// Stop the node.
+    Stop,
 }
 
 /// What it is told.
@@ -80,6 +82,7 @@ impl Asked {
             }
             Self::Blocks(from) => writer.u8(4).u64(*from),
             Self::Status => writer.u8(5),
+            Self::Stop => writer.u8(6),
         };
         writer.finish()
     }
@@ -105,6 +108,7 @@ impl Asked {
             }
             4 => Self::Blocks(reader.u64("height")?),
             5 => Self::Status,
+            6 => Self::Stop,
             _ => return Err(reader.refuse("request", at)),
         };
         reader.finish()?;
@@ -321,6 +325,10 @@ async fn answer(
                 Err(_) => stopping(),
             }
         }
+        Asked::Stop => match teller.send(Told::Stop).await {
+            Ok(()) => Answer::Taken,
+            Err(_) => stopping(),
+        },
         Asked::Status => {
             let text = serde_json::to_string(&*status.borrow());
             text.map_or_else(|error| Answer::Failed(error.to_string()), Answer::Status)

@@ -59,6 +59,17 @@ impl Door {
         }
     }
 
+    /// Stops the node.
+    ///
+    /// # Errors
+    /// [`NodeError::Running`].
+    pub fn stop(&mut self) -> Result<(), NodeError> {
+        match self.ask(&Asked::Stop)? {
+            Answer::Taken => Ok(()),
+            _ => Err(self.odd()),
+        }
+    }
+
     /// Has a command proposed; the node computes it anew from the same file.
     ///
     /// # Errors
