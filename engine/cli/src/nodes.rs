@@ -11,7 +11,7 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::tariff::Currency;
 use tallywatt_node::ledger_folder::{HeldFolder, Secrets};
 use tallywatt_node::node::Lie;
-use tallywatt_node::running::founding::Founding;
+use tallywatt_node::running::founding::{self, Founding};
 use tallywatt_node::running::settings::NodeSettings;
 use tallywatt_node::running::view::Door;
 use tallywatt_node::running::{self, RunError, Start};
@@ -145,15 +145,7 @@ impl Children {
     pub fn start(folder: &Path, origin: &str, currency: Currency, secrets: Secrets) -> Result<Self, Failure> {
         let fail =
             |error: std::io::Error| Failure::usage(format!("cannot start a node: {error}"), "run it again");
-        let mut held = Vec::new();
-        for _ in Party::ALL {
-            held.push(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(fail)?);
-        }
-        let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 3];
-        for (address, listener) in addresses.iter_mut().zip(&held) {
-            *address = listener.local_addr().map_err(fail)?;
-        }
-        drop(held);
+        let addresses = founding::free_addresses().map_err(fail)?;
         Founding { origin, currency, secrets, addresses, heartbeat_ms: HEARTBEAT_MS }.make(folder)?;
         let program = std::env::current_exe().map_err(fail)?;
         let mut started = Self { folder: folder.to_owned(), children: Vec::new() };

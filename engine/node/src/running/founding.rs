@@ -10,7 +10,8 @@
 //! do not trust each other make their own keys and exchange what is public.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::ops::Range;
 use std::path::Path;
 
 use tallywatt_core::agreement::Party;
@@ -29,6 +30,10 @@ use crate::running::settings::NodeSettings;
 pub const GENESIS_NAME: &str = "genesis.twg";
 /// The largest such file.
 const GENESIS_SIZE_MAX: u64 = 64 * 1024;
+
+/// Ports that are looked at for free ones.
+const FREE_PORTS: Range<u16> = 12_000..30_000;
+const PORT_TRIES_MAX: usize = 1_000;
 
 /// What a consortium is founded with.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +99,28 @@ impl Founding<'_> {
         }
         Ok(())
     }
+}
+
+/// Three addresses of the loopback that are free now, below those which systems give to whoever dials: a node that is
+/// started again finds its own.
+///
+/// # Errors
+/// The system's, if it has no random numbers or too few ports.
+pub fn free_addresses() -> std::io::Result<[SocketAddr; 3]> {
+    let mut free = Vec::new();
+    for _ in 0..PORT_TRIES_MAX {
+        let mut bytes = [0; 2];
+        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+        let span = FREE_PORTS.end - FREE_PORTS.start;
+        let address = SocketAddr::from(([127, 0, 0, 1], FREE_PORTS.start + u16::from_le_bytes(bytes) % span));
+        if !free.contains(&address) && TcpListener::bind(address).is_ok() {
+            free.push(address);
+        }
+        if let Ok(free) = free.as_slice().try_into() {
+            return Ok(free);
+        }
+    }
+    Err(std::io::Error::other("no three free ports on the loopback"))
 }
 
 /// Reads the first block's contents in a node's data folder.
