@@ -655,6 +655,9 @@ pub struct Bench {
     /// one, else the system's folder for temporary files.
     #[arg(long)]
     pub folder: Option<PathBuf>,
+    /// Measure instead how fast three nodes, as processes over the loopback, agree on so many blocks, one after the other.
+    #[arg(long, value_name = "BLOCKS", conflicts_with_all = ["svg", "quick"])]
+    pub blocks: Option<u64>,
     /// Smaller inputs and less time each: seconds in all, for a look. The figures are worth little.
     #[arg(long)]
     pub quick: bool,
