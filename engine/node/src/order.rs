@@ -33,7 +33,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::order::log_store::{LogStore, LogStoreError};
 use crate::order::network::Network;
 use crate::order::relay::Relay;
-use crate::peers::limits::{ANSWER_WAIT, ENTRY_COUNT_MAX};
+use crate::peers::limits::{ANSWER_WAIT, ENTRY_COUNT_MAX, INLINE_SIZE_MAX};
 use crate::peers::link::{Link, LinkError};
 use crate::peers::message::{OrderKind, Reply, Request, encode_entry};
 use crate::peers::tls::Identity;
@@ -48,9 +48,21 @@ const ELECTION_HEARTBEATS: [u64; 3] = [6, 10, 14];
 /// How long one attempt to append may take.
 const APPEND_WAIT: Duration = Duration::from_secs(10);
 
-/// An entry as the order carries it: its canonical bytes, which each node reads itself.
+/// An entry as the order carries it: its canonical bytes, which each node reads itself; and its command's file, if that is
+/// small: it lies on two of three disks then without a fetch, and without a sync of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EntryBytes(pub Vec<u8>);
+pub struct EntryBytes {
+    /// The entry.
+    pub entry: Vec<u8>,
+    /// The file, at most [`INLINE_SIZE_MAX`]; empty if there is none, or it is fetched.
+    pub file: Vec<u8>,
+}
+
+impl EntryBytes {
+    const fn is_small(&self) -> bool {
+        self.entry.len() <= BLOCK_SIZE_MAX && self.file.len() <= INLINE_SIZE_MAX
+    }
+}
 
 openraft::declare_raft_types!(
     /// What the order is made of.
@@ -69,6 +81,8 @@ pub struct Ordered {
     pub index: u64,
     /// The entry; `None` where the order speaks of itself, or the bytes are none: every node passes those over.
     pub entry: Option<Entry>,
+    /// The file that came with it. Whoever ordered the entry chose it: it is looked at before it is believed.
+    pub file: Vec<u8>,
 }
 
 /// Why an entry is not ordered.
@@ -101,7 +115,7 @@ pub enum OrderError {
     #[error("the entry is not ordered within {} s: no second node", .0.as_secs())]
     Slow(Duration),
     /// The entry is too large.
-    #[error("an entry of {0} bytes, at most {BLOCK_SIZE_MAX}")]
+    #[error("an entry of {0} bytes with its file, at most {BLOCK_SIZE_MAX} and {INLINE_SIZE_MAX}")]
     TooLarge(usize),
 }
 
@@ -205,11 +219,13 @@ impl RaftOrder {
     ///
     /// # Errors
     /// [`OrderError`].
-    pub async fn append(&self, entry: &Entry) -> Result<u64, OrderError> {
+    pub async fn append(&self, entry: &Entry, file: &[u8]) -> Result<u64, OrderError> {
         match self.leader() {
             None => Err(OrderError::NoLeader),
-            Some(leader) if leader == self.identity.party() => self.append_here(entry).await,
-            Some(leader) => self.ask(leader, &Request::Append(entry.clone()), APPEND_WAIT).await,
+            Some(leader) if leader == self.identity.party() => self.append_here(entry, file).await,
+            Some(leader) => {
+                self.ask(leader, &Request::Append(entry.clone(), file.to_vec()), APPEND_WAIT).await
+            }
         }
     }
 
@@ -217,12 +233,12 @@ impl RaftOrder {
     ///
     /// # Errors
     /// [`OrderError`], also if it leads no more.
-    pub async fn append_here(&self, entry: &Entry) -> Result<u64, OrderError> {
-        let bytes = encode_entry(entry);
-        if bytes.len() > BLOCK_SIZE_MAX {
-            return Err(OrderError::TooLarge(bytes.len()));
+    pub async fn append_here(&self, entry: &Entry, file: &[u8]) -> Result<u64, OrderError> {
+        let bytes = EntryBytes { entry: encode_entry(entry), file: file.to_vec() };
+        if !bytes.is_small() {
+            return Err(OrderError::TooLarge(bytes.entry.len() + file.len()));
         }
-        let write = tokio::time::timeout(APPEND_WAIT, self.raft.client_write(EntryBytes(bytes))).await;
+        let write = tokio::time::timeout(APPEND_WAIT, self.raft.client_write(bytes)).await;
         match write.map_err(|_| OrderError::Slow(APPEND_WAIT))? {
             Ok(written) => Ok(written.log_id.index),
             Err(RaftError::APIError(_)) => Err(OrderError::NoLeader),
@@ -310,9 +326,12 @@ fn check_entries(request: &AppendEntriesRequest<Types>) -> Result<(), String> {
     for entry in &request.entries {
         match &entry.payload {
             EntryPayload::Blank => {}
-            EntryPayload::Normal(EntryBytes(bytes)) if bytes.len() <= BLOCK_SIZE_MAX => {}
-            EntryPayload::Normal(EntryBytes(bytes)) => {
-                return Err(format!("an entry of {} bytes, at most {BLOCK_SIZE_MAX}", bytes.len()));
+            EntryPayload::Normal(bytes) if bytes.is_small() => {}
+            EntryPayload::Normal(EntryBytes { entry, file }) => {
+                let (entry, file) = (entry.len(), file.len());
+                return Err(format!(
+                    "an entry of {entry} bytes with a file of {file}, at most {BLOCK_SIZE_MAX} and {INLINE_SIZE_MAX}"
+                ));
             }
             EntryPayload::Membership(members) => {
                 let is_all = *members.get_joint_config() == vec![voters()];

@@ -33,7 +33,7 @@ use tallywatt_ledger::digest;
 use tallywatt_shards::durable::{self, DurableError};
 use tokio::sync::oneshot;
 
-use crate::order::{EntryBytes, Types};
+use crate::order::Types;
 use crate::peers::message::decode_entry;
 
 const ENTRIES: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("entries");
@@ -152,8 +152,8 @@ impl LogStore {
         let mut index = 0;
         self.each(|entry| {
             let Some(block) = blocks.peek() else { return false };
-            if let EntryPayload::Normal(EntryBytes(bytes)) = &entry.payload
-                && let Ok(found) = decode_entry(bytes)
+            if let EntryPayload::Normal(bytes) = &entry.payload
+                && let Ok(found) = decode_entry(&bytes.entry)
                 && found.proposal == block.proposal
                 && found.attestations == block.attestations
             {

@@ -12,7 +12,7 @@ use openraft::{
 };
 use tokio::sync::mpsc;
 
-use crate::order::{EntryBytes, Ordered, Types};
+use crate::order::{Ordered, Types};
 use crate::peers::message::decode_entry;
 
 /// Takes agreed entries and gives them to the node. What they mean is not its business: it keeps no state that a crash
@@ -50,9 +50,13 @@ impl RaftStateMachine<Types> for Relay {
         let mut replies = Vec::new();
         for entry in entries {
             let (id, index) = (entry.log_id, entry.log_id.index);
+            let mut file = Vec::new();
             let entry = match entry.payload {
                 EntryPayload::Blank => None,
-                EntryPayload::Normal(EntryBytes(bytes)) => decode_entry(&bytes).ok(),
+                EntryPayload::Normal(bytes) => {
+                    file = bytes.file;
+                    decode_entry(&bytes.entry).ok()
+                }
                 EntryPayload::Membership(members) => {
                     self.membership = StoredMembership::new(Some(id), members);
                     None
@@ -61,7 +65,7 @@ impl RaftStateMachine<Types> for Relay {
             if index > self.known {
                 // From here on it must not be taken back: the node may have stored it before this goes on.
                 self.applied.fetch_max(index, Ordering::SeqCst);
-                let sent = self.node.send(Ordered { index, entry }).await;
+                let sent = self.node.send(Ordered { index, entry, file }).await;
                 sent.map_err(|_| StorageIOError::apply(id, AnyError::error("the node has stopped")))?;
             }
             self.last = Some(id);

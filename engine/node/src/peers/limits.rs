@@ -8,7 +8,7 @@ use tallywatt_ledger::block::BLOCK_SIZE_MAX;
 pub const FRAME_SIZE_MAX: usize = 6 << 20;
 /// The largest piece of a file in one message.
 pub const CHUNK_SIZE_MAX: usize = 1 << 20;
-/// The largest file that travels with its announcement; larger ones are fetched.
+/// The largest file that travels with its announcement, and in the order; larger ones are fetched.
 pub const INLINE_SIZE_MAX: usize = 64 << 10;
 /// How many entries the order sends in one message.
 pub const ENTRY_COUNT_MAX: usize = 16;
@@ -33,7 +33,9 @@ pub const PROPOSALS_OF_PARTY_MAX: usize = 4;
 /// Refusals that are logged in one minute; the rest are counted.
 pub const REFUSALS_LOGGED_MAX: u32 = 60;
 
-const _: () =
-    assert!(ENTRY_COUNT_MAX * (BLOCK_SIZE_MAX + 64) + 1024 <= FRAME_SIZE_MAX, "the order's messages fit");
+const _: () = assert!(
+    ENTRY_COUNT_MAX * (BLOCK_SIZE_MAX + INLINE_SIZE_MAX + 64) + 1024 <= FRAME_SIZE_MAX,
+    "the order's messages fit"
+);
 const _: () = assert!(CHUNK_SIZE_MAX + 64 <= FRAME_SIZE_MAX, "a piece of a file fits");
 const _: () = assert!(INLINE_SIZE_MAX + BLOCK_SIZE_MAX + 64 <= FRAME_SIZE_MAX, "an announcement fits");

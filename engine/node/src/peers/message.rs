@@ -56,8 +56,8 @@ pub enum FileGiven {
 pub enum Request {
     /// One of the order's own messages.
     Order(OrderKind, Vec<u8>),
-    /// Append this entry to the order: the answerer leads it.
-    Append(Entry),
+    /// Append this entry to the order, with its file if that is small: the answerer leads it.
+    Append(Entry, Vec<u8>),
     /// Up to which index is the order agreed? The answerer leads it.
     ReadIndex,
     /// Look at this proposal.
@@ -110,7 +110,7 @@ impl Request {
         let mut writer = Writer::record(VERSION, REQUEST_KIND);
         match self {
             Self::Order(kind, bytes) => writer.u8(if *kind == OrderKind::Append { 1 } else { 2 }).raw(bytes),
-            Self::Append(entry) => writer.u8(3).raw(&encode_entry(entry)),
+            Self::Append(entry, file) => writer.u8(3).bytes(&encode_entry(entry)).bytes(file),
             Self::ReadIndex => writer.u8(4),
             Self::Announce(proposal, file) => {
                 writer.u8(5).bytes(&encode_proposal(proposal));
@@ -153,7 +153,10 @@ impl Request {
         let request = match reader.u8("request")? {
             1 => Self::Order(OrderKind::Append, reader.rest("order")?.to_vec()),
             2 => Self::Order(OrderKind::Vote, reader.rest("order")?.to_vec()),
-            3 => Self::Append(decode_entry(reader.rest("entry")?)?),
+            3 => {
+                let entry = decode_entry(reader.bytes("entry")?)?;
+                Self::Append(entry, limited(&mut reader, "file", INLINE_SIZE_MAX)?.to_vec())
+            }
             4 => Self::ReadIndex,
             5 => {
                 let proposal = decode_proposal(reader.bytes("proposal")?)?;
@@ -387,7 +390,8 @@ mod tests {
         vec![
             Request::Order(OrderKind::Append, vec![1, 2, 3]),
             Request::Order(OrderKind::Vote, vec![4]),
-            Request::Append(entry),
+            Request::Append(entry.clone(), Vec::new()),
+            Request::Append(entry, vec![3; 50]),
             Request::ReadIndex,
             Request::Announce(proposal.clone(), FileGiven::None),
             Request::Announce(proposal.clone(), FileGiven::Inline(vec![8; 100])),

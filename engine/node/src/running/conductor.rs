@@ -37,6 +37,8 @@ const TICK: Duration = Duration::from_millis(100);
 const AGAIN: Duration = Duration::from_millis(100);
 /// Findings that are kept at hand; the store keeps all.
 const FINDING_COUNT_MAX: usize = 1_000;
+/// Blocks that are stored without a signature, at most, while there are more to take.
+const UNSIGNED_COUNT_MAX: usize = 64;
 /// Blocks given to an operator at once.
 pub const BLOCKS_GIVEN_MAX: u64 = 16;
 
@@ -120,6 +122,8 @@ pub(super) struct Conductor {
     named: BTreeMap<ContentHash, FileName>,
     /// Proposals on the last block that this node computed otherwise.
     dissented: BTreeSet<ContentHash>,
+    /// Files that came with the order: whoever ordered the entry chose them.
+    unproven: BTreeSet<ContentHash>,
     /// How many proposals of each party on the last block were looked at.
     looked: BTreeMap<Party, usize>,
     /// Announced on a block that is not here yet.
@@ -139,6 +143,9 @@ pub(super) struct Conductor {
     finishing: Vec<Finishing>,
     findings: Vec<String>,
     is_head_stale: bool,
+    /// Size of the chain after the last stored block, whose head is not signed yet.
+    unsigned: Option<u64>,
+    unsigned_count: usize,
     /// What was staged before the start is removed.
     is_cleared: bool,
     next_genesis: Instant,
@@ -154,6 +161,7 @@ impl Conductor {
             held: BTreeMap::new(),
             named: BTreeMap::new(),
             dissented: BTreeSet::new(),
+            unproven: BTreeSet::new(),
             looked: BTreeMap::new(),
             early: VecDeque::new(),
             taking: None,
@@ -168,6 +176,8 @@ impl Conductor {
             finishing: Vec::new(),
             findings: Vec::new(),
             is_head_stale: false,
+            unsigned: None,
+            unsigned_count: 0,
             is_cleared: false,
             next_genesis: Instant::now(),
         }
@@ -194,6 +204,15 @@ impl Conductor {
                     None => return Err(self.order_ended()),
                 },
                 _ = tick.tick() => self.tick()?,
+            }
+            // One signature covers all before it: a node that catches up signs when nothing more is there to take.
+            let is_due = ordered.is_empty() || self.unsigned_count >= UNSIGNED_COUNT_MAX;
+            if is_due && let Some(size) = self.unsigned.take() {
+                self.unsigned_count = 0;
+                self.step(Event::Stored(size))?;
+                self.note_signature(self.party);
+                self.finish();
+                self.propose_next()?;
             }
         }
         self.store_head()
@@ -315,7 +334,9 @@ impl Conductor {
         let id = proposal.id();
         match file {
             FileGiven::None => {}
-            FileGiven::Inline(bytes) => self.hold(id, bytes)?,
+            FileGiven::Inline(bytes) => {
+                self.held.insert(id, Some(bytes));
+            }
             FileGiven::Named(name) => {
                 self.named.insert(id, name);
             }
@@ -402,10 +423,15 @@ impl Conductor {
     // ---- the order ----
 
     fn ordered(&mut self, ordered: Ordered) -> Result<(), RunError> {
-        let Ordered { index, entry } = ordered;
+        let Ordered { index, entry, file } = ordered;
         self.taking = Some(index);
         if let Some(entry) = entry {
             let id = entry.proposal.id();
+            let is_next = entry.proposal.parent == self.tip && has_input_file(&entry.proposal.command);
+            if is_next && !file.is_empty() && !self.held.contains_key(&id) {
+                self.held.insert(id, Some(file));
+                self.unproven.insert(id);
+            }
             let is_kept_only = self.parts.node.member().frozen().is_some() || self.dissented.contains(&id);
             let needs_file = node_folder::file_of(&entry.proposal.command).is_some();
             let is_held = self.held.contains_key(&id) && !self.dissented.contains(&id);
@@ -520,6 +546,12 @@ impl Conductor {
             Ok(computed) if computed.command == proposal.command => {
                 self.held.insert(id, computed.file);
                 Ok(computed.command)
+            }
+            // The file may be at fault, not the proposal: what the proposer's peers hold is looked at before a word is said.
+            _ if self.unproven.remove(&id) => {
+                self.held.remove(&id);
+                self.fetch(Wait::Waiting(proposal), Duration::ZERO);
+                return Ok(());
             }
             other => {
                 let own = other.map(|computed| computed.command);
@@ -647,6 +679,7 @@ impl Conductor {
         self.held.clear();
         self.named.clear();
         self.dissented.clear();
+        self.unproven.clear();
         self.looked.clear();
         self.is_head_stale = true;
         if let Some(current) = self.current.take_if(|current| current.id == id) {
@@ -656,7 +689,8 @@ impl Conductor {
         } else if let Some(current) = self.current.take() {
             self.again(current);
         }
-        self.step(Event::Stored(block.height + 1))?;
+        self.unsigned = Some(block.height + 1);
+        self.unsigned_count += 1;
         for party in Party::ALL {
             self.note_signature(party);
         }
@@ -726,7 +760,11 @@ impl Conductor {
 
     /// Proposes what waits, when nothing is in flight and nothing is to be taken first.
     fn propose_next(&mut self) -> Result<(), RunError> {
-        while self.current.is_none() && !self.pending && self.parts.node.member().waiting().is_none() {
+        while self.current.is_none()
+            && !self.pending
+            && self.unsigned.is_none()
+            && self.parts.node.member().waiting().is_none()
+        {
             let Some(wanted) = self.queue.pop_front() else { return Ok(()) };
             self.propose(wanted)?;
         }
@@ -763,7 +801,9 @@ impl Conductor {
         let proposal = self.parts.node.member().in_flight();
         let id = proposal.map(Proposal::id).expect("a proposal that is announced is in flight");
         match computed.file {
-            Some(file) if has_input_file(&computed.command) => self.hold(id, file)?,
+            Some(file) if has_input_file(&computed.command) && file.len() > INLINE_SIZE_MAX => {
+                self.hold(id, file)?;
+            }
             file => {
                 self.held.insert(id, file);
             }
@@ -856,10 +896,14 @@ impl Conductor {
         if let Some(current) = &mut self.current {
             current.ordering = Some((Instant::now(), Arc::clone(&is_over)));
         }
+        let held = self.held.get(&entry.proposal.id()).and_then(Option::as_ref);
+        let is_sent =
+            |file: &&Vec<u8>| has_input_file(&entry.proposal.command) && file.len() <= INLINE_SIZE_MAX;
+        let file = held.filter(is_sent).cloned().unwrap_or_default();
         let (order, log) = (self.parts.order.clone(), self.parts.log);
         tokio::spawn(async move {
             while !is_over.load(Ordering::Relaxed) {
-                match order.append(&entry).await {
+                match order.append(&entry, &file).await {
                     Ok(_) => return,
                     Err(error @ (OrderError::TooLarge(_) | OrderError::Stopped(_))) => {
                         log(&format!("an entry cannot be ordered: {error}"));

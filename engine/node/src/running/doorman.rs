@@ -40,7 +40,7 @@ impl Service for Doorman {
                     Reply::Not(reason)
                 }
             },
-            Request::Append(entry) => index(self.order.append_here(&entry).await),
+            Request::Append(entry, file) => index(self.order.append_here(&entry, &file).await),
             Request::ReadIndex => index(self.order.read_index_here().await),
             Request::FileOf(id) => match self.files.name(&id) {
                 Some(name) => Reply::File(name),
