@@ -22,7 +22,7 @@ use tallywatt_shards::durable;
 use crate::args::{Arguments, Demo, DemoAction};
 use crate::failure::{Failure, code};
 use crate::nodes::Children;
-use crate::open::{Opened, open_held, open_running, period_of};
+use crate::open::{Opened, liar, open_held, open_running, period_of};
 use crate::output::{Output, Report, word};
 use crate::{bill, documents as published, export, ingest, pay, prove};
 
@@ -77,7 +77,8 @@ impl<'a> Story<'a> {
         // Held to the end of the story: the nodes stop with it.
         let mut children = None;
         let mut opened = if self.demo.processes {
-            let nodes = children.insert(Children::start(&data, origin, currency, secrets)?);
+            let nodes =
+                children.insert(Children::start(&data, origin, currency, secrets, liar(self.arguments)?)?);
             let folders = nodes.folders();
             data = data.join(Party::Grid.name());
             open_running(HeldFolder::hold_for_command(&data)?, &folders, self.arguments)?

@@ -18,7 +18,7 @@ use tallywatt_node::running::{self, RunError, Start};
 
 use crate::args::{Arguments, Init};
 use crate::failure::{Failure, code};
-use crate::open::{data_option, liar, now_unix_s};
+use crate::open::{self, data_option, now_unix_s};
 use crate::output::{Report, Table, word};
 
 /// Milliseconds between the leader's signs of life, of nodes in one house.
@@ -58,7 +58,7 @@ pub fn start(arguments: &Arguments) -> Result<Report, Failure> {
     let folder = HeldFolder::hold(&arguments.data)?;
     let settings = settings(&folder)?;
     let threads = folder.config().pool(arguments.threads)?;
-    let lie = liar(arguments)?.filter(|party| *party == settings.party).map(|_| Lie::Figures);
+    let lie = open::liar(arguments)?.filter(|party| *party == settings.party).map(|_| Lie::Figures);
     let start = Start {
         data: folder.path(),
         origin: &folder.config().origin,
@@ -142,7 +142,13 @@ pub struct Children {
 
 impl Children {
     /// Founds a consortium below `folder`, starts its nodes on free ports of the loopback, and waits for the first block.
-    pub fn start(folder: &Path, origin: &str, currency: Currency, secrets: Secrets) -> Result<Self, Failure> {
+    pub fn start(
+        folder: &Path,
+        origin: &str,
+        currency: Currency,
+        secrets: Secrets,
+        liar: Option<Party>,
+    ) -> Result<Self, Failure> {
         let fail =
             |error: std::io::Error| Failure::usage(format!("cannot start a node: {error}"), "run it again");
         let addresses = founding::free_addresses().map_err(fail)?;
@@ -155,6 +161,9 @@ impl Children {
             let log = std::fs::File::create(&log_path);
             let log = log.map_err(|error| Failure::file("write", &log_path, &error))?;
             let mut command = Command::new(&program);
+            if liar == Some(party) {
+                command.args(["--liar", party.name()]);
+            }
             command.arg("-C").arg(&data).arg("start").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
             started.children.push((party, command.spawn().map_err(fail)?));
         }

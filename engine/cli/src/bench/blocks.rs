@@ -34,7 +34,7 @@ pub fn run(count: u64, folder: &Path, output: Output) -> Result<Report, Failure>
     let place = place.map_err(|error| Failure::file("write below", folder, &error))?;
     let nodes = place.path().join("nodes");
     let currency = "RUB".parse().map_err(|_| Failure::usage("RUB is no currency", "this is a defect"))?;
-    let children = Children::start(&nodes, "tallywatt.bench/blocks", currency, Secrets::Random)?;
+    let children = Children::start(&nodes, "tallywatt.bench/blocks", currency, Secrets::Random, None)?;
     let data = nodes.join(Party::Supplier.name());
     let mut door = Door::open(&data, Party::Supplier)?;
     let mut meter = Meter::new(output, "bench", count, "blocks");

@@ -463,3 +463,113 @@ fn value_hash(table: &str, key: &[u8], body: &[u8]) -> [u8; HASH_SIZE] {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use openraft::storage::RaftLogStorageExt;
+    use openraft::{CommittedLeaderId, EntryPayload, LogId, Vote};
+
+    use super::*;
+    use crate::order::EntryBytes;
+
+    fn entry(term: u64, index: u64) -> RaftEntry<Types> {
+        let bytes = EntryBytes { entry: index.to_be_bytes().to_vec(), file: Vec::new() };
+        let log_id = LogId::new(CommittedLeaderId::new(term, 1), index);
+        RaftEntry { log_id, payload: EntryPayload::Normal(bytes) }
+    }
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
+    }
+
+    async fn indices(store: &mut LogStore, range: std::ops::Range<u64>) -> Vec<(u64, u64)> {
+        let entries = store.try_get_log_entries(range).await.expect("it reads");
+        entries.iter().map(|entry| (entry.log_id.leader_id.term, entry.log_id.index)).collect()
+    }
+
+    #[test]
+    fn what_is_acknowledged_is_there_again() {
+        run(async {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("order.redb");
+            let mut store = LogStore::open(&path).expect("a new store");
+            assert_eq!(store.get_log_state().await.expect("it reads").last_log_id, None);
+            let count = 3 * KEPT_COUNT_MAX as u64;
+            for first in (1..=count).step_by(64) {
+                store
+                    .blocking_append((first..first + 64).map(|index| entry(1, index)))
+                    .await
+                    .expect("it is flushed");
+            }
+            let vote = Vote::new_committed(4, 2);
+            store.save_vote(&vote).await.expect("it is flushed");
+            assert!(lock(&store.shared.kept).len() <= KEPT_COUNT_MAX + 64, "old entries are let go of");
+            let want: Vec<(u64, u64)> = (1..=count).map(|index| (1, index)).collect();
+            assert_eq!(indices(&mut store, 0..u64::MAX).await, want, "from memory and disk");
+            drop(store);
+            // The writing thread lets the file go when it has seen that nobody is left.
+            let mut store = reopened(&path);
+            assert_eq!(store.read_vote().await.expect("it reads"), Some(vote));
+            assert_eq!(indices(&mut store, 0..u64::MAX).await, want);
+            assert_eq!(indices(&mut store, 5..8).await, want[4..7]);
+            assert_eq!(
+                store.get_log_state().await.expect("it reads").last_log_id.map(|id| id.index),
+                Some(count)
+            );
+        });
+    }
+
+    fn reopened(path: &Path) -> LogStore {
+        for _ in 0..1_000 {
+            if let Ok(store) = LogStore::open(path) {
+                return store;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        panic!("the store is not let go of");
+    }
+
+    #[test]
+    fn what_is_applied_is_never_taken_back() {
+        run(async {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut store = LogStore::open(&folder.path().join("order.redb")).expect("a new store");
+            store.blocking_append((1..=10).map(|index| entry(1, index))).await.expect("it is flushed");
+            store.set_applied(6);
+            store.truncate(entry(1, 8).log_id).await.expect("8 is not applied");
+            assert_eq!(store.refusal(), None);
+            assert_eq!(indices(&mut store, 0..u64::MAX).await.len(), 7);
+            store.blocking_append([entry(2, 8)]).await.expect("it is flushed");
+            for index in [1, 6] {
+                let refused = store.truncate(entry(2, index).log_id).await;
+                assert!(refused.is_err() && store.refusal().is_some(), "truncate at {index}");
+            }
+            assert!(store.purge(entry(1, 3).log_id).await.is_err(), "the log is the chain");
+            let held = indices(&mut store, 0..u64::MAX).await;
+            assert_eq!((held.len(), held[7]), (8, (2, 8)), "nothing was taken back");
+        });
+    }
+
+    #[test]
+    fn a_value_that_is_not_what_was_written_is_found() {
+        run(async {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("order.redb");
+            let mut store = LogStore::open(&path).expect("a new store");
+            store.blocking_append((1..=3).map(|index| entry(1, index))).await.expect("it is flushed");
+            drop(store);
+            drop(reopened(&path));
+            let sealed = seal(ENTRIES_NAME, &2_u64.to_be_bytes(), &entry(1, 2)).expect("it is encoded");
+            for at in [0, 5, sealed.len() - 1] {
+                let mut other = sealed.clone();
+                other[at] ^= 1;
+                assert!(
+                    unseal::<RaftEntry<Types>>(ENTRIES_NAME, &2_u64.to_be_bytes(), &other).is_none(),
+                    "byte {at}"
+                );
+            }
+            let elsewhere = unseal::<RaftEntry<Types>>(ENTRIES_NAME, &3_u64.to_be_bytes(), &sealed);
+            assert!(elsewhere.is_none(), "a value at another index");
+        });
+    }
+}

@@ -210,7 +210,9 @@ impl RunningNodes {
         match proposed {
             Proposed::Done { height, cosigners, findings, command } => {
                 if command != computed.command {
-                    let what = "the ledger has moved on meanwhile: see what was recorded".to_owned();
+                    let what =
+                        "the node computed something else than its books give here: see what was recorded"
+                            .to_owned();
                     return Err(running(what, false));
                 }
                 self.refresh_until(height.map_or(0, |height| height + 1))?;
