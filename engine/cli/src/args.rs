@@ -62,6 +62,12 @@ pub enum Command {
     Synth(Synth),
     /// Make a data folder with three nodes: grid company, bank, supplier.
     Init(Init),
+    /// Run the node of one party, as `init --apart` laid it out, until it is stopped.
+    Start,
+    /// Stop the node that runs on the data folder.
+    Stop,
+    /// How the node that runs on the data folder is: its chain, who leads, its peers.
+    Status,
     /// Load meter data files; resumable, and repeating changes nothing.
     Ingest(Ingest),
     /// Look at readings: show, gaps, exceptions, decisions, quarantine, totals; and mend them: edit, exchange, pending,
@@ -154,6 +160,9 @@ pub struct Demo {
     /// Seed of the town.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Run the three nodes as processes of their own, over loopback.
+    #[arg(long)]
+    pub processes: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -213,6 +222,13 @@ pub struct Init {
     /// Derive the keys from this number instead of random bytes: for demonstrations, anybody can make them again.
     #[arg(long)]
     pub demonstration_keys: Option<u64>,
+    /// Make three data folders, grid, bank and supplier, below the data folder: a node each, to be started as processes of
+    /// their own. All their secrets are made here.
+    #[arg(long)]
+    pub apart: bool,
+    /// With --apart: where the nodes listen; this port, and the two that follow.
+    #[arg(long, default_value_t = 7101, requires = "apart")]
+    pub port: u16,
 }
 
 #[derive(Debug, Args)]
@@ -667,6 +683,9 @@ pub struct Bench {
     /// one, else the system's folder for temporary files.
     #[arg(long)]
     pub folder: Option<PathBuf>,
+    /// Measure instead how fast three nodes, as processes over the loopback, agree on so many blocks, one after the other.
+    #[arg(long, value_name = "BLOCKS", conflicts_with_all = ["svg", "quick"])]
+    pub blocks: Option<u64>,
     /// Smaller inputs and less time each: seconds in all, for a look. The figures are worth little.
     #[arg(long)]
     pub quick: bool,

@@ -14,6 +14,7 @@
     reason = "times and rates of this machine; no reading or amount comes by here"
 )]
 
+mod blocks;
 mod country;
 mod figure;
 mod inputs;
@@ -44,6 +45,9 @@ use stages::Stage;
 
 /// Measures the machine and the stages.
 pub fn run(bench: &Bench, arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
+    if let Some(count) = bench.blocks {
+        return blocks::run(count, &disk_folder(bench, arguments), *output);
+    }
     let pools = pools(arguments.threads)?;
     let picture = bench.svg.as_deref().map(picture_path).transpose()?;
     let folder = disk_folder(bench, arguments);

@@ -7,6 +7,7 @@ use tallywatt_node::ledger_folder::{HeldFolder, POLICY_NAME, Secrets};
 
 use crate::args::{Arguments, Config, ConfigAction, Init};
 use crate::failure::Failure;
+use crate::nodes;
 use crate::open::{data_option, open_held};
 use crate::output::{Report, Table};
 
@@ -15,6 +16,9 @@ pub fn init(init: &Init, arguments: &Arguments) -> Result<Report, Failure> {
     let currency = init.currency.parse().map_err(|error: tallywatt_core::tariff::TariffError| {
         Failure::usage(error, "name a currency such as RUB")
     })?;
+    if init.apart {
+        return nodes::found(init, currency, arguments);
+    }
     let secrets = init.demonstration_keys.map_or(Secrets::Random, Secrets::Demonstration);
     let folder = HeldFolder::create(&arguments.data, &init.origin, currency, secrets)?;
     let opened = open_held(folder, arguments)?;
@@ -37,14 +41,14 @@ pub fn run(config: &Config, arguments: &Arguments) -> Result<Report, Failure> {
     match &config.action {
         ConfigAction::Profiles { name } => profiles(name.as_deref()),
         ConfigAction::Check => {
-            let folder = HeldFolder::hold(&arguments.data)?;
+            let folder = HeldFolder::hold_for_command(&arguments.data)?;
             let mut report = Report::default();
             report.fact("config", "sound").fact("origin", folder.config().origin.clone());
             report.then(format!("tallywatt{} config show", data_option(arguments)));
             Ok(report)
         }
         ConfigAction::Show => {
-            let folder = HeldFolder::hold(&arguments.data)?;
+            let folder = HeldFolder::hold_for_command(&arguments.data)?;
             let config = folder.config();
             let mut report = Report::default();
             report

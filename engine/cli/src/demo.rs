@@ -21,7 +21,8 @@ use tallywatt_shards::durable;
 
 use crate::args::{Arguments, Demo, DemoAction};
 use crate::failure::{Failure, code};
-use crate::open::{Opened, open_held, period_of};
+use crate::nodes::Children;
+use crate::open::{Opened, liar, open_held, open_running, period_of};
 use crate::output::{Output, Report, word};
 use crate::{bill, documents as published, export, ingest, pay, prove};
 
@@ -70,16 +71,25 @@ impl<'a> Story<'a> {
     fn tell(mut self) -> Result<Report, Failure> {
         let folder = self.demo.folder.clone();
         let files = self.make_town(&folder)?;
-        let data = folder.join("data");
+        let mut data = folder.join("data");
         let currency = "RUB".parse().map_err(|_| Failure::usage("RUB is no currency", "this is a defect"))?;
-        let held = HeldFolder::create(
-            &data,
-            "tallywatt.demo/pilot",
-            currency,
-            Secrets::Demonstration(self.demo.seed),
-        )?;
-        let mut opened = open_held(held, self.arguments)?;
-        self.say("parties", "grid company, bank and supplier: a node, a store and keys each".into())?;
+        let (origin, secrets) = ("tallywatt.demo/pilot", Secrets::Demonstration(self.demo.seed));
+        // Held to the end of the story: the nodes stop with it.
+        let mut children = None;
+        let mut opened = if self.demo.processes {
+            let nodes =
+                children.insert(Children::start(&data, origin, currency, secrets, liar(self.arguments)?)?);
+            let folders = nodes.folders();
+            data = data.join(Party::Grid.name());
+            open_running(HeldFolder::hold_for_command(&data)?, &folders, self.arguments)?
+        } else {
+            open_held(HeldFolder::create(&data, origin, currency, secrets)?, self.arguments)?
+        };
+        let text = match children {
+            None => "grid company, bank and supplier: a node, a store and keys each",
+            Some(_) => "grid company, bank and supplier: a process each, mutual TLS over loopback",
+        };
+        self.say("parties", text.into())?;
         self.publish(&mut opened, &folder.join("town"))?;
         self.take_in(&mut opened, &data, &files)?;
         self.issue_bills(&mut opened)?;

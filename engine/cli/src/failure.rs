@@ -104,6 +104,9 @@ impl From<LedgerError> for Failure {
             }
             LedgerError::Disk(error) => error.into(),
             LedgerError::Threads(_) => Self::usage(what, "give --threads between 1 and 64"),
+            LedgerError::Certificate(_) | LedgerError::Genesis { .. } => {
+                Self::with_code(code::KEY, what, "restore the file from where it was made")
+            }
             LedgerError::Random(_) | LedgerError::Policy(_) => {
                 Self::usage(what, "mend the cause and run it again")
             }
@@ -120,6 +123,12 @@ impl From<NodeError> for Failure {
                 Self::with_code(code::KEY, what, "restore the file from where secrets are kept")
             }
             NodeError::Folder { source: FolderError::Disk(error), .. } => error.into(),
+            NodeError::Running { is_quorum: true, .. } => {
+                Self::with_code(code::NO_QUORUM, what, "start the nodes of the others, then run it again")
+            }
+            NodeError::Running { .. } => {
+                Self::usage(what, "`tallywatt status` says how the node is, `tallywatt start` runs it")
+            }
             _ => Self::usage(what, "run `tallywatt chain audit`: it names everything that is damaged"),
         }
     }

@@ -28,6 +28,7 @@ mod ingest;
 mod instant;
 mod interrupt;
 mod losses;
+mod nodes;
 mod open;
 mod output;
 mod pay;
@@ -90,6 +91,9 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
         Command::Demo(demo) => demo::run(demo, arguments, output),
         Command::Synth(synth) => synth::run(synth, arguments, output),
         Command::Init(init) => config::init(init, arguments),
+        Command::Start => nodes::start(arguments),
+        Command::Stop => nodes::stop(arguments),
+        Command::Status => nodes::status(arguments),
         Command::Ingest(ingest) => ingest::run(ingest, arguments, output),
         Command::Readings(readings) => readings::run(readings, arguments),
         Command::Losses(losses) => losses::run(losses, arguments),

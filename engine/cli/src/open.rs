@@ -1,43 +1,70 @@
 //! Opening a data folder for a command.
 
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Period;
 use tallywatt_core::label::UsagePointId;
-use tallywatt_node::consortium::{Consortium, Outcome};
+use tallywatt_node::consortium::Outcome;
+use tallywatt_node::ledger::Ledger;
 use tallywatt_node::ledger_folder::HeldFolder;
 use tallywatt_node::node::Lie;
+use tallywatt_node::running::view::RunningNodes;
 
 use crate::args::Arguments;
 use crate::failure::{Failure, code};
 use crate::output::{Report, word};
 
-/// A held data folder with its three nodes open.
+/// A held data folder with its nodes open, or the doors to those that run.
 pub struct Opened {
     /// The folder.
     pub folder: HeldFolder,
     /// The nodes.
-    pub consortium: Consortium,
+    pub consortium: Ledger,
 }
 
 /// Holds and opens the data folder of the command line.
 pub fn open(arguments: &Arguments) -> Result<Opened, Failure> {
-    let folder = HeldFolder::hold(&arguments.data)?;
+    let folder = HeldFolder::hold_for_command(&arguments.data)?;
     open_held(folder, arguments)
 }
 
 /// Opens a held data folder.
 pub fn open_held(folder: HeldFolder, arguments: &Arguments) -> Result<Opened, Failure> {
     let threads = folder.config().pool(arguments.threads)?;
-    let mut consortium = folder.open(&threads, now_unix_s)?;
-    if let Some(name) = &arguments.liar {
-        let party = Party::from_name(name).ok_or_else(|| {
-            Failure::usage(format!("no party is named {name}"), "name grid, bank or supplier")
-        })?;
+    let mut consortium = match folder.config().settings() {
+        None => Ledger::Together(Box::new(folder.open(&threads, now_unix_s)?)),
+        Some(settings) => {
+            let folders = [(folder.path(), settings.party)];
+            Ledger::Running(RunningNodes::open(&folders, &folder.config().origin, &threads)?)
+        }
+    };
+    if let Some(party) = liar(arguments)? {
         consortium.node_mut(party).set_lie(Lie::Figures);
     }
     Ok(Opened { folder, consortium })
+}
+
+/// Opens nodes that run on these folders; `folder` is the first of them, held for a command.
+pub fn open_running(
+    folder: HeldFolder,
+    folders: &[(PathBuf, Party)],
+    arguments: &Arguments,
+) -> Result<Opened, Failure> {
+    let threads = folder.config().pool(arguments.threads)?;
+    let folders: Vec<_> = folders.iter().map(|(path, party)| (path.as_path(), *party)).collect();
+    let running = RunningNodes::open(&folders, &folder.config().origin, &threads)?;
+    Ok(Opened { folder, consortium: Ledger::Running(running) })
+}
+
+/// The party that is to compute something else, if any.
+pub fn liar(arguments: &Arguments) -> Result<Option<Party>, Failure> {
+    let Some(name) = &arguments.liar else { return Ok(None) };
+    let party = Party::from_name(name);
+    let party = party
+        .ok_or_else(|| Failure::usage(format!("no party is named {name}"), "name grid, bank or supplier"));
+    party.map(Some)
 }
 
 /// UTC seconds of the system's clock.

@@ -1,7 +1,8 @@
 //! The order of entries, as a trait: one sequence that every member reads from the start.
 //!
-//! A network of nodes puts a replicated log behind it; a single process puts a list. Either way members only
-//! see entries at dense indices, and never trust whoever ordered them: each applies every entry itself.
+//! A single process puts a list behind it. Between processes the order is a replicated log, which tells each node of
+//! an entry when it is agreed, instead of being read. Either way members only see entries in one order, and never trust
+//! whoever ordered them: each applies every entry itself.
 
 use tallywatt_ledger::block::{Attestation, Proposal};
 

@@ -68,6 +68,29 @@ impl Outcome {
     }
 }
 
+/// The activation of a published agreement, signed as both of its parties, and who proposes it. Their keys must both be here.
+pub(crate) fn activation_by<'n>(
+    node: impl Fn(Party) -> &'n Node,
+    agreement: &Published<Agreement>,
+) -> Result<(Party, Activation), NodeError> {
+    // At once.
+    let from = 0;
+    let mut lines = Vec::new();
+    for party in [agreement.body.payee, agreement.body.remainder] {
+        lines.push(node(party).consent(agreement, from)?);
+    }
+    let party = agreement.body.remainder;
+    let books = |source: BooksError| NodeError::Books { party, source };
+    let own = node(party).books();
+    let Some(genesis) = own.genesis() else {
+        return Err(books(BooksError::Nothing("there is no first block with keys".into())));
+    };
+    let text = activation::consent_text(&genesis.origin, &agreement.body.id, &agreement.hash, from);
+    let signed = Note::new(&text, lines).expect("two parties sign a well-formed text with two keys");
+    let activation = Activation::of_note(&signed, agreement, genesis);
+    Ok((party, activation.map_err(|error| books(error.into()))?))
+}
+
 /// The three nodes.
 pub struct Consortium {
     nodes: Vec<Node>,
@@ -163,22 +186,7 @@ impl Consortium {
     /// # Errors
     /// [`NodeError`].
     pub fn activate(&mut self, agreement: &Published<Agreement>) -> Result<Outcome, NodeError> {
-        // At once.
-        let from = 0;
-        let mut lines = Vec::new();
-        for party in [agreement.body.payee, agreement.body.remainder] {
-            lines.push(self.node(party).consent(agreement, from)?);
-        }
-        let party = agreement.body.remainder;
-        let books = |source: BooksError| NodeError::Books { party, source };
-        let own = self.node(party).books();
-        let Some(genesis) = own.genesis() else {
-            return Err(books(BooksError::Nothing("there is no first block with keys".into())));
-        };
-        let text = activation::consent_text(&genesis.origin, &agreement.body.id, &agreement.hash, from);
-        let signed = Note::new(&text, lines).expect("two parties sign a well-formed text with two keys");
-        let activation = Activation::of_note(&signed, agreement, genesis);
-        let activation = activation.map_err(|error| books(error.into()))?;
+        let (party, activation) = activation_by(|party| self.node(party), agreement)?;
         self.propose(party, Input::Activation(Box::new(activation)))
     }
 

@@ -26,11 +26,18 @@ use crate::books::Input;
 use crate::consortium::Consortium;
 use crate::node::{Node, NodeError};
 use crate::node_folder::{FolderError, NodeFolder};
+use crate::peers::certificates::CertificateError;
+use crate::running::founding;
+use crate::running::settings::{NodeConfig, NodeSettings};
 
 /// The largest config file.
 const CONFIG_SIZE_MAX: u64 = 64 * 1024;
 /// The name of the config file.
 pub const CONFIG_NAME: &str = "tallywatt.toml";
+/// Held by who runs the nodes of a folder.
+const LOCK_NAME: &str = "LOCK";
+/// Held by one command at a time, beside a node that runs.
+const OPERATOR_LOCK_NAME: &str = "OPERATOR";
 /// The name of the trust policy.
 pub const POLICY_NAME: &str = "trust.policy";
 
@@ -48,6 +55,9 @@ pub struct Config {
     /// How many files a day's readings are archived in.
     #[serde(default = "default_archive_shards")]
     pub archive_shards: u16,
+    /// Where the folder holds one party's node: which, and where the others are.
+    #[serde(default)]
+    pub node: Option<NodeConfig>,
 }
 
 const fn default_archive_shards() -> u16 {
@@ -91,7 +101,19 @@ impl Config {
                 format!("{} shards, need 1 to 256", config.archive_shards),
             ));
         }
+        if let Some(node) = &config.node {
+            node.check().map_err(|(key, problem)| {
+                let at = line_of(key).or_else(|| line_of(&format!("[node.{key}")));
+                fail(at.or_else(|| line_of("[node]")), format!("node.{key}: {problem}"))
+            })?;
+        }
         Ok(config)
+    }
+
+    /// Whose node the folder holds, and where the others are, if it holds one.
+    #[must_use]
+    pub fn settings(&self) -> Option<NodeSettings> {
+        self.node.as_ref().and_then(|node| node.check().ok())
     }
 
     /// The text of a new config.
@@ -167,6 +189,17 @@ pub enum LedgerError {
     /// A node's folder.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The certificates cannot be made.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The genesis file is not one.
+    #[error("{}: not the first block's contents: {problem}", path.display())]
+    Genesis {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// The policy cannot be made.
     #[error("cannot write the trust policy: {0}")]
     Policy(String),
@@ -185,6 +218,7 @@ pub enum Secrets {
 pub struct HeldFolder {
     path: PathBuf,
     config: Config,
+    /// Held until the folder is dropped.
     _lock: File,
 }
 
@@ -194,19 +228,34 @@ impl HeldFolder {
     /// # Errors
     /// [`LedgerError`].
     pub fn hold(path: &Path) -> Result<Self, LedgerError> {
+        Self::hold_by(path, |_| LOCK_NAME)
+    }
+
+    /// Holds a data folder for one command: of one party's node, which another process runs, only the operator's side.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn hold_for_command(path: &Path) -> Result<Self, LedgerError> {
+        Self::hold_by(path, |config| if config.node.is_some() { OPERATOR_LOCK_NAME } else { LOCK_NAME })
+    }
+
+    fn hold_by(path: &Path, name: impl Fn(&Config) -> &'static str) -> Result<Self, LedgerError> {
         let config_path = path.join(CONFIG_NAME);
         if !config_path.exists() {
             return Err(without_config(path).unwrap_or_else(|| LedgerError::Missing(path.to_owned())));
         }
-        let lock = lock(path)?;
-        let bytes = durable::read_limited(&config_path, CONFIG_SIZE_MAX)?;
-        let text = String::from_utf8(bytes).map_err(|_| LedgerError::Config {
-            path: config_path.clone(),
-            line: 1,
-            problem: "not UTF-8".into(),
-        })?;
-        let config = Config::parse(&config_path, &text)?;
-        Ok(Self { path: path.to_owned(), config, _lock: lock })
+        let read = || {
+            let bytes = durable::read_limited(&config_path, CONFIG_SIZE_MAX)?;
+            let text = String::from_utf8(bytes).map_err(|_| LedgerError::Config {
+                path: config_path.clone(),
+                line: 1,
+                problem: "not UTF-8".into(),
+            })?;
+            Config::parse(&config_path, &text)
+        };
+        // Which lock it is stands in the config; where that is wrong, a folder in use is still said to be in use.
+        let lock = lock(path, read().map_or(LOCK_NAME, |config| name(&config)))?;
+        Ok(Self { path: path.to_owned(), config: read()?, _lock: lock })
     }
 
     /// Makes a new data folder with keys for all three parties, and holds it. The first block comes with
@@ -227,7 +276,7 @@ impl HeldFolder {
             return Err(error);
         }
         durable::create_folder_durably(path)?;
-        let lock = lock(path)?;
+        let lock = lock(path, LOCK_NAME)?;
         let text = Config::text(origin, currency);
         let config_path = path.join(CONFIG_NAME);
         let config = Config::parse(&config_path, &text)?;
@@ -278,6 +327,9 @@ impl HeldFolder {
     /// # Errors
     /// [`LedgerError`].
     pub fn genesis(&self) -> Result<Genesis, LedgerError> {
+        if self.config.node.is_some() {
+            return founding::read_genesis(&self.path);
+        }
         let mut parties = Vec::new();
         for party in Party::ALL {
             parties.push(NodeFolder::below(&self.path, party).keys(&self.config.origin)?.public());
@@ -292,15 +344,19 @@ impl HeldFolder {
     /// # Errors
     /// [`LedgerError::Policy`].
     pub fn policy(&self) -> Result<Policy, LedgerError> {
-        let genesis = self.genesis()?;
-        let directory = Directory::of(&genesis).map_err(|error| LedgerError::Policy(error.to_string()))?;
-        let logs: Vec<_> = Party::ALL.iter().map(|party| directory.log_key(*party).clone()).collect();
-        let witnesses: Vec<_> = Party::ALL
-            .iter()
-            .map(|party| (party.name().to_owned(), directory.witness_key(*party).clone()))
-            .collect();
-        Policy::parties(&logs, &witnesses, 3).map_err(|error| LedgerError::Policy(error.to_string()))
+        policy_of(&self.genesis()?)
     }
+}
+
+/// Whose signatures count by a genesis: every party's witness key, all three.
+pub(crate) fn policy_of(genesis: &Genesis) -> Result<Policy, LedgerError> {
+    let directory = Directory::of(genesis).map_err(|error| LedgerError::Policy(error.to_string()))?;
+    let logs: Vec<_> = Party::ALL.iter().map(|party| directory.log_key(*party).clone()).collect();
+    let witnesses: Vec<_> = Party::ALL
+        .iter()
+        .map(|party| (party.name().to_owned(), directory.witness_key(*party).clone()))
+        .collect();
+    Policy::parties(&logs, &witnesses, 3).map_err(|error| LedgerError::Policy(error.to_string()))
 }
 
 /// What a folder without settings is, if not empty: the settings are written before the first store, so a store
@@ -313,8 +369,8 @@ fn without_config(path: &Path) -> Option<LedgerError> {
     any("").then(|| LedgerError::HalfMade(path.to_owned()))
 }
 
-fn lock(path: &Path) -> Result<File, LedgerError> {
-    let lock_path = path.join("LOCK");
+fn lock(path: &Path, name: &str) -> Result<File, LedgerError> {
+    let lock_path = path.join(name);
     let open = File::options().read(true).write(true).create(true).truncate(false).open(&lock_path);
     let file = open.map_err(DurableError::io("open", &lock_path))?;
     match file.try_lock() {
@@ -324,7 +380,7 @@ fn lock(path: &Path) -> Result<File, LedgerError> {
     }
 }
 
-fn secret(secrets: Secrets, use_: &str) -> Result<[u8; 32], LedgerError> {
+pub(crate) fn secret(secrets: Secrets, use_: &str) -> Result<[u8; 32], LedgerError> {
     match secrets {
         Secrets::Random => {
             let mut bytes = [0; 32];

@@ -18,7 +18,7 @@ use tallywatt_shards::threads::Threads;
 
 use crate::books::{Books, BooksError, Computed, Input};
 use crate::node_folder::{self, FolderError, NodeFolder};
-use crate::store::{ChainStore, StoreError, TableName, Values};
+use crate::store::{ChainStore, StoreError, StoredBlock, TableName, Values};
 
 /// How many of the newest heads have their cosignatures checked again when a node opens.
 const HEADS_RESTORED: usize = 4;
@@ -57,6 +57,16 @@ pub enum NodeError {
         party: Party,
         /// Why.
         source: BooksError,
+    },
+    /// The process that runs it did not do what it was asked.
+    #[error("{party}: {what}")]
+    Running {
+        /// Whose.
+        party: Party,
+        /// Why.
+        what: String,
+        /// Too few parties are there.
+        is_quorum: bool,
     },
     /// Something stored is not what it was.
     #[error("{party}: {place}: {what}")]
@@ -104,6 +114,50 @@ impl Node {
         let mut node = Self { party, folder, store, member, books, lie: None };
         node.replay(&public)?;
         Ok(node)
+    }
+
+    /// A copy in memory of a node that another process runs, with no block yet: for reading and planning. It signs nothing.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub fn view(folder: NodeFolder, party: Party, origin: &str, threads: Threads) -> Result<Self, NodeError> {
+        let disk = |source| NodeError::Folder { party, source };
+        let keys = folder.keys(origin).map_err(disk)?;
+        let books = Books::new(folder.blinding_secret().map_err(disk)?, threads);
+        let store = ChainStore::in_memory(&folder.path().join("chain.redb"))
+            .map_err(|source| NodeError::Store { party, source })?;
+        let member = Member::new(party, keys, origin.to_owned(), None);
+        Ok(Self { party, folder, store, member, books, lie: None })
+    }
+
+    /// Takes the next block that the running node stored: its file lies in the node's folder.
+    ///
+    /// # Errors
+    /// [`NodeError`] if it does not follow.
+    pub fn follow(&mut self, stored: &StoredBlock) -> Result<(), NodeError> {
+        let party = self.party;
+        self.member
+            .restore(&stored.block, &stored.leaf)
+            .map_err(|source| NodeError::Member { party, source })?;
+        let command = &stored.block.proposal.command;
+        let file = self.folder.read_file(command).map_err(|source| NodeError::Folder { party, source })?;
+        let recorded =
+            node_folder::file_of(command).zip(file.as_deref()).map(|(path, bytes)| (path, file_value(bytes)));
+        let recorded = recorded.as_ref().map(|(path, value)| (path.as_str(), &value[..]));
+        self.store
+            .store_block(&stored.block, &stored.leaf, &[], recorded)
+            .map_err(|source| NodeError::Store { party, source })?;
+        self.books.absorb(command, file.as_deref()).map_err(|source| NodeError::Books { party, source })
+    }
+
+    /// Takes the newest head of the running node, with its signatures.
+    ///
+    /// # Errors
+    /// [`NodeError`] if they are not what they say.
+    pub fn see_head(&mut self, size: u64, note: &str) -> Result<(), NodeError> {
+        let party = self.party;
+        self.store.store_head(size, note).map_err(|source| NodeError::Store { party, source })?;
+        self.restore_cosignatures()
     }
 
     /// Switches a lie on.
@@ -181,10 +235,21 @@ impl Node {
     /// # Errors
     /// Why it cannot be computed here, as the dissent says it.
     pub fn recompute(&self, proposal: &Proposal, file: Option<&[u8]>) -> Result<Command, NotComputed> {
+        self.recompute_with_file(proposal, file).map(|computed| computed.command)
+    }
+
+    /// The same, with the file that this node would keep beside the command.
+    ///
+    /// # Errors
+    /// As [`Node::recompute`].
+    pub fn recompute_with_file(
+        &self,
+        proposal: &Proposal,
+        file: Option<&[u8]>,
+    ) -> Result<Computed, NotComputed> {
         let input = Books::input_of(&proposal.command, file);
         let input = input.map_err(|error| NotComputed::Fails(error.to_string()))?;
-        let computed = self.compute(input).map_err(|error| NotComputed::Fails(error.to_string()))?;
-        Ok(computed.command)
+        self.compute(input).map_err(|error| NotComputed::Fails(error.to_string()))
     }
 
     /// Makes a command's file durable here.

@@ -234,7 +234,7 @@ fn lock_text(lock: &SignLock) -> String {
 ///
 /// Some systems have no modes; there the folder must guard it. A crash here leaves a part of a secret in a
 /// folder that is not a ledger yet.
-fn write_secret(path: &Path, text: &str) -> Result<(), FolderError> {
+pub(crate) fn write_secret(path: &Path, text: &str) -> Result<(), FolderError> {
     let mut options = std::fs::File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]

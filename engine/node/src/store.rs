@@ -158,12 +158,7 @@ impl ChainStore {
         };
         let database = Database::create(path).map_err(|error| fail(error.into()))?;
         let store = Self { path: path.to_owned(), handle: Handle::Writable(database) };
-        store.write("create tables in", |transaction| {
-            for table in TableName::ALL {
-                transaction.open_table(table.definition())?;
-            }
-            Ok(())
-        })?;
+        store.create_tables()?;
         Ok(store)
     }
 
@@ -310,6 +305,64 @@ impl ChainStore {
             return Err(self.damaged(TableName::Leaves, &key, "a leaf without its block".into()));
         }
         Ok(stored)
+    }
+
+    /// The block at a height with its leaf; `None` past the end.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn block(&self, height: u64) -> Result<Option<StoredBlock>, StoreError> {
+        let key = height.to_be_bytes();
+        let read = || -> Result<[Option<Vec<u8>>; 2], redb::Error> {
+            let transaction = self.handle.begin_read()?;
+            let mut found = [None, None];
+            for (found, table) in found.iter_mut().zip([TableName::Blocks, TableName::Leaves]) {
+                let table = transaction.open_table(table.definition())?;
+                *found = table.get(key.as_slice())?.map(|value| value.value().to_vec());
+            }
+            Ok(found)
+        };
+        let [block, leaf] = read().map_err(|source| self.failed("read", source))?;
+        let Some(block) = block else { return Ok(None) };
+        let wrong = |what: String| self.damaged(TableName::Blocks, &key, what);
+        let unsealed = |table, value: &[u8]| {
+            unseal(table, &key, value).ok_or_else(|| wrong("not the hash stored with it".into()))
+        };
+        let block = unsealed(TableName::Blocks, &block)?;
+        let leaf = unsealed(TableName::Leaves, &leaf.unwrap_or_default())?;
+        let codec = |error: CodecError| wrong(error.to_string());
+        let block = Block::decode(&block).map_err(codec)?;
+        let leaf = LogLeaf::decode(&leaf).map_err(codec)?;
+        if block.height != height || leaf.height != height {
+            return Err(wrong("not the block of this height".into()));
+        }
+        Ok(Some(StoredBlock { block, leaf }))
+    }
+
+    /// A store in memory, of a process that only looks at what another stores.
+    ///
+    /// # Errors
+    /// [`StoreError::Store`].
+    pub fn in_memory(path: &Path) -> Result<Self, StoreError> {
+        let fail = |source: redb::Error| StoreError::Store {
+            action: "make a copy in memory of",
+            path: path.to_owned(),
+            source: Box::new(source),
+        };
+        let database = Database::builder().create_with_backend(redb::backends::InMemoryBackend::new());
+        let database = database.map_err(|error| fail(error.into()))?;
+        let store = Self { path: path.to_owned(), handle: Handle::Writable(database) };
+        store.create_tables()?;
+        Ok(store)
+    }
+
+    fn create_tables(&self) -> Result<(), StoreError> {
+        self.write("create tables in", |transaction| {
+            for table in TableName::ALL {
+                transaction.open_table(table.definition())?;
+            }
+            Ok(())
+        })
     }
 
     /// All heads, in order of size.

@@ -344,8 +344,14 @@ fn bills<'i>(inputs: &'i Inputs<'_>) -> Result<Body<'i>, Failure> {
 /// The receipt that the demonstration ends with: a month's bill of a ledger of three parties.
 fn receipts<'i>(inputs: &'i Inputs<'_>) -> Result<Body<'i>, Failure> {
     let folder = inputs.room("receipt")?.join("demo");
-    let told =
-        Demo { action: None, folder: folder.clone(), households: 20, period: "2026-03".into(), seed: 1 };
+    let told = Demo {
+        action: None,
+        folder: folder.clone(),
+        households: 20,
+        period: "2026-03".into(),
+        seed: 1,
+        processes: false,
+    };
     let report = demo::run(&told, inputs.arguments, &Output::new(Format::Json, true))?;
     let path = report.facts.iter().find(|(name, _)| *name == "receipt").and_then(|fact| fact.1.as_str());
     let path = PathBuf::from(path.ok_or_else(|| defect("the demonstration names no receipt"))?);

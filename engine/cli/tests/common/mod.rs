@@ -1,6 +1,7 @@
 //! The built binary in a folder of its own.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod nodes;
 pub mod one_account;
 
 use std::fs;

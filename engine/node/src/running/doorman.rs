@@ -1,0 +1,97 @@
+//! Answers the requests of peers: at once where it can, through the conductor where the node must be asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tallywatt_core::agreement::Party;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::order::RaftOrder;
+use crate::peers::limits::ANSWER_WAIT;
+use crate::peers::listener::Service;
+use crate::peers::message::{Reply, Request};
+use crate::running::conductor::Told;
+use crate::running::files::Files;
+
+/// How long the conductor may be busy before a peer is told so: less than a peer waits, which would think it gone.
+const BUSY_WAIT: Duration = Duration::from_secs(2);
+const _: () = assert!(BUSY_WAIT.as_millis() < ANSWER_WAIT.as_millis());
+
+/// What stands between the peers and the conductor.
+pub(super) struct Doorman {
+    pub(super) order: RaftOrder,
+    pub(super) teller: mpsc::Sender<Told>,
+    pub(super) files: Arc<Files>,
+    pub(super) log: fn(&str),
+}
+
+impl Service for Doorman {
+    async fn answer(&self, from: Party, request: Request) -> Reply {
+        let index = |result: Result<u64, crate::order::OrderError>| match result {
+            Ok(index) => Reply::Taken(index),
+            Err(error) => Reply::Not(error.to_string()),
+        };
+        match request {
+            Request::Order(kind, bytes) => match self.order.answer(from, kind, &bytes).await {
+                Ok(bytes) => Reply::Order(bytes),
+                Err(reason) => {
+                    (self.log)(&format!("a message of {from} is refused: {reason}"));
+                    Reply::Not(reason)
+                }
+            },
+            Request::Append(entry, file) => index(self.order.append_here(&entry, &file).await),
+            Request::ReadIndex => index(self.order.read_index_here().await),
+            Request::FileOf(id) => match self.files.name(&id) {
+                Some(name) => Reply::File(name),
+                None => Reply::Not(format!("no file of proposal {id} here")),
+            },
+            Request::Chunk(hash, offset) => {
+                let files = Arc::clone(&self.files);
+                let piece = tokio::task::spawn_blocking(move || files.chunk(&hash, offset)).await;
+                match piece {
+                    Ok(Ok(bytes)) => Reply::Chunk(bytes),
+                    Ok(Err(reason)) => Reply::Not(reason),
+                    Err(error) => Reply::Not(error.to_string()),
+                }
+            }
+            Request::Newest(is_exact) => self.newest(from, is_exact).await,
+            // A party speaks for itself only; its signatures others may pass on, they prove themselves.
+            Request::Announce(proposal, _) if proposal.proposer != from => not_own(from),
+            Request::Dissent(dissent) if dissent.party != from => not_own(from),
+            Request::Abstain(abstention) if abstention.party != from => not_own(from),
+            request => match self.teller.send(Told::Peer(from, request)).await {
+                Ok(()) => Reply::Taken(0),
+                Err(_) => Reply::Not("the node is stopping".into()),
+            },
+        }
+    }
+
+    fn log(&self, line: &str) {
+        (self.log)(line);
+    }
+}
+
+impl Doorman {
+    async fn newest(&self, from: Party, is_exact: bool) -> Reply {
+        let at_least = match is_exact {
+            false => 0,
+            true => match self.order.read_index().await {
+                Ok(index) => index,
+                Err(error) => return Reply::Not(error.to_string()),
+            },
+        };
+        let (reply, answer) = oneshot::channel();
+        if self.teller.send(Told::Asked(from, at_least, reply)).await.is_err() {
+            return Reply::Not("the node is stopping".into());
+        }
+        match timeout(BUSY_WAIT, answer).await {
+            Ok(Ok(reply)) => reply,
+            _ => Reply::Not("the node is busy".into()),
+        }
+    }
+}
+
+fn not_own(from: Party) -> Reply {
+    Reply::Not(format!("{from} speaks in the name of another"))
+}

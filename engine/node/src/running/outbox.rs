@@ -1,0 +1,118 @@
+//! What goes to one peer: announcements and answers in order, the newest signature, and a question now and then.
+//!
+//! A peer that is slow or gone holds nobody up: what waits for it is bounded and grows old, and of signatures only the
+//! newest is kept, which covers all before it. What a peer missed it asks for itself.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tallywatt_consensus::machine::Cosignature;
+use tallywatt_core::agreement::Party;
+use tallywatt_core::hash::ContentHash;
+use tokio::sync::{mpsc, watch};
+
+use crate::peers::limits::{ANSWER_WAIT, NOTE_COUNT_MAX};
+use crate::peers::link::Link;
+use crate::peers::message::{Reply, Request};
+use crate::peers::tls::Identity;
+use crate::running::conductor::Told;
+
+/// How long something waits for a peer before it is of no more use.
+const NOTE_AGE_MAX: Duration = Duration::from_secs(5);
+/// How often a peer is asked what it has: also how soon one that is gone is noticed.
+const ASK_EVERY: Duration = Duration::from_millis(300);
+
+/// A request to a peer, and the proposal whose announcement it is, if it is one.
+struct Note {
+    request: Request,
+    announces: Option<ContentHash>,
+    since: Instant,
+}
+
+/// What goes to one peer.
+pub(super) struct Outbox {
+    notes: mpsc::Sender<Note>,
+    newest: watch::Sender<Option<Cosignature>>,
+    is_exact: watch::Sender<bool>,
+}
+
+impl Outbox {
+    /// Opens it: three tasks with a link each, until it is dropped.
+    pub(super) fn open(
+        identity: Identity,
+        peer: Party,
+        address: SocketAddr,
+        teller: mpsc::Sender<Told>,
+    ) -> Self {
+        let (notes, waiting) = mpsc::channel(NOTE_COUNT_MAX);
+        let (newest, signed) = watch::channel(None);
+        let (is_exact, exact) = watch::channel(true);
+        let link = || Link::new(identity.clone(), peer, address);
+        tokio::spawn(deliver(link(), waiting, teller.clone()));
+        tokio::spawn(sign(link(), signed));
+        tokio::spawn(ask(link(), exact, teller));
+        Self { notes, newest, is_exact }
+    }
+
+    /// Announces a proposal; whether it was taken is told.
+    pub(super) fn announce(&self, request: Request, id: ContentHash) -> bool {
+        self.push(request, Some(id))
+    }
+
+    /// Sends an answer.
+    pub(super) fn answer(&self, request: Request) {
+        // A full box is of a peer that is gone: it will propose again.
+        self.push(request, None);
+    }
+
+    fn push(&self, request: Request, announces: Option<ContentHash>) -> bool {
+        self.notes.try_send(Note { request, announces, since: Instant::now() }).is_ok()
+    }
+
+    /// Sends a signature, in place of an older one that still waits.
+    pub(super) fn sign(&self, cosignature: Cosignature) {
+        self.newest.send_replace(Some(cosignature));
+    }
+
+    /// Whether the peer is asked to apply all that is ordered before it says what it has.
+    pub(super) fn ask_exactly(&self, is_exact: bool) {
+        self.is_exact.send_replace(is_exact);
+    }
+}
+
+async fn deliver(mut link: Link, mut waiting: mpsc::Receiver<Note>, teller: mpsc::Sender<Told>) {
+    let peer = link.peer();
+    while let Some(Note { request, announces, since }) = waiting.recv().await {
+        let is_taken = since.elapsed() < NOTE_AGE_MAX
+            && matches!(link.call(&request, ANSWER_WAIT).await, Ok(Reply::Taken(_)));
+        if let Some(id) = announces
+            && !is_taken
+            && teller.send(Told::Undelivered(peer, id)).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+async fn sign(mut link: Link, mut signed: watch::Receiver<Option<Cosignature>>) {
+    while signed.changed().await.is_ok() {
+        let newest = signed.borrow_and_update().clone();
+        if let Some(newest) = newest {
+            // What does not arrive is asked for.
+            let _ = link.call(&Request::Cosign(newest), ANSWER_WAIT).await;
+        }
+    }
+}
+
+async fn ask(mut link: Link, mut exact: watch::Receiver<bool>, teller: mpsc::Sender<Told>) {
+    let peer = link.peer();
+    loop {
+        let is_exact = *exact.borrow_and_update();
+        let reply =
+            link.call(&Request::Newest(is_exact), ANSWER_WAIT).await.map_err(|error| error.to_string());
+        if teller.send(Told::Answered(peer, is_exact, reply)).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}

@@ -1,0 +1,43 @@
+//! What a running node says of itself.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A peer as a node sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// Whether it answered when it was asked last.
+    pub is_up: bool,
+    /// Size of the largest head it signed, as far as is known here.
+    pub signed: u64,
+}
+
+/// A node's view of itself, its peers and the order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Whose node.
+    pub party: String,
+    /// Blocks stored.
+    pub blocks: u64,
+    /// Root of the log over them.
+    pub root: String,
+    /// Size of the largest head that two parties signed.
+    pub final_size: u64,
+    /// Size of the largest head that all signed.
+    pub sealed_size: u64,
+    /// Size of the largest head it signed itself.
+    pub signed: u64,
+    /// Who leads the order.
+    pub leader: Option<String>,
+    /// Term of the order.
+    pub term: u64,
+    /// Index of the last entry of the order that was taken or passed over.
+    pub applied: u64,
+    /// Why it signs nothing any more, if so.
+    pub frozen: Option<String>,
+    /// The peers.
+    pub peers: BTreeMap<String, PeerStatus>,
+    /// What was found of disputes.
+    pub findings: Vec<String>,
+}
