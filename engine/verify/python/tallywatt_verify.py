@@ -106,13 +106,13 @@ class Checks:
         need([*bill.tariffs, bill.agreement, *bill.market] == hashes, "the bill names other documents, or in another order")
         need(len(self.activations) == 1, f"{len(self.activations)} activations of the agreement, one needed")
         (height, agreement, start, consents), = self.activations
-        r = Reader(self.of.agreement, (4, 0x31))
+        r = Reader(self.of.agreement, (5, 0x31))
         self.agreement = r.name()
         r.text(), r.take(3)
         start_day, end_day = r.int(4, signed=True), r.int(4, signed=True)
         parties = sorted({r.int(1), r.int(1)})
         need({*parties} <= {1, 2, 3}, "an agreement between parties that are none")
-        text = f"tallywatt/agreement/v1\n{self.origin}\n{self.agreement} {agreement.hex()}\n".encode()
+        text = f"tallywatt/agreement/v1\n{self.origin}\n{self.agreement} {agreement.hex()}\nfrom block {start}\n".encode()
         need(agreement == bill.agreement and [party for party, _ in consents] == parties, "the activation is of another agreement")
         for party, signature in consents:
             need(is_signed(self.exec_keys[party - 1], text, signature), f"party {party} did not sign the agreement")
