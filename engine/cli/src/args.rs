@@ -11,6 +11,7 @@ use crate::agreements::options::Agreement;
 use crate::arrears::options::Arrears;
 use crate::bill_correct::options::CorrectOptions;
 use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, RegistersOptions};
+use crate::pay::options::Pay;
 use crate::readings_share::ShareOptions;
 
 /// Meter readings in, bills out, money split, and a proof of every line that anyone can check offline.
@@ -527,51 +528,6 @@ pub enum BillAction {
     },
     /// Who owes what.
     Arrears,
-}
-
-#[derive(Debug, Args)]
-pub struct Pay {
-    #[command(subcommand)]
-    pub action: PayAction,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum PayAction {
-    /// Match and split the payments of a registry, or take back those it reverses, and record nothing.
-    Plan {
-        /// Payments CSV with its trailer.
-        file: PathBuf,
-        /// Write the settlement file here.
-        #[arg(short, long)]
-        output: Option<PathBuf>,
-    },
-    /// Match, split and record the payments of a registry, or take back those it reverses.
-    Run {
-        /// Payments CSV with its trailer.
-        file: PathBuf,
-        /// Refuse unless the settlement is byte for byte that of this plan.
-        #[arg(long)]
-        plan: Option<PathBuf>,
-    },
-    /// What each party has got.
-    Split {
-        /// Of what was booked on one day: hand-over lists and suspense.
-        #[arg(long)]
-        day: Option<String>,
-    },
-    /// What accrued by month, or settle a month's difference to what payments have brought the payee.
-    TrueUp {
-        /// Month to settle, YYYY-MM. Default: list all months.
-        period: Option<String>,
-    },
-    /// What the bank holds of legs, and which bills are disputed.
-    Reserve,
-    /// Money that matches no account, the oldest first, with what its payer wrote.
-    Suspense {
-        /// Ages on this day, YYYY-MM-DD. Default: today.
-        #[arg(long)]
-        as_of: Option<String>,
-    },
 }
 
 #[derive(Debug, Args)]

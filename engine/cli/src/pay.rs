@@ -1,6 +1,7 @@
 //! `pay`: a registry of payments to settlement legs.
 
 mod day;
+pub mod options;
 mod reserve;
 mod suspense;
 mod true_up;
@@ -18,11 +19,12 @@ use tallywatt_node::books::records::read_settled;
 use tallywatt_node::books::{Computed, Input};
 use tallywatt_shards::durable;
 
-use crate::args::{Arguments, Pay, PayAction};
+use crate::args::Arguments;
 use crate::bill::compare_plan;
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, period_of, record};
 use crate::output::{Report, Table, word};
+use crate::pay::options::{Pay, PayAction};
 
 /// How many payments had money waiting that went to bills.
 const RELEASED: &str = "advances released";
