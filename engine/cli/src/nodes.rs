@@ -22,7 +22,7 @@ use crate::open::{self, data_option, now_unix_s};
 use crate::output::{Report, Table, word};
 
 /// Milliseconds between the leader's signs of life, of nodes in one house.
-const HEARTBEAT_MS: u64 = 100;
+const HEARTBEAT_MS: u64 = 150;
 /// How long children may take until they are a consortium.
 const CHILDREN_WAIT: Duration = Duration::from_secs(60);
 

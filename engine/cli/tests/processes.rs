@@ -168,6 +168,8 @@ fn nothing_acknowledged_is_lost_when_the_leader_is_killed() {
                 })
             })
             .collect();
+        // However this ends, the load ends with it.
+        let _over = Over(&is_over);
         for kill in 0..KILL_COUNT {
             nodes.wait("somebody leads", |nodes| nodes.leader().is_some());
             let (leader, size) = (nodes.leader().unwrap(), top(&nodes));
@@ -209,6 +211,15 @@ fn nothing_acknowledged_is_lost_when_the_leader_is_killed() {
         acknowledged.len(),
         grid.len()
     );
+}
+
+/// Says that it is over when it goes.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// The most blocks that any node has.

@@ -44,7 +44,7 @@ impl Nodes {
         let folder = tempfile::tempdir().unwrap();
         let addresses = free_addresses().unwrap();
         let (currency, secrets) = ("RUB".parse().unwrap(), Secrets::Demonstration(7));
-        Founding { origin: ORIGIN, currency, secrets, addresses, heartbeat_ms: 60 }
+        Founding { origin: ORIGIN, currency, secrets, addresses, heartbeat_ms: 150 }
             .make(folder.path())
             .unwrap();
         Self { folder, addresses, children: [None, None, None] }

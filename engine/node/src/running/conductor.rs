@@ -18,7 +18,7 @@ use crate::books::Books;
 use crate::node::{Node, NodeError};
 use crate::node_folder;
 use crate::order::{OrderError, Ordered, RaftOrder};
-use crate::peers::limits::{INLINE_SIZE_MAX, PROPOSALS_OF_PARTY_MAX};
+use crate::peers::limits::{INLINE_SIZE_MAX, PROPOSALS_OF_PARTY_MAX, SMALL_PROPOSALS_OF_PARTY_MAX};
 use crate::peers::message::{FileGiven, FileName, Reply, Request};
 use crate::peers::tls::Identity;
 use crate::running::RunError;
@@ -319,8 +319,12 @@ impl Conductor {
     /// Looks at a proposal of another party; keeps one that is on a block which is not here yet.
     fn announced(&mut self, from: Party, proposal: Proposal, file: FileGiven) -> Result<(), RunError> {
         let looked = self.looked.entry(from).or_default();
-        if *looked >= PROPOSALS_OF_PARTY_MAX {
-            self.log(&format!("{from} proposes more than {PROPOSALS_OF_PARTY_MAX} times on one block"));
+        let most = match file {
+            FileGiven::Inline(_) => SMALL_PROPOSALS_OF_PARTY_MAX,
+            _ => PROPOSALS_OF_PARTY_MAX,
+        };
+        if *looked >= most {
+            self.log(&format!("{from} proposes more than {most} times on one block"));
             return Ok(());
         }
         if proposal.parent != self.tip {

@@ -78,7 +78,7 @@ impl NodeSettings {
         format!(
             "\n# This folder holds the node of one party; `tallywatt start` runs it.\n[node]\nparty = \"{party}\"\n\n\
              # Where it listens for the nodes of the other two.\nlisten = \"{listen}\"\n\n\
-             # Milliseconds between the leader's signs of life: 100 in one house, 250 between towns.\n\
+             # Milliseconds between the leader's signs of life: 150 in one house, 250 between towns.\n\
              heartbeat_ms = {heartbeat_ms}\n\n# Where the others listen.\n[node.peers]\n{peers}"
         )
     }
