@@ -1,0 +1,160 @@
+//! What peers send: proposals, answers to ours, signatures, and what they hold.
+
+use tallywatt_consensus::machine::{Cosignature, Event};
+use tallywatt_core::agreement::Party;
+use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::block::Proposal;
+
+use super::Conductor;
+use crate::node::NodeError;
+use crate::peers::limits::{PROPOSALS_OF_PARTY_MAX, SMALL_PROPOSALS_OF_PARTY_MAX};
+use crate::peers::message::{FileGiven, Reply, Request};
+use crate::running::RunError;
+
+impl Conductor {
+    pub(super) fn peer(&mut self, from: Party, request: Request) -> Result<(), RunError> {
+        match request {
+            Request::Announce(proposal, file) => return self.announced(from, proposal, file),
+            Request::Attest(attestation) if attestation.party == from => {
+                if let Some(current) = &mut self.current {
+                    current.answered.insert(from);
+                    current.attested.insert(from);
+                    self.slow.remove(&from);
+                }
+                self.step(Event::Attested(attestation))?;
+            }
+            Request::Dissent(dissent) => {
+                self.has_answered(from, &dissent.proposal);
+                self.step(Event::Dissented(dissent))?;
+            }
+            Request::Abstain(abstention) => {
+                self.has_answered(from, &abstention.proposal);
+                self.step(Event::Abstained(abstention))?;
+            }
+            Request::Cosign(cosignature) => self.cosigned(cosignature)?,
+            // The doorman answers the others himself.
+            _ => {}
+        }
+        self.decide()
+    }
+
+    pub(super) fn has_answered(&mut self, from: Party, id: &ContentHash) {
+        if let Some(current) = self.current.as_mut().filter(|current| current.id == *id) {
+            current.answered.insert(from);
+            self.slow.remove(&from);
+        }
+    }
+
+    /// Looks at a proposal of another party; keeps one that is on a block which is not here yet.
+    pub(super) fn announced(
+        &mut self,
+        from: Party,
+        proposal: Proposal,
+        file: FileGiven,
+    ) -> Result<(), RunError> {
+        let looked = self.looked.entry(from).or_default();
+        let most = match file {
+            FileGiven::Inline(_) => SMALL_PROPOSALS_OF_PARTY_MAX,
+            _ => PROPOSALS_OF_PARTY_MAX,
+        };
+        if *looked >= most {
+            self.log(&format!("{from} proposes more than {most} times on one block"));
+            return Ok(());
+        }
+        if proposal.parent != self.tip {
+            self.early.push_back((from, proposal, file));
+            if self.early.len() > PROPOSALS_OF_PARTY_MAX * (Party::ALL.len() - 1) {
+                self.early.pop_front();
+            }
+            return Ok(());
+        }
+        *looked += 1;
+        let id = proposal.id();
+        match file {
+            FileGiven::None => {}
+            FileGiven::Inline(bytes) => {
+                self.held.insert(id, Some(bytes));
+            }
+            FileGiven::Named(name) => {
+                self.named.insert(id, name);
+            }
+        }
+        self.step(Event::Announced(proposal))
+    }
+
+    /// Makes the file of a proposal durable: who attests it must be able to give it to the others.
+    pub(super) fn hold(&mut self, id: ContentHash, bytes: Vec<u8>) -> Result<(), RunError> {
+        let party = self.party;
+        let staged = self.parts.files.stage(id, &bytes);
+        staged.map_err(|source| NodeError::Folder { party, source: source.into() })?;
+        self.held.insert(id, Some(bytes));
+        Ok(())
+    }
+
+    pub(super) fn cosigned(&mut self, cosignature: Cosignature) -> Result<(), RunError> {
+        let party = cosignature.party;
+        self.step(Event::Cosigned(cosignature))?;
+        self.note_signature(party);
+        self.finish();
+        Ok(())
+    }
+
+    /// Remembers the largest head of a party that agrees with this chain.
+    pub(super) fn note_signature(&mut self, party: Party) {
+        let member = self.parts.node.member();
+        if let Some(newest) = member.newest_cosignature(party)
+            && member.cosigners(newest.size).contains(&party)
+        {
+            let signed = self.signed.entry(party).or_default();
+            *signed = (*signed).max(newest.size);
+            self.is_head_stale = true;
+        }
+    }
+
+    pub(super) fn signers_of(&self, size: u64) -> Vec<Party> {
+        self.signed.iter().filter(|(_, signed)| **signed >= size).map(|(party, _)| *party).collect()
+    }
+
+    /// A peer said what it has, or was not there.
+    pub(super) fn answered(
+        &mut self,
+        peer: Party,
+        is_exact: bool,
+        reply: Result<Reply, String>,
+    ) -> Result<(), RunError> {
+        let was_down = self.down.insert(peer, reply.is_err()).unwrap_or(true);
+        match reply {
+            Ok(Reply::Newest { own, newest, ordered_size }) => {
+                if was_down {
+                    self.log(&format!("{peer} is there, with {ordered_size} blocks"));
+                }
+                if is_exact && self.heard.insert(peer) {
+                    self.parts.outboxes[&peer].ask_exactly(false);
+                    self.step(Event::Heard { from: peer, own, ordered_size })?;
+                }
+                if let Some(newest) = newest.filter(|newest| newest.party == peer) {
+                    self.cosigned(newest)?;
+                }
+            }
+            Err(reason) if !was_down => self.log(&format!("{peer} is not there: {reason}")),
+            _ => {}
+        }
+        self.decide()
+    }
+
+    pub(super) fn answer_askers(&mut self) {
+        let member = self.parts.node.member();
+        for (from, at_least, reply) in std::mem::take(&mut self.askers) {
+            if self.parts.applied < at_least {
+                if !reply.is_closed() {
+                    self.askers.push((from, at_least, reply));
+                }
+                continue;
+            }
+            let own = member.newest_cosignature(from).cloned();
+            let newest = member.newest_cosignature(self.party).cloned();
+            // It asks again if it did not wait.
+            let _ = reply.send(Reply::Newest { own, newest, ordered_size: member.size() });
+        }
+    }
+}
