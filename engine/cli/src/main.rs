@@ -18,6 +18,7 @@ mod config;
 mod decode_parquet;
 mod demo;
 mod documents;
+mod eligibility;
 mod exceptions;
 mod export;
 mod failure;
