@@ -137,6 +137,7 @@ fn tariff() -> Published<Tariff> {
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
         deviation: None,
+        eligibility: None,
     };
     publish_tariff(Tariff::new(parts).expect("two zones cover the day"))
 }

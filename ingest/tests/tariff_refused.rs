@@ -1,7 +1,7 @@
 //! Tariffs that no check lets through: each with its file, line, problem and what to do about it.
 #![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
-use tallywatt_ingest::documents::parse_document;
+use tallywatt_ingest::documents::{Document, parse_document, render_tariff};
 
 const TARIFF: &str = r#"kind = "tariff"
 id = "two"
@@ -65,4 +65,44 @@ fn by_name_line_and_suggestion() {
         assert!(shown.contains(problem), "{to}: {shown}");
         assert!(!error.next_step().is_empty(), "{to}");
     }
+}
+
+#[test]
+fn who_may_take_it_by_line_and_suggestion() {
+    let table = [
+        ("", "23: eligibility without a bound", "leave the table out"),
+        (
+            "peak_kw_at_least = \"50\"\npeak_kw_at_most = \"49.999\"\n",
+            "24: eligibility of at least 50000",
+            "let the least",
+        ),
+        (
+            "month_kwh_at_most = \"1\"\nmonth_kwh_at_least = \"2\"\n",
+            "25: eligibility of at least 2000",
+            "let the least",
+        ),
+        (
+            "month_kwh_at_least = \"5\"\npeak_kw_at_most = \"-1\"\n",
+            "25: eligibility bound of -1000",
+            "write zero",
+        ),
+        (
+            "peak_kw_at_most = \"0.0005\"\n",
+            "24: peak_kw_at_most 0.0005 has more than 3 decimals",
+            "write a decimal",
+        ),
+        ("peak_kw_at_most = 50\n", "24: write peak_kw_at_most as text", "double quotes"),
+        ("peak_kw = \"50\"\n", "24: unknown field", "compare the file"),
+    ];
+    for (bounds, start, next_step) in table {
+        let error = parse_document("t.toml", &format!("{TARIFF}[eligibility]\n{bounds}")).unwrap_err();
+        let shown = error.to_string();
+        assert!(shown.starts_with(&format!("t.toml:{start}")), "{bounds}: {shown}");
+        assert!(error.next_step().contains(next_step), "{bounds}: {}", error.next_step());
+    }
+    let bounds = "[eligibility]\npeak_kw_at_least = \"0.000\"\npeak_kw_at_most = \"50.000\"\nmonth_kwh_at_least = \"1.500\"\nmonth_kwh_at_most = \"3000.000\"\n";
+    let Ok(Document::Tariff(tariff)) = parse_document("t.toml", &format!("{TARIFF}{bounds}")) else {
+        panic!("the bounds are good")
+    };
+    assert!(render_tariff(&tariff).ends_with(bounds));
 }

@@ -21,7 +21,7 @@ use tallywatt_core::quality::Quality;
 use tallywatt_core::rate::{BillInputs, bill};
 use tallywatt_core::reading::Source;
 use tallywatt_core::register::Register;
-use tallywatt_core::tariff::{BoundUnit, Tariff, TariffBook};
+use tallywatt_core::tariff::{BoundUnit, EligibilityBound, Tariff, TariffBook};
 use tallywatt_core::validity::Validity;
 use tallywatt_ingest::documents::{Document, UrdbOptions, import_urdb, parse_document, render_tariff};
 use tallywatt_ingest::profile::Profile;
@@ -225,6 +225,8 @@ fn rate() -> Value {
         "fixedchargefirstmeter": 12.5,
         "fixedchargeunits": "$/month",
         "peakkwcapacitymax": 50,
+        "peakkwhusagemin": 0,
+        "voltagecategory": "Secondary",
     })
 }
 
@@ -260,6 +262,8 @@ up_to_kwh = "300.000"
 price = { "period-0" = "0.0515", "period-1" = "0.11" }
 [[range]]
 price = { "period-0" = "0.07", "period-1" = "0.11" }
+[eligibility]
+peak_kw_at_most = "50.000"
 "#;
     assert_eq!(render_tariff(&imported.tariff), want);
     // Tiers of each period by itself, if the importer knows that the rate means it so.
@@ -268,10 +272,56 @@ price = { "period-0" = "0.07", "period-1" = "0.11" }
     assert_eq!(
         imported.left_out,
         [
-            "peakkwcapacitymax = 50: who may take the rate is not checked",
+            "voltagecategory = \"Secondary\": who may take the rate is not checked by it",
             "sell prices: energy given back needs a contract of its own"
         ]
     );
+}
+
+#[test]
+fn who_may_take_a_rate() {
+    let whole = "no bound in whole W or Wh";
+    // The four bounds; those taken over, W and Wh; what is left out.
+    let table = [
+        (
+            json!([20, 199.5, 1e2, 6000]),
+            [Some(20_000), Some(199_500), Some(100_000), Some(6_000_000)],
+            Vec::new(),
+        ),
+        (json!([null, 0, 3000, null]), [None, None, Some(3_000_000), None], Vec::new()),
+        (
+            json!([0.0005, -1, "many", 7]),
+            [None, None, None, Some(7_000)],
+            vec![
+                format!("peakkwcapacitymin = 0.0005: {whole}"),
+                format!("peakkwcapacitymax = -1: {whole}"),
+                format!("peakkwhusagemin = \"many\": {whole}"),
+            ],
+        ),
+        (
+            json!([50, 20, 1, null]),
+            [None, None, Some(1_000), None],
+            vec!["peakkwcapacitymin is above peakkwcapacitymax: nobody could take the rate".to_owned()],
+        ),
+        (json!([0, null, 0, null]), [None; 4], Vec::new()),
+    ];
+    let names = ["peakkwcapacitymin", "peakkwcapacitymax", "peakkwhusagemin", "peakkwhusagemax"];
+    for (bounds, want, want_left_out) in table {
+        let mut rate = rate();
+        for (name, bound) in names.iter().zip(bounds.as_array().unwrap()) {
+            rate[*name] = bound.clone();
+        }
+        let imported = import_urdb("r.json", &rate.to_string(), &UrdbOptions::default()).unwrap();
+        let rule = imported.tariff.parts().eligibility;
+        let found = rule.map_or([None; 4], |rule| EligibilityBound::ALL.map(|bound| rule.limit(bound)));
+        assert_eq!(found, want, "{bounds}");
+        assert_eq!(rule.is_some(), want != [None; 4], "{bounds}");
+        let left_out = imported.left_out.iter().filter(|one| one.starts_with("peakkw"));
+        assert!(left_out.eq(&want_left_out), "{bounds}: {:?}", imported.left_out);
+        let written = render_tariff(&imported.tariff);
+        let Document::Tariff(read) = parse_document("t.toml", &written).unwrap() else { panic!("{written}") };
+        assert_eq!(*read, imported.tariff, "{written}");
+    }
 }
 
 /// What was changed, at a JSON pointer, and the message.

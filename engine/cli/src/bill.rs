@@ -28,6 +28,7 @@ use tallywatt_shards::durable;
 use crate::args::{Arguments, Bill as BillArguments, BillAction};
 use crate::bill_correct;
 use crate::bill_reasons;
+use crate::eligibility;
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, open, period_of, record};
 use crate::output::{Report, Table, word};
@@ -71,9 +72,11 @@ fn plan(
     output: Option<&Path>,
     arguments: &Arguments,
 ) -> Result<Report, Failure> {
-    let computed = opened.consortium.node(Party::Supplier).books().plan_bills(period)?;
+    let books = opened.consortium.node(Party::Supplier).books();
+    let computed = books.plan_bills(period)?;
     let mut report = Report::default();
     tell(&computed, &mut report)?;
+    eligibility::tell(books, period, &mut report);
     report.fact("status", "planned, nothing recorded");
     if let (Some(path), Some(bytes)) = (output, &computed.file) {
         durable::write_durably(path, bytes)?;
@@ -118,6 +121,7 @@ pub fn run_bills(
     }
     let outcome = opened.consortium.propose(Party::Supplier, Input::Bills(period))?;
     tell(&outcome.computed, &mut report)?;
+    eligibility::tell(opened.consortium.node(Party::Supplier).books(), period, &mut report);
     record(&mut report, &outcome);
     Ok(report)
 }

@@ -18,6 +18,7 @@ mod config;
 mod decode_parquet;
 mod demo;
 mod documents;
+mod eligibility;
 mod evidence;
 mod exceptions;
 mod export;

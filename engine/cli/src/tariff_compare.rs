@@ -7,15 +7,17 @@ use serde_json::json;
 use tallywatt_core::agreement::{Agreement, Party, SplitRule};
 use tallywatt_core::calendar::Period;
 use tallywatt_core::contract::Contract;
+use tallywatt_core::day_block::BlockKey;
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::label::Label;
 use tallywatt_core::money::Money;
 use tallywatt_core::payment_terms::PaymentTerms;
-use tallywatt_core::rate::{BillInputs, bill};
+use tallywatt_core::rate::{BillInputs, RateRun};
 use tallywatt_core::tariff::{Tariff, TariffBook};
 
 use crate::args::Arguments;
 use crate::bill::{contracts_of, find};
+use crate::eligibility;
 use crate::failure::Failure;
 use crate::open::{Opened, data_option};
 use crate::output::{Report, Table};
@@ -43,6 +45,11 @@ pub fn run(
             publish(&mut candidates, version.clone(), "the chain")?;
         }
     }
+    // Only where some candidate has bounds is there a column for them.
+    let is_bounded = |tariff: &Published<Tariff>| tariff.body.parts().eligibility.is_some();
+    let has_bounds = candidates.values().any(|book| book.versions().iter().any(is_bounded));
+    let mut run = RateRun::new(period);
+    let find_block = |key: &BlockKey| blocks.get(key).copied();
     let mut rows: Vec<(Money, Label, Vec<serde_json::Value>)> = Vec::new();
     let mut report = Report::default();
     for (id, tariffs) in &candidates {
@@ -64,18 +71,23 @@ pub fn run(
             readings: issued.readings,
             market: books.market(),
         };
-        match bill(&inputs, &|key| blocks.get(key).copied()) {
+        match run.bill(&inputs, &find_block) {
             Ok(other) => {
                 let difference = other.total.checked_sub(issued.total);
                 let difference = difference.map_or(String::new(), |difference| difference.to_string());
-                let row = vec![json!(id.to_string()), json!(other.total.to_string()), json!(difference)];
+                let mut row = vec![json!(id.to_string()), json!(other.total.to_string()), json!(difference)];
+                if has_bounds {
+                    let passed = run.ineligible(&moved, tariffs, &find_block);
+                    row.push(json!(eligibility::in_words(passed.iter())));
+                }
                 rows.push((other.total, *id, row));
             }
             Err(error) => report.notes.push(format!("{id}: {error}")),
         }
     }
     rows.sort_by_key(|(total, id, _)| (*total, *id));
-    let mut table = Table::new(&["tariff", "total", "difference"]);
+    let columns = ["tariff", "total", "difference", "not for it"];
+    let mut table = Table::new(&columns[..if has_bounds { 4 } else { 3 }]);
     rows.into_iter().for_each(|(.., row)| table.row(row));
     report.table = Some(table);
     report.fact("account", issued.account.to_string()).fact("period", period.to_string());

@@ -23,6 +23,7 @@ use tallywatt_ledger::price_series_bytes::publish_price_series;
 use tallywatt_ledger::tariff_bytes::publish_tariff;
 
 use crate::args::Arguments;
+use crate::eligibility;
 use crate::failure::{Failure, code};
 use crate::open::open;
 use crate::output::{Report, Table, word};
@@ -90,6 +91,9 @@ fn shown(version: &Published<Tariff>) -> Report {
     let rate = format!("{}.{:02}", parts.vat.rate_e4 / 100, parts.vat.rate_e4 % 100);
     let place = if parts.vat.is_included { "in the prices" } else { "on top" };
     report.fact("VAT", format!("{rate} %, {place}"));
+    if let Some(rule) = &parts.eligibility {
+        report.fact("who may take it", eligibility::rule_in_words(rule));
+    }
     if !parts.holidays.is_empty() {
         let days: Vec<String> = parts.holidays.iter().map(Day::to_string).collect();
         report.fact("holidays", days.join(", "));

@@ -25,6 +25,7 @@ use crate::tariff::{Currency, TariffBook};
 mod blocks;
 mod carry;
 mod deviation;
+mod eligible;
 mod lines;
 mod measures;
 mod netting;
@@ -36,6 +37,7 @@ mod series;
 mod usage;
 
 pub use blocks::{BlockCursor, BlockIndex};
+pub use eligible::Ineligible;
 pub(crate) use lines::tax;
 pub use run::RateRun;
 

@@ -25,6 +25,7 @@ mod book;
 mod carry;
 mod clock;
 mod deviation;
+mod eligibility;
 mod error;
 mod netting;
 mod ranges;
@@ -34,6 +35,7 @@ pub use book::{OverlapError, TariffBook};
 pub use carry::{CarryRules, LOOK_BACK_MONTHS_MAX, LOOK_BACK_WHOLE, LookBack};
 pub use clock::{CELL_MINUTES, CellTime, DayClass, DayKind, MONTH_NAMES, MonthSet, WINDOW_COUNT_MAX, Window};
 pub use deviation::{Deviation, DeviationSide};
+pub use eligibility::{Eligibility, EligibilityBound, MonthFigures, PassedBound};
 pub use error::TariffError;
 pub use netting::{Netting, NettingMode};
 pub use ranges::{BoundUnit, Range, RangeCounting, RangeKind, RangeRule, effective_bounds};
@@ -240,6 +242,8 @@ pub struct TariffParts {
     pub carry: CarryRules,
     /// What is paid for deviations from the plan; `None` where nothing is planned.
     pub deviation: Option<Deviation>,
+    /// Whom it is for; `None`: for anyone.
+    pub eligibility: Option<Eligibility>,
 }
 
 /// A checked tariff version.
@@ -272,6 +276,7 @@ impl Tariff {
         netting::check(&parts)?;
         carry::check(&parts)?;
         deviation::check(&parts)?;
+        eligibility::check(&parts)?;
         let charges = FixedPer::ALL.map(|per| parts.fixed.price(per)).into_iter();
         let demand = parts.demands.iter().flat_map(|demand| &demand.ranges).map(|range| range.price);
         if let Some(price) =

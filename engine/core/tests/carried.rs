@@ -65,6 +65,7 @@ fn parts(look_back: Option<LookBack>, minimum_per_year: &str) -> TariffParts {
             minimum_per_year: minimum_per_year.parse().unwrap(),
         },
         deviation: None,
+        eligibility: None,
     }
 }
 

@@ -219,6 +219,7 @@ fn random_parts(random: &mut Random, rule: RangeRule, from: Option<Day>, to: Opt
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
         deviation: None,
+        eligibility: None,
     };
     if random.one_in(3) {
         sell(random, &mut parts);

@@ -76,6 +76,7 @@ fn parts(zone_count: usize, mode: NettingMode, factor: i64) -> TariffParts {
         }),
         carry: CarryRules::default(),
         deviation: None,
+        eligibility: None,
     }
 }
 

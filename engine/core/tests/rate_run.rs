@@ -201,6 +201,7 @@ fn tariff(random: &mut Random, id: &str, validity: Validity) -> TariffParts {
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
         deviation: None,
+        eligibility: None,
     }
 }
 

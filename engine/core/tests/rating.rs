@@ -211,6 +211,7 @@ fn random_tariffs(random: &mut Random, period: Period) -> TariffBook {
                 netting: None,
                 carry: tallywatt_core::tariff::CarryRules::default(),
                 deviation: None,
+                eligibility: None,
             });
             book.publish(Published { hash: ContentHash([tag; 32]), body: tariff.unwrap() }).unwrap();
         }
@@ -500,6 +501,7 @@ fn household_bill(
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
         deviation: None,
+        eligibility: None,
     });
     let mut tariffs = TariffBook::default();
     tariffs.publish(Published { hash: ContentHash([1; 32]), body: tariff.unwrap() }).unwrap();

@@ -15,6 +15,7 @@
 //!   netting[u8] 0 none, else the mode ‖ minutes[u8] a sell price[i64] a zone, pools zones[u8] settling month[u8], 0 none
 //!   look-backs[u32] × { demand charge[u8] months[u8] 12 × part of a peak[u16], 10^-4 } minimum a year[i64]
 //!   deviations[u8] 0 none; 1: series above[33] series below[33]
+//!   eligibility[u8], a bit a bound that follows, 0 none ‖ peak at least, at most[i64], W; month at least, at most[i64], Wh
 //! windows = count[u32] × { months[u16] days[u8] from[u16] to[u16] }
 //! ```
 //!
@@ -24,9 +25,9 @@ use tallywatt_core::hash::Published;
 use tallywatt_core::money::{PricePerKwh, Rounding};
 use tallywatt_core::tariff::{
     BoundUnit, CarryRules, DEMAND_COUNT_MAX, DayKind, DemandCharge, DemandMeasure, DemandRange, Deviation,
-    FixedCharges, HOLIDAY_COUNT_MAX, LookBack, MonthSet, Netting, NettingMode, RANGE_COUNT_MAX, Range,
-    RangeCounting, RangeKind, RangeRule, RoundEach, SeriesPrice, TEXT_SIZE_MAX, Tariff, TariffParts,
-    TariffZone, WINDOW_COUNT_MAX, Window, ZONE_COUNT_MAX,
+    Eligibility, EligibilityBound, FixedCharges, HOLIDAY_COUNT_MAX, LookBack, MonthSet, Netting, NettingMode,
+    RANGE_COUNT_MAX, Range, RangeCounting, RangeKind, RangeRule, RoundEach, SeriesPrice, TEXT_SIZE_MAX,
+    Tariff, TariffParts, TariffZone, WINDOW_COUNT_MAX, Window, ZONE_COUNT_MAX,
 };
 
 use crate::codec::{CodecError, Reader, Writer};
@@ -53,6 +54,8 @@ const MEAN_AT_PUBLISHED_HOURS: u8 = 2;
 const SERIES_PRICE_COUNT_MAX: usize = RANGE_COUNT_MAX * ZONE_COUNT_MAX;
 /// The mode of a tariff that does not net.
 const NO_NETTING: u8 = 0;
+/// The bits of the eligibility bounds, in the order of their codes.
+const ELIGIBILITY_BITS: [u8; EligibilityBound::ALL.len()] = [1, 2, 4, 8];
 /// The settling month of credit that is settled when it ends.
 const NO_MONTH: u8 = 0;
 
@@ -123,6 +126,7 @@ pub fn encode_tariff(tariff: &Tariff) -> Vec<u8> {
         None => writer.u8(0),
         Some(rule) => writer.u8(1).label(&rule.above).label(&rule.below),
     };
+    write_eligibility(&mut writer, parts.eligibility.as_ref());
     writer.finish()
 }
 
@@ -150,6 +154,29 @@ fn read_netting(reader: &mut Reader<'_>, zone_count: usize) -> Result<Option<Net
     let month = reader.u8("settling month")?;
     let settle_month = (month != NO_MONTH).then_some(month);
     Ok(Some(Netting { mode, minutes, sell, pools_zones, settle_month }))
+}
+
+fn write_eligibility(writer: &mut Writer, rule: Option<&Eligibility>) {
+    let limits = EligibilityBound::ALL.map(|bound| rule.and_then(|rule| rule.limit(bound)));
+    let bits = limits.iter().zip(ELIGIBILITY_BITS).filter(|(limit, _)| limit.is_some());
+    writer.u8(bits.map(|(_, bit)| bit).sum());
+    limits.into_iter().flatten().for_each(|limit| {
+        writer.i64(limit);
+    });
+}
+
+fn read_eligibility(reader: &mut Reader<'_>) -> Result<Option<Eligibility>, CodecError> {
+    let all: u8 = ELIGIBILITY_BITS.into_iter().sum();
+    let bits = read_code(reader, "eligibility", |code| (code <= all).then_some(code))?;
+    let mut limits = [None; EligibilityBound::ALL.len()];
+    for (limit, bit) in limits.iter_mut().zip(ELIGIBILITY_BITS) {
+        if bits & bit != 0 {
+            *limit = Some(reader.i64("eligibility bound")?);
+        }
+    }
+    let [peak_w_at_least, peak_w_at_most, month_wh_at_least, month_wh_at_most] = limits;
+    let rule = Eligibility { peak_w_at_least, peak_w_at_most, month_wh_at_least, month_wh_at_most };
+    Ok((bits != 0).then_some(rule))
 }
 
 fn read_look_back(reader: &mut Reader<'_>) -> Result<LookBack, CodecError> {
@@ -236,6 +263,7 @@ pub fn decode_tariff(bytes: &[u8]) -> Result<Tariff, CodecError> {
             Some(Deviation { above: reader.label("series above")?, below: reader.label("series below")? })
         }
     };
+    let eligibility = read_eligibility(&mut reader)?;
     let refused = reader.refuse("tariff", start);
     reader.finish()?;
     Tariff::new(TariffParts {
@@ -258,6 +286,7 @@ pub fn decode_tariff(bytes: &[u8]) -> Result<Tariff, CodecError> {
         netting,
         carry,
         deviation,
+        eligibility,
     })
     .map_err(|_| refused)
 }
@@ -408,6 +437,11 @@ mod tests {
                 minimum_per_year: "730".parse().unwrap(),
             },
             deviation: None,
+            eligibility: Some(Eligibility {
+                peak_w_at_most: Some(150_000),
+                month_wh_at_least: Some(0),
+                ..Eligibility::default()
+            }),
         })
         .unwrap()
     }
@@ -421,6 +455,7 @@ mod tests {
         parts.netting = None;
         let (above, below) = ("above".parse().unwrap(), "below".parse().unwrap());
         parts.deviation = Some(Deviation { above, below });
+        parts.eligibility = None;
         parts.series = vec![SeriesPrice { range: 0, zone: 2, series, times_e6: 1_062_500, plus }];
         Tariff::new(parts).unwrap()
     }
@@ -432,15 +467,24 @@ mod tests {
         // A tariff without any of what is beyond a month.
         let plain = TariffParts { netting: None, carry: CarryRules::default(), ..tariff().parts().clone() };
         check(&Tariff::new(plain).unwrap(), encode_tariff, decode_tariff);
+        // All bounds of who may take it.
+        let every = Eligibility {
+            peak_w_at_least: Some(1),
+            peak_w_at_most: Some(2),
+            month_wh_at_least: Some(3),
+            month_wh_at_most: Some(i64::MAX),
+        };
+        let bounded = TariffParts { eligibility: Some(every), ..hourly().parts().clone() };
+        check(&Tariff::new(bounded).unwrap(), encode_tariff, decode_tariff);
     }
 
     /// A changed hash here is a change of every ledger that exists: never in passing.
     #[test]
     fn golden_hash() {
         let hash = publish_tariff(tariff()).hash.to_string();
-        assert_eq!(hash, "ebaa89ecf95278ba9414acb6a86898bfefcf9c60ab6933521d5be323335a5d0c");
+        assert_eq!(hash, "d2637e442de15cb857168b17b27cae21163ce5c05dc3be59c39076d4d07b15f6");
         let hash = publish_tariff(hourly()).hash.to_string();
-        assert_eq!(hash, "8b879fed347f127c9287eb80c4c9c1b010eddf48e38b8f440655f7d82f07b459");
+        assert_eq!(hash, "a2d90a49aa790bc9eaa8141376d7132ceb4e1ce7217f50ad9241b51c5982972e");
     }
 
     #[test]

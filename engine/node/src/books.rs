@@ -18,6 +18,7 @@ mod closed_period;
 mod closing;
 mod correcting;
 mod counted;
+mod eligibility;
 mod market;
 mod penalties;
 mod previous;

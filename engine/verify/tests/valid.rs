@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "279c95e209af8da5c474a5153c2ab242dd49ea0466694c1b583d1850ba1a36bd";
-const GOLDEN_DAY_RECEIPT: &str = "f514cd5c0edb7c716ae95cd42652701f93632b2c9c554ba9f1e1d2f6e0bff2e9";
+const GOLDEN_BILL_RECEIPT: &str = "a279f5209468c5386831cc3625b8951f3abdb211953935b816eceaf9502c286b";
+const GOLDEN_DAY_RECEIPT: &str = "436a358fbe8a3e1bebfc409e825837fcef57543ca0a65699bd5ac1531718074b";
 
 #[test]
 fn golden() {

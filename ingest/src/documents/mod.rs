@@ -26,6 +26,7 @@
 pub mod agreement_file;
 pub mod contract_file;
 mod deviation_table;
+mod eligibility_table;
 pub mod error;
 pub mod feeder_file;
 mod field;
@@ -48,6 +49,7 @@ pub mod tariff_file;
 mod tariff_text;
 mod urdb;
 mod urdb_coincident;
+mod urdb_eligibility;
 mod urdb_prosumer;
 mod windows;
 

@@ -45,7 +45,7 @@
 //! A price by the interval is `{ series = "se3", times = "1.0625", plus = "0.04" }`: the series' price times a
 //! coefficient, at most six decimals, and something added; both may be left out.
 //! What energy fed in does, and what a demand charge asks of earlier months, are in `netting_table.rs`; what deviations
-//! from a plan cost in `deviation_table.rs`.
+//! from a plan cost in `deviation_table.rs`; who may take the tariff in `eligibility_table.rs`.
 
 use std::collections::BTreeMap;
 use std::ops::Range as Span;
@@ -55,13 +55,14 @@ use tallywatt_core::calendar::Day;
 use tallywatt_core::label::Label;
 use tallywatt_core::money::{PRICE_DECIMALS, PricePerKwh, Rounding};
 use tallywatt_core::tariff::{
-    BoundUnit, CarryRules, DemandCharge, DemandMeasure, DemandRange, FixedCharges, Range, RangeCounting,
-    RangeKind, RangeRule, RoundEach, SeriesPrice, TIMES_DECIMALS, TIMES_E6_MAX, Tariff, TariffError,
-    TariffParts, TariffZone, Vat, Window,
+    BoundUnit, CarryRules, DemandCharge, DemandMeasure, DemandRange, EligibilityBound, FixedCharges, Range,
+    RangeCounting, RangeKind, RangeRule, RoundEach, SeriesPrice, TIMES_DECIMALS, TIMES_E6_MAX, Tariff,
+    TariffError, TariffParts, TariffZone, Vat, Window,
 };
 use toml::{Spanned, Value};
 
 use super::deviation_table::{DeviationTable, deviation_of};
+use super::eligibility_table::{self, EligibilityTable, eligibility_of};
 use super::error::DocumentError;
 use super::field::{Field, Source};
 use super::netting_table::{NettingTable, look_back_of, netting_of};
@@ -120,6 +121,7 @@ struct TariffFile {
     demand: Vec<Spanned<DemandTable>>,
     netting: Option<NettingTable>,
     deviation: Option<DeviationTable>,
+    eligibility: Option<Spanned<EligibilityTable>>,
 }
 
 #[derive(Deserialize)]
@@ -261,6 +263,11 @@ pub(super) fn parse(source: &Source<'_>) -> Result<Tariff, DocumentError> {
             minimum_per_year: price("minimum_per_year", &file.minimum_per_year)?,
         },
         deviation: file.deviation.as_ref().map(|table| deviation_of(source, table)).transpose()?,
+        eligibility: file
+            .eligibility
+            .as_ref()
+            .map(|table| eligibility_of(source, table.get_ref()))
+            .transpose()?,
     };
     Tariff::new(parts).map_err(|error| {
         let (span, next_step) = place_of(&error, &file);
@@ -518,6 +525,11 @@ fn place_of(error: &TariffError, file: &TariffFile) -> (Span<usize>, &'static st
         file.range.get(number.wrapping_sub(1)).map_or(top.clone(), |range| range.get_ref().price.span())
     };
     let netting = file.netting.as_ref().map_or(top.clone(), |netting| netting.mode.span());
+    let eligibility = |bound: Option<EligibilityBound>| {
+        let table = file.eligibility.as_ref();
+        let place = bound.and_then(|bound| table?.get_ref().place(bound));
+        place.or_else(|| table.map(Spanned::span)).unwrap_or_else(|| top.clone())
+    };
     match error {
         TariffError::Text("title") => (file.title.span(), "shorten it"),
         TariffError::Text(_) => (file.source.span(), "shorten it"),
@@ -579,6 +591,13 @@ fn place_of(error: &TariffError, file: &TariffFile) -> (Span<usize>, &'static st
             demand(name).and_then(|demand| demand.look_back.as_ref()).map_or(top, Spanned::span),
             "write look_back_months = 1 to 12 and a per cent above 0, at most 100",
         ),
+        TariffError::EligibilityEmpty => (eligibility(None), eligibility_table::BOUNDS),
+        TariffError::EligibilityNegative { bound, .. } => {
+            (eligibility(Some(*bound)), eligibility_table::NEGATIVE)
+        }
+        TariffError::EligibilityCrossed { bound, .. } => {
+            (eligibility(Some(*bound)), eligibility_table::CROSSED)
+        }
         TariffError::Vat(_) => (file.vat.rate_percent.span(), "write the rate in per cent"),
     }
 }

@@ -11,6 +11,7 @@ use tallywatt_core::tariff::{
 };
 
 use super::deviation_table::render_deviation;
+use super::eligibility_table::render_eligibility;
 use super::netting_table::{render_look_back, render_netting};
 use super::windows;
 
@@ -116,6 +117,7 @@ pub fn render_tariff(tariff: &Tariff) -> String {
     }
     render_netting(&mut text, parts);
     render_deviation(&mut text, parts);
+    render_eligibility(&mut text, parts);
     text
 }
 

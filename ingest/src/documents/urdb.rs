@@ -7,13 +7,14 @@
 //!   demandweekday/weekendschedule         ─▶ a demand charge a period, in its hours
 //!   coincidentrateschedule, -structure    ─▶ a demand charge a period, at the published hours that are its
 //!   fixedchargefirstmeter, mincharge      ─▶ fixed charge, minimum
+//!   peakkwcapacity, peakkwhusage min, max ─▶ who may take it
 //! ```
 //!
 //! What reaches beyond the month's import (netting rules, look-back, minimum of a year) is in `urdb_prosumer.rs`, coincident
-//! demand in `urdb_coincident.rs`. Bounds count the energy of all periods, each period having its share: as NREL's engine bills it;
+//! demand in `urdb_coincident.rs`, who may take the rate in `urdb_eligibility.rs`. Bounds count the energy of all periods, each period having its share: as NREL's engine bills it;
 //! or, if the import says so, of each period by itself. What the tariff
 //! could not bill (reactive power, other units) is refused with its place in the JSON;
-//! what is no charge for energy taken (eligibility, sell prices) is named and left out.
+//! what is no charge for energy taken (sell prices, voltage) is named and left out.
 
 use std::collections::BTreeMap;
 
@@ -137,18 +138,6 @@ const POWER_UNITS: [&str; 8] = [
     "coincidentrateunit",
     "coincidentRateUnits",
 ];
-/// Who may take the rate: said, not billed.
-const ELIGIBILITY: [&str; 8] = [
-    "peakkwcapacitymin",
-    "peakkwcapacitymax",
-    "peakkwhusagemin",
-    "peakkwhusagemax",
-    "mindemand",
-    "maxdemand",
-    "voltagecategory",
-    "phasewiring",
-];
-
 /// Reads a rate; `file` is its name in messages. The JSON may be the rate itself, or the database's answer of one item.
 ///
 /// # Errors
@@ -235,6 +224,7 @@ impl Import<'_> {
             ranges,
             carry,
             deviation: None,
+            eligibility: self.eligibility().rule,
             demands,
             fixed: self.fixed()?,
             minimum_per_month,
@@ -265,15 +255,11 @@ impl Import<'_> {
     }
 
     fn left_out(&self) -> Vec<String> {
-        let named = ELIGIBILITY.into_iter().filter_map(|name| {
-            let value = self.fields.get(name)?.get();
-            Some(format!("{name} = {}: who may take the rate is not checked", short(value)))
-        });
         let tiers = self.rate.energyratestructure.iter().flatten();
         let sells = tiers.filter_map(|tier| tier.sell).any(|sell| has_content(sell.get()));
         let sells = (sells && self.dg_rule().is_none())
             .then(|| "sell prices: energy given back needs a contract of its own".to_owned());
-        named.chain(sells).chain(self.coincident_left_out()).collect()
+        self.eligibility().left_out.into_iter().chain(sells).chain(self.coincident_left_out()).collect()
     }
 
     fn validity(&self, options: &UrdbOptions) -> Result<Validity, DocumentError> {

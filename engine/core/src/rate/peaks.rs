@@ -30,9 +30,7 @@ impl PointPeaks {
 
     /// Adds a day; `demands` tells for each interval which charges it counts for.
     pub(super) fn add_day(&mut self, version: usize, parts: &TariffParts, block: &DayBlock, demands: &[u16]) {
-        let values_wh = block.values_wh();
-        let highest_wh = values_wh.iter().copied().max().unwrap_or(0);
-        self.highest_w = self.highest_w.max(i64::from(highest_wh) * per_hour(block.interval_minutes()));
+        self.highest_w = self.highest_w.max(highest_interval_w(block));
         for (at, demand) in parts.demands.iter().enumerate() {
             if demand.measure != DemandMeasure::Highest {
                 continue;
@@ -47,6 +45,12 @@ impl PointPeaks {
 
 fn per_hour(minutes: u8) -> i64 {
     i64::from(60 / minutes)
+}
+
+/// The highest interval of a day, W.
+pub(super) fn highest_interval_w(block: &DayBlock) -> i64 {
+    let highest_wh = block.values_wh().iter().copied().max().unwrap_or(0);
+    i64::from(highest_wh) * per_hour(block.interval_minutes())
 }
 
 /// The highest stretch of a day that counts for the charge at `charge`, W.

@@ -1,6 +1,7 @@
 //! Why parts do not make a tariff.
 
 use super::clock::{CELL_MINUTES, CellTime};
+use super::eligibility::EligibilityBound;
 use super::{HOLIDAY_COUNT_MAX, TEXT_SIZE_MAX, TIMES_E6_MAX};
 use crate::label::Label;
 use crate::money::PricePerKwh;
@@ -141,6 +142,27 @@ pub enum TariffError {
     /// A look-back of no charge, over no month or too many, of no month's peaks or more than all of a peak.
     #[error("look-back of {0}: need 1 to 12 months and percentages up to 100, not all zero")]
     LookBack(Label),
+    /// An eligibility without any bound.
+    #[error("eligibility without a bound: anyone may take the tariff")]
+    EligibilityEmpty,
+    /// An eligibility bound below zero.
+    #[error("eligibility bound of {limit} W or Wh, need zero or more")]
+    EligibilityNegative {
+        /// Which.
+        bound: EligibilityBound,
+        /// The bound, W or Wh.
+        limit: i64,
+    },
+    /// A least above its most: nobody could take the tariff.
+    #[error("eligibility of at least {least} and at most {most} W or Wh: nobody could take the tariff")]
+    EligibilityCrossed {
+        /// The least.
+        bound: EligibilityBound,
+        /// It, W or Wh.
+        least: i64,
+        /// The most, W or Wh.
+        most: i64,
+    },
     /// A VAT rate above 100 %.
     #[error("VAT of {0} hundredths of a per cent, at most 10000")]
     Vat(u16),

@@ -57,6 +57,7 @@ pub(crate) fn parts(zone_text: &str, prices: &[&[&str]], bounds: &[i64]) -> Tari
         netting: None,
         carry: CarryRules::default(),
         deviation: None,
+        eligibility: None,
     }
 }
 

@@ -149,6 +149,7 @@ pub fn random_tariff(random: &mut Random) -> Tariff {
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
         deviation: None,
+        eligibility: None,
     };
     Tariff::new(parts).unwrap()
 }

@@ -46,6 +46,7 @@ pub(crate) fn parts(kind: RangeKind, ranges: Vec<Range>) -> TariffParts {
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
         deviation: None,
+        eligibility: None,
     }
 }
 

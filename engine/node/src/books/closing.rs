@@ -80,6 +80,11 @@ impl Books {
         Ok(Computed { command, file: Some(file), unbilled })
     }
 
+    /// The days that a close of the period would leave now, in seal order.
+    pub(super) fn blocks_of_close(&self, period: Period) -> Vec<DayBlock> {
+        self.close_as_of(period, self.accepted(), self.batch_count, self.closes.len()).blocks
+    }
+
     /// How every estimate of a period came to be, and what was refused, in order of usage point and register: of a
     /// closed one as it was closed last, of another as it would be now. Computed again from what is sealed.
     ///

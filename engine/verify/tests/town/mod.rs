@@ -183,6 +183,7 @@ pub fn tariff(title: &str, prices: [&str; 2], from: &str, to: Option<&str>) -> P
         netting: None,
         carry: tallywatt_core::tariff::CarryRules::default(),
         deviation: None,
+        eligibility: None,
     };
     publish_tariff(Tariff::new(parts).unwrap())
 }
