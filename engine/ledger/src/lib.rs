@@ -40,4 +40,3 @@ pub mod tariff_bytes;
 pub mod tiles;
 pub mod tlog_proof;
 pub mod tree;
-pub mod witness;
