@@ -521,6 +521,15 @@ pub enum BillAction {
         /// Month, YYYY-MM.
         period: String,
     },
+    /// The text of a square code that pays what is open of a month's bill (GOST R 56042).
+    Qr {
+        /// Account.
+        account: String,
+        /// Month, YYYY-MM.
+        period: String,
+        /// The payee's own text, as its bank gives it: ST00012|Name=…|PersonalAcc=…|BankName=…|BIC=…|CorrespAcc=…
+        payee: PathBuf,
+    },
     /// All bills of a month as they stand now.
     List {
         /// Month, YYYY-MM.

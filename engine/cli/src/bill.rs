@@ -27,6 +27,7 @@ use tallywatt_shards::durable;
 
 use crate::args::{Arguments, Bill as BillArguments, BillAction};
 use crate::bill_correct;
+use crate::bill_qr;
 use crate::bill_reasons;
 use crate::eligibility;
 use crate::failure::{Failure, code};
@@ -60,6 +61,9 @@ pub fn run(bill: &BillArguments, arguments: &Arguments) -> Result<Report, Failur
         }
         BillAction::Why { account, earlier, later } => {
             bill_reasons::why(&opened, account, earlier, later, arguments)
+        }
+        BillAction::Qr { account, period, payee } => {
+            bill_qr::run(&opened, account, period_of(period)?, payee, arguments)
         }
         BillAction::List { period } => list(&opened, period_of(period)?, arguments),
         BillAction::Arrears => Ok(arrears(&opened, arguments)),

@@ -10,6 +10,7 @@ mod arrears;
 mod bench;
 mod bill;
 mod bill_correct;
+mod bill_qr;
 mod bill_reasons;
 mod by_hand;
 mod chain;

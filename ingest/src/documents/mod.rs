@@ -37,6 +37,7 @@ mod market_text;
 mod netting_table;
 mod own_prices;
 pub mod payment_file;
+pub mod payment_qr;
 pub mod penalty_file;
 pub mod plan_series_file;
 mod price_cap;
