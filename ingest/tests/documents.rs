@@ -172,7 +172,7 @@ fn mistakes_in_a_tariff() {
             (
                 "fixed_per_day",
                 "fixed_per_week",
-                "9: unknown field `fixed_per_week`, expected one of `kind`, `id`, `title`, `currency`, `valid_from`, `valid_to`, `rounding`, `round_each`, `fixed_per_day`, `fixed_per_month`, `fixed_per_year`, `minimum_per_month`, `minimum_per_year`, `source`, `holidays`, `range_counting`, `range_unit`, `range_kind`, `vat`, `zone`, `range`, `demand`, `netting`, `deviation`",
+                "9: unknown field `fixed_per_week`, expected one of `kind`, `id`, `title`, `currency`, `valid_from`, `valid_to`, `rounding`, `round_each`, `fixed_per_day`, `fixed_per_month`, `fixed_per_year`, `minimum_per_month`, `minimum_per_year`, `source`, `holidays`, `range_counting`, `range_unit`, `range_kind`, `vat`, `zone`, `range`, `demand`, `netting`, `deviation`, `eligibility`",
             ),
             ("\"22\"", "22", "12: write rate_percent as text, 22 loses digits as a number"),
             ("\"22\"", "\"22.005\"", "12: rate_percent 22.005 has more than 2 decimals"),
