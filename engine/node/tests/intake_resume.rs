@@ -69,14 +69,19 @@ fn an_interrupted_import_goes_on_and_counts_everything_once() {
         let want = import(&mut whole, path, &profile, NEVER);
         assert!(want.counts.accepted >= READING_COUNT, "{name}: {want:?}");
         let (root, set_aside) = (period_root(&whole), whole.quarantined().unwrap());
-        // Interrupted once after the first or second chunk, or after every chunk.
-        for (stop_after, run_count_max) in [(1, 2), (2, 2), (1, 100)] {
-            let data = file(&format!("data-{at}-{stop_after}-{run_count_max}"));
+        // Interrupted once after the first or second chunk, after every chunk, or again before it is where it was.
+        let cases: [(&str, &dyn Fn(usize) -> usize); 4] = [
+            ("once", &|run| if run == 1 { 1 } else { NEVER }),
+            ("later", &|run| if run == 1 { 2 } else { NEVER }),
+            ("always", &|run| if run < 100 { 1 } else { NEVER }),
+            ("sooner", &|run| [5, 1, NEVER][run.min(3) - 1]),
+        ];
+        for (case, stop_after) in cases {
+            let data = file(&format!("data-{at}-{case}"));
             let mut run_count = 0;
             let report = loop {
                 run_count += 1;
-                let stop_after = if run_count < run_count_max { stop_after } else { NEVER };
-                let report = import(&mut open(&data), path, &profile, stop_after);
+                let report = import(&mut open(&data), path, &profile, stop_after(run_count));
                 match report.end {
                     ImportEnd::Interrupted(_) => assert!(run_count < 100),
                     _ => break report,
@@ -86,7 +91,7 @@ fn an_interrupted_import_goes_on_and_counts_everything_once() {
             // One long line is one chunk: there is no second to stop after.
             let has_second_chunk = at < 5;
             assert!(run_count > 1 || !has_second_chunk, "{name}, file {at}, was never interrupted");
-            assert_eq!((report.counts, &report.rejected), (want.counts, &want.rejected), "{name}");
+            assert_eq!((report.counts, &report.rejected), (want.counts, &want.rejected), "{name}, {case}");
             let again = open(&data);
             assert_eq!(period_root(&again), root, "{name}");
             assert_eq!(again.quarantined().unwrap(), set_aside, "{name}");

@@ -165,7 +165,8 @@ impl ReadingSink for BlockSink<'_, '_> {
     }
 
     fn line_done(&mut self, line: u64) -> ControlFlow<()> {
-        self.chunk.cursor = line;
+        // A block that was taken before moves the cursor no way back.
+        self.chunk.cursor = line.max(self.wanted.after);
         ControlFlow::Continue(())
     }
 }
