@@ -12,7 +12,7 @@ use std::path::Path;
 use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::money::Money;
-use tallywatt_core::split::{Cause, Held, LegKind};
+use tallywatt_core::split::{Cause, Held, LegKind, Settled};
 use tallywatt_ingest::documents::{PaymentRegistry, parse_payments};
 use tallywatt_ledger::command::Command;
 use tallywatt_node::books::records::read_settled;
@@ -111,7 +111,13 @@ pub fn run_payments(
 
 fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     let Command::Settlement(commit) = &computed.command else { return Ok(()) };
-    report.fact("settlement", commit.sequence).fact("payments", commit.payments.count);
+    let settled = read_settled(computed.file.as_deref().unwrap_or_default())?;
+    let is_order = |settled: &&Settled| matches!(settled.cause, Cause::Accrual(_) | Cause::Reserve(_));
+    let orders = settled.iter().filter(is_order).count();
+    report.fact("settlement", commit.sequence).fact("payments", settled.len() - orders);
+    if orders > 0 {
+        report.fact("orders", orders);
+    }
     report.fact("paid", commit.paid.to_string());
     if commit.reversed != Money::ZERO {
         report.fact("reversed", commit.reversed.to_string());
@@ -128,7 +134,6 @@ fn tell(computed: &Computed, report: &mut Report) -> Result<(), Failure> {
     }
     report.fact("sum of legs", Money::from_minor(sum).to_string());
     report.table = Some(table);
-    let settled = read_settled(computed.file.as_deref().unwrap_or_default())?;
     let released = settled
         .iter()
         .filter(|settled| matches!(&settled.cause, Cause::Release(release) if release.from == Held::Advance))

@@ -32,6 +32,7 @@ fn a_month_is_trued_up_once() {
     assert_eq!(cells(&open), ["360.00", "180.00", "open", "180.00"]);
     let settled = place.json("tallywatt pay true-up 2026-04");
     assert_eq!(rows(&settled), ["grid accrual 180.00", "supplier accrual -180.00"]);
+    assert_eq!((&settled["payments"], &settled["orders"]), (&0.into(), &1.into()));
     assert_eq!(place.json("tallywatt pay true-up 2026-04")["status"], "nothing new");
     let day = place.json("tallywatt pay split --day 2026-05-12");
     assert_eq!(
@@ -62,7 +63,9 @@ fn legs_are_held_while_a_bill_is_disputed() {
         "D-1,A-1,2026-05-02,,2026-04,,hold\nP-1,A-1,2026-05-02,900.00,,,\n#TOTAL,2,900.00\n",
     );
     let want = ["grid part 180.00", "supplier remainder 720.00", "bank reserve 90.00", "grid reserve -90.00"];
-    let mut paid = rows(&place.json("tallywatt pay run paid.csv"));
+    let ran = place.json("tallywatt pay run paid.csv");
+    assert_eq!((&ran["payments"], &ran["orders"]), (&1.into(), &1.into()));
+    let mut paid = rows(&ran);
     paid.sort();
     let mut sorted = want.map(str::to_owned);
     sorted.sort();
