@@ -438,14 +438,14 @@ impl State {
             value.i128(after.due.as_e11()).i64(after.paid.as_minor());
             changes.push((key("running", &agreement.0), value.finish()));
         }
-        let sum_of = |legs: &[Leg], kinds: &[LegKind]| {
-            let of_kinds = legs.iter().filter(|leg| kinds.contains(&leg.kind));
-            of_kinds.map(|leg| i128::from(leg.amount.as_minor())).sum::<i128>()
+        let sum_of = |legs: &[Leg], kind: LegKind| {
+            let of_kind = legs.iter().filter(|leg| leg.kind == kind);
+            of_kind.map(|leg| i128::from(leg.amount.as_minor())).sum::<i128>()
         };
-        let net = |kinds: &[LegKind]| sum_of(&settlement.legs, kinds) - sum_of(&settlement.back, kinds);
+        let net = |kind| sum_of(&settlement.legs, kind) - sum_of(&settlement.back, kind);
         // What accrues, and a reserve, moves between two of them.
-        let is_even = net(&[LegKind::Accrual]) == 0 && net(&[LegKind::Reserve]) == 0;
-        if net(&[LegKind::Part]) != paid_out || !is_even {
+        let is_even = net(LegKind::Accrual) == 0 && net(LegKind::Reserve) == 0;
+        if net(LegKind::Part) != paid_out || !is_even {
             return Err(Invalid::Running);
         }
         let mut sums: BTreeMap<(Party, LegKind), Money> = BTreeMap::new();

@@ -37,14 +37,8 @@ pub(super) struct Carry<'a> {
 }
 
 impl<'a> Carry<'a> {
-    pub(super) const fn new(previous: Option<PreviousBill<'a>>) -> Self {
-        Self {
-            previous,
-            netted_off: Vec::new(),
-            export_wh: BTreeMap::new(),
-            credited: BTreeSet::new(),
-            carried: BTreeMap::new(),
-        }
+    pub(super) fn new(previous: Option<PreviousBill<'a>>) -> Self {
+        Self { previous, ..Self::default() }
     }
 
     fn before(&self) -> &'a [Carried] {

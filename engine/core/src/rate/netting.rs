@@ -111,11 +111,7 @@ impl<'a> Usage<'a> {
             let Netting { mode, minutes, .. } = *self.netting_of(version);
             let taken = import.and_then(found);
             let given = export.and_then(found);
-            for (contract, place, one) in [import.zip(taken), export.zip(given)]
-                .into_iter()
-                .flatten()
-                .map(|((contract, place), one)| (contract, place, one))
-            {
+            for ((contract, place), one) in [import.zip(taken), export.zip(given)].into_iter().flatten() {
                 if !fits(run.day(place, day).local, one) {
                     return Err(Usage::misfit(contract, day));
                 }
