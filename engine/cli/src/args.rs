@@ -11,6 +11,7 @@ use crate::agreements::options::Agreement;
 use crate::arrears::options::Arrears;
 use crate::bill_correct::options::CorrectOptions;
 use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, RegistersOptions};
+use crate::joining::options::Join;
 use crate::pay::options::Pay;
 use crate::readings_share::ShareOptions;
 
@@ -61,14 +62,18 @@ pub enum Command {
     Demo(Demo),
     /// Make a town's readings of any size; the same seed gives the same bytes.
     Synth(Synth),
-    /// Make a data folder with three nodes: grid company, bank, supplier.
+    /// Make a data folder: three nodes in one, three apart, or one party's own.
     Init(Init),
-    /// Run the node of one party, as `init --apart` laid it out, until it is stopped.
+    /// Make the folder of a party, prepared by `init --party`, one of a consortium with two others.
+    Join(Join),
+    /// Run the node of one party until it is stopped.
     Start,
     /// Stop the node that runs on the data folder.
     Stop,
     /// How the node that runs on the data folder is: its chain, who leads, its peers.
     Status,
+    /// Set the chain of a node aside that is damaged or was put back from a copy: `start` makes it again from the peers.
+    Recover,
     /// Load meter data files; resumable, and repeating changes nothing.
     Ingest(Ingest),
     /// Look at readings: show, gaps, exceptions, decisions, quarantine, totals; and mend them: edit, exchange, pending,
@@ -82,18 +87,18 @@ pub enum Command {
     Agreement(Agreement),
     /// Contracts: publish, list.
     Contract(Contract),
-    /// Bills: plan, run, correct, show, list, arrears.
+    /// Bills: plan, run, correct, show, explain, why, match, qr, list, arrears.
     Bill(Bill),
     /// Open bills by account and age, and what the published penalty table makes of bills paid late: it is shown, and
     /// booked into no bill.
     Arrears(Arrears),
-    /// Payments: plan, run, split.
+    /// Payments: plan, run, split, suspense, reserve, true-up.
     Pay(Pay),
     /// Write a receipt: a file that proves a bill or a day of readings.
     Prove(Prove),
     /// Check a receipt; with --policy it needs no data folder, and never a network.
     Verify(Verify),
-    /// The chain: status, log, show, audit.
+    /// The chain: status, log, show, audit, tiles, evidence.
     Chain(Chain),
     /// Write the sealed readings as Parquet.
     Export(Export),
@@ -230,6 +235,12 @@ pub struct Init {
     /// With --apart: where the nodes listen; this port, and the two that follow.
     #[arg(long, default_value_t = 7101, requires = "apart")]
     pub port: u16,
+    /// Make the keys, the certificate and the card of one party alone: grid, bank or supplier; then `join`.
+    #[arg(long, conflicts_with = "apart", requires = "address")]
+    pub party: Option<String>,
+    /// With --party: where the others reach its node.
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "party")]
+    pub address: Option<std::net::SocketAddr>,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use tallywatt_node::ledger_folder::{HeldFolder, POLICY_NAME, Secrets};
 
 use crate::args::{Arguments, Config, ConfigAction, Init};
 use crate::failure::Failure;
+use crate::joining;
 use crate::nodes;
 use crate::open::{data_option, open_held};
 use crate::output::{Report, Table};
@@ -16,6 +17,9 @@ pub fn init(init: &Init, arguments: &Arguments) -> Result<Report, Failure> {
     let currency = init.currency.parse().map_err(|error: tallywatt_core::tariff::TariffError| {
         Failure::usage(error, "name a currency such as RUB")
     })?;
+    if init.party.is_some() {
+        return joining::prepare(init, currency, arguments);
+    }
     if init.apart {
         return nodes::found(init, currency, arguments);
     }

@@ -104,7 +104,13 @@ impl From<LedgerError> for Failure {
             }
             LedgerError::Disk(error) => error.into(),
             LedgerError::Threads(_) => Self::usage(what, "give --threads between 1 and 64"),
-            LedgerError::Certificate(_) | LedgerError::Genesis { .. } => {
+            LedgerError::Unjoined(_) => Self::with_code(
+                code::NO_DATA,
+                what,
+                "gather the cards of all three, then `tallywatt -C FOLDER join GRID.card BANK.card SUPPLIER.card`",
+            ),
+            LedgerError::Card(_) => Self::usage(what, "ask whose card it is for the right one"),
+            LedgerError::Certificate(_) | LedgerError::Tls(_) | LedgerError::Genesis { .. } => {
                 Self::with_code(code::KEY, what, "restore the file from where it was made")
             }
             LedgerError::Random(_) | LedgerError::Policy(_) => {

@@ -29,6 +29,7 @@ mod history;
 mod ingest;
 mod instant;
 mod interrupt;
+mod joining;
 mod losses;
 mod nodes;
 mod open;
@@ -93,6 +94,8 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
         Command::Demo(demo) => demo::run(demo, arguments, output),
         Command::Synth(synth) => synth::run(synth, arguments, output),
         Command::Init(init) => config::init(init, arguments),
+        Command::Join(join) => joining::join(join, arguments),
+        Command::Recover => joining::recover(arguments),
         Command::Start => nodes::start(arguments),
         Command::Stop => nodes::stop(arguments),
         Command::Status => nodes::status(arguments),

@@ -47,7 +47,7 @@ pub fn found(init: &Init, currency: Currency, arguments: &Arguments) -> Result<R
     report.table = Some(table);
     report.then(format!("tallywatt -C {} status", word(&arguments.data.join(Party::Grid.name()))));
     report.notes.push(
-        "all secrets were made in one place, and all parties share the blinding: for a pilot in one house"
+        "all secrets were made in one place: for a pilot in one house; `init --party` and `join` make them apart"
             .into(),
     );
     Ok(report)
@@ -92,7 +92,8 @@ fn log(line: &str) {
     let _ = writeln!(stderr, "{} {line}", now_unix_s());
 }
 
-fn settings(folder: &HeldFolder) -> Result<NodeSettings, Failure> {
+/// Whose node a folder holds, and where the others are.
+pub fn settings(folder: &HeldFolder) -> Result<NodeSettings, Failure> {
     folder.config().settings().ok_or_else(|| {
         let what = format!("{} holds three nodes in one, which need no start", folder.path().display());
         Failure::usage(what, "make nodes of their own with `tallywatt -C FOLDER init --apart`")

@@ -12,7 +12,7 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::Proposal;
 use tallywatt_ledger::digest::content_hash;
 use tallywatt_node::node_folder::NodeFolder;
-use tallywatt_node::peers::certificates::Certificates;
+use tallywatt_node::peers::certificates::{Certificate, authority_name};
 use tallywatt_node::peers::limits::{
     ANSWER_WAIT, CONNECTION_COUNT_MAX, CONNECTIONS_OF_PARTY_MAX, FRAME_SIZE_MAX, FRAME_WAIT, HANDSHAKE_WAIT,
 };
@@ -54,7 +54,7 @@ async fn is_ended_behind_handshake(
     wait: Duration,
 ) -> bool {
     let stream = TcpStream::connect(address).await.unwrap();
-    let mut stream = identity.connector().connect(identity.name_of(to), stream).await.unwrap();
+    let mut stream = identity.connector(to).unwrap().connect(identity.name_of(to), stream).await.unwrap();
     let _ = stream.write_all(bytes).await;
     let _ = stream.flush().await;
     let mut said = Vec::new();
@@ -84,7 +84,7 @@ fn strangers_and_a_bad_party_are_refused_and_the_node_stays_up() {
                 slow_frames(&identity, to, address),
             );
             bad_requests(identity.clone(), to, address).await;
-            other_certificates(to, address).await;
+            other_certificates(&nodes, to, address).await;
             too_many(&identity, to, address).await;
         });
         assert!(nodes.is_up(to), "{to} is up\n{}", nodes.log(to));
@@ -201,9 +201,13 @@ async fn bad_requests(identity: Identity, to: Party, address: SocketAddr) {
 }
 
 /// Certificates of the same names by another authority, and by the right hands for another network.
-async fn other_certificates(to: Party, address: SocketAddr) {
+async fn other_certificates(nodes: &Nodes, to: Party, address: SocketAddr) {
     let folder = tempfile::tempdir().unwrap();
-    Certificates::make(ORIGIN).unwrap().write(Party::Bank, folder.path()).unwrap();
+    Certificate::make(ORIGIN, Party::Bank).unwrap().write(folder.path()).unwrap();
+    let known = NodeFolder::below(&nodes.data(Party::Bank), Party::Bank);
+    for name in Party::ALL.map(authority_name) {
+        std::fs::copy(known.path().join(&name), folder.path().join(&name)).unwrap();
+    }
     let identity = Identity::read(folder.path(), ORIGIN, Party::Bank).unwrap();
     let stranger = Link::new(identity, to, address).call(&Request::Newest(false), ANSWER_WAIT).await;
     assert!(stranger.is_err(), "{to}: {stranger:?}");
@@ -218,7 +222,7 @@ async fn too_many(identity: &Identity, to: Party, address: SocketAddr) {
     let mut held = Vec::new();
     for _ in 0..CONNECTIONS_OF_PARTY_MAX {
         let stream = TcpStream::connect(address).await.unwrap();
-        let mut stream = identity.connector().connect(identity.name_of(to), stream).await.unwrap();
+        let mut stream = identity.connector(to).unwrap().connect(identity.name_of(to), stream).await.unwrap();
         stream.write_all(&framed(&Request::Newest(false).encode())).await.unwrap();
         stream.flush().await.unwrap();
         let mut first = [0; 1];

@@ -27,6 +27,8 @@ use crate::consortium::Consortium;
 use crate::node::{Node, NodeError};
 use crate::node_folder::{FolderError, NodeFolder};
 use crate::peers::certificates::CertificateError;
+use crate::peers::tls::TlsError;
+use crate::running::card::CARD_NAME;
 use crate::running::founding;
 use crate::running::settings::{NodeConfig, NodeSettings};
 
@@ -192,6 +194,9 @@ pub enum LedgerError {
     /// The certificates cannot be made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The genesis file is not one.
     #[error("{}: not the first block's contents: {problem}", path.display())]
     Genesis {
@@ -200,6 +205,12 @@ pub enum LedgerError {
         /// What is wrong.
         problem: String,
     },
+    /// It waits for the other parties.
+    #[error("{} is one party's folder, which has not joined the others", .0.display())]
+    Unjoined(PathBuf),
+    /// The parties' cards do not make a consortium.
+    #[error("{0}")]
+    Card(String),
     /// The policy cannot be made.
     #[error("cannot write the trust policy: {0}")]
     Policy(String),
@@ -284,7 +295,7 @@ impl HeldFolder {
         for party in Party::ALL {
             let seed = |use_: &str| secret(secrets, &format!("{party} {use_}"));
             let seeds = [seed("log")?, seed("witness")?, seed("exec")?];
-            NodeFolder::below(path, party).create(&seeds, &blinding)?;
+            NodeFolder::below(path, party).create(&seeds, Some(&blinding))?;
         }
         durable::write_durably(&config_path, text.as_bytes())?;
         Ok(Self { path: path.to_owned(), config, _lock: lock })
@@ -365,6 +376,9 @@ fn without_config(path: &Path) -> Option<LedgerError> {
     let any = |name: &str| Party::ALL.iter().any(|party| path.join(party.name()).join(name).exists());
     if any("chain.redb") || any("signlock") {
         return Some(LedgerError::ConfigLost(path.to_owned()));
+    }
+    if path.join(CARD_NAME).exists() {
+        return Some(LedgerError::Unjoined(path.to_owned()));
     }
     any("").then(|| LedgerError::HalfMade(path.to_owned()))
 }

@@ -106,11 +106,15 @@ impl Node {
         let disk = |source| NodeError::Folder { party, source };
         let keys = folder.keys(origin).map_err(disk)?;
         let lock = folder.sign_lock().map_err(disk)?;
+        folder.make_room().map_err(disk)?;
         let books = Books::new(folder.blinding_secret().map_err(disk)?, threads);
         let store = ChainStore::open(&folder.path().join("chain.redb"))
             .map_err(|source| NodeError::Store { party, source })?;
         let public = keys.public();
-        let member = Member::new(party, keys, origin.to_owned(), lock);
+        let mut member = Member::new(party, keys, origin.to_owned(), lock);
+        if folder.is_restored() {
+            member.set_restored();
+        }
         let mut node = Self { party, folder, store, member, books, lie: None };
         node.replay(&public)?;
         Ok(node)
@@ -373,12 +377,14 @@ impl Node {
     }
 
     /// The chain must hold the head this key signed last. If it is shorter, the store was rolled back, to a
-    /// backup perhaps, and anything signed now could contradict what was signed before.
+    /// backup perhaps, and anything signed now could contradict what was signed before. A node that is being recovered
+    /// signs nothing before its chain is there again.
     fn check_lock(&self, lock: Option<SignLock>) -> Result<(), NodeError> {
         let party = self.party;
         let damaged = |what: &str| NodeError::Damaged { party, place: "signlock".into(), what: what.into() };
         let size = self.member.size();
         match lock {
+            Some(lock) if lock.size > size && self.folder.is_restored() => Ok(()),
             Some(lock) if self.member.log().root_at(lock.size).ok() != Some(lock.root) => Err(damaged(
                 "this key has signed a head that the stored chain does not hold: it was rolled back",
             )),

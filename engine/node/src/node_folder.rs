@@ -30,6 +30,14 @@ const SMALL_FILE_SIZE_MAX: u64 = 1 << 20;
 /// The largest sealed file.
 pub const SEALED_FILE_SIZE_MAX: u64 = 4 << 30;
 
+/// Where sealed files lie.
+const SEALED_FOLDERS: [&str; 7] =
+    ["documents", "contracts", "batches", "periods", "bills", "settlements", "corrections"];
+/// What else is made again from the chain; the order's part is learned again (`order/learning.rs`).
+const MADE_AGAIN: [&str; 4] = ["chain.redb", "order.redb", "checkpoint", "staged"];
+/// Says that chain and lock may be of a copy.
+const RESTORED_NAME: &str = "restored";
+
 /// Why a node's folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
@@ -69,22 +77,50 @@ impl NodeFolder {
         &self.path
     }
 
-    /// Makes the folder with its secrets. Nothing is overwritten.
+    /// Makes the folder with its secrets; the blinding may come later. Nothing is overwritten.
     ///
     /// # Errors
     /// [`FolderError`], also if secrets are there already.
-    pub fn create(&self, seeds: &[[u8; 32]; 3], blinding: &BlindingSecret) -> Result<(), FolderError> {
-        for folder in
-            ["", "documents", "contracts", "batches", "periods", "bills", "settlements", "corrections"]
-        {
-            durable::create_folder_durably(&self.path.join(folder))?;
-        }
+    pub fn create(
+        &self,
+        seeds: &[[u8; 32]; 3],
+        blinding: Option<&BlindingSecret>,
+    ) -> Result<(), FolderError> {
+        durable::create_folder_durably(&self.path)?;
+        self.make_room()?;
         let path = self.path.join("keys.seeds");
         if path.exists() {
             return Err(FolderError::Malformed { path, what: "keys are here already" });
         }
-        write_secret(&self.path.join("blinding.secret"), &secret_text(blinding))?;
+        if let Some(blinding) = blinding {
+            self.keep_blinding_secret(blinding)?;
+        }
         write_secret(&path, &seeds_text(seeds))
+    }
+
+    /// Makes the folders that sealed files lie in, where they are missing.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn make_room(&self) -> Result<(), FolderError> {
+        for folder in SEALED_FOLDERS {
+            durable::create_folder_durably(&self.path.join(folder))?;
+        }
+        Ok(())
+    }
+
+    /// Whether it has the ledger's blinding secret.
+    #[must_use]
+    pub fn has_blinding_secret(&self) -> bool {
+        self.path.join("blinding.secret").exists()
+    }
+
+    /// Takes the ledger's blinding secret in. Nothing is overwritten.
+    ///
+    /// # Errors
+    /// [`FolderError`], also if one is there already.
+    pub fn keep_blinding_secret(&self, blinding: &BlindingSecret) -> Result<(), FolderError> {
+        write_secret(&self.path.join("blinding.secret"), &secret_text(blinding))
     }
 
     /// Its private keys.
@@ -118,15 +154,7 @@ impl NodeFolder {
     /// # Errors
     /// [`FolderError`].
     pub fn blinding_secret(&self) -> Result<BlindingSecret, FolderError> {
-        let text = self.small_text("blinding.secret")?;
-        let secret = text.trim_end().parse().map(|hash: ContentHash| BlindingSecret::new(hash.0));
-        match secret {
-            Ok(secret) if text == secret_text(&secret) => Ok(secret),
-            _ => Err(FolderError::Malformed {
-                path: self.path.join("blinding.secret"),
-                what: "not 64 hex digits and a line end",
-            }),
-        }
+        read_blinding_secret(&self.path.join("blinding.secret"))
     }
 
     /// The sign lock; `None` before the first signature.
@@ -153,6 +181,53 @@ impl NodeFolder {
     /// [`FolderError`].
     pub fn store_sign_lock(&self, lock: &SignLock) -> Result<(), FolderError> {
         Ok(durable::write_durably(&self.path.join("signlock"), lock_text(lock).as_bytes())?)
+    }
+
+    /// Whether chain and lock may be of a copy: `recover` said so, and nothing was signed since.
+    #[must_use]
+    pub fn is_restored(&self) -> bool {
+        self.path.join(RESTORED_NAME).exists()
+    }
+
+    /// Says that chain and lock may be of a copy: every peer is asked for this node's signatures before it signs again.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn set_restored(&self) -> Result<(), FolderError> {
+        let text = b"chain and lock may be of a copy: every peer is asked before anything is signed\n";
+        Ok(durable::write_durably(&self.path.join(RESTORED_NAME), text)?)
+    }
+
+    /// Every peer was asked, and the lock stored since is the newest.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn end_restored(&self) -> Result<(), FolderError> {
+        if self.is_restored() {
+            durable::remove_if_there(&self.path.join(RESTORED_NAME))?;
+        }
+        Ok(())
+    }
+
+    /// Sets aside all that is made again from the chain, below a new folder. Keys, secrets, certificates and the sign
+    /// lock stay.
+    ///
+    /// What a crash leaves: some of it aside, some not; done again, the rest follows into the next folder.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn set_aside(&self) -> Result<PathBuf, FolderError> {
+        let aside = (1_u32..).map(|at| self.path.join(format!("set-aside-{at}"))).find(|path| !path.exists());
+        let aside = aside.expect("numbers do not end before folders do");
+        durable::create_folder_durably(&aside)?;
+        for name in SEALED_FOLDERS.iter().chain(&MADE_AGAIN) {
+            let path = self.path.join(name);
+            if path.exists() {
+                durable::rename_durably(&path, &aside.join(name))?;
+            }
+        }
+        durable::sync_folder(&aside)?;
+        Ok(aside)
     }
 
     /// Publishes the newest head for anybody to fetch.
@@ -196,9 +271,25 @@ impl NodeFolder {
     }
 
     fn small_text(&self, name: &str) -> Result<String, FolderError> {
-        let path = self.path.join(name);
-        let bytes = durable::read_limited(&path, SMALL_FILE_SIZE_MAX)?;
-        String::from_utf8(bytes).map_err(|_| FolderError::Malformed { path, what: "not text" })
+        small_text(&self.path.join(name))
+    }
+}
+
+fn small_text(path: &Path) -> Result<String, FolderError> {
+    let bytes = durable::read_limited(path, SMALL_FILE_SIZE_MAX)?;
+    String::from_utf8(bytes).map_err(|_| FolderError::Malformed { path: path.to_owned(), what: "not text" })
+}
+
+/// Reads the ledger's blinding secret from the file that it was handed over in.
+///
+/// # Errors
+/// [`FolderError`].
+pub fn read_blinding_secret(path: &Path) -> Result<BlindingSecret, FolderError> {
+    let text = small_text(path)?;
+    let secret = text.trim_end().parse().map(|hash: ContentHash| BlindingSecret::new(hash.0));
+    match secret {
+        Ok(secret) if text == secret_text(&secret) => Ok(secret),
+        _ => Err(FolderError::Malformed { path: path.to_owned(), what: "not 64 hex digits and a line end" }),
     }
 }
 

@@ -11,6 +11,7 @@
 //! back ([`log_store`] refuses); no entry is ever thrown away, the log is the chain; who leads and votes is who its
 //! certificate names ([`RaftOrder::answer`]); the voters are the three parties, whoever proposes others.
 
+pub mod learning;
 pub mod log_store;
 mod network;
 mod relay;
@@ -30,12 +31,13 @@ use tallywatt_core::agreement::Party;
 use tallywatt_ledger::block::BLOCK_SIZE_MAX;
 use tokio::sync::{Mutex, mpsc};
 
+use crate::order::learning::Learning;
 use crate::order::log_store::{LogStore, LogStoreError};
 use crate::order::network::Network;
 use crate::order::relay::Relay;
 use crate::peers::limits::{ANSWER_WAIT, ENTRY_COUNT_MAX, INLINE_SIZE_MAX};
 use crate::peers::link::{Link, LinkError};
-use crate::peers::message::{OrderKind, Reply, Request, encode_entry};
+use crate::peers::message::{OrderKind, Position, Reply, Request, encode_entry};
 use crate::peers::tls::Identity;
 
 /// Entries that wait for the node: a leader goes on while its own node computes.
@@ -124,6 +126,7 @@ pub enum OrderError {
 pub struct RaftOrder {
     raft: Raft<Types>,
     store: LogStore,
+    learning: Learning,
     identity: Identity,
     peers: BTreeMap<Party, SocketAddr>,
     links: Arc<Mutex<BTreeMap<Party, Link>>>,
@@ -150,6 +153,7 @@ impl RaftOrder {
     /// [`OrderError`].
     pub async fn start(
         store: LogStore,
+        learning: Learning,
         identity: Identity,
         peers: BTreeMap<Party, SocketAddr>,
         heartbeat_ms: u64,
@@ -164,6 +168,7 @@ impl RaftOrder {
             election_timeout_max: election_ms + 1,
             max_payload_entries: u64::try_from(ENTRY_COUNT_MAX).unwrap_or(1),
             snapshot_policy: SnapshotPolicy::Never,
+            enable_elect: learning.is_done(),
             ..Config::default()
         };
         let config = config.validate().map_err(|error| OrderError::Settings(error.to_string()))?;
@@ -174,7 +179,7 @@ impl RaftOrder {
         let raft = Raft::new(id_of(party), Arc::new(config), network, store.clone(), relay).await;
         let raft = raft.map_err(|error| OrderError::Stopped(error.to_string()))?;
         let links = Arc::new(Mutex::new(BTreeMap::new()));
-        Ok((Self { raft, store, identity, peers, links }, receiver))
+        Ok((Self { raft, store, learning, identity, peers, links }, receiver))
     }
 
     /// Names the three parties as voters, once for all: one node does it, the others hear of it.
@@ -194,12 +199,42 @@ impl RaftOrder {
         self.raft.metrics().borrow().current_leader.and_then(party_of)
     }
 
-    /// The term and the index of the last entry here.
+    /// How far this node's part is.
     #[must_use]
-    pub fn position(&self) -> (u64, u64) {
+    pub fn position(&self) -> Position {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow();
-        (metrics.current_term, metrics.last_log_index.unwrap_or(0))
+        Position { term: metrics.current_term, index: metrics.last_log_index.unwrap_or(0) }
+    }
+
+    /// Learns the order from the peers, if it has to, and votes from then on.
+    ///
+    /// # Errors
+    /// [`OrderError::Stopped`] if the order ends before, or the end of learning cannot be kept.
+    pub async fn learn(&self) -> Result<(), OrderError> {
+        if self.learning.is_done() {
+            return Ok(());
+        }
+        let mut goal = Position::default();
+        for (peer, address) in &self.peers {
+            let mut link = Link::new(self.identity.clone(), *peer, *address);
+            loop {
+                if let Ok(Reply::Position(far)) = link.call(&Request::Position, ANSWER_WAIT).await {
+                    goal = Position { term: goal.term.max(far.term), index: goal.index.max(far.index) };
+                    break;
+                }
+                tokio::time::sleep(learning::ASK_EVERY).await;
+            }
+        }
+        self.learning.set_goal(goal);
+        let mut changes = self.raft.metrics();
+        while !self.learning.is_reached(self.position()) {
+            let changed = changes.changed().await;
+            changed.map_err(|_| OrderError::Stopped("it ended while it was learned".to_owned()))?;
+        }
+        self.learning.end().map_err(|error| OrderError::Stopped(error.to_string()))?;
+        self.raft.runtime_config().elect(true);
+        Ok(())
     }
 
     /// Why it runs no more, if so.
@@ -285,11 +320,17 @@ impl RaftOrder {
         }
     }
 
-    /// Answers one of the order's own messages. `from` leads or stands for election only as itself.
+    /// Answers one of the order's own messages; not now, while this node votes for nobody. `from` leads or stands for election
+    /// only as itself.
     ///
     /// # Errors
     /// Why it is none that this node takes.
-    pub async fn answer(&self, from: Party, kind: OrderKind, bytes: &[u8]) -> Result<Vec<u8>, String> {
+    pub async fn answer(
+        &self,
+        from: Party,
+        kind: OrderKind,
+        bytes: &[u8],
+    ) -> Result<Option<Vec<u8>>, String> {
         let own_name = |id: Option<u64>| match id == Some(id_of(from)) {
             true => Ok(()),
             false => Err(format!("{from} speaks in the name of another")),
@@ -305,10 +346,13 @@ impl RaftOrder {
             OrderKind::Vote => {
                 let request: VoteRequest<u64> = postcard::from_bytes(bytes).map_err(malformed)?;
                 own_name(request.vote.leader_id().voted_for())?;
+                if !self.learning.may_vote(request.vote.leader_id().term, self.position().index) {
+                    return Ok(None);
+                }
                 postcard::to_stdvec(&self.raft.vote(request).await)
             }
         };
-        reply.map_err(|error| error.to_string())
+        reply.map(Some).map_err(|error| error.to_string())
     }
 
     /// Stops this node's part: nothing is appended or voted for any more.

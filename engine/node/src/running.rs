@@ -12,6 +12,7 @@
 //! What a crash leaves: a block that is ordered and not stored here is heard again at the next start, from the order's own
 //! log; a file that is fetched and named by no block is removed with the next block.
 
+pub mod card;
 mod conductor;
 pub mod control;
 mod doorman;
@@ -19,6 +20,7 @@ mod files;
 pub mod founding;
 mod outbox;
 mod proposing;
+pub mod recovering;
 pub mod settings;
 pub mod status;
 pub mod view;
@@ -35,6 +37,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::node::{Lie, Node, NodeError};
 use crate::node_folder::NodeFolder;
+use crate::order::learning::Learning;
 use crate::order::log_store::{LogStore, LogStoreError};
 use crate::order::{OrderError, RaftOrder};
 use crate::peers::listener;
@@ -125,6 +128,7 @@ pub fn run(start: &Start<'_>) -> Result<(), RunError> {
 struct Opened {
     node: Node,
     store: LogStore,
+    learning: Learning,
     applied: u64,
     identity: Identity,
 }
@@ -145,21 +149,20 @@ fn open(start: &Start<'_>) -> Result<Opened, RunError> {
     }
     let store = LogStore::open(&node.folder().path().join("order.redb"))?;
     let applied = store.index_of_chain(blocks.iter().map(|stored| &stored.block))?;
-    Ok(Opened { node, store, applied, identity })
+    let learning = Learning::of(node.folder().path(), store.is_empty()?);
+    let learning = learning.map_err(|source| NodeError::Folder { party, source: source.into() })?;
+    Ok(Opened { node, store, learning, applied, identity })
 }
 
 async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
-    let Opened { node, store, applied, identity } = opened;
+    let Opened { node, store, learning, applied, identity } = opened;
     let settings = start.settings;
     let party = settings.party;
     let listener = bind(settings.listen).await?;
     let control = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let (peers, heartbeat_ms) = (settings.peers.clone(), settings.heartbeat_ms);
     let (order, ordered) =
-        RaftOrder::start(store, identity.clone(), settings.peers.clone(), settings.heartbeat_ms, applied)
-            .await?;
-    if party == Party::Grid {
-        order.found().await?;
-    }
+        RaftOrder::start(store, learning, identity.clone(), peers, heartbeat_ms, applied).await?;
     let (teller, told) = mpsc::channel::<Told>(TOLD_COUNT_MAX);
     let files = Arc::new(Files::of(&node)?);
     let outboxes = settings
@@ -174,6 +177,7 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
     let doorman =
         Doorman { order: order.clone(), teller: teller.clone(), files: Arc::clone(&files), log: start.log };
     let listened = tokio::spawn(listener::listen(listener, identity.clone(), Arc::new(doorman)));
+    let learned = tokio::spawn(learn(order.clone(), party, start.log));
     let conductor = Conductor::new(conductor::Parts {
         node,
         genesis: start.genesis.clone(),
@@ -206,6 +210,7 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
         }
     };
     order.stop().await;
+    learned.abort();
     listened.abort();
     served.abort();
     // It has sent its result: nothing is left to wait for.
@@ -213,6 +218,17 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
     control::withdraw(start.data);
     (start.log)(&format!("{party} has stopped"));
     result
+}
+
+/// Learns the order before this node votes; the grid company names the voters then, if nobody has.
+async fn learn(order: RaftOrder, party: Party, log: fn(&str)) {
+    let learned = match order.learn().await {
+        Ok(()) if party == Party::Grid => order.found().await,
+        learned => learned,
+    };
+    if let Err(error) = learned {
+        log(&format!("{party} votes for nobody: {error}"));
+    }
 }
 
 /// Waits for Ctrl-C, or what a service manager sends.

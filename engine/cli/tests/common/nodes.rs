@@ -28,7 +28,10 @@ pub const WAIT: Duration = Duration::from_secs(60);
 
 /// A consortium of three processes.
 pub struct Nodes {
-    folder: TempDir,
+    /// Where its data folders lie, and what removes it, if it is its own.
+    folder: PathBuf,
+    _own: Option<TempDir>,
+    origin: String,
     pub addresses: [SocketAddr; 3],
     children: [Option<Child>; 3],
 }
@@ -47,7 +50,15 @@ impl Nodes {
         Founding { origin: ORIGIN, currency, secrets, addresses, heartbeat_ms: 150 }
             .make(folder.path())
             .unwrap();
-        Self { folder, addresses, children: [None, None, None] }
+        let (path, origin) = (folder.path().to_owned(), ORIGIN.to_owned());
+        Self { folder: path, _own: Some(folder), origin, addresses, children: [None, None, None] }
+    }
+
+    /// A consortium whose data folders lie below another's folder; nothing runs yet.
+    pub fn of(folder: &Path, origin: &str) -> Self {
+        let (folder, origin) = (folder.to_owned(), origin.to_owned());
+        let addresses = free_addresses().unwrap();
+        Self { folder, _own: None, origin, addresses, children: [None, None, None] }
     }
 
     /// A consortium that runs and has its first block, signed by all.
@@ -63,7 +74,7 @@ impl Nodes {
     }
 
     pub fn data(&self, party: Party) -> PathBuf {
-        self.folder.path().join(party.name())
+        self.folder.join(party.name())
     }
 
     pub fn start(&mut self, party: Party) {
@@ -148,7 +159,7 @@ impl Nodes {
 
     /// The blocks in the stores of nodes that do not run: each is opened, and so replayed and checked.
     pub fn stored(&self) -> [Vec<StoredBlock>; 3] {
-        Party::ALL.map(|party| stored(&self.data(party), party, ORIGIN))
+        Party::ALL.map(|party| stored(&self.data(party), party, &self.origin))
     }
 }
 

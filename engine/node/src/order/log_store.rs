@@ -139,6 +139,14 @@ impl LogStore {
         Ok(store)
     }
 
+    /// Whether there is neither an entry nor a vote.
+    ///
+    /// # Errors
+    /// [`LogStoreError`].
+    pub fn is_empty(&self) -> Result<bool, LogStoreError> {
+        Ok(self.last()?.is_none() && self.vote()?.is_none())
+    }
+
     /// The index of the entry that the last of these blocks is: up to there the node has applied. The chain is what the
     /// order gives when each entry that follows is taken, so blocks and entries are walked side by side.
     ///

@@ -1,4 +1,9 @@
-//! Who is who on the wire: a certificate authority for the consortium, and a certificate for each party.
+//! Who is who on the wire: each party has an authority of its own, which vouches for that party alone, and a certificate by it.
+//!
+//! ```text
+//!   <node>/authority-grid.pem  authority-bank.pem  authority-supplier.pem    whom this node believes about each party
+//!          node.pem  node.key                                                its own certificate, by its own authority
+//! ```
 //!
 //! A certificate names its party and the network by one DNS name, `<party>.<network>.tallywatt.internal`, where the
 //! network is the head of the hash of the origin: a certificate of one consortium is none in another.
@@ -13,8 +18,6 @@ use tallywatt_ledger::digest;
 use crate::node_folder::{FolderError, write_secret};
 use tallywatt_shards::durable;
 
-/// Name of the file with the authority's certificate, in every node's folder.
-pub const AUTHORITY_NAME: &str = "consortium.pem";
 /// Name of the file with a node's certificate.
 pub const CERTIFICATE_NAME: &str = "node.pem";
 /// Name of the file with its private key.
@@ -38,50 +41,65 @@ pub fn name_of(origin: &str, party: Party) -> String {
     format!("{party}.{}.tallywatt.internal", &network[..16])
 }
 
-/// The three parties' certificates, by an authority whose key is forgotten: for demonstrations and tests, where one
-/// person makes all of them. It cannot sign a fourth.
-pub struct Certificates {
-    authority_pem: String,
-    nodes: Vec<(Party, String, String)>,
+/// Name of the file, in every node's folder, with the certificate of the authority that vouches for `party`.
+#[must_use]
+pub fn authority_name(party: Party) -> String {
+    format!("authority-{party}.pem")
 }
 
-impl Certificates {
-    /// Makes an authority and a certificate for each party of the network of `origin`.
+/// A party's authority and its certificate. The authority's key signs this one certificate and is forgotten: it can be made
+/// to vouch for nothing else. A certificate that is to be another needs another authority, which the peers must be shown.
+pub struct Certificate {
+    authority_pem: String,
+    node_pem: String,
+    key_pem: String,
+}
+
+impl Certificate {
+    /// Makes an authority and a certificate for `party` of the network of `origin`.
     ///
     /// # Errors
     /// [`CertificateError::Make`].
-    pub fn make(origin: &str) -> Result<Self, CertificateError> {
+    pub fn make(origin: &str, party: Party) -> Result<Self, CertificateError> {
         let authority_key = KeyPair::generate_for(&PKCS_ED25519)?;
         let mut authority = CertificateParams::new(Vec::new())?;
-        authority.distinguished_name.push(DnType::CommonName, format!("{origin} consortium"));
+        authority.distinguished_name.push(DnType::CommonName, format!("{origin} {party} authority"));
         authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let authority_pem = authority.self_signed(&authority_key)?.pem();
         let issuer = Issuer::new(authority, authority_key);
-        let mut nodes = Vec::new();
-        for party in Party::ALL {
-            let key = KeyPair::generate_for(&PKCS_ED25519)?;
-            let mut node = CertificateParams::new(vec![name_of(origin, party)])?;
-            node.distinguished_name.push(DnType::CommonName, format!("{origin} {party}"));
-            node.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-            node.extended_key_usages =
-                vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-            let certificate = node.signed_by(&key, &issuer)?;
-            nodes.push((party, certificate.pem(), key.serialize_pem()));
-        }
-        Ok(Self { authority_pem, nodes })
+        let key = KeyPair::generate_for(&PKCS_ED25519)?;
+        let mut node = CertificateParams::new(vec![name_of(origin, party)])?;
+        node.distinguished_name.push(DnType::CommonName, format!("{origin} {party}"));
+        node.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        node.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let node_pem = node.signed_by(&key, &issuer)?.pem();
+        Ok(Self { authority_pem, node_pem, key_pem: key.serialize_pem() })
     }
 
-    /// Writes what the node of `party` needs into its folder: authority, certificate, key. Nothing is overwritten.
+    /// The authority's certificate: public, for every party.
+    #[must_use]
+    pub fn authority_pem(&self) -> &str {
+        &self.authority_pem
+    }
+
+    /// Writes certificate and key into the folder of the party's node. A key that is there is not overwritten.
     ///
     /// # Errors
     /// [`CertificateError::Folder`].
-    pub fn write(&self, party: Party, folder: &Path) -> Result<(), CertificateError> {
-        let (_, certificate, key) =
-            self.nodes.iter().find(|(known, ..)| *known == party).expect("each party has a certificate");
-        let disk = |error: durable::DurableError| CertificateError::Folder(error.into());
-        durable::write_durably(&folder.join(AUTHORITY_NAME), self.authority_pem.as_bytes()).map_err(disk)?;
-        durable::write_durably(&folder.join(CERTIFICATE_NAME), certificate.as_bytes()).map_err(disk)?;
-        Ok(write_secret(&folder.join(KEY_NAME), key)?)
+    pub fn write(&self, folder: &Path) -> Result<(), CertificateError> {
+        let written = durable::write_durably(&folder.join(CERTIFICATE_NAME), self.node_pem.as_bytes());
+        written.map_err(FolderError::from)?;
+        Ok(write_secret(&folder.join(KEY_NAME), &self.key_pem)?)
     }
+}
+
+/// Has the node of `folder` believe what this authority says of `party`, and of nobody else.
+///
+/// # Errors
+/// [`CertificateError::Folder`].
+pub fn write_authority(folder: &Path, party: Party, authority_pem: &str) -> Result<(), CertificateError> {
+    let written = durable::write_durably(&folder.join(authority_name(party)), authority_pem.as_bytes());
+    Ok(written.map_err(FolderError::from)?)
 }

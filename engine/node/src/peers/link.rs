@@ -119,7 +119,8 @@ impl Link {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             // The name is checked in the handshake: whoever answers here is this peer.
-            self.identity.connector().connect(self.identity.name_of(peer), stream).await
+            let connector = self.identity.connector(peer).ok_or_else(|| std::io::Error::other("no peer"))?;
+            connector.connect(self.identity.name_of(peer), stream).await
         };
         let dialled = timeout(HANDSHAKE_WAIT, dial).await;
         let dialled = dialled.map_err(|_| LinkError::Slow { peer, wait: HANDSHAKE_WAIT })?;

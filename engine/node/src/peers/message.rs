@@ -40,6 +40,15 @@ pub struct FileName {
     pub size: u64,
 }
 
+/// How far a party's part of the order is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The newest term it has seen.
+    pub term: u64,
+    /// Index of its last entry; 0 before the second.
+    pub index: u64,
+}
+
 /// The file of an announced command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileGiven {
@@ -74,6 +83,8 @@ pub enum Request {
     FileOf(ContentHash),
     /// A piece of a file.
     Chunk(ContentHash, u64),
+    /// How far is the asked party's part of the order?
+    Position,
     /// What does the asked party hold of the asker's signatures, and what did it sign itself? If so asked, it answers when it
     /// has applied all that was ordered when it was asked.
     Newest(bool),
@@ -92,6 +103,8 @@ pub enum Reply {
     File(FileName),
     /// A piece of a file.
     Chunk(Vec<u8>),
+    /// How far it is in the order.
+    Position(Position),
     /// Signatures known.
     Newest {
         /// The asker's, under the largest head.
@@ -139,6 +152,7 @@ impl Request {
             Self::FileOf(id) => writer.u8(10).hash(id),
             Self::Chunk(hash, offset) => writer.u8(11).hash(hash).u64(*offset),
             Self::Newest(is_exact) => writer.u8(12).u8(u8::from(*is_exact)),
+            Self::Position => writer.u8(13),
         };
         writer.finish()
     }
@@ -201,6 +215,7 @@ impl Request {
                     _ => return Err(reader.refuse("exact", at)),
                 }
             }
+            13 => Self::Position,
             _ => return Err(reader.refuse("request", at)),
         };
         reader.finish()?;
@@ -229,6 +244,7 @@ impl Reply {
                 }
                 &mut writer
             }
+            Self::Position(Position { term, index }) => writer.u8(7).u64(*term).u64(*index),
         };
         writer.finish()
     }
@@ -265,6 +281,7 @@ impl Reply {
                 let (own, newest) = (read()?, read()?);
                 Self::Newest { own, newest, ordered_size }
             }
+            7 => Self::Position(Position { term: reader.u64("term")?, index: reader.u64("index")? }),
             _ => return Err(reader.refuse("reply", at)),
         };
         reader.finish()?;
@@ -405,6 +422,7 @@ mod tests {
             Request::Chunk(hash, 1 << 40),
             Request::Newest(false),
             Request::Newest(true),
+            Request::Position,
         ]
     }
 
@@ -418,6 +436,7 @@ mod tests {
             Reply::Chunk(vec![6; 1000]),
             Reply::Newest { own: own.clone(), newest: None, ordered_size: 4 },
             Reply::Newest { own: None, newest: own, ordered_size: 4 },
+            Reply::Position(Position { term: 3, index: 1 << 33 }),
         ]
     }
 

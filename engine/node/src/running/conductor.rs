@@ -334,6 +334,9 @@ impl Conductor {
             }
             Action::StoreLock(lock) => {
                 self.store_lock(&lock)?;
+                let party = self.party;
+                let heard = self.parts.node.folder().end_restored();
+                heard.map_err(|source| NodeError::Folder { party, source })?;
                 self.step(Event::LockStored { lock, now_unix_s: (self.parts.clock)() })?;
             }
             Action::RaiseLock { lock, from } => {
@@ -516,7 +519,7 @@ impl Conductor {
             sealed_size: sizes[2],
             signed: self.signed.get(&self.party).copied().unwrap_or(0),
             leader: order.leader().map(|leader| leader.name().to_owned()),
-            term: order.position().0,
+            term: order.position().term,
             applied: self.parts.applied,
             frozen: member.frozen().map(str::to_owned),
             peers: peers.collect(),

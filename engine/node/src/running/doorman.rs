@@ -34,13 +34,15 @@ impl Service for Doorman {
         };
         match request {
             Request::Order(kind, bytes) => match self.order.answer(from, kind, &bytes).await {
-                Ok(bytes) => Reply::Order(bytes),
+                Ok(Some(bytes)) => Reply::Order(bytes),
+                Ok(None) => Reply::Not("this node learns the order again, and votes for nobody yet".into()),
                 Err(reason) => {
                     (self.log)(&format!("a message of {from} is refused: {reason}"));
                     Reply::Not(reason)
                 }
             },
             Request::Append(entry, file) => index(self.order.append_here(&entry, &file).await),
+            Request::Position => Reply::Position(self.order.position()),
             Request::ReadIndex => index(self.order.read_index_here().await),
             Request::FileOf(id) => match self.files.name(&id) {
                 Some(name) => Reply::File(name),

@@ -1,29 +1,36 @@
 //! Founding a consortium: three data folders, one for each party's node, that know one another.
 //!
 //! ```text
-//!   <folder>/grid/       tallywatt.toml with [node]   genesis.twg   trust.policy
-//!           |  grid/     keys, blinding secret, consortium.pem node.pem node.key
-//!           bank/ supplier/   likewise
+//!   each party, at home:  prepare ─▶ keys, certificate, and a card to show ──┐ cards are exchanged
+//!   each party, at home:  join    ◀── three cards ───────────────────────────┘
+//!
+//!   <folder>/party.card   tallywatt.toml with [node]   genesis.twg   trust.policy
+//!           <party>/      keys, blinding secret, node.pem node.key, authority-<party>.pem
 //! ```
 //!
-//! One person makes all of it here, secrets too: that is for demonstrations, tests and a pilot in one house. Parties that
-//! do not trust each other make their own keys and exchange what is public.
+//! No secret leaves its party but one: the ledger's blinding secret, by which leaves are made that nobody else can guess. The
+//! grid company makes it, and hands it over to whoever recomputes readings. From the same three cards each party makes the
+//! same first block.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::ops::Range;
 use std::path::Path;
 
+use tallywatt_consensus::members::Directory;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::tzdb_version;
+use tallywatt_core::hash::ContentHash;
 use tallywatt_core::tariff::Currency;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::command::{Command, Genesis};
+use tallywatt_ledger::digest;
 use tallywatt_shards::durable;
 
 use crate::ledger_folder::{CONFIG_NAME, Config, LedgerError, POLICY_NAME, Secrets, policy_of, secret};
 use crate::node_folder::NodeFolder;
-use crate::peers::certificates::Certificates;
+use crate::peers::certificates::{Certificate, write_authority};
+use crate::running::card::{CARD_NAME, CARD_SIZE_MAX, Card, blinding_hash};
 use crate::running::settings::NodeSettings;
 
 /// Name of the file with the first block's contents.
@@ -35,7 +42,194 @@ const GENESIS_SIZE_MAX: u64 = 64 * 1024;
 const FREE_PORTS: Range<u16> = 12_000..30_000;
 const PORT_TRIES_MAX: usize = 1_000;
 
-/// What a consortium is founded with.
+/// What one party begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preparing<'a> {
+    /// The log's origin: names the network.
+    pub origin: &'a str,
+    /// Currency of the ledger.
+    pub currency: Currency,
+    /// Where the keys come from.
+    pub secrets: Secrets,
+    /// Whose node.
+    pub party: Party,
+    /// Where the others reach it.
+    pub address: SocketAddr,
+}
+
+impl Preparing<'_> {
+    /// Makes a data folder with the party's secrets, and its card, which is written last.
+    ///
+    /// # Errors
+    /// [`LedgerError`], also if there is something there already.
+    pub fn make(&self, data: &Path) -> Result<Card, LedgerError> {
+        let Self { origin, currency, secrets, party, address } = *self;
+        let node = NodeFolder::below(data, party);
+        if node.path().exists() || data.join(CONFIG_NAME).exists() {
+            return Err(LedgerError::Exists(data.to_owned()));
+        }
+        durable::create_folder_durably(data)?;
+        let seed = |use_: &str| secret(secrets, &format!("{party} {use_}"));
+        let blinding = match party {
+            Party::Grid => Some(BlindingSecret::new(secret(secrets, "blinding")?)),
+            _ => None,
+        };
+        node.create(&[seed("log")?, seed("witness")?, seed("exec")?], blinding.as_ref())?;
+        let certificate = Certificate::make(origin, party)?;
+        certificate.write(node.path())?;
+        let card = Card {
+            origin: origin.to_owned(),
+            currency,
+            tzdb: tzdb_version().to_owned(),
+            party,
+            address,
+            keys: node.keys(origin)?.public(),
+            blinding: blinding.as_ref().map(blinding_hash),
+            authority: certificate.authority_pem().to_owned(),
+        };
+        durable::write_durably(&data.join(CARD_NAME), card.text().as_bytes())?;
+        Ok(card)
+    }
+}
+
+/// What a party joins the two others with.
+pub struct Joining<'a> {
+    /// The cards of all three, in any order, its own among them.
+    pub cards: &'a [Card],
+    /// Where its node listens; where the others reach it, if not said.
+    pub listen: Option<SocketAddr>,
+    /// Milliseconds between the leader's signs of life.
+    pub heartbeat_ms: u64,
+    /// The ledger's blinding secret, as the grid company handed it over.
+    pub blinding: Option<BlindingSecret>,
+}
+
+impl Joining<'_> {
+    /// Makes the data folder of a party, which was prepared before, one of the consortium of these cards. Its config is
+    /// written last; until then it may be tried again. Gives the hash of the first block's contents, which is the same for
+    /// all three.
+    ///
+    /// # Errors
+    /// [`LedgerError::Card`] if the cards do not make a consortium.
+    pub fn make(&self, data: &Path) -> Result<ContentHash, LedgerError> {
+        if data.join(CONFIG_NAME).exists() {
+            return Err(LedgerError::Exists(data.to_owned()));
+        }
+        let own = read_card(&data.join(CARD_NAME))?;
+        let cards = by_party(self.cards)?;
+        let party = own.party;
+        if cards[&party] != &own {
+            return Err(LedgerError::Card(format!("the card of the {party} is not the one in this folder")));
+        }
+        let genesis = genesis_of(&cards)?;
+        let policy = policy_of(&genesis)?.to_string();
+        let node = NodeFolder::below(data, party);
+        self.keep_blinding(&node, cards[&Party::Grid])?;
+        for (other, card) in &cards {
+            write_authority(node.path(), *other, &card.authority)?;
+        }
+        let settings = NodeSettings {
+            party,
+            listen: self.listen.unwrap_or(own.address),
+            heartbeat_ms: self.heartbeat_ms,
+            peers: cards
+                .iter()
+                .filter(|(other, _)| **other != party)
+                .map(|(other, card)| (*other, card.address))
+                .collect(),
+        };
+        let text = Config::text(&own.origin, own.currency) + &settings.text();
+        let genesis = Command::Genesis(Box::new(genesis)).encode();
+        durable::write_durably(&data.join(GENESIS_NAME), &genesis)?;
+        durable::write_durably(&data.join(POLICY_NAME), policy.as_bytes())?;
+        durable::write_durably(&data.join(CONFIG_NAME), text.as_bytes())?;
+        Ok(digest::content_hash(&genesis))
+    }
+
+    fn keep_blinding(&self, node: &NodeFolder, of_grid: &Card) -> Result<(), LedgerError> {
+        let fail = |problem: &str| Err(LedgerError::Card(problem.to_owned()));
+        if let Some(given) = &self.blinding
+            && !node.has_blinding_secret()
+        {
+            node.keep_blinding_secret(given)?;
+        }
+        if !node.has_blinding_secret() {
+            return fail(
+                "the ledger's blinding secret is missing: the grid company has it, in blinding.secret",
+            );
+        }
+        if Some(blinding_hash(&node.blinding_secret()?)) != of_grid.blinding {
+            return fail(
+                "the blinding secret in this folder is not the one that the grid company's card names",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Reads a card.
+///
+/// # Errors
+/// [`LedgerError::Card`] names the file.
+pub fn read_card(path: &Path) -> Result<Card, LedgerError> {
+    let bytes = durable::read_limited(path, CARD_SIZE_MAX)?;
+    let fail = |problem: &dyn std::fmt::Display| LedgerError::Card(format!("{}: {problem}", path.display()));
+    let text = String::from_utf8(bytes).map_err(|_| fail(&"not text"))?;
+    Card::parse(&text).map_err(|error| fail(&error))
+}
+
+/// One card of each party, of one network.
+fn by_party(cards: &[Card]) -> Result<BTreeMap<Party, &Card>, LedgerError> {
+    let fail = |problem: String| Err(LedgerError::Card(problem));
+    let mut by_party: BTreeMap<Party, &Card> = BTreeMap::new();
+    for card in cards {
+        if by_party.insert(card.party, card).is_some_and(|before| before != card) {
+            return fail(format!("two different cards are of the {}", card.party));
+        }
+    }
+    if let Some(missing) = Party::ALL.into_iter().find(|party| !by_party.contains_key(party)) {
+        return fail(format!("the card of the {missing} is missing"));
+    }
+    let first = by_party[&Party::Grid];
+    for card in by_party.values() {
+        let differs = [
+            ("origin", card.origin != first.origin),
+            ("currency", card.currency != first.currency),
+            ("time zone data", card.tzdb != first.tzdb),
+        ];
+        if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
+            return fail(format!(
+                "the cards of the {} and the {} differ in their {what}",
+                first.party, card.party
+            ));
+        }
+        if by_party.values().any(|other| other.party != card.party && other.authority == card.authority) {
+            return fail(format!("the {} shows another party's certificate authority", card.party));
+        }
+        if by_party.values().any(|other| other.party != card.party && other.address == card.address) {
+            return fail(format!("the {} and another party are at one address", card.party));
+        }
+    }
+    if first.tzdb != tzdb_version() {
+        let own = tzdb_version();
+        return fail(format!("the cards are of time zone data {}, this program has {own}", first.tzdb));
+    }
+    Ok(by_party)
+}
+
+fn genesis_of(cards: &BTreeMap<Party, &Card>) -> Result<Genesis, LedgerError> {
+    let first = cards[&Party::Grid];
+    let genesis = Genesis {
+        origin: first.origin.clone(),
+        currency: first.currency,
+        tzdb: first.tzdb.clone(),
+        parties: Party::ALL.map(|party| cards[&party].keys.clone()),
+    };
+    Directory::of(&genesis).map_err(|error| LedgerError::Card(error.to_string()))?;
+    Ok(genesis)
+}
+
+/// What a consortium is founded with, all of it in one place: for demonstrations, tests and a pilot in one house.
 #[derive(Debug, Clone, Copy)]
 pub struct Founding<'a> {
     /// The log's origin: names the network.
@@ -51,51 +245,25 @@ pub struct Founding<'a> {
 }
 
 impl Founding<'_> {
-    /// Makes the data folders `grid`, `bank` and `supplier` in `folder`. Their configs are written last.
+    /// Makes the data folders `grid`, `bank` and `supplier` in `folder`, as each party would make its own.
     ///
     /// # Errors
     /// [`LedgerError`], also if one of them is there already.
     pub fn make(&self, folder: &Path) -> Result<(), LedgerError> {
-        for party in Party::ALL {
-            let data = folder.join(party.name());
-            if data.exists() {
-                return Err(LedgerError::Exists(data));
-            }
+        let Self { origin, currency, secrets, addresses, heartbeat_ms } = *self;
+        let data = |party: Party| folder.join(party.name());
+        if let Some(there) = Party::ALL.into_iter().map(data).find(|data| data.exists()) {
+            return Err(LedgerError::Exists(there));
         }
-        let blinding = BlindingSecret::new(secret(self.secrets, "blinding")?);
-        let certificates = Certificates::make(self.origin)?;
-        let mut keys = Vec::new();
-        for party in Party::ALL {
-            let data = folder.join(party.name());
-            let node = NodeFolder::below(&data, party);
-            durable::create_folder_durably(folder)?;
-            durable::create_folder_durably(&data)?;
-            let seed = |use_: &str| secret(self.secrets, &format!("{party} {use_}"));
-            node.create(&[seed("log")?, seed("witness")?, seed("exec")?], &blinding)?;
-            certificates.write(party, node.path())?;
-            keys.push(node.keys(self.origin)?.public());
+        durable::create_folder_durably(folder)?;
+        let mut cards = Vec::new();
+        for (party, address) in Party::ALL.into_iter().zip(addresses) {
+            cards.push(Preparing { origin, currency, secrets, party, address }.make(&data(party))?);
         }
-        let genesis = Genesis {
-            origin: self.origin.to_owned(),
-            currency: self.currency,
-            tzdb: tzdb_version().to_owned(),
-            parties: keys.try_into().expect("there are three parties"),
-        };
-        let policy = policy_of(&genesis)?.to_string();
-        let genesis = Command::Genesis(Box::new(genesis)).encode();
-        for (at, party) in Party::ALL.into_iter().enumerate() {
-            let data = folder.join(party.name());
-            let others = Party::ALL.into_iter().zip(self.addresses).filter(|(other, _)| *other != party);
-            let settings = NodeSettings {
-                party,
-                listen: self.addresses[at],
-                heartbeat_ms: self.heartbeat_ms,
-                peers: others.collect::<BTreeMap<_, _>>(),
-            };
-            durable::write_durably(&data.join(GENESIS_NAME), &genesis)?;
-            durable::write_durably(&data.join(POLICY_NAME), policy.as_bytes())?;
-            let text = Config::text(self.origin, self.currency) + &settings.text();
-            durable::write_durably(&data.join(CONFIG_NAME), text.as_bytes())?;
+        let of_grid = NodeFolder::below(&data(Party::Grid), Party::Grid);
+        for party in Party::ALL {
+            let blinding = Some(of_grid.blinding_secret()?);
+            Joining { cards: &cards, listen: None, heartbeat_ms, blinding }.make(&data(party))?;
         }
         Ok(())
     }

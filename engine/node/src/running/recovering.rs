@@ -1,0 +1,37 @@
+//! A node whose chain is damaged, or was put back from a copy, makes it again from its peers.
+//!
+//! ```text
+//!   recover ─▶ mark: ask everybody before signing ─▶ chain, order and sealed files aside ─▶ start ─▶ learn, take, check, sign
+//! ```
+//!
+//! A copy of a folder is older than what its keys have signed and its disk has promised since. So the order is learned
+//! again before it votes (`order/learning.rs`), and every peer is asked for its signatures before it signs.
+
+use std::path::PathBuf;
+
+use tallywatt_core::agreement::Party;
+
+use crate::ledger_folder::{HeldFolder, LedgerError};
+use crate::node_folder::{FolderError, NodeFolder};
+use crate::peers::tls::Identity;
+
+/// Sets aside what a node has of the chain; gives the folder it lies in. Keys, certificates, first block and lock must be
+/// sound: they cannot be made again.
+///
+/// # Errors
+/// [`LedgerError`] names what is missing. A lost sign lock retires the key.
+pub fn recover(folder: &HeldFolder, party: Party) -> Result<PathBuf, LedgerError> {
+    let node = NodeFolder::below(folder.path(), party);
+    let (origin, genesis) = (&folder.config().origin, folder.genesis()?);
+    let place = usize::from(party.code()) - 1;
+    if node.keys(origin)?.public() != genesis.parties[place] {
+        return Err(node.foreign_keys().into());
+    }
+    Identity::read(node.path(), origin, party)?;
+    if node.sign_lock()?.is_none() && node.path().join("chain.redb").exists() {
+        let what = "the sign lock is lost: the key is not to be used any more";
+        return Err(FolderError::Malformed { path: node.path().join("signlock"), what }.into());
+    }
+    node.set_restored()?;
+    Ok(node.set_aside()?)
+}
