@@ -28,7 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tallywatt_core::agreement::Party;
-use tallywatt_ledger::command::{Command, Genesis};
+use tallywatt_ledger::command::Genesis;
 use tallywatt_shards::threads::Threads;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -133,23 +133,26 @@ fn open(start: &Start<'_>) -> Result<Opened, RunError> {
     let party = start.settings.party;
     let folder = NodeFolder::below(start.data, party);
     let identity = Identity::read(folder.path(), start.origin, party)?;
-    let mut node = Node::open(folder, party, start.origin, start.threads.clone())?;
+    let store = LogStore::open(&folder.path().join("order.redb"))?;
+    let mut walk = store.walk()?;
+    let node = Node::open_in_order(folder, party, start.origin, start.threads.clone(), &mut walk);
+    let mut node = match node {
+        Err(NodeError::Order { source, .. }) => return Err(source.into()),
+        other => other?,
+    };
+    let applied = walk.index();
+    drop(walk);
     if let Some(lie) = start.lie {
         node.set_lie(lie);
     }
-    let blocks = node.store().blocks()?;
-    if let Some(first) = blocks.first()
-        && first.block.proposal.command != Command::Genesis(Box::new(start.genesis.clone()))
-    {
+    if node.books().genesis().is_some_and(|genesis| *genesis != start.genesis) {
         return Err(RunError::Genesis);
     }
-    let store = LogStore::open(&node.folder().path().join("order.redb"))?;
-    let applied = store.index_of_chain(blocks.iter().map(|stored| &stored.block))?;
     Ok(Opened { node, store, applied, identity })
 }
 
 async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
-    let Opened { node, store, applied, identity } = opened;
+    let Opened { mut node, store, applied, identity } = opened;
     let settings = start.settings;
     let party = settings.party;
     let listener = bind(settings.listen).await?;
@@ -161,7 +164,7 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
         order.found().await?;
     }
     let (teller, told) = mpsc::channel::<Told>(TOLD_COUNT_MAX);
-    let files = Arc::new(Files::of(&node)?);
+    let files = Arc::new(Files::of(&mut node)?);
     let outboxes = settings
         .peers
         .iter()
