@@ -479,9 +479,12 @@ impl Node {
             if stored.block.height >= signed {
                 self.judge_unsigned(&stored.block, file.as_deref())?;
             }
-            self.member
-                .restore(&stored.block, &stored.leaf)
-                .map_err(|source| NodeError::Member { party, source })?;
+            // Under the head that the lock holds everything was checked before it was signed; below, lock and log are compared.
+            let restored = match stored.block.height + 1 < signed {
+                true => self.member.restore_signed(&stored.block, &stored.leaf),
+                false => self.member.restore(&stored.block, &stored.leaf),
+            };
+            restored.map_err(|source| NodeError::Member { party, source })?;
             // What a key of nobody signs counts for nothing, and would only be seen at the next block.
             if let Command::Genesis(genesis) = command
                 && genesis.parties[usize::from(party.code()) - 1] != *own_keys

@@ -19,6 +19,7 @@ mod files;
 pub mod founding;
 mod outbox;
 mod proposing;
+mod reach;
 pub mod settings;
 pub mod status;
 pub mod view;
@@ -37,12 +38,14 @@ use crate::node::{Lie, Node, NodeError};
 use crate::node_folder::NodeFolder;
 use crate::order::log_store::{LogStore, LogStoreError};
 use crate::order::{OrderError, RaftOrder};
+use crate::peers::link::Link;
 use crate::peers::listener;
 use crate::peers::tls::{Identity, TlsError};
 use crate::running::conductor::{Conductor, Told};
 use crate::running::doorman::Doorman;
 use crate::running::files::Files;
 use crate::running::outbox::Outbox;
+use crate::running::reach::Reach;
 use crate::running::settings::NodeSettings;
 use crate::store::StoreError;
 
@@ -165,17 +168,22 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
     }
     let (teller, told) = mpsc::channel::<Told>(TOLD_COUNT_MAX);
     let files = Arc::new(Files::of(&mut node)?);
-    let outboxes = settings
-        .peers
-        .iter()
-        .map(|(peer, address)| (*peer, Outbox::open(identity.clone(), *peer, *address, teller.clone())));
-    let outboxes = outboxes.collect();
+    let reach = Arc::new(Reach::default());
+    let outbox = |peer, address| {
+        Outbox::open(Link::new(identity.clone(), peer, address), teller.clone(), Arc::clone(&reach))
+    };
+    let outboxes = settings.peers.iter().map(|(peer, address)| (*peer, outbox(*peer, *address))).collect();
     let (state, states) = watch::channel(status::Status::default());
     let token =
         control::publish(start.data, &control).map_err(RunError::system("publish the control port"))?;
     let served = tokio::spawn(control::listen(control, token, teller.clone(), states));
-    let doorman =
-        Doorman { order: order.clone(), teller: teller.clone(), files: Arc::clone(&files), log: start.log };
+    let doorman = Doorman {
+        order: order.clone(),
+        teller: teller.clone(),
+        files: Arc::clone(&files),
+        reach,
+        log: start.log,
+    };
     let listened = tokio::spawn(listener::listen(listener, identity.clone(), Arc::new(doorman)));
     let conductor = Conductor::new(conductor::Parts {
         node,

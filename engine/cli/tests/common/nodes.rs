@@ -146,6 +146,11 @@ impl Nodes {
         Door::open(&self.data(party), party).and_then(|mut door| door.status()).ok()
     }
 
+    /// How many blocks a node has at this moment; its status may be a little older.
+    pub fn size(&self, party: Party) -> u64 {
+        self.door(party).blocks(u64::MAX).unwrap().1
+    }
+
     /// Who leads, if two nodes say so.
     pub fn leader(&self) -> Option<Party> {
         let states: Vec<Status> = Party::ALL.iter().filter_map(|party| self.status(*party)).collect();
