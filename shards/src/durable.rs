@@ -62,6 +62,26 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
     file.commit()
 }
 
+/// Writes a file that a process which ends here finds whole or as it was; a power cut may leave less. For what can be made
+/// again. Replaces a file of that name.
+///
+/// # Errors
+/// [`DurableError`].
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), DurableError> {
+    let temporary = temporary_of(path)?;
+    // A crash here leaves a stray <name>.tmp, overwritten by the next attempt.
+    fs::write(&temporary, bytes).map_err(DurableError::io("write", &temporary))?;
+    fs::rename(&temporary, path).map_err(DurableError::io("rename to", path))
+}
+
+/// The name under which a file is written before it has its own.
+fn temporary_of(path: &Path) -> Result<PathBuf, DurableError> {
+    let name = path.file_name().ok_or_else(|| DurableError::NotAFile(path.to_owned()))?;
+    let mut temporary_name = OsString::from(name);
+    temporary_name.push(".tmp");
+    Ok(path.with_file_name(temporary_name))
+}
+
 /// Bytes that are gathered before they are written.
 pub const GATHERED_SIZE: usize = 4 << 20;
 const _: () = assert!(GATHERED_SIZE.is_multiple_of(BLOCK_SIZE));
@@ -84,10 +104,7 @@ impl DurableFile {
     /// # Errors
     /// [`DurableError`].
     pub fn create(path: &Path) -> Result<Self, DurableError> {
-        let name = path.file_name().ok_or_else(|| DurableError::NotAFile(path.to_owned()))?;
-        let mut temporary_name = OsString::from(name);
-        temporary_name.push(".tmp");
-        let temporary = path.with_file_name(temporary_name);
+        let temporary = temporary_of(path)?;
         File::create(&temporary).map_err(DurableError::io("create", &temporary))?;
         let (gathered, path) = (AlignedBuffer::default(), path.to_owned());
         Ok(Self { direct: None, gathered, offset: 0, temporary, path })
@@ -279,6 +296,8 @@ mod tests {
         assert_eq!(read_limited(&path, 6).unwrap(), b"first");
         write_durably(&path, b"second").unwrap();
         assert_eq!(read_limited(&path, 6).unwrap(), b"second");
+        write_whole(&path, b"third").unwrap();
+        assert_eq!(read_limited(&path, 6).unwrap(), b"third");
         assert_eq!(fs::read_dir(&deep).unwrap().count(), 1);
     }
 

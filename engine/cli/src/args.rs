@@ -40,6 +40,12 @@ pub struct Arguments {
     /// Test switch: this party computes something else than it should (grid, bank or supplier).
     #[arg(long, global = true, hide = true)]
     pub liar: Option<String>,
+    /// Test switch: what it computes otherwise.
+    #[arg(long, global = true, hide = true, default_value = "figures")]
+    pub lie: String,
+    /// Test switch: a node's clock is so many seconds ahead, or behind below zero.
+    #[arg(long, global = true, hide = true, allow_negative_numbers = true, default_value_t = 0)]
+    pub clock_offset: i64,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -662,6 +668,9 @@ pub struct Bench {
     /// Measure instead how fast three nodes, as processes over the loopback, agree on so many blocks, one after the other.
     #[arg(long, value_name = "BLOCKS", conflicts_with_all = ["svg", "quick"])]
     pub blocks: Option<u64>,
+    /// With --blocks: so many more while one node is away, which then catches up and starts again. Default: as many.
+    #[arg(long, value_name = "BLOCKS", requires = "blocks")]
+    pub missed: Option<u64>,
     /// Smaller inputs and less time each: seconds in all, for a look. The figures are worth little.
     #[arg(long)]
     pub quick: bool,

@@ -46,7 +46,7 @@ use stages::Stage;
 /// Measures the machine and the stages.
 pub fn run(bench: &Bench, arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
     if let Some(count) = bench.blocks {
-        return blocks::run(count, &disk_folder(bench, arguments), *output);
+        return blocks::run(count, bench.missed.unwrap_or(count), &disk_folder(bench, arguments), *output);
     }
     let pools = pools(arguments.threads)?;
     let picture = bench.svg.as_deref().map(picture_path).transpose()?;

@@ -77,8 +77,13 @@ impl<'a> Story<'a> {
         // Held to the end of the story: the nodes stop with it.
         let mut children = None;
         let mut opened = if self.demo.processes {
-            let nodes =
-                children.insert(Children::start(&data, origin, currency, secrets, liar(self.arguments)?)?);
+            let nodes = children.insert(Children::start(
+                &data,
+                origin,
+                currency,
+                secrets,
+                liar(self.arguments)?.map(|(party, _)| party),
+            )?);
             let folders = nodes.folders();
             data = data.join(Party::Grid.name());
             open_running(HeldFolder::hold_for_command(&data)?, &folders, self.arguments)?

@@ -1,16 +1,17 @@
 //! `init --apart`, `start`, `stop`, `status`: nodes as processes of their own.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::tariff::Currency;
 use tallywatt_node::ledger_folder::{HeldFolder, Secrets};
-use tallywatt_node::node::Lie;
 use tallywatt_node::running::founding::{self, Founding};
 use tallywatt_node::running::settings::NodeSettings;
 use tallywatt_node::running::view::Door;
@@ -53,12 +54,20 @@ pub fn found(init: &Init, currency: Currency, arguments: &Arguments) -> Result<R
     Ok(report)
 }
 
+/// How far a test has this process's clock ahead, seconds.
+static CLOCK_OFFSET_S: AtomicI64 = AtomicI64::new(0);
+
+fn clock() -> u64 {
+    now_unix_s().saturating_add_signed(CLOCK_OFFSET_S.load(Ordering::Relaxed))
+}
+
 /// Runs the node of the data folder until it is stopped.
 pub fn start(arguments: &Arguments) -> Result<Report, Failure> {
     let folder = HeldFolder::hold(&arguments.data)?;
     let settings = settings(&folder)?;
     let threads = folder.config().pool(arguments.threads)?;
-    let lie = open::liar(arguments)?.filter(|party| *party == settings.party).map(|_| Lie::Figures);
+    let lie = open::liar(arguments)?.filter(|(party, _)| *party == settings.party).map(|(_, lie)| lie);
+    CLOCK_OFFSET_S.store(arguments.clock_offset, Ordering::Relaxed);
     let start = Start {
         data: folder.path(),
         origin: &folder.config().origin,
@@ -66,7 +75,7 @@ pub fn start(arguments: &Arguments) -> Result<Report, Failure> {
         genesis: folder.genesis()?,
         threads,
         lie,
-        clock: now_unix_s,
+        clock,
         log,
     };
     running::run(&start).map_err(failure)?;
@@ -138,7 +147,8 @@ pub fn status(arguments: &Arguments) -> Result<Report, Failure> {
 /// Three nodes as children of this process, stopped when it is done with them.
 pub struct Children {
     folder: PathBuf,
-    children: Vec<(Party, Child)>,
+    liar: Option<Party>,
+    children: BTreeMap<Party, Child>,
 }
 
 impl Children {
@@ -154,22 +164,40 @@ impl Children {
             |error: std::io::Error| Failure::usage(format!("cannot start a node: {error}"), "run it again");
         let addresses = founding::free_addresses().map_err(fail)?;
         Founding { origin, currency, secrets, addresses, heartbeat_ms: HEARTBEAT_MS }.make(folder)?;
-        let program = std::env::current_exe().map_err(fail)?;
-        let mut started = Self { folder: folder.to_owned(), children: Vec::new() };
+        let mut started = Self { folder: folder.to_owned(), liar, children: BTreeMap::new() };
         for party in Party::ALL {
-            let data = folder.join(party.name());
-            let log_path = data.join("node.log");
-            let log = std::fs::File::create(&log_path);
-            let log = log.map_err(|error| Failure::file("write", &log_path, &error))?;
-            let mut command = Command::new(&program);
-            if liar == Some(party) {
-                command.args(["--liar", party.name()]);
-            }
-            command.arg("-C").arg(&data).arg("start").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-            started.children.push((party, command.spawn().map_err(fail)?));
+            started.start_one(party)?;
         }
         started.wait()?;
         Ok(started)
+    }
+
+    /// Starts the node of a party that does not run.
+    pub fn start_one(&mut self, party: Party) -> Result<(), Failure> {
+        let fail =
+            |error: std::io::Error| Failure::usage(format!("cannot start a node: {error}"), "run it again");
+        let data = self.folder.join(party.name());
+        let log_path = data.join("node.log");
+        let log = std::fs::File::options().create(true).append(true).open(&log_path);
+        let log = log.map_err(|error| Failure::file("write", &log_path, &error))?;
+        let mut command = Command::new(std::env::current_exe().map_err(fail)?);
+        if self.liar == Some(party) {
+            command.args(["--liar", party.name()]);
+        }
+        command.arg("-C").arg(&data).arg("start").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.children.insert(party, command.spawn().map_err(fail)?);
+        Ok(())
+    }
+
+    /// Stops the node of a party, and waits until it has ended.
+    pub fn stop_one(&mut self, party: Party) {
+        let Some(mut child) = self.children.remove(&party) else { return };
+        let asked = Door::open(&self.folder.join(party.name()), party).and_then(|mut door| door.stop());
+        // One that cannot be asked is ended: it is made for that.
+        if asked.is_err() {
+            let _ = child.kill();
+        }
+        let _ = child.wait();
     }
 
     fn wait(&self) -> Result<(), Failure> {
@@ -205,13 +233,8 @@ impl Children {
 
 impl Drop for Children {
     fn drop(&mut self) {
-        for (party, child) in &mut self.children {
-            let asked = Door::open(&self.folder.join(party.name()), *party).and_then(|mut door| door.stop());
-            // One that cannot be asked is ended: it is made for that.
-            if asked.is_err() {
-                let _ = child.kill();
-            }
-            let _ = child.wait();
+        for party in Party::ALL {
+            self.stop_one(party);
         }
     }
 }

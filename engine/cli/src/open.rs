@@ -40,8 +40,8 @@ pub fn open_held(folder: HeldFolder, arguments: &Arguments) -> Result<Opened, Fa
             Ledger::Running(RunningNodes::open(&folders, &folder.config().origin, &threads)?)
         }
     };
-    if let Some(party) = liar(arguments)? {
-        consortium.node_mut(party).set_lie(Lie::Figures);
+    if let Some((party, lie)) = liar(arguments)? {
+        consortium.node_mut(party).set_lie(lie);
     }
     Ok(Opened { folder, consortium })
 }
@@ -58,13 +58,18 @@ pub fn open_running(
     Ok(Opened { folder, consortium: Ledger::Running(running) })
 }
 
-/// The party that is to compute something else, if any.
-pub fn liar(arguments: &Arguments) -> Result<Option<Party>, Failure> {
+/// The party that is to compute something else, if any, and what.
+pub fn liar(arguments: &Arguments) -> Result<Option<(Party, Lie)>, Failure> {
     let Some(name) = &arguments.liar else { return Ok(None) };
     let party = Party::from_name(name);
     let party = party
-        .ok_or_else(|| Failure::usage(format!("no party is named {name}"), "name grid, bank or supplier"));
-    party.map(Some)
+        .ok_or_else(|| Failure::usage(format!("no party is named {name}"), "name grid, bank or supplier"))?;
+    let lie = Lie::ALL.into_iter().find(|(known, _)| *known == arguments.lie);
+    let lie = lie.ok_or_else(|| {
+        let names = Lie::ALL.map(|(name, _)| name).join(", ");
+        Failure::usage(format!("no lie is named {}", arguments.lie), format!("name one of {names}"))
+    })?;
+    Ok(Some((party, lie.1)))
 }
 
 /// UTC seconds of the system's clock.

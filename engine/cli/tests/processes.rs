@@ -8,12 +8,17 @@ use std::time::{Duration, Instant};
 
 use common::Place;
 use common::nodes::{Nodes, propose, stored};
+use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::command::Command;
 use tallywatt_node::books::Books;
 use tallywatt_node::ledger_folder::{HeldFolder, Secrets};
 use tallywatt_node::node_folder::NodeFolder;
+use tallywatt_node::peers::limits::INLINE_SIZE_MAX;
+use tallywatt_node::peers::message::encode_entry;
 use tallywatt_node::running::view::{Door, Proposed, Until};
+use tallywatt_node::store::StoredBlock;
 use tallywatt_shards::threads::Threads;
 
 /// What the ledger in one process takes for the time: that of the block it is to make again.
@@ -55,6 +60,31 @@ fn a_month_through_three_processes_is_the_ledger_of_one() {
             assert_eq!(chain[at].leaf, want.leaf, "leaf {at} of {party}");
         }
     }
+}
+
+/// What an import of more than [`INLINE_SIZE_MAX`] adds to a node's chain and order does not depend on how many readings it
+/// holds: its file lies beside them.
+#[test]
+fn an_import_adds_as_much_to_the_chain_however_large_it_is() {
+    let place = Place::new();
+    place.json("tallywatt demo --folder demo --processes --households 60");
+    let data = place.path().join("demo/data/bank");
+    let files = NodeFolder::below(&data, Party::Bank);
+    let (mut import_count, mut readings, mut most) = (0, 0, 0);
+    for stored in stored(&data, Party::Bank, "tallywatt.demo/pilot") {
+        let StoredBlock { block, leaf } = stored;
+        let Command::Batch(batch) = &block.proposal.command else { continue };
+        let file = files.read_file(&block.proposal.command).unwrap().unwrap();
+        assert!(file.len() > INLINE_SIZE_MAX, "a file of {} bytes lies in the order", file.len());
+        let (proposal, attestations) = (block.proposal.clone(), block.attestations.clone());
+        let entry = encode_entry(&Entry { proposal, attestations });
+        // Block, leaf, head, and the entries of state and file, each with key, version and hash; and the order's entry.
+        let added = block.encode().len() + leaf.encode().len() + entry.len() + 1_000 + 5 * 64 + 100;
+        (import_count, most) = (import_count + 1, most.max(added));
+        readings += batch.sealed.totals.interval_count;
+    }
+    println!("{import_count} imports of {readings} readings, at most {most} bytes of chain and order each");
+    assert!(import_count > 0 && most < 5_000, "{most} bytes an import");
 }
 
 /// A node that computes something else is found out at the first block it bends, over the network as in one process: nothing

@@ -219,6 +219,30 @@ impl Member {
         Ok(())
     }
 
+    /// The same, of a block under a head that this key has signed: it was checked then, and the lock holds what was signed. Who
+    /// calls it puts the last such block back by [`Member::restore`], which computes the root of the state, and compares the
+    /// log with the lock.
+    ///
+    /// # Errors
+    /// [`MemberError`] if it does not follow from the blocks before it, or gives another leaf.
+    pub fn restore_signed(&mut self, block: &Block, leaf: &LogLeaf) -> Result<(), MemberError> {
+        let height = self.size();
+        let what = |what| MemberError::Stored { height, what };
+        if block.height != height || block.proposal.parent != self.tip.block {
+            return Err(what("its height or the block before it"));
+        }
+        let hash = block.hash();
+        let own_directory = directory_of(&block.proposal.command);
+        self.state.apply(&block.proposal, hash)?;
+        if *leaf != (LogLeaf { height, block: hash, parent: self.tip.leaf, state: leaf.state }) {
+            return Err(what("its hash or parent leaf"));
+        }
+        self.log.append(leaf.hash())?;
+        self.tip = Tip { block: hash, leaf: leaf.hash(), time_unix_s: block.proposal.time_unix_s };
+        self.directory = own_directory.or_else(|| self.directory.take());
+        Ok(())
+    }
+
     fn propose(&mut self, command: Command, now_unix_s: u64) -> Result<Vec<Action>, MemberError> {
         if let Some(in_flight) = &self.in_flight {
             return Err(MemberError::InFlight(in_flight.proposal.number));

@@ -137,6 +137,8 @@ const ROOT_SIZE: usize = 40;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
     entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The leaf of each entry, as it is in the root: a block changes few of them.
+    leaves: BTreeMap<Vec<u8>, ContentHash>,
 }
 
 impl State {
@@ -148,12 +150,7 @@ impl State {
     /// The root over all entries.
     #[must_use]
     pub fn root(&self) -> ContentHash {
-        let leaf = |(key, value): (&Vec<u8>, &Vec<u8>)| {
-            let mut writer = Writer::default();
-            writer.bytes(key).bytes(value);
-            digest::domain_hash(Domain::State, &writer.finish())
-        };
-        Tree::new(TreeKind::State, self.entries.iter().map(leaf).collect()).root().hash
+        Tree::new(TreeKind::State, self.leaves.values().copied().collect()).root().hash
     }
 
     /// Hash of the genesis block, once there is one.
@@ -266,6 +263,7 @@ impl State {
     pub fn apply(&mut self, proposal: &Proposal, block: ContentHash) -> Result<Vec<Change>, Invalid> {
         let changes = self.changes(proposal, block)?;
         for (key, value) in &changes {
+            self.leaves.insert(key.clone(), leaf_of(key, value));
             self.entries.insert(key.clone(), value.clone());
         }
         Ok(changes)
@@ -324,9 +322,12 @@ impl State {
             if !known.starts_with(&same_kind) {
                 break;
             }
-            let (known_id, known_validity) =
-                read_document(value).ok_or_else(|| Invalid::Damaged(printable(known)))?;
-            if known_id == id.padded()[..] && known_validity.overlaps(*validity) {
+            // The name is in front: of other documents nothing more is read.
+            if !value.starts_with(id.padded()) {
+                continue;
+            }
+            let known_validity = read_validity(value).ok_or_else(|| Invalid::Damaged(printable(known)))?;
+            if known_validity.overlaps(*validity) {
                 return Err(Invalid::Overlap { id: id.to_string(), validity: *validity });
             }
         }
@@ -520,19 +521,25 @@ fn printable(key: &[u8]) -> String {
     key.escape_ascii().to_string()
 }
 
+fn leaf_of(key: &[u8], value: &[u8]) -> ContentHash {
+    let mut writer = Writer::default();
+    writer.bytes(key).bytes(value);
+    digest::domain_hash(Domain::State, &writer.finish())
+}
+
 fn root_value(root: &Root) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.hash(&root.hash).u64(root.count);
     writer.finish()
 }
 
-fn read_document(value: &[u8]) -> Option<(Vec<u8>, Validity)> {
+fn read_validity(value: &[u8]) -> Option<Validity> {
     let mut reader = Reader::new(value);
-    let id = reader.label("id").ok()?;
+    reader.label("id").ok()?;
     let from = Day::from_number(reader.i32("from").ok()?)?;
     let to = match reader.i32("to").ok()? {
         -1 => None,
         number => Some(Day::from_number(number)?),
     };
-    Some((id.padded().to_vec(), Validity::new(from, to).ok()?))
+    Validity::new(from, to).ok()
 }

@@ -33,5 +33,6 @@ mod point_days;
 pub mod prove;
 pub mod quarantine;
 pub mod running;
+pub mod sign_lock_file;
 pub mod store;
 pub mod tile_folder;

@@ -3,12 +3,15 @@
 //! Opening a node is the normal path run again: every stored block goes through the member and the books in
 //! order, every sealed file is checked against the hash stored with it.
 
+use std::collections::BTreeMap;
+
 use tallywatt_consensus::lock::SignLock;
 use tallywatt_consensus::machine::{Action, Cosignature, Event, Member, MemberError, NotComputed};
 use tallywatt_consensus::state::Change;
 use tallywatt_core::agreement::{Agreement, Party};
-use tallywatt_core::hash::Published;
+use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::money::Money;
+use tallywatt_core::split::LegKind;
 use tallywatt_ledger::activation;
 use tallywatt_ledger::block::{Block, LogLeaf, Proposal};
 use tallywatt_ledger::command::{Command, PartyKeys};
@@ -18,6 +21,7 @@ use tallywatt_shards::threads::Threads;
 
 use crate::books::{Books, BooksError, Computed, Input};
 use crate::node_folder::{self, FolderError, NodeFolder};
+use crate::order::log_store::{ChainWalk, LogStoreError};
 use crate::store::{ChainStore, StoreError, StoredBlock, TableName, Values};
 
 /// How many of the newest heads have their cosignatures checked again when a node opens.
@@ -58,6 +62,14 @@ pub enum NodeError {
         /// Why.
         source: BooksError,
     },
+    /// The log of its order.
+    #[error("{party}: {source}")]
+    Order {
+        /// Whose.
+        party: Party,
+        /// Why.
+        source: LogStoreError,
+    },
     /// The process that runs it did not do what it was asked.
     #[error("{party}: {what}")]
     Running {
@@ -85,6 +97,25 @@ pub enum NodeError {
 pub enum Lie {
     /// One watt-hour or one minor unit more in every command it recomputes.
     Figures,
+    /// Another root over the same leaves.
+    Root,
+    /// A batch with one reading less.
+    Reading,
+    /// A document under the hash of another.
+    Tariff,
+    /// A minor unit of a payment from the payee to the rest; the parts add up.
+    Split,
+}
+
+impl Lie {
+    /// All of them, by the names that a test gives.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("figures", Self::Figures),
+        ("root", Self::Root),
+        ("reading", Self::Reading),
+        ("tariff", Self::Tariff),
+        ("split", Self::Split),
+    ];
 }
 
 /// One party's node.
@@ -95,6 +126,17 @@ pub struct Node {
     member: Member,
     books: Books,
     lie: Option<Lie>,
+    sealed_files: Vec<SealedFile>,
+}
+
+/// What a node that was opened found of the file of a block.
+pub struct SealedFile {
+    /// The block's proposal.
+    pub proposal: ContentHash,
+    /// Where it lies in the node's folder.
+    pub path: String,
+    /// Its size and hash, as the table `files` has them.
+    pub value: Vec<u8>,
 }
 
 impl Node {
@@ -103,6 +145,31 @@ impl Node {
     /// # Errors
     /// [`NodeError`] names the first thing that is not what it was.
     pub fn open(folder: NodeFolder, party: Party, origin: &str, threads: Threads) -> Result<Self, NodeError> {
+        Self::open_with(folder, party, origin, threads, None)
+    }
+
+    /// The same, with the log of its order beside it: each block must be in it, and a small file of which a power cut left
+    /// less than was written is there again.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub fn open_in_order(
+        folder: NodeFolder,
+        party: Party,
+        origin: &str,
+        threads: Threads,
+        order: &mut ChainWalk<'_>,
+    ) -> Result<Self, NodeError> {
+        Self::open_with(folder, party, origin, threads, Some(order))
+    }
+
+    fn open_with(
+        folder: NodeFolder,
+        party: Party,
+        origin: &str,
+        threads: Threads,
+        order: Option<&mut ChainWalk<'_>>,
+    ) -> Result<Self, NodeError> {
         let disk = |source| NodeError::Folder { party, source };
         let keys = folder.keys(origin).map_err(disk)?;
         let lock = folder.sign_lock().map_err(disk)?;
@@ -115,8 +182,9 @@ impl Node {
         if folder.is_restored() {
             member.set_restored();
         }
-        let mut node = Self { party, folder, store, member, books, lie: None };
-        node.replay(&public)?;
+        let sealed_files = Vec::new();
+        let mut node = Self { party, folder, store, member, books, lie: None, sealed_files };
+        node.replay(&public, order)?;
         Ok(node)
     }
 
@@ -131,7 +199,7 @@ impl Node {
         let store = ChainStore::in_memory(&folder.path().join("chain.redb"))
             .map_err(|source| NodeError::Store { party, source })?;
         let member = Member::new(party, keys, origin.to_owned(), None);
-        Ok(Self { party, folder, store, member, books, lie: None })
+        Ok(Self { party, folder, store, member, books, lie: None, sealed_files: Vec::new() })
     }
 
     /// Takes the next block that the running node stored: its file lies in the node's folder.
@@ -162,6 +230,11 @@ impl Node {
         let party = self.party;
         self.store.store_head(size, note).map_err(|source| NodeError::Store { party, source })?;
         self.restore_cosignatures()
+    }
+
+    /// The files of the blocks it was opened with, once.
+    pub fn take_sealed_files(&mut self) -> Vec<SealedFile> {
+        std::mem::take(&mut self.sealed_files)
     }
 
     /// Switches a lie on.
@@ -228,8 +301,8 @@ impl Node {
     pub fn compute(&self, input: Input) -> Result<Computed, NodeError> {
         let party = self.party;
         let mut computed = self.books.compute(input).map_err(|source| NodeError::Books { party, source })?;
-        if self.lie == Some(Lie::Figures) {
-            bend(&mut computed.command);
+        if let Some(lie) = self.lie {
+            bend(lie, &mut computed.command);
         }
         Ok(computed)
     }
@@ -284,18 +357,57 @@ impl Node {
         changes: &[Change],
         file: Option<&[u8]>,
     ) -> Result<(), NodeError> {
+        self.store_file(&block.proposal.command, file)?;
+        self.put_block(block, leaf, changes, file, true)
+    }
+
+    /// The same, of a block whose file, if it has one, is durable in the log of the order. `is_durable`: the block is durable
+    /// when this returns; if not, before the head over it is signed comes [`Node::flush`]. A crash leaves what the order's
+    /// log makes whole at the next start.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub fn store_ordered_block(
+        &mut self,
+        block: &Block,
+        leaf: &LogLeaf,
+        changes: &[Change],
+        file: Option<&[u8]>,
+        is_durable: bool,
+    ) -> Result<(), NodeError> {
+        if let Some(bytes) = file {
+            let party = self.party;
+            let written = self.folder.write_file(&block.proposal.command, bytes);
+            written.map_err(|source| NodeError::Folder { party, source })?;
+        }
+        self.put_block(block, leaf, changes, file, is_durable)
+    }
+
+    /// Makes all blocks stored so far durable.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn flush(&self) -> Result<(), NodeError> {
         let party = self.party;
-        let command = &block.proposal.command;
-        self.store_file(command, file)?;
+        self.store.flush().map_err(|source| NodeError::Store { party, source })
+    }
+
+    fn put_block(
+        &mut self,
+        block: &Block,
+        leaf: &LogLeaf,
+        changes: &[Change],
+        file: Option<&[u8]>,
+        is_durable: bool,
+    ) -> Result<(), NodeError> {
+        let (party, command) = (self.party, &block.proposal.command);
         let recorded = node_folder::file_of(command).zip(file).map(|(path, bytes)| (path, file_value(bytes)));
-        self.store
-            .store_block(
-                block,
-                leaf,
-                changes,
-                recorded.as_ref().map(|(path, value)| (path.as_str(), &value[..])),
-            )
-            .map_err(|source| NodeError::Store { party, source })?;
+        let recorded = recorded.as_ref().map(|(path, value)| (path.as_str(), &value[..]));
+        let stored = match is_durable {
+            true => self.store.store_block(block, leaf, changes, recorded),
+            false => self.store.store_block_soon(block, leaf, changes, recorded),
+        };
+        stored.map_err(|source| NodeError::Store { party, source })?;
         self.books.absorb(command, file).map_err(|source| NodeError::Books { party, source })
     }
 
@@ -304,13 +416,29 @@ impl Node {
     /// # Errors
     /// [`NodeError`].
     pub fn store_head(&mut self) -> Result<(), NodeError> {
+        self.put_head(true)
+    }
+
+    /// The same, durable with the next block: signatures that a crash takes are given again by who made them.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub fn store_head_soon(&mut self) -> Result<(), NodeError> {
+        self.put_head(false)
+    }
+
+    fn put_head(&mut self, is_durable: bool) -> Result<(), NodeError> {
         let (party, size) = (self.party, self.member.size());
         if size == 0 {
             return Ok(());
         }
         let note =
             self.member.head_note(size).map_err(|source| NodeError::Member { party, source })?.encode();
-        self.store.store_head(size, &note).map_err(|source| NodeError::Store { party, source })?;
+        let stored = match is_durable {
+            true => self.store.store_head(size, &note),
+            false => self.store.store_head_soon(size, &note),
+        };
+        stored.map_err(|source| NodeError::Store { party, source })?;
         self.folder.publish_head(&note).map_err(|source| NodeError::Folder { party, source })
     }
 
@@ -325,43 +453,55 @@ impl Node {
         }
         let note =
             self.member.head_note(size).map_err(|source| NodeError::Member { party, source })?.encode();
-        let heads = self.store.heads().map_err(|source| NodeError::Store { party, source })?;
+        let heads = self.store.newest_heads(1).map_err(|source| NodeError::Store { party, source })?;
         let published = self.folder.published_head().map_err(|source| NodeError::Folder { party, source })?;
-        Ok(heads.last() == Some(&(size, note.clone())) && published == Some(note))
+        Ok(heads.first() == Some(&(size, note.clone())) && published == Some(note))
     }
 
-    fn replay(&mut self, own_keys: &PartyKeys) -> Result<(), NodeError> {
+    fn replay(
+        &mut self,
+        own_keys: &PartyKeys,
+        mut order: Option<&mut ChainWalk<'_>>,
+    ) -> Result<(), NodeError> {
         let party = self.party;
         let fail = |source| NodeError::Store { party, source };
         let files = self.stored_files().map_err(fail)?;
         let lock = self.folder.sign_lock().map_err(|source| NodeError::Folder { party, source })?;
         let signed = lock.map_or(0, |lock| lock.size);
-        for stored in self.store.blocks().map_err(fail)? {
-            if stored.block.height >= signed {
-                self.judge_unsigned(&stored.block)?;
-            }
-            self.member
-                .restore(&stored.block, &stored.leaf)
-                .map_err(|source| NodeError::Member { party, source })?;
+        for stored in self.store.walk().map_err(fail)? {
+            let stored = stored.map_err(fail)?;
+            let carried = match &mut order {
+                Some(walk) => {
+                    walk.file_of(&stored.block).map_err(|source| NodeError::Order { party, source })?
+                }
+                None => Vec::new(),
+            };
             let command = &stored.block.proposal.command;
+            let path = node_folder::file_of(command);
+            let value = path.as_ref().and_then(|path| files.get(path.as_bytes()));
+            let file = self.whole_file(command, value, &carried)?;
+            if stored.block.height >= signed {
+                self.judge_unsigned(&stored.block, file.as_deref())?;
+            }
+            // Under the head that the lock holds everything was checked before it was signed; below, lock and log are compared.
+            let restored = match stored.block.height + 1 < signed {
+                true => self.member.restore_signed(&stored.block, &stored.leaf),
+                false => self.member.restore(&stored.block, &stored.leaf),
+            };
+            restored.map_err(|source| NodeError::Member { party, source })?;
             // What a key of nobody signs counts for nothing, and would only be seen at the next block.
             if let Command::Genesis(genesis) = command
                 && genesis.parties[usize::from(party.code()) - 1] != *own_keys
             {
                 return Err(NodeError::Folder { party, source: self.folder.foreign_keys() });
             }
-            let file =
-                self.folder.read_file(command).map_err(|source| NodeError::Folder { party, source })?;
-            if let (Some(bytes), Some(path)) = (&file, node_folder::file_of(command)) {
-                let expected = files.iter().find(|(known, _)| *known == path).map(|(_, value)| value.clone());
-                if expected != Some(file_value(bytes)) {
-                    let what = "its bytes do not have the hash stored with it".to_owned();
-                    return Err(NodeError::Damaged { party, place: path, what });
-                }
-            }
             self.books
                 .absorb(command, file.as_deref())
                 .map_err(|source| NodeError::Books { party, source })?;
+            if let Some((path, value)) = path.zip(value.cloned()) {
+                let proposal = stored.block.proposal.id();
+                self.sealed_files.push(SealedFile { proposal, path, value });
+            }
         }
         let stored = self.store.values(TableName::State).map_err(fail)?;
         let own: Values =
@@ -395,13 +535,42 @@ impl Node {
         }
     }
 
+    /// The sealed file of a command as it was recorded. One that came with the order is written again from there if it is
+    /// not: it was durable in the order's log only.
+    fn whole_file(
+        &self,
+        command: &Command,
+        value: Option<&Vec<u8>>,
+        carried: &[u8],
+    ) -> Result<Option<Vec<u8>>, NodeError> {
+        let party = self.party;
+        let read = self.folder.read_file(command);
+        if let Ok(Some(bytes)) = &read
+            && value == Some(&file_value(bytes))
+        {
+            return Ok(Some(bytes.clone()));
+        }
+        if value.is_some_and(|value| *value == file_value(carried)) {
+            self.store_file(command, Some(carried))?;
+            return Ok(Some(carried.to_vec()));
+        }
+        match read.map_err(|source| NodeError::Folder { party, source })? {
+            None => Ok(None),
+            Some(_) => {
+                let what = "its bytes do not have the hash stored with it".to_owned();
+                Err(NodeError::Damaged {
+                    party,
+                    place: node_folder::file_of(command).unwrap_or_default(),
+                    what,
+                })
+            }
+        }
+    }
+
     /// A block that this key has not signed is computed again before it may: the node may have dissented, or
     /// crashed before it could.
-    fn judge_unsigned(&mut self, block: &Block) -> Result<(), NodeError> {
-        let party = self.party;
-        let file = self.folder.read_file(&block.proposal.command);
-        let file = file.map_err(|source| NodeError::Folder { party, source })?;
-        let own = self.recompute(&block.proposal, file.as_deref());
+    fn judge_unsigned(&mut self, block: &Block, file: Option<&[u8]>) -> Result<(), NodeError> {
+        let own = self.recompute(&block.proposal, file);
         let (proposal, now_unix_s) = (block.proposal.clone(), block.proposal.time_unix_s);
         self.step(Event::Recomputed { proposal, own, now_unix_s }).map(|_| ())
     }
@@ -415,15 +584,15 @@ impl Node {
         self.store.store_finding(height, finding).map_err(|source| NodeError::Store { party, source })
     }
 
-    fn stored_files(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        let values = self.store.values(TableName::Files)?;
-        Ok(values.into_iter().map(|(path, value)| (path.escape_ascii().to_string(), value)).collect())
+    fn stored_files(&self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
+        Ok(self.store.values(TableName::Files)?.into_iter().collect())
     }
 
     fn restore_cosignatures(&mut self) -> Result<(), NodeError> {
         let party = self.party;
-        let heads = self.store.heads().map_err(|source| NodeError::Store { party, source })?;
-        for (size, text) in heads.iter().rev().take(HEADS_RESTORED) {
+        let heads =
+            self.store.newest_heads(HEADS_RESTORED).map_err(|source| NodeError::Store { party, source })?;
+        for (size, text) in &heads {
             let damaged = |what: String| NodeError::Damaged { party, place: format!("head {size}"), what };
             let note = Note::parse(text).map_err(|error| damaged(error.to_string()))?;
             let Some(directory) = self.member.directory() else { continue };
@@ -451,19 +620,41 @@ fn file_value(bytes: &[u8]) -> Vec<u8> {
     writer.finish()
 }
 
-/// One watt-hour, or one minor unit, more.
-fn bend(command: &mut Command) {
-    match command {
-        Command::Batch(batch) => batch.sealed.totals.energy_wh[0] += 1,
-        Command::Period(period) => period.sealed.totals.energy_wh[0] += 1,
-        Command::Bills(bills) => bills.total = Money::from_minor(bills.total.as_minor() + 1),
-        Command::Settlement(settlement) => {
-            settlement.paid = Money::from_minor(settlement.paid.as_minor() + 1)
+/// Bends what a lie is about, and leaves the rest.
+fn bend(lie: Lie, command: &mut Command) {
+    match (lie, command) {
+        (Lie::Figures, Command::Batch(batch)) => batch.sealed.totals.energy_wh[0] += 1,
+        (Lie::Figures, Command::Period(period)) => period.sealed.totals.energy_wh[0] += 1,
+        (Lie::Figures, Command::Bills(bills)) => bills.total = more(bills.total, 1),
+        (Lie::Figures, Command::Settlement(settlement)) => settlement.paid = more(settlement.paid, 1),
+        (Lie::Figures, Command::Corrections(corrections)) => corrections.total = more(corrections.total, 1),
+        (Lie::Root, Command::Batch(batch)) => batch.sealed.root.hash.0[0] ^= 1,
+        (Lie::Root, Command::Period(period)) => period.sealed.root.hash.0[0] ^= 1,
+        (Lie::Reading, Command::Batch(batch)) => {
+            batch.sealed.totals.interval_count -= 1;
+            let counts = &mut batch.sealed.totals.quality_counts;
+            if let Some(count) = counts.iter_mut().find(|count| **count > 0) {
+                *count -= 1;
+            }
         }
-        Command::Corrections(corrections) => {
-            corrections.total = Money::from_minor(corrections.total.as_minor() + 1)
+        (Lie::Tariff, Command::Publish(publication)) => publication.hash.0[0] ^= 1,
+        (Lie::Split, Command::Settlement(settlement)) => {
+            for leg in &mut settlement.legs {
+                match leg.kind {
+                    LegKind::Part => leg.amount = more(leg.amount, -1),
+                    LegKind::Remainder => leg.amount = more(leg.amount, 1),
+                    _ => {}
+                }
+            }
+            if let Some((_, running)) = settlement.running.first_mut() {
+                running.paid = more(running.paid, -1);
+            }
         }
-        // They carry no figures.
-        Command::Genesis(_) | Command::Publish(_) | Command::Contracts(_) | Command::Activate(_) => {}
+        // They carry nothing of the kind.
+        _ => {}
     }
+}
+
+fn more(amount: Money, minor: i64) -> Money {
+    Money::from_minor(amount.as_minor() + minor)
 }

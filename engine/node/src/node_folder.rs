@@ -21,9 +21,10 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::command::Command;
-use tallywatt_ledger::log::LogHash;
 use tallywatt_ledger::note::NoteError;
 use tallywatt_shards::durable::{self, DurableError};
+
+use crate::sign_lock_file::{self, StoredLock};
 
 /// The largest small file: keys, locks, heads.
 const SMALL_FILE_SIZE_MAX: u64 = 1 << 20;
@@ -162,17 +163,15 @@ impl NodeFolder {
     /// # Errors
     /// [`FolderError`]: a damaged lock means the key must not sign any more.
     pub fn sign_lock(&self) -> Result<Option<SignLock>, FolderError> {
-        let path = self.path.join("signlock");
-        if !path.exists() {
-            return Ok(None);
-        }
-        let malformed = || FolderError::Malformed { path: path.clone(), what: "not a size and a root" };
-        let text = self.small_text("signlock")?;
-        let mut lines = text.lines();
-        let size = lines.next().and_then(|line| line.parse().ok()).ok_or_else(malformed)?;
-        let root: ContentHash = lines.next().and_then(|line| line.parse().ok()).ok_or_else(malformed)?;
-        let lock = SignLock { size, root: LogHash::from_bytes(root.0) };
-        if text != lock_text(&lock) { Err(malformed()) } else { Ok(Some(lock)) }
+        Ok(self.stored_lock()?.map(|stored| stored.lock))
+    }
+
+    /// The sign lock as it is stored.
+    ///
+    /// # Errors
+    /// As [`NodeFolder::sign_lock`].
+    pub fn stored_lock(&self) -> Result<Option<StoredLock>, FolderError> {
+        sign_lock_file::read(&self.path.join("signlock"))
     }
 
     /// Makes the sign lock durable. A crash after it leaves a lock without a signature: sign again.
@@ -180,7 +179,7 @@ impl NodeFolder {
     /// # Errors
     /// [`FolderError`].
     pub fn store_sign_lock(&self, lock: &SignLock) -> Result<(), FolderError> {
-        Ok(durable::write_durably(&self.path.join("signlock"), lock_text(lock).as_bytes())?)
+        sign_lock_file::store(&self.path.join("signlock"), lock)
     }
 
     /// Whether chain and lock may be of a copy: `recover` said so, and nothing was signed since.
@@ -230,12 +229,13 @@ impl NodeFolder {
         Ok(aside)
     }
 
-    /// Publishes the newest head for anybody to fetch.
+    /// Publishes the newest head for anybody to fetch. The store has it: what a power cut leaves here is published again at
+    /// the next start.
     ///
     /// # Errors
     /// [`FolderError`].
     pub fn publish_head(&self, note: &str) -> Result<(), FolderError> {
-        Ok(durable::write_durably(&self.path.join("checkpoint"), note.as_bytes())?)
+        Ok(durable::write_whole(&self.path.join("checkpoint"), note.as_bytes())?)
     }
 
     /// The newest published head.
@@ -255,6 +255,16 @@ impl NodeFolder {
     pub fn store_file(&self, command: &Command, bytes: &[u8]) -> Result<(), FolderError> {
         let Some(relative) = file_of(command) else { return Ok(()) };
         Ok(durable::write_durably(&self.path.join(relative), bytes)?)
+    }
+
+    /// Writes the sealed file of a command whose bytes are durable elsewhere: in the order's log, which gives them again
+    /// if a power cut leaves less.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn write_file(&self, command: &Command, bytes: &[u8]) -> Result<(), FolderError> {
+        let Some(relative) = file_of(command) else { return Ok(()) };
+        Ok(durable::write_whole(&self.path.join(relative), bytes)?)
     }
 
     /// The sealed file of a command; `None` for commands without one.
@@ -315,10 +325,6 @@ fn secret_text(secret: &BlindingSecret) -> String {
 
 fn seeds_text(seeds: &[[u8; 32]; 3]) -> String {
     seeds.iter().map(|seed| format!("{}\n", ContentHash(*seed))).collect()
-}
-
-fn lock_text(lock: &SignLock) -> String {
-    format!("{}\n{}\n", lock.size, ContentHash(*lock.root.as_bytes()))
 }
 
 /// Writes a new secret file that only its owner may read, from its first byte on.

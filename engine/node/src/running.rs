@@ -20,6 +20,7 @@ mod files;
 pub mod founding;
 mod outbox;
 mod proposing;
+mod reach;
 pub mod recovering;
 pub mod settings;
 pub mod status;
@@ -30,7 +31,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tallywatt_core::agreement::Party;
-use tallywatt_ledger::command::{Command, Genesis};
+use tallywatt_ledger::command::Genesis;
 use tallywatt_shards::threads::Threads;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -40,12 +41,14 @@ use crate::node_folder::NodeFolder;
 use crate::order::learning::Learning;
 use crate::order::log_store::{LogStore, LogStoreError};
 use crate::order::{OrderError, RaftOrder};
+use crate::peers::link::Link;
 use crate::peers::listener;
 use crate::peers::tls::{Identity, TlsError};
 use crate::running::conductor::{Conductor, Told};
 use crate::running::doorman::Doorman;
 use crate::running::files::Files;
 use crate::running::outbox::Outbox;
+use crate::running::reach::Reach;
 use crate::running::settings::NodeSettings;
 use crate::store::StoreError;
 
@@ -137,25 +140,28 @@ fn open(start: &Start<'_>) -> Result<Opened, RunError> {
     let party = start.settings.party;
     let folder = NodeFolder::below(start.data, party);
     let identity = Identity::read(folder.path(), start.origin, party)?;
-    let mut node = Node::open(folder, party, start.origin, start.threads.clone())?;
+    let store = LogStore::open(&folder.path().join("order.redb"))?;
+    let mut walk = store.walk()?;
+    let node = Node::open_in_order(folder, party, start.origin, start.threads.clone(), &mut walk);
+    let mut node = match node {
+        Err(NodeError::Order { source, .. }) => return Err(source.into()),
+        other => other?,
+    };
+    let applied = walk.index();
+    drop(walk);
     if let Some(lie) = start.lie {
         node.set_lie(lie);
     }
-    let blocks = node.store().blocks()?;
-    if let Some(first) = blocks.first()
-        && first.block.proposal.command != Command::Genesis(Box::new(start.genesis.clone()))
-    {
+    if node.books().genesis().is_some_and(|genesis| *genesis != start.genesis) {
         return Err(RunError::Genesis);
     }
-    let store = LogStore::open(&node.folder().path().join("order.redb"))?;
-    let applied = store.index_of_chain(blocks.iter().map(|stored| &stored.block))?;
     let learning = Learning::of(node.folder().path(), store.is_empty()?);
     let learning = learning.map_err(|source| NodeError::Folder { party, source: source.into() })?;
     Ok(Opened { node, store, learning, applied, identity })
 }
 
 async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
-    let Opened { node, store, learning, applied, identity } = opened;
+    let Opened { mut node, store, learning, applied, identity } = opened;
     let settings = start.settings;
     let party = settings.party;
     let listener = bind(settings.listen).await?;
@@ -164,18 +170,23 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
     let (order, ordered) =
         RaftOrder::start(store, learning, identity.clone(), peers, heartbeat_ms, applied).await?;
     let (teller, told) = mpsc::channel::<Told>(TOLD_COUNT_MAX);
-    let files = Arc::new(Files::of(&node)?);
-    let outboxes = settings
-        .peers
-        .iter()
-        .map(|(peer, address)| (*peer, Outbox::open(identity.clone(), *peer, *address, teller.clone())));
-    let outboxes = outboxes.collect();
+    let files = Arc::new(Files::of(&mut node)?);
+    let reach = Arc::new(Reach::default());
+    let outbox = |peer, address| {
+        Outbox::open(Link::new(identity.clone(), peer, address), teller.clone(), Arc::clone(&reach))
+    };
+    let outboxes = settings.peers.iter().map(|(peer, address)| (*peer, outbox(*peer, *address))).collect();
     let (state, states) = watch::channel(status::Status::default());
     let token =
         control::publish(start.data, &control).map_err(RunError::system("publish the control port"))?;
     let served = tokio::spawn(control::listen(control, token, teller.clone(), states));
-    let doorman =
-        Doorman { order: order.clone(), teller: teller.clone(), files: Arc::clone(&files), log: start.log };
+    let doorman = Doorman {
+        order: order.clone(),
+        teller: teller.clone(),
+        files: Arc::clone(&files),
+        reach,
+        log: start.log,
+    };
     let listened = tokio::spawn(listener::listen(listener, identity.clone(), Arc::new(doorman)));
     let learned = tokio::spawn(learn(order.clone(), party, start.log));
     let conductor = Conductor::new(conductor::Parts {

@@ -27,6 +27,7 @@ use tallywatt_shards::durable::{self, DurableError};
 
 const VALUE_VERSION: u8 = 1;
 const HASH_SIZE: usize = 32;
+const NOT_ITS_HASH: &str = "the value does not have the hash stored with it";
 
 /// Keys are bytes in every table: heights and sizes big-endian, so that they sort.
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -193,8 +194,42 @@ impl ChainStore {
         changes: &[Change],
         file: Option<(&str, &[u8])>,
     ) -> Result<(), StoreError> {
+        self.put_block(Durability::Immediate, block, leaf, changes, file)
+    }
+
+    /// The same, durable with the next durable transaction, [`ChainStore::flush`] if need be: for a node that hears many
+    /// blocks one after the other. A crash before that leaves the blocks before, and the order gives these again.
+    ///
+    /// # Errors
+    /// As [`ChainStore::store_block`].
+    pub fn store_block_soon(
+        &self,
+        block: &Block,
+        leaf: &LogLeaf,
+        changes: &[Change],
+        file: Option<(&str, &[u8])>,
+    ) -> Result<(), StoreError> {
+        self.put_block(Durability::None, block, leaf, changes, file)
+    }
+
+    /// Makes all that was stored durable.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.write("flush", Durability::Immediate, |_| Ok(()))
+    }
+
+    fn put_block(
+        &self,
+        durability: Durability,
+        block: &Block,
+        leaf: &LogLeaf,
+        changes: &[Change],
+        file: Option<(&str, &[u8])>,
+    ) -> Result<(), StoreError> {
         let height = block.height.to_be_bytes();
-        self.write("store a block in", |transaction| {
+        self.write("store a block in", durability, |transaction| {
             put(transaction, TableName::Blocks, &height, &block.encode())?;
             put(transaction, TableName::Leaves, &height, &leaf.encode())?;
             for (key, value) in changes {
@@ -212,7 +247,20 @@ impl ChainStore {
     /// # Errors
     /// [`StoreError`].
     pub fn store_head(&self, size: u64, note: &str) -> Result<(), StoreError> {
-        self.write("store a head in", |transaction| {
+        self.put_head(Durability::Immediate, size, note)
+    }
+
+    /// Stores a head, durable with the next durable transaction. A crash before that loses signatures under it, which the
+    /// parties give again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn store_head_soon(&self, size: u64, note: &str) -> Result<(), StoreError> {
+        self.put_head(Durability::None, size, note)
+    }
+
+    fn put_head(&self, durability: Durability, size: u64, note: &str) -> Result<(), StoreError> {
+        self.write("store a head in", durability, |transaction| {
             put(transaction, TableName::Heads, &size.to_be_bytes(), note.as_bytes())
         })
     }
@@ -224,7 +272,7 @@ impl ChainStore {
     pub fn store_finding(&self, height: u64, finding: &str) -> Result<(), StoreError> {
         let hash = digest::content_hash(finding.as_bytes());
         let key = [&height.to_be_bytes()[..], &hash.0[..8]].concat();
-        self.write("store a finding in", |transaction| {
+        self.write("store a finding in", Durability::Immediate, |transaction| {
             put(transaction, TableName::Findings, &key, finding.as_bytes())
         })
     }
@@ -245,9 +293,8 @@ impl ChainStore {
     pub fn values(&self, table: TableName) -> Result<Values, StoreError> {
         let mut values = Vec::new();
         for (key, value) in self.sealed_values(table)? {
-            let value = unseal(table, &key, &value).ok_or_else(|| {
-                self.damaged(table, &key, "the value does not have the hash stored with it".into())
-            })?;
+            let value =
+                unseal(table, &key, &value).ok_or_else(|| self.damaged(table, &key, NOT_ITS_HASH.into()))?;
             values.push((key, value));
         }
         Ok(values)
@@ -275,7 +322,7 @@ impl ChainStore {
     /// # Errors
     /// [`StoreError`].
     pub fn overwrite(&self, table: TableName, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.write("overwrite a value in", |transaction| {
+        self.write("overwrite a value in", Durability::Immediate, |transaction| {
             transaction.open_table(table.definition())?.insert(key, value)?;
             Ok(())
         })
@@ -286,25 +333,22 @@ impl ChainStore {
     /// # Errors
     /// [`StoreError::Damaged`].
     pub fn blocks(&self) -> Result<Vec<StoredBlock>, StoreError> {
-        let (blocks, leaves) = (self.values(TableName::Blocks)?, self.values(TableName::Leaves)?);
-        let mut stored = Vec::with_capacity(blocks.len());
-        for (height, (key, bytes)) in blocks.iter().enumerate() {
-            let wrong = |what: String| self.damaged(TableName::Blocks, key, what);
-            let codec = |error: CodecError| wrong(error.to_string());
-            let expected = u64::try_from(height).unwrap_or(u64::MAX);
-            let block = Block::decode(bytes).map_err(codec)?;
-            let leaf = leaves.get(height).filter(|(leaf_key, _)| leaf_key == key);
-            let leaf = LogLeaf::decode(leaf.map_or(&[][..], |(_, bytes)| bytes)).map_err(codec)?;
-            if key[..] != expected.to_be_bytes() || block.height != expected || leaf.height != expected {
-                return Err(wrong("heights have a gap".into()));
-            }
-            stored.push(StoredBlock { block, leaf });
-        }
-        if leaves.len() != blocks.len() {
-            let key = leaves.last().map(|(key, _)| key.clone()).unwrap_or_default();
-            return Err(self.damaged(TableName::Leaves, &key, "a leaf without its block".into()));
-        }
-        Ok(stored)
+        self.walk()?.collect()
+    }
+
+    /// The same, one after the other, as they stand now.
+    ///
+    /// # Errors
+    /// [`StoreError::Store`].
+    pub fn walk(&self) -> Result<BlockWalk, StoreError> {
+        let open = |table: TableName| -> Result<TableWalk, redb::Error> {
+            let table = self.handle.begin_read()?.open_table(table.definition())?;
+            Ok(table.range::<&[u8]>(..)?)
+        };
+        let failed = |source| self.failed("read", source);
+        let (blocks, leaves) =
+            (open(TableName::Blocks).map_err(failed)?, open(TableName::Leaves).map_err(failed)?);
+        Ok(BlockWalk { path: self.path.clone(), blocks, leaves, height: 0 })
     }
 
     /// The block at a height with its leaf; `None` past the end.
@@ -357,7 +401,7 @@ impl ChainStore {
     }
 
     fn create_tables(&self) -> Result<(), StoreError> {
-        self.write("create tables in", |transaction| {
+        self.write("create tables in", Durability::Immediate, |transaction| {
             for table in TableName::ALL {
                 transaction.open_table(table.definition())?;
             }
@@ -370,18 +414,43 @@ impl ChainStore {
     /// # Errors
     /// [`StoreError::Damaged`].
     pub fn heads(&self) -> Result<Vec<(u64, String)>, StoreError> {
-        let mut heads = Vec::new();
-        for (key, value) in self.values(TableName::Heads)? {
-            let wrong = || self.damaged(TableName::Heads, &key, "not a size and a note".into());
-            let size = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| wrong())?);
-            heads.push((size, String::from_utf8(value).map_err(|_| wrong())?));
-        }
-        Ok(heads)
+        let heads = self.values(TableName::Heads)?.into_iter();
+        heads.map(|(key, note)| self.head(&key, note)).collect()
+    }
+
+    /// The largest heads, the largest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn newest_heads(&self, count: usize) -> Result<Vec<(u64, String)>, StoreError> {
+        let read = || -> Result<Values, redb::Error> {
+            let table = self.handle.begin_read()?.open_table(TableName::Heads.definition())?;
+            let mut values = Vec::new();
+            for item in table.iter()?.rev().take(count) {
+                let (key, value) = item?;
+                values.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(values)
+        };
+        let sealed = read().map_err(|source| self.failed("read", source))?;
+        let heads = sealed.into_iter().map(|(key, value)| {
+            let note = unseal(TableName::Heads, &key, &value);
+            let note = note.ok_or_else(|| self.damaged(TableName::Heads, &key, NOT_ITS_HASH.into()))?;
+            self.head(&key, note)
+        });
+        heads.collect()
+    }
+
+    fn head(&self, key: &[u8], note: Vec<u8>) -> Result<(u64, String), StoreError> {
+        let wrong = || self.damaged(TableName::Heads, key, "not a size and a note".into());
+        let size = u64::from_be_bytes(key.try_into().map_err(|_| wrong())?);
+        Ok((size, String::from_utf8(note).map_err(|_| wrong())?))
     }
 
     fn write(
         &self,
         action: &'static str,
+        durability: Durability,
         work: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
     ) -> Result<(), StoreError> {
         let Handle::Writable(database) = &self.handle else {
@@ -389,7 +458,7 @@ impl ChainStore {
         };
         let run = || -> Result<(), redb::Error> {
             let mut transaction = database.begin_write()?;
-            transaction.set_durability(Durability::Immediate)?;
+            transaction.set_durability(durability)?;
             // Peers may be hostile: the one-phase commit's checksum is no defence against chosen values.
             transaction.set_two_phase_commit(true);
             work(&transaction)?;
@@ -404,7 +473,68 @@ impl ChainStore {
     }
 
     fn damaged(&self, table: TableName, key: &[u8], what: String) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), table: table.name(), key: printable(table, key), what }
+        damaged(&self.path, table, key, what)
+    }
+}
+
+fn damaged(path: &Path, table: TableName, key: &[u8], what: String) -> StoreError {
+    StoreError::Damaged { path: path.to_owned(), table: table.name(), key: printable(table, key), what }
+}
+
+type TableWalk = redb::Range<'static, &'static [u8], &'static [u8]>;
+
+/// Blocks with their leaves, each read and checked when it is asked for.
+pub struct BlockWalk {
+    path: PathBuf,
+    blocks: TableWalk,
+    leaves: TableWalk,
+    height: u64,
+}
+
+impl BlockWalk {
+    fn read(&mut self) -> Result<Option<StoredBlock>, StoreError> {
+        let path = &self.path;
+        let next = |walk: &mut TableWalk| -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+            let read = |source: redb::StorageError| StoreError::Store {
+                action: "read",
+                path: path.clone(),
+                source: Box::new(source.into()),
+            };
+            let Some((key, value)) = walk.next().transpose().map_err(read)? else { return Ok(None) };
+            Ok(Some((key.value().to_vec(), value.value().to_vec())))
+        };
+        let unsealed = |table, key: &[u8], sealed: &[u8]| {
+            unseal(table, key, sealed).ok_or_else(|| damaged(path, table, key, NOT_ITS_HASH.into()))
+        };
+        let (block, leaf) = (next(&mut self.blocks)?, next(&mut self.leaves)?);
+        let Some((key, block)) = block else {
+            let stray = |(key, _): (Vec<u8>, Vec<u8>)| {
+                damaged(path, TableName::Leaves, &key, "a leaf without its block".into())
+            };
+            return leaf.map_or(Ok(None), |leaf| Err(stray(leaf)));
+        };
+        let wrong = |what: String| damaged(path, TableName::Blocks, &key, what);
+        let codec = |error: CodecError| wrong(error.to_string());
+        let block = Block::decode(&unsealed(TableName::Blocks, &key, &block)?).map_err(codec)?;
+        let leaf = match leaf.filter(|(leaf_key, _)| *leaf_key == key) {
+            Some((_, leaf)) => unsealed(TableName::Leaves, &key, &leaf)?,
+            None => Vec::new(),
+        };
+        let leaf = LogLeaf::decode(&leaf).map_err(codec)?;
+        let height = self.height;
+        if key[..] != height.to_be_bytes() || block.height != height || leaf.height != height {
+            return Err(wrong("heights have a gap".into()));
+        }
+        self.height += 1;
+        Ok(Some(StoredBlock { block, leaf }))
+    }
+}
+
+impl Iterator for BlockWalk {
+    type Item = Result<StoredBlock, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
     }
 }
 

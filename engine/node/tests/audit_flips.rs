@@ -142,13 +142,34 @@ fn every_byte_of_keys_lock_head_policy_and_write_ahead_log_is_named() {
     let whole = || audit_party(&built.held, party, &built.threads);
     let beside = || audit_beside(&built.held);
     let mut flip_count = 0;
-    for name in ["checkpoint", "signlock", "keys.seeds", "blinding.secret"] {
+    for name in ["checkpoint", "keys.seeds", "blinding.secret"] {
         flip_count += flip_file(&built, &format!("{party}/{name}"), &|_| Vec::new(), &whole);
     }
+    flip_count += flip_lock(&built, &format!("{party}/signlock"), &whole);
     flip_count += flip_file(&built, "trust.policy", &|_| Vec::new(), &beside);
     flip_count += flip_write_ahead(&built, &beside);
     assert_eq!(audit(&built.held, &built.threads).findings, []);
     println!("keys, lock, head, policy, write-ahead log: {flip_count} flips, all named");
+}
+
+/// The sign lock: every byte of its two records, and a stride of the zeros behind each.
+fn flip_lock(built: &Built, place: &str, audited: &dyn Fn() -> AuditReport) -> usize {
+    let path = built.data.join(place);
+    let whole = fs::read(&path).unwrap();
+    let mut flip_count = 0;
+    for at in 0..whole.len() {
+        if whole[at] == 0 && at % 97 != 0 {
+            continue;
+        }
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let report = audited();
+        assert!(report.findings.iter().any(|finding| finding.place == place), "lock, byte {at}: {report:?}");
+        flip_count += 1;
+    }
+    fs::write(&path, &whole).unwrap();
+    flip_count
 }
 
 /// The last segment: every byte of its groups, and a stride of the room behind them.

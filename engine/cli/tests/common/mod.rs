@@ -3,6 +3,7 @@
 
 pub mod nodes;
 pub mod one_account;
+pub mod proxy;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -64,13 +64,28 @@ impl Nodes {
     /// A consortium that runs and has its first block, signed by all.
     pub fn running() -> Self {
         let mut nodes = Self::found();
+        nodes.start_all();
+        nodes
+    }
+
+    /// Starts all three, and waits for the first block.
+    pub fn start_all(&mut self) {
         for party in Party::ALL {
-            nodes.start(party);
+            self.start(party);
         }
-        nodes.wait("the first block is sealed everywhere", |nodes| {
+        self.wait("the first block is sealed everywhere", |nodes| {
             Party::ALL.iter().all(|party| nodes.status(*party).is_some_and(|status| status.sealed_size > 0))
         });
-        nodes
+    }
+
+    /// Has a node that does not run look for a peer at another address.
+    pub fn find_peer_at(&self, party: Party, peer: Party, address: SocketAddr) {
+        let path = self.data(party).join("tallywatt.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (old, new) = (self.addresses[at(peer)], format!("{peer} = \"{address}\""));
+        let replaced = text.replace(&format!("{peer} = \"{old}\""), &new);
+        assert!(replaced.contains(&new), "{text}");
+        std::fs::write(path, replaced).unwrap();
     }
 
     pub fn data(&self, party: Party) -> PathBuf {
@@ -78,12 +93,36 @@ impl Nodes {
     }
 
     pub fn start(&mut self, party: Party) {
-        let data = self.data(party);
-        let log = File::options().create(true).append(true).open(data.join("node.log")).unwrap();
+        self.start_with(party, &[]);
+    }
+
+    /// Starts it with more words on its command line.
+    pub fn start_with(&mut self, party: Party, words: &[&str]) {
         let mut command = Command::new(BINARY);
-        command.arg("-C").arg(&data).arg("start").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.arg("-C").arg(self.data(party)).args(words).arg("start");
+        self.spawn(party, command);
+    }
+
+    /// Starts it in a shell that lets its process write no file past so many blocks of 512 bytes.
+    pub fn start_with_files_below(&mut self, party: Party, block_count: u32) {
+        let mut command = Command::new("sh");
+        // The signal that comes with the limit is ignored: what is seen is the write that fails.
+        let script = format!("trap '' XFSZ; ulimit -f {block_count}; exec \"$0\" -C \"$1\" start");
+        command.arg("-c").arg(script).arg(BINARY).arg(self.data(party));
+        self.spawn(party, command);
+    }
+
+    fn spawn(&mut self, party: Party, mut command: Command) {
+        let log = File::options().create(true).append(true).open(self.data(party).join("node.log")).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let before = self.children[at(party)].replace(command.spawn().unwrap());
         assert!(before.is_none(), "{party} runs already");
+    }
+
+    /// Takes note that a process has ended by itself.
+    pub fn forget(&mut self, party: Party) {
+        let mut child = self.children[at(party)].take().expect("it ran");
+        assert!(!child.wait().unwrap().success(), "{party} says that it failed\n{}", self.log(party));
     }
 
     /// Ends a process at once, as a power cut does.
@@ -116,6 +155,11 @@ impl Nodes {
     /// What a node says of itself; nothing if it is not there.
     pub fn status(&self, party: Party) -> Option<Status> {
         Door::open(&self.data(party), party).and_then(|mut door| door.status()).ok()
+    }
+
+    /// How many blocks a node has at this moment; its status may be a little older.
+    pub fn size(&self, party: Party) -> u64 {
+        self.door(party).blocks(u64::MAX).unwrap().1
     }
 
     /// Who leads, if two nodes say so.

@@ -45,6 +45,16 @@ pub fn ledger() -> Place {
 /// The same, under an agreement of this text.
 pub fn ledger_under(agreement: &str) -> Place {
     let place = Place::new();
+    write_inputs(&place, agreement);
+    place.expect(0, "tallywatt init --demonstration-keys 7");
+    place.expect(0, "tallywatt tariff publish tariff.toml split.toml --sign");
+    place.expect(0, "tallywatt contract publish contracts.csv");
+    place.expect(0, "tallywatt ingest readings.csv --zone Asia/Yekaterinburg");
+    place
+}
+
+/// The files it is made of.
+pub fn write_inputs(place: &Place, agreement: &str) {
     let columns: Vec<String> = (1..=48).map(|at| format!("v{at}")).collect();
     let mut text = format!("usage_point,obis,date,{}\n", columns.join(","));
     let days = (1..=30).map(|day| format!("2026-04-{day:02}"));
@@ -59,11 +69,6 @@ pub fn ledger_under(agreement: &str) -> Place {
     ] {
         place.write(name, text);
     }
-    place.expect(0, "tallywatt init --demonstration-keys 7");
-    place.expect(0, "tallywatt tariff publish tariff.toml split.toml --sign");
-    place.expect(0, "tallywatt contract publish contracts.csv");
-    place.expect(0, "tallywatt ingest readings.csv --zone Asia/Yekaterinburg");
-    place
 }
 
 /// `grid part 12.00`: the rows of a report.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use tallywatt_consensus::lock::SignLock;
 use tallywatt_consensus::machine::Member;
 use tallywatt_consensus::members::Directory;
 use tallywatt_core::agreement::Party;
@@ -16,6 +15,7 @@ use super::files::{self, Tables};
 use super::{AuditReport, recompute};
 use crate::ledger_folder::HeldFolder;
 use crate::node_folder::NodeFolder;
+use crate::sign_lock_file::StoredLock;
 use crate::store::{ChainStore, Values};
 
 /// Audits one party; gives its blocks' bytes.
@@ -80,7 +80,7 @@ fn audit_chain(
     report: &mut AuditReport,
 ) {
     let lock =
-        folder.sign_lock().inspect_err(|error| report.find(format!("{party}/signlock"), error.to_string()));
+        folder.stored_lock().inspect_err(|error| report.find(format!("{party}/signlock"), error.to_string()));
     let keys = match folder.keys(origin) {
         Ok(keys) => keys,
         Err(error) => {
@@ -118,9 +118,19 @@ fn audit_genesis(party: Party, genesis: &Genesis, public: &PartyKeys, report: &m
 }
 
 /// The lock holds a head of this chain, and no head after it has this party's signature.
-fn audit_lock(party: Party, lock: Option<SignLock>, signed: u64, member: &Member, report: &mut AuditReport) {
+fn audit_lock(
+    party: Party,
+    stored: Option<StoredLock>,
+    signed: u64,
+    member: &Member,
+    report: &mut AuditReport,
+) {
     let place = format!("{party}/signlock");
-    match lock {
+    if stored.is_some_and(|stored| !stored.is_whole) {
+        let what = "one of its slots is damaged, or was being written to when the power went: the next signature mends it";
+        report.find(place.clone(), what);
+    }
+    match stored.map(|stored| stored.lock) {
         None if signed == 0 => {}
         None => report.find(place, "it is missing, but this key has signed heads"),
         Some(lock) if member.log().root_at(lock.size).ok() != Some(lock.root) => {

@@ -27,6 +27,7 @@ use openraft::{
 };
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::de::DeserializeOwned;
+use tallywatt_consensus::order::Entry;
 use tallywatt_ledger::block::Block;
 use tallywatt_ledger::codec::Writer;
 use tallywatt_ledger::digest;
@@ -34,7 +35,7 @@ use tallywatt_shards::durable::{self, DurableError};
 use tokio::sync::oneshot;
 
 use crate::order::Types;
-use crate::peers::message::decode_entry;
+use crate::peers::message::encode_entry;
 
 const ENTRIES: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("entries");
 const VOTES: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("votes");
@@ -80,6 +81,41 @@ pub enum LogStoreError {
         /// The first block that is not found.
         height: u64,
     },
+}
+
+/// The entries of the order, next to the blocks they became.
+pub struct ChainWalk<'s> {
+    store: &'s LogStore,
+    entries: redb::Range<'static, u64, &'static [u8]>,
+    index: u64,
+}
+
+impl ChainWalk<'_> {
+    /// The small file that came with the entry of the next block; empty if none did.
+    ///
+    /// # Errors
+    /// [`LogStoreError::Behind`] if the block is not in the order: the two folders are not of one node.
+    pub fn file_of(&mut self, block: &Block) -> Result<Vec<u8>, LogStoreError> {
+        let Block { height, proposal, attestations } = block.clone();
+        let wanted = encode_entry(&Entry { proposal, attestations });
+        for item in self.entries.by_ref() {
+            let (key, value) = item.map_err(|error| self.store.failed("read", error.into()))?;
+            let entry = self.store.entry(key.value(), value.value())?;
+            if let EntryPayload::Normal(bytes) = entry.payload
+                && bytes.entry == wanted
+            {
+                self.index = entry.log_id.index;
+                return Ok(bytes.file);
+            }
+        }
+        Err(LogStoreError::Behind { path: self.store.shared.path.clone(), height })
+    }
+
+    /// The index of the entry that the last block was; 0 before the first.
+    #[must_use]
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
 }
 
 enum Write {
@@ -147,35 +183,17 @@ impl LogStore {
         Ok(self.last()?.is_none() && self.vote()?.is_none())
     }
 
-    /// The index of the entry that the last of these blocks is: up to there the node has applied. The chain is what the
-    /// order gives when each entry that follows is taken, so blocks and entries are walked side by side.
+    /// Begins a walk of entries and blocks side by side: the chain is what the order gives when each entry that follows is
+    /// taken, so the entry of the last block says up to where the node has applied.
     ///
     /// # Errors
-    /// [`LogStoreError::Behind`] if a block is not in the order: the two folders are not of one node.
-    pub fn index_of_chain<'b>(
-        &self,
-        blocks: impl IntoIterator<Item = &'b Block>,
-    ) -> Result<u64, LogStoreError> {
-        let mut blocks = blocks.into_iter().peekable();
-        let mut index = 0;
-        self.each(|entry| {
-            let Some(block) = blocks.peek() else { return false };
-            if let EntryPayload::Normal(bytes) = &entry.payload
-                && let Ok(found) = decode_entry(&bytes.entry)
-                && found.proposal == block.proposal
-                && found.attestations == block.attestations
-            {
-                index = entry.log_id.index;
-                blocks.next();
-            }
-            true
-        })?;
-        match blocks.next() {
-            None => Ok(index),
-            Some(block) => {
-                Err(LogStoreError::Behind { path: self.shared.path.clone(), height: block.height })
-            }
-        }
+    /// [`LogStoreError::Store`].
+    pub fn walk(&self) -> Result<ChainWalk<'_>, LogStoreError> {
+        let open = || -> Result<redb::Range<'static, u64, &'static [u8]>, redb::Error> {
+            Ok(self.shared.database.begin_read()?.open_table(ENTRIES)?.range::<u64>(..)?)
+        };
+        let entries = open().map_err(|source| self.failed("read", source))?;
+        Ok(ChainWalk { store: self, entries, index: 0 })
     }
 
     /// Says up to which index the node has applied.
@@ -193,19 +211,6 @@ impl LogStore {
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
         lock(&self.shared.refusal).clone()
-    }
-
-    /// Walks the stored entries in order until `work` says no.
-    fn each(&self, mut work: impl FnMut(&RaftEntry<Types>) -> bool) -> Result<(), LogStoreError> {
-        let read = self.shared.database.begin_read().map_err(|error| self.failed("read", error.into()))?;
-        let table = read.open_table(ENTRIES).map_err(|error| self.failed("read", error.into()))?;
-        for item in table.iter().map_err(|error| self.failed("read", error.into()))? {
-            let (key, value) = item.map_err(|error| self.failed("read", error.into()))?;
-            if !work(&self.entry(key.value(), value.value())?) {
-                break;
-            }
-        }
-        Ok(())
     }
 
     fn last(&self) -> Result<Option<RaftEntry<Types>>, LogStoreError> {

@@ -71,6 +71,12 @@ impl Link {
         Self { identity, peer, address, stream: None }
     }
 
+    /// Another link to the same peer, not dialled yet.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::new(self.identity.clone(), self.peer, self.address)
+    }
+
     /// Who is at the other end.
     #[must_use]
     pub const fn peer(&self) -> Party {

@@ -128,6 +128,12 @@ pub(super) struct Conductor {
     early: VecDeque<(Party, Proposal, FileGiven)>,
     /// Index of the entry that is being taken.
     taking: Option<u64>,
+    /// The small file that came with that entry, which the order's log holds.
+    carried: Vec<u8>,
+    /// More entries wait behind that one.
+    has_more: bool,
+    /// Blocks are stored, and not durable yet.
+    is_unflushed: bool,
     /// An entry that waits for its file before the member hears of it.
     pending: bool,
     askers: Vec<(Party, u64, oneshot::Sender<Reply>)>,
@@ -141,6 +147,10 @@ pub(super) struct Conductor {
     finishing: Vec<Finishing>,
     findings: Vec<String>,
     is_head_stale: bool,
+    /// The newest head is stored, and not durable yet.
+    is_head_soft: bool,
+    /// Size of the chain when its head was stored last.
+    head_size: u64,
     /// Size of the chain after the last stored block, whose head is not signed yet.
     unsigned: Option<u64>,
     unsigned_count: usize,
@@ -163,6 +173,9 @@ impl Conductor {
             looked: BTreeMap::new(),
             early: VecDeque::new(),
             taking: None,
+            carried: Vec::new(),
+            has_more: false,
+            is_unflushed: false,
             pending: false,
             askers: Vec::new(),
             heard: BTreeSet::new(),
@@ -174,6 +187,8 @@ impl Conductor {
             finishing: Vec::new(),
             findings: Vec::new(),
             is_head_stale: false,
+            is_head_soft: false,
+            head_size: 0,
             unsigned: None,
             unsigned_count: 0,
             is_cleared: false,
@@ -198,7 +213,10 @@ impl Conductor {
                     Some(event) => self.told(event)?,
                 },
                 entry = ordered.recv(), if takes_entry => match entry {
-                    Some(entry) => self.ordered(entry)?,
+                    Some(entry) => {
+                        self.has_more = !ordered.is_empty();
+                        self.ordered(entry)?;
+                    }
                     None => return Err(self.order_ended()),
                 },
                 _ = tick.tick() => self.tick()?,
@@ -207,13 +225,21 @@ impl Conductor {
             let is_due = ordered.is_empty() || self.unsigned_count >= UNSIGNED_COUNT_MAX;
             if is_due && let Some(size) = self.unsigned.take() {
                 self.unsigned_count = 0;
+                // Nothing is signed that is not durable.
+                if std::mem::take(&mut self.is_unflushed) {
+                    self.parts.node.flush()?;
+                }
                 self.step(Event::Stored(size))?;
                 self.note_signature(self.party);
                 self.finish();
                 self.propose_next()?;
             }
         }
-        self.store_head()
+        if std::mem::take(&mut self.is_head_stale) {
+            self.parts.node.store_head()?;
+        }
+        self.parts.node.flush()?;
+        Ok(())
     }
 
     fn begin(&mut self) -> Result<(), RunError> {
@@ -223,6 +249,7 @@ impl Conductor {
             self.tip = last.map_or(self.tip, |last| last.block.hash());
         }
         self.findings = self.parts.node.store().findings()?;
+        self.is_head_stale = !self.parts.node.has_stored_head()?;
         for party in Party::ALL {
             self.note_signature(party);
         }
@@ -329,7 +356,19 @@ impl Conductor {
             Action::Store { block, leaf, changes } => {
                 let id = block.proposal.id();
                 let file = self.held.remove(&id).flatten();
-                self.parts.node.store_block(&block, &leaf, &changes, file.as_deref())?;
+                let is_carried = file.as_deref().is_none_or(|file| *file == self.carried);
+                // Whoever takes many signs once: only then they must be durable.
+                self.is_unflushed = is_carried && self.has_more;
+                match is_carried {
+                    true => self.parts.node.store_ordered_block(
+                        &block,
+                        &leaf,
+                        &changes,
+                        file.as_deref(),
+                        !self.has_more,
+                    )?,
+                    false => self.parts.node.store_block(&block, &leaf, &changes, file.as_deref())?,
+                }
                 self.stored(&block, &leaf, id, file.as_deref())?;
             }
             Action::StoreLock(lock) => {
@@ -493,10 +532,18 @@ impl Conductor {
         self.propose(Wanted { command, file: None, until: Until::Sealed, reply, tries: 0 })
     }
 
-    /// Stores and publishes the newest head, with what was signed since.
+    /// Stores and publishes the newest head, with what was signed since: durably once it is quiet, since each block that
+    /// comes makes what was stored before it durable too.
     fn store_head(&mut self) -> Result<(), RunError> {
-        if std::mem::take(&mut self.is_head_stale) {
-            self.parts.node.store_head()?;
+        let size = self.parts.node.member().size();
+        let is_quiet = self.head_size == size;
+        self.head_size = size;
+        if std::mem::replace(&mut self.is_head_stale, false) {
+            self.is_head_soft = true;
+            self.parts.node.store_head_soon()?;
+        }
+        if is_quiet && std::mem::take(&mut self.is_head_soft) {
+            self.parts.node.flush()?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use crate::peers::listener::Service;
 use crate::peers::message::{Reply, Request};
 use crate::running::conductor::Told;
 use crate::running::files::Files;
+use crate::running::reach::Reach;
 
 /// How long the conductor may be busy before a peer is told so: less than a peer waits, which would think it gone.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
@@ -23,6 +24,7 @@ pub(super) struct Doorman {
     pub(super) order: RaftOrder,
     pub(super) teller: mpsc::Sender<Told>,
     pub(super) files: Arc<Files>,
+    pub(super) reach: Arc<Reach>,
     pub(super) log: fn(&str),
 }
 
@@ -33,6 +35,10 @@ impl Service for Doorman {
             Err(error) => Reply::Not(error.to_string()),
         };
         match request {
+            // Not logged: it says so several times a second, and its own log has the answer's other side.
+            Request::Order(..) if self.reach.is_lost(from) => {
+                Reply::Not(format!("{from} cannot be reached from here, and does not lead"))
+            }
             Request::Order(kind, bytes) => match self.order.answer(from, kind, &bytes).await {
                 Ok(Some(bytes)) => Reply::Order(bytes),
                 Ok(None) => Reply::Not("this node learns the order again, and votes for nobody yet".into()),

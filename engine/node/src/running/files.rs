@@ -19,13 +19,12 @@ use tallywatt_ledger::command::Command;
 use tallywatt_ledger::digest;
 use tallywatt_shards::durable::{self, DurableError};
 
-use crate::node::{Node, NodeError};
+use crate::node::{Node, NodeError, SealedFile};
 use crate::node_folder::{self, SEALED_FILE_SIZE_MAX};
 use crate::peers::limits::{ANSWER_WAIT, CHUNK_SIZE_MAX, CHUNK_WAIT};
 use crate::peers::link::Link;
 use crate::peers::message::{FileName, Reply, Request};
 use crate::peers::tls::Identity;
-use crate::store::TableName;
 
 /// The folder of files that no block names yet.
 const STAGED_NAME: &str = "staged";
@@ -54,27 +53,17 @@ struct Index {
 
 impl Files {
     /// The files of a node's chain. What was staged before stays: it may be named by the next block.
-    pub(super) fn of(node: &Node) -> Result<Self, NodeError> {
+    pub(super) fn of(node: &mut Node) -> Result<Self, NodeError> {
         let party = node.party();
-        let fail = |source| NodeError::Store { party, source };
-        let mut sizes = BTreeMap::new();
-        for (path, value) in node.store().values(TableName::Files).map_err(fail)? {
-            let mut reader = Reader::new(&value);
-            if let (Ok(size), Ok(hash)) = (reader.u64("size"), reader.hash("hash")) {
-                sizes.insert(path.escape_ascii().to_string(), FileName { hash, size });
-            }
-        }
         let folder = node.folder().path().to_owned();
         let disk = |source: DurableError| NodeError::Folder { party, source: source.into() };
         durable::create_folder_durably(&folder.join(STAGED_NAME)).map_err(disk)?;
         let mut index = Index::default();
-        for stored in node.store().blocks().map_err(fail)? {
-            let proposal = &stored.block.proposal;
-            if let Some(path) = node_folder::file_of(&proposal.command)
-                && let Some(name) = sizes.get(&path)
-            {
-                index.by_proposal.insert(proposal.id(), *name);
-                index.by_hash.insert(name.hash, folder.join(path));
+        for SealedFile { proposal, path, value } in node.take_sealed_files() {
+            let mut reader = Reader::new(&value);
+            if let (Ok(size), Ok(hash)) = (reader.u64("size"), reader.hash("hash")) {
+                index.by_proposal.insert(proposal, FileName { hash, size });
+                index.by_hash.insert(hash, folder.join(path));
             }
         }
         Ok(Self { folder, index: RwLock::new(index) })

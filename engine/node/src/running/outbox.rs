@@ -3,19 +3,18 @@
 //! A peer that is slow or gone holds nobody up: what waits for it is bounded and grows old, and of signatures only the
 //! newest is kept, which covers all before it. What a peer missed it asks for itself.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tallywatt_consensus::machine::Cosignature;
-use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tokio::sync::{mpsc, watch};
 
 use crate::peers::limits::{ANSWER_WAIT, NOTE_COUNT_MAX};
 use crate::peers::link::Link;
 use crate::peers::message::{Reply, Request};
-use crate::peers::tls::Identity;
 use crate::running::conductor::Told;
+use crate::running::reach::Reach;
 
 /// How long something waits for a peer before it is of no more use.
 const NOTE_AGE_MAX: Duration = Duration::from_secs(5);
@@ -38,19 +37,13 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// Opens it: three tasks with a link each, until it is dropped.
-    pub(super) fn open(
-        identity: Identity,
-        peer: Party,
-        address: SocketAddr,
-        teller: mpsc::Sender<Told>,
-    ) -> Self {
+    pub(super) fn open(link: Link, teller: mpsc::Sender<Told>, reach: Arc<Reach>) -> Self {
         let (notes, waiting) = mpsc::channel(NOTE_COUNT_MAX);
         let (newest, signed) = watch::channel(None);
         let (is_exact, exact) = watch::channel(true);
-        let link = || Link::new(identity.clone(), peer, address);
-        tokio::spawn(deliver(link(), waiting, teller.clone()));
-        tokio::spawn(sign(link(), signed));
-        tokio::spawn(ask(link(), exact, teller));
+        tokio::spawn(deliver(link.again(), waiting, teller.clone()));
+        tokio::spawn(sign(link.again(), signed));
+        tokio::spawn(ask(link, exact, teller, reach));
         Self { notes, newest, is_exact }
     }
 
@@ -104,12 +97,18 @@ async fn sign(mut link: Link, mut signed: watch::Receiver<Option<Cosignature>>) 
     }
 }
 
-async fn ask(mut link: Link, mut exact: watch::Receiver<bool>, teller: mpsc::Sender<Told>) {
+async fn ask(
+    mut link: Link,
+    mut exact: watch::Receiver<bool>,
+    teller: mpsc::Sender<Told>,
+    reach: Arc<Reach>,
+) {
     let peer = link.peer();
     loop {
         let is_exact = *exact.borrow_and_update();
         let reply =
             link.call(&Request::Newest(is_exact), ANSWER_WAIT).await.map_err(|error| error.to_string());
+        reach.asked(peer, reply.is_ok());
         if teller.send(Told::Answered(peer, is_exact, reply)).await.is_err() {
             return;
         }

@@ -16,6 +16,7 @@ impl Conductor {
     pub(super) fn ordered(&mut self, ordered: Ordered) -> Result<(), RunError> {
         let Ordered { index, entry, file } = ordered;
         self.taking = Some(index);
+        self.carried.clone_from(&file);
         if let Some(entry) = entry {
             let id = entry.proposal.id();
             let is_next = entry.proposal.parent == self.tip && has_input_file(&entry.proposal.command);
