@@ -13,6 +13,7 @@ use crate::bill_correct::options::CorrectOptions;
 use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, RegistersOptions};
 use crate::pay::options::Pay;
 use crate::readings_share::ShareOptions;
+use crate::witness::WitnessOptions;
 
 /// Meter readings in, bills out, money split, and a proof of every line that anyone can check offline.
 #[derive(Debug, Parser)]
@@ -63,6 +64,8 @@ pub enum Command {
     Synth(Synth),
     /// Make a data folder with three nodes: grid company, bank, supplier.
     Init(Init),
+    /// A regulator's witness, which cosigns heads and needs no ledger: make its key, serve.
+    Witness(WitnessOptions),
     /// Run the node of one party, as `init --apart` laid it out, until it is stopped.
     Start,
     /// Stop the node that runs on the data folder.
@@ -230,6 +233,12 @@ pub struct Init {
     /// With --apart: where the nodes listen; this port, and the two that follow.
     #[arg(long, default_value_t = 7101, requires = "apart")]
     pub port: u16,
+    /// With --apart: the verifier key of a witness, so that two parties and it seal too.
+    #[arg(long, value_name = "KEY", requires = "apart", requires = "witness_address")]
+    pub witness: Option<String>,
+    /// With --witness: where it is asked, as host and port.
+    #[arg(long, value_name = "HOST:PORT", requires = "witness")]
+    pub witness_address: Option<String>,
 }
 
 #[derive(Debug, Args)]

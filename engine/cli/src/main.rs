@@ -45,6 +45,7 @@ mod rounding;
 mod synth;
 mod tariff_compare;
 mod tariffs;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -93,6 +94,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
         Command::Demo(demo) => demo::run(demo, arguments, output),
         Command::Synth(synth) => synth::run(synth, arguments, output),
         Command::Init(init) => config::init(init, arguments),
+        Command::Witness(options) => witness::run(options, arguments),
         Command::Start => nodes::start(arguments),
         Command::Stop => nodes::stop(arguments),
         Command::Status => nodes::status(arguments),

@@ -22,11 +22,13 @@ mod proposing;
 pub mod settings;
 pub mod status;
 pub mod view;
+pub mod witnessing;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use tallywatt_consensus::members::{Directory, Signer};
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_shards::threads::Threads;
@@ -44,6 +46,7 @@ use crate::running::doorman::Doorman;
 use crate::running::files::Files;
 use crate::running::outbox::Outbox;
 use crate::running::settings::NodeSettings;
+use crate::running::witnessing::Witnessing;
 use crate::store::StoreError;
 
 /// Events that wait for the conductor, of all peers together: a peer that sends more waits.
@@ -167,6 +170,7 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
         .iter()
         .map(|(peer, address)| (*peer, Outbox::open(identity.clone(), *peer, *address, teller.clone())));
     let outboxes = outboxes.collect();
+    let witnessing = witnessing(start, &teller)?;
     let (state, states) = watch::channel(status::Status::default());
     let token =
         control::publish(start.data, &control).map_err(RunError::system("publish the control port"))?;
@@ -182,6 +186,7 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
         identity,
         peers: settings.peers.clone(),
         outboxes,
+        witnessing,
         files,
         teller: teller.clone(),
         state,
@@ -215,8 +220,18 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
     result
 }
 
+/// Who asks the witness, if the genesis names one and the settings say where it is.
+fn witnessing(start: &Start<'_>, teller: &mpsc::Sender<Told>) -> Result<Option<Witnessing>, RunError> {
+    let Some(address) = &start.settings.witness else { return Ok(None) };
+    let directory = Directory::of(&start.genesis).map_err(|error| RunError::Frozen(error.to_string()))?;
+    match directory.cosigner_key(Signer::Witness) {
+        Some(key) => Ok(Some(Witnessing::open(address.clone(), key.clone(), teller.clone()))),
+        None => Err(RunError::Frozen("the settings name a witness, the genesis none".to_owned())),
+    }
+}
+
 /// Waits for Ctrl-C, or what a service manager sends.
-async fn asked_to_end() {
+pub(crate) async fn asked_to_end() {
     #[cfg(unix)]
     if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         tokio::select! {

@@ -13,7 +13,7 @@ use tallywatt_node::books::records::{document_bytes, publication_of};
 use tallywatt_node::ledger_folder::Secrets;
 use tallywatt_node::node::Node;
 use tallywatt_node::node_folder::NodeFolder;
-use tallywatt_node::running::founding::{Founding, free_addresses};
+use tallywatt_node::running::founding::{Founding, NamedWitness, free_addresses};
 use tallywatt_node::running::status::Status;
 use tallywatt_node::running::view::{Door, Proposed, Until};
 use tallywatt_node::store::StoredBlock;
@@ -41,10 +41,15 @@ pub fn at(party: Party) -> usize {
 impl Nodes {
     /// Founds a consortium; nothing runs yet.
     pub fn found() -> Self {
+        Self::found_with(None)
+    }
+
+    /// The same, with a witness or none.
+    pub fn found_with(witness: Option<NamedWitness<'_>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let addresses = free_addresses().unwrap();
         let (currency, secrets) = ("RUB".parse().unwrap(), Secrets::Demonstration(7));
-        Founding { origin: ORIGIN, currency, secrets, addresses, heartbeat_ms: 150 }
+        Founding { origin: ORIGIN, currency, secrets, addresses, heartbeat_ms: 150, witness }
             .make(folder.path())
             .unwrap();
         Self { folder, addresses, children: [None, None, None] }
@@ -53,13 +58,18 @@ impl Nodes {
     /// A consortium that runs and has its first block, signed by all.
     pub fn running() -> Self {
         let mut nodes = Self::found();
+        nodes.start_all();
+        nodes
+    }
+
+    /// Starts all three, and waits for the first block, signed by three.
+    pub fn start_all(&mut self) {
         for party in Party::ALL {
-            nodes.start(party);
+            self.start(party);
         }
-        nodes.wait("the first block is sealed everywhere", |nodes| {
+        self.wait("the first block is sealed everywhere", |nodes| {
             Party::ALL.iter().all(|party| nodes.status(*party).is_some_and(|status| status.sealed_size > 0))
         });
-        nodes
     }
 
     pub fn data(&self, party: Party) -> PathBuf {

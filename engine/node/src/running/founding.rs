@@ -48,6 +48,17 @@ pub struct Founding<'a> {
     pub addresses: [SocketAddr; 3],
     /// Milliseconds between the leader's signs of life.
     pub heartbeat_ms: u64,
+    /// A witness that is no party, if there is to be one.
+    pub witness: Option<NamedWitness<'a>>,
+}
+
+/// A witness as a consortium names it.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedWitness<'a> {
+    /// Its verifier key.
+    pub key: &'a str,
+    /// Where it is asked, as host and port.
+    pub address: &'a str,
 }
 
 impl Founding<'_> {
@@ -80,6 +91,7 @@ impl Founding<'_> {
             currency: self.currency,
             tzdb: tzdb_version().to_owned(),
             parties: keys.try_into().expect("there are three parties"),
+            witness: self.witness.map(|witness| witness.key.to_owned()),
         };
         let policy = policy_of(&genesis)?.to_string();
         let genesis = Command::Genesis(Box::new(genesis)).encode();
@@ -90,6 +102,7 @@ impl Founding<'_> {
                 party,
                 listen: self.addresses[at],
                 heartbeat_ms: self.heartbeat_ms,
+                witness: self.witness.map(|witness| witness.address.to_owned()),
                 peers: others.collect::<BTreeMap<_, _>>(),
             };
             durable::write_durably(&data.join(GENESIS_NAME), &genesis)?;
@@ -128,8 +141,15 @@ pub fn free_addresses() -> std::io::Result<[SocketAddr; 3]> {
 /// # Errors
 /// [`LedgerError::Genesis`].
 pub fn read_genesis(data: &Path) -> Result<Genesis, LedgerError> {
-    let path = data.join(GENESIS_NAME);
-    let bytes = durable::read_limited(&path, GENESIS_SIZE_MAX)?;
+    read_genesis_file(&data.join(GENESIS_NAME))
+}
+
+/// Reads the first block's contents from a file.
+///
+/// # Errors
+/// [`LedgerError::Genesis`].
+pub fn read_genesis_file(path: &Path) -> Result<Genesis, LedgerError> {
+    let (path, bytes) = (path.to_owned(), durable::read_limited(path, GENESIS_SIZE_MAX)?);
     match Command::decode(&bytes) {
         Ok(Command::Genesis(genesis)) => Ok(*genesis),
         Ok(other) => Err(LedgerError::Genesis { path, problem: format!("a {}", other.name()) }),
