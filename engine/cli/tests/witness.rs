@@ -7,9 +7,12 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use common::nodes::{Nodes, ORIGIN, WAIT};
@@ -97,6 +100,60 @@ impl Witness {
             .map(|entry| entry.unwrap().path())
             .map(|path| (text(path.join("known.note")), text(path.join("refused.note"))))
             .collect()
+    }
+}
+
+/// What listens in a witness's place, and is none: it says nothing, stands where no log is, signs with another key.
+struct Impostor {
+    address: SocketAddr,
+    is_over: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Impostor {
+    fn listen(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let (is_over, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (over, count) = (Arc::clone(&is_over), Arc::clone(&asked));
+        let thread = std::thread::spawn(move || {
+            let mut silent = Vec::new();
+            for (at, stream) in listener.incoming().enumerate() {
+                let Ok(mut stream) = stream else { continue };
+                if over.load(Ordering::SeqCst) {
+                    return;
+                }
+                count.fetch_add(1, Ordering::SeqCst);
+                let body = match at % 4 {
+                    0 => ("409 Conflict", "1000000\n"),
+                    1 => ("200 OK", "\u{2014} regulator.test AAAAAAAA\n"),
+                    2 => ("200 OK", "HTTP is not for me"),
+                    _ => {
+                        silent.push(stream);
+                        continue;
+                    }
+                };
+                let (status, body) = body;
+                let length = body.len();
+                let head = format!(
+                    "HTTP/1.1 {status}\r\ncontent-type: text/x.tlog.size\r\ncontent-length: {length}"
+                );
+                // Who asks may have gone.
+                let _ = stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes());
+                let _ = stream.read(&mut [0; 65_536]);
+            }
+        });
+        Self { address, is_over, asked, thread: Some(thread) }
+    }
+}
+
+impl Drop for Impostor {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
@@ -200,11 +257,15 @@ fn a_witness_that_is_gone_stops_nobody_and_knows_what_it_signed() {
         signed.is_some_and(|witness| witness.signed == 1)
     });
     witness.kill();
-    for id in ["one", "two"] {
-        let proposed = nodes.publish(Party::Supplier, id, Until::Sealed);
-        assert_eq!(signers(&proposed)[..3], ["grid", "bank", "supplier"]);
-    }
+    let proposed = nodes.publish(Party::Supplier, "one", Until::Sealed);
+    assert_eq!(signers(&proposed), ["grid", "bank", "supplier"]);
+    // Nor does one that is there and lies, or says nothing.
+    let impostor = Impostor::listen(witness.address);
+    let proposed = nodes.publish(Party::Supplier, "two", Until::Sealed);
+    assert_eq!(signers(&proposed), ["grid", "bank", "supplier"]);
     wait_sealed_by(&nodes, &Party::ALL, 3);
+    nodes.wait("all three have asked", |_| impostor.asked.load(Ordering::SeqCst) >= 6);
+    drop(impostor);
     nodes.wait("the node says that the witness is away", |nodes| {
         nodes
             .status(Party::Grid)
@@ -278,5 +339,9 @@ fn a_witness_that_is_gone_stops_nobody_and_knows_what_it_signed() {
         let states = Party::ALL.iter().filter_map(|party| nodes.status(*party)?.witness);
         states.filter(|witness| witness.signed == 4).count() == 3
     });
-    drop(silent);
+    // Who says nothing is not waited for.
+    for mut stream in silent {
+        stream.set_read_timeout(Some(WAIT)).unwrap();
+        assert_eq!(stream.read(&mut [0; 16]).unwrap_or(0), 0, "the connection is ended");
+    }
 }

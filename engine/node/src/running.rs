@@ -22,7 +22,7 @@ mod proposing;
 pub mod settings;
 pub mod status;
 pub mod view;
-pub mod witnessing;
+mod witnessing;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -101,3 +101,55 @@ async fn exchange(address: &str, body: String) -> Result<(u16, String, String), 
     let body = String::from_utf8(body.to_vec()).map_err(|_| "its answer is not text".to_owned())?;
     Ok((status, content_type, body))
 }
+
+#[cfg(test)]
+mod tests {
+    use tallywatt_ledger::key::Cosigner;
+
+    use super::*;
+
+    const TEXT: &str = "tallywatt.test/asked\n9\nJ8kmCWcYgKAOmFCvVm8bl7bXl1DvRgOiv7A8NcDa7gI=\n";
+
+    fn cosigner(name: &str, seed: u8) -> Cosigner {
+        Cosigner::from_seed(name, &[seed; 32]).unwrap()
+    }
+
+    /// What a witness answers is believed only where its own key signed this very head.
+    #[test]
+    fn what_a_lying_witness_answers() {
+        let own = cosigner("regulator.test", 1);
+        let line = |by: &Cosigner, text: &str| by.sign_cosignature(text, 5).unwrap().encode();
+        let other_text = TEXT.replace("\n9\n", "\n8\n");
+        let (good, other) = (line(&own, TEXT), line(&cosigner("another.test", 2), TEXT));
+        let both = format!("{other}{good}");
+        let forged = line(&cosigner("regulator.test", 2), TEXT);
+        let stale = line(&own, &other_text);
+        let size = "text/x.tlog.size";
+        let table: [(u16, &str, &str, &str); 14] = [
+            (200, "", &good, "signed"),
+            (200, "", &both, "signed"),
+            (200, "", &other, "no signature of regulator.test+"),
+            (200, "", &forged, "no signature of regulator.test+"),
+            (200, "", &stale, "does not fit the text"),
+            (200, "", "", "1 to 16 needed"),
+            (200, "", "ok\n", "is not an em dash"),
+            (409, size, "12\n", "stands at 12"),
+            (409, size, "12", "a size that is none"),
+            (409, size, "012\n", "a size that is none"),
+            (409, size, "-1\n", "a size that is none"),
+            (409, "text/plain", "12\n", "refused 409: 12"),
+            (422, "text/plain", "no\u{7}\r\n", "refused 422: no"),
+            (500, "", "", "refused 500: "),
+        ];
+        for (status, content_type, body, want) in table {
+            let told = match read(status, content_type, body, own.verifier_key(), TEXT) {
+                Ok(Answered::Signed(_)) => "signed".to_owned(),
+                Ok(Answered::Stands(size)) => format!("stands at {size}"),
+                Ok(Answered::Refused(status, reason)) => format!("refused {status}: {reason}"),
+                Err(error) => error,
+            };
+            let holds = if want.starts_with("refused") { told == want } else { told.contains(want) };
+            assert!(holds, "{status} {body:?}: {told}");
+        }
+    }
+}
