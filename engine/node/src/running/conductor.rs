@@ -146,6 +146,8 @@ pub(super) struct Conductor {
     signed: BTreeMap<Signer, u64>,
     /// Why the witness did not sign when it was asked last, if so.
     witness_problem: Option<String>,
+    /// When people were told of it last.
+    witness_told: Option<Instant>,
     /// Size of the head it was asked for last.
     witness_asked: u64,
     queue: VecDeque<Wanted>,
@@ -182,6 +184,7 @@ impl Conductor {
             slow: BTreeSet::new(),
             signed: BTreeMap::new(),
             witness_problem: None,
+            witness_told: None,
             witness_asked: 0,
             queue: VecDeque::new(),
             current: None,

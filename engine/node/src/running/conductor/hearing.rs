@@ -1,5 +1,7 @@
 //! What peers send: proposals, answers to ours, signatures, and what they hold.
 
+use std::time::{Duration, Instant};
+
 use tallywatt_consensus::machine::{Cosignature, Event, MemberError};
 use tallywatt_consensus::members::Signer;
 use tallywatt_core::agreement::Party;
@@ -12,6 +14,9 @@ use crate::peers::limits::{PROPOSALS_OF_PARTY_MAX, SMALL_PROPOSALS_OF_PARTY_MAX}
 use crate::peers::message::{FileGiven, Reply, Request};
 use crate::running::RunError;
 use crate::running::witnessing::{Head, Witnessed};
+
+/// How often it is told at most that the witness does not sign: one that lies has another reason each time.
+const WITNESS_TOLD_EVERY: Duration = Duration::from_secs(10);
 
 impl Conductor {
     pub(super) fn peer(&mut self, from: Party, request: Request) -> Result<(), RunError> {
@@ -114,8 +119,10 @@ impl Conductor {
                 self.cosigned(cosignature)
             }
             Witnessed::Not(reason) => {
-                if self.witness_problem.as_ref() != Some(&reason) {
+                let is_due = self.witness_told.is_none_or(|told| told.elapsed() >= WITNESS_TOLD_EVERY);
+                if self.witness_problem.as_ref() != Some(&reason) && is_due {
                     self.log(&format!("the witness does not sign: {reason}"));
+                    self.witness_told = Some(Instant::now());
                 }
                 self.witness_problem = Some(reason);
                 self.finish();
