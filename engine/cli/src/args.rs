@@ -14,6 +14,7 @@ use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, Regi
 use crate::joining::options::Join;
 use crate::pay::options::Pay;
 use crate::readings_share::ShareOptions;
+use crate::witness::WitnessOptions;
 
 /// Meter readings in, bills out, money split, and a proof of every line that anyone can check offline.
 #[derive(Debug, Parser)]
@@ -72,6 +73,8 @@ pub enum Command {
     Init(Init),
     /// Make the folder of a party, prepared by `init --party`, one of a consortium with two others.
     Join(Join),
+    /// A regulator's witness, which cosigns heads and needs no ledger: make its key, serve.
+    Witness(WitnessOptions),
     /// Run the node of one party until it is stopped.
     Start,
     /// Stop the node that runs on the data folder.
@@ -241,6 +244,12 @@ pub struct Init {
     /// With --apart: where the nodes listen; this port, and the two that follow.
     #[arg(long, default_value_t = 7101, requires = "apart")]
     pub port: u16,
+    /// With --apart: the verifier key of a witness, so that two parties and it seal too.
+    #[arg(long, value_name = "KEY", requires = "apart", requires = "witness_address")]
+    pub witness: Option<String>,
+    /// With --witness: where it is asked, as host and port.
+    #[arg(long, value_name = "HOST:PORT", requires = "witness")]
+    pub witness_address: Option<String>,
     /// Make the keys, the certificate and the card of one party alone: grid, bank or supplier; then `join`.
     #[arg(long, conflicts_with = "apart", requires = "address")]
     pub party: Option<String>,

@@ -58,7 +58,9 @@ pub fn join(join: &Join, arguments: &Arguments) -> Result<Report, Failure> {
     let cards: Vec<Card> = join.cards.iter().map(|path| read_card(path)).collect::<Result<_, _>>()?;
     let blinding = join.blinding.as_deref().map(read_blinding_secret).transpose();
     let blinding = blinding.map_err(tallywatt_node::ledger_folder::LedgerError::from)?;
-    let joining = Joining { cards: &cards, listen: join.listen, heartbeat_ms: join.heartbeat_ms, blinding };
+    let witness = nodes::named_witness(join.witness.as_deref(), join.witness_address.as_deref())?;
+    let (listen, heartbeat_ms) = (join.listen, join.heartbeat_ms);
+    let joining = Joining { cards: &cards, listen, heartbeat_ms, blinding, witness };
     let genesis = joining.make(&arguments.data)?;
     let mut report = Report::default();
     report.fact("first block", genesis.to_string());

@@ -46,6 +46,7 @@ mod rounding;
 mod synth;
 mod tariff_compare;
 mod tariffs;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -96,6 +97,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
         Command::Init(init) => config::init(init, arguments),
         Command::Join(join) => joining::join(join, arguments),
         Command::Recover => joining::recover(arguments),
+        Command::Witness(options) => witness::run(options, arguments),
         Command::Start => nodes::start(arguments),
         Command::Stop => nodes::stop(arguments),
         Command::Status => nodes::status(arguments),

@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::tariff::Currency;
+use tallywatt_ledger::key::{KeyKind, VerifierKey};
 use tallywatt_node::ledger_folder::{HeldFolder, Secrets};
-use tallywatt_node::running::founding::{self, Founding};
-use tallywatt_node::running::settings::NodeSettings;
+use tallywatt_node::running::founding::{self, Founding, NamedWitness};
+use tallywatt_node::running::settings::{NodeSettings, check_address};
 use tallywatt_node::running::view::Door;
 use tallywatt_node::running::{self, RunError, Start};
+use tallywatt_node::witness::WITNESS_NAME;
 
 use crate::args::{Arguments, Init};
 use crate::failure::{Failure, code};
@@ -36,9 +38,18 @@ pub fn found(init: &Init, currency: Currency, arguments: &Arguments) -> Result<R
     let addresses = [port(0)?, port(1)?, port(2)?].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let secrets = init.demonstration_keys.map_or(Secrets::Random, Secrets::Demonstration);
     let origin = init.origin.as_str();
-    Founding { origin, currency, secrets, addresses, heartbeat_ms: HEARTBEAT_MS }.make(&arguments.data)?;
+    let witness = named_witness(init.witness.as_deref(), init.witness_address.as_deref())?;
+    Founding { origin, currency, secrets, addresses, heartbeat_ms: HEARTBEAT_MS, witness }
+        .make(&arguments.data)?;
     let mut report = Report::default();
     report.fact("origin", origin);
+    if let Some(NamedWitness { address, .. }) = witness {
+        report.fact("witness", address);
+        report.notes.push(format!(
+            "the witness is given {}, and nothing else of these folders",
+            arguments.data.join(Party::Grid.name()).join(founding::GENESIS_NAME).display()
+        ));
+    }
     let mut table = Table::new(&["node", "data folder", "listens on"]);
     for (party, address) in Party::ALL.into_iter().zip(addresses) {
         let folder = arguments.data.join(party.name());
@@ -59,6 +70,23 @@ static CLOCK_OFFSET_S: AtomicI64 = AtomicI64::new(0);
 
 fn clock() -> u64 {
     now_unix_s().saturating_add_signed(CLOCK_OFFSET_S.load(Ordering::Relaxed))
+}
+
+/// The witness that is named on the command line, if its key and address are such.
+pub fn named_witness<'a>(
+    key: Option<&'a str>,
+    address: Option<&'a str>,
+) -> Result<Option<NamedWitness<'a>>, Failure> {
+    let (Some(key), Some(address)) = (key, address) else { return Ok(None) };
+    let fail = |option, problem: String| {
+        Failure::usage(format!("{option}: {problem}"), "`tallywatt witness init` prints the key")
+    };
+    let parsed = VerifierKey::parse(key).map_err(|error| fail("--witness", error.to_string()))?;
+    if parsed.kind() != KeyKind::Cosigner {
+        return Err(fail("--witness", format!("{} is no cosigner's key", parsed.key())));
+    }
+    check_address(address).map_err(|problem| fail("--witness-address", problem))?;
+    Ok(Some(NamedWitness { key, address }))
 }
 
 /// Runs the node of the data folder until it is stopped.
@@ -96,7 +124,7 @@ fn failure(error: RunError) -> Failure {
 }
 
 /// Lines for people, on stderr with the time in front. Where nobody listens any more the node goes on.
-fn log(line: &str) {
+pub fn log(line: &str) {
     let mut stderr = std::io::stderr().lock();
     let _ = writeln!(stderr, "{} {line}", now_unix_s());
 }
@@ -137,6 +165,13 @@ pub fn status(arguments: &Arguments) -> Result<Report, Failure> {
         let state = if seen.is_up { "there" } else { "away" };
         table.row(vec![json!(peer), json!(state), json!(seen.signed)]);
     }
+    if let Some(witness) = &status.witness {
+        let state = if witness.problem.is_some() { "not signing" } else { "there" };
+        table.row(vec![json!(WITNESS_NAME), json!(state), json!(witness.signed)]);
+        report
+            .notes
+            .extend(witness.problem.iter().map(|problem| format!("the witness does not sign: {problem}")));
+    }
     report.table = Some(table);
     report.notes.extend(status.frozen.map(|reason| format!("it signs nothing any more: {reason}")));
     report.notes.extend(status.findings);
@@ -163,7 +198,8 @@ impl Children {
         let fail =
             |error: std::io::Error| Failure::usage(format!("cannot start a node: {error}"), "run it again");
         let addresses = founding::free_addresses().map_err(fail)?;
-        Founding { origin, currency, secrets, addresses, heartbeat_ms: HEARTBEAT_MS }.make(folder)?;
+        Founding { origin, currency, secrets, addresses, heartbeat_ms: HEARTBEAT_MS, witness: None }
+            .make(folder)?;
         let mut started = Self { folder: folder.to_owned(), liar, children: BTreeMap::new() };
         for party in Party::ALL {
             started.start_one(party)?;

@@ -341,7 +341,7 @@ impl Hand {
             // The signature of another text, and one that says it is the bank's.
             cosignature.root = LogHash::from_bytes([9; 32]);
             self.tells(&Request::Cosign(cosignature.clone()));
-            cosignature.party = Party::Bank;
+            cosignature.signer = Party::Bank.into();
             self.tells(&Request::Cosign(cosignature));
         }
         stage.assert_unmoved(size, "garbage");
@@ -369,7 +369,7 @@ impl Hand {
     fn cosign(&self, size: u64, root: LogHash) -> Cosignature {
         let text = Checkpoint::new(ORIGIN, size, root).unwrap().to_text();
         let line = self.keys.witness.sign_cosignature(&text, now()).unwrap();
-        Cosignature { party: Party::Supplier, size, root, line }
+        Cosignature { signer: Party::Supplier.into(), size, root, line }
     }
 
     /// Two heads of one size: both honest ones say so, hold to their own, and the two texts convict the key.

@@ -9,7 +9,7 @@
 //!   Ordered(entry)         ─▶ Store {block, leaf, changes}; Recompute first, if that is still to do; or Pass
 //!   Stored                 ─▶ StoreLock          what a crash here leaves: a stored block without a signature
 //!   LockStored             ─▶ SendCosignature    what a crash here leaves: a lock without a signature: sign again
-//!   Cosigned               ─▶ Report(Final | Sealed | Diverged | DoubleSigned)
+//!   Cosigned               ─▶ Report(Final | Sealed | Diverged | DoubleSigned)     by a party, or by the witness
 //!   Heard                  ─▶ RaiseLock, StoreLock     what a peer holds of this member's own signatures
 //! ```
 //!
@@ -26,7 +26,7 @@ use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_ledger::log::{Log, LogHash};
 
 use crate::lock::SignLock;
-use crate::members::{self, Directory, Keys};
+use crate::members::{self, Directory, FINAL_COUNT, Keys};
 use crate::order::Entry;
 use crate::state::{Change, State};
 
@@ -37,10 +37,6 @@ pub use event::{Abstention, Action, Cosignature, Dissent, Event, Fault, MemberEr
 
 use heads::Heads;
 
-/// Signatures that make a head final.
-pub const FINAL_COUNT: usize = 2;
-/// Signatures that make a head sealed: money leaves only then.
-pub const SEALED_COUNT: usize = 3;
 /// How far ahead of a member's clock a proposal may lie and be attested, seconds.
 pub const AHEAD_S_MAX: u64 = 600;
 /// How many proposals on one block a member judges: nobody needs more, and a flood is refused.

@@ -1,10 +1,118 @@
-//! Who the parties are, by their keys: taken from the genesis, and used to check every signature.
+//! Who the parties are, and the witness if there is one, by their keys: taken from the genesis, and used to check every
+//! signature.
+
+use std::fmt;
 
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::block::{Attestation, Proposal};
 use tallywatt_ledger::command::{Genesis, PartyKeys};
 use tallywatt_ledger::key::{Cosigner, KeyKind, LogSigner, VerifierKey};
 use tallywatt_ledger::note::{NoteError, SignatureLine};
+
+/// What people call the witness, in policies and messages: it is the regulator's.
+pub const WITNESS_NAME: &str = "regulator";
+/// Parties that must have signed a head to make it final.
+pub const FINAL_COUNT: usize = 2;
+/// Signers of a head that make it sealed, the witness counted: money leaves only then.
+///
+/// Any two sets of three among four share two, so with one liar nobody seals two histories. Without a witness it is all
+/// three parties. Three signers are two parties at least, so what is sealed is final, and was recomputed by an honest one;
+/// that the figures in it are right is attested by two parties in each block, whoever signs the head.
+pub const SEALED_COUNT: usize = 3;
+
+/// Who signs heads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Signer {
+    /// A party, which computed all that is under the head.
+    Party(Party),
+    /// The witness, which saw that nothing was taken back.
+    Witness,
+}
+
+impl Signer {
+    /// All, in the order of their codes; no witness signs where the genesis names none.
+    pub const ALL: [Self; 4] =
+        [Self::Party(Party::Grid), Self::Party(Party::Bank), Self::Party(Party::Supplier), Self::Witness];
+
+    /// The code in messages.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Party(party) => party.code(),
+            Self::Witness => 4,
+        }
+    }
+
+    /// From the code in messages.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|signer| signer.code() == code)
+    }
+
+    /// Its name in policies and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Party(party) => party.name(),
+            Self::Witness => WITNESS_NAME,
+        }
+    }
+
+    /// Which party, if it is one.
+    #[must_use]
+    pub const fn party(self) -> Option<Party> {
+        match self {
+            Self::Party(party) => Some(party),
+            Self::Witness => None,
+        }
+    }
+}
+
+impl From<Party> for Signer {
+    fn from(party: Party) -> Self {
+        Self::Party(party)
+    }
+}
+
+impl fmt::Display for Signer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// What the signatures under a head come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It is ordered, no more.
+    Ordered,
+    /// Two parties signed it.
+    Final,
+    /// Three signed it, two parties among them.
+    Sealed,
+}
+
+impl Standing {
+    /// Of a head that these signed, each named once.
+    #[must_use]
+    pub fn of(signers: &[Signer]) -> Self {
+        let party_count = signers.iter().filter(|signer| signer.party().is_some()).count();
+        match signers.len() {
+            _ if party_count < FINAL_COUNT => Self::Ordered,
+            count if count >= SEALED_COUNT => Self::Sealed,
+            _ => Self::Final,
+        }
+    }
+
+    /// Its name in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ordered => "ordered",
+            Self::Final => "final",
+            Self::Sealed => "sealed",
+        }
+    }
+}
 
 /// The private keys of one party. No debug output: they are secrets.
 pub struct Keys {
@@ -62,19 +170,24 @@ pub enum DirectoryError {
         /// For what.
         use_: &'static str,
     },
+    /// The key of the witness is of the wrong kind, or a party's, or has the name of one.
+    #[error("the witness key {0} is no cosigner key, or stands for a party too")]
+    Witness(String),
 }
 
-/// The public keys of all parties.
+/// The public keys of all parties, and of the witness.
 #[derive(Debug, Clone)]
 pub struct Directory {
     entries: Vec<(Party, VerifierKey, VerifierKey, VerifierKey)>,
+    witness: Option<VerifierKey>,
 }
 
 impl Directory {
-    /// Reads the keys a genesis lists: nine different ones, each of the kind its use asks for.
+    /// Reads the keys a genesis lists: nine different ones, each of the kind its use asks for, and that of the witness, which
+    /// is none of them.
     ///
     /// # Errors
-    /// [`DirectoryError`]: a shared key would let one party count as two.
+    /// [`DirectoryError`]: a shared key would let one signer count as two.
     pub fn of(genesis: &Genesis) -> Result<Self, DirectoryError> {
         let mut entries = Vec::new();
         let mut seen: Vec<[u8; 32]> = Vec::new();
@@ -94,7 +207,17 @@ impl Directory {
             let witness = key(&keys.witness, "witness", KeyKind::Cosigner)?;
             entries.push((party, log, witness, key(&keys.exec, "exec", KeyKind::Log)?));
         }
-        Ok(Self { entries })
+        let witness = genesis.witness.as_deref().map(VerifierKey::parse).transpose()?;
+        if let Some(key) = &witness {
+            let has_its_name = |(_, log, witness, exec): &(Party, VerifierKey, VerifierKey, VerifierKey)| {
+                [log, witness, exec].iter().any(|other| other.name() == key.name())
+            };
+            let is_shared = seen.contains(key.public_key()) || entries.iter().any(has_its_name);
+            if key.kind() != KeyKind::Cosigner || is_shared {
+                return Err(DirectoryError::Witness(key.key()));
+            }
+        }
+        Ok(Self { entries, witness })
     }
 
     fn entry(&self, party: Party) -> &(Party, VerifierKey, VerifierKey, VerifierKey) {
@@ -111,6 +234,15 @@ impl Directory {
     #[must_use]
     pub fn witness_key(&self, party: Party) -> &VerifierKey {
         &self.entry(party).2
+    }
+
+    /// The key that cosigns heads for a signer; `None` for a witness where there is none.
+    #[must_use]
+    pub fn cosigner_key(&self, signer: Signer) -> Option<&VerifierKey> {
+        match signer {
+            Signer::Party(party) => Some(self.witness_key(party)),
+            Signer::Witness => self.witness.as_ref(),
+        }
     }
 
     /// Whether `attestation` is its party's signature under the proposal.

@@ -71,7 +71,7 @@ fn settled() -> State {
     let keys = || PartyKeys { log: String::new(), witness: String::new(), exec: String::new() };
     let (origin, currency) = ("tallywatt.test/settlements".into(), "RUB".parse().unwrap());
     let parties = [keys(), keys(), keys()];
-    let genesis = Genesis { origin, currency, tzdb: "2026a".into(), parties };
+    let genesis = Genesis { origin, currency, tzdb: "2026a".into(), parties, witness: None };
     apply(&mut state, Party::Grid, Command::Genesis(Box::new(genesis))).unwrap();
     let publication = Publication {
         kind: DocumentKind::Agreement,

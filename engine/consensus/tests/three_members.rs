@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tallywatt_consensus::lock::SignLock;
 use tallywatt_consensus::machine::{Action, Cosignature, Event, Fault, Member, NotComputed, Report};
-use tallywatt_consensus::members::Keys;
+use tallywatt_consensus::members::{Keys, Signer};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
@@ -25,7 +25,13 @@ fn keys(party: Party) -> Keys {
 fn genesis() -> Command {
     let parties = Party::ALL.map(|party| keys(party).public());
     let currency = "RUB".parse().unwrap();
-    Command::Genesis(Box::new(Genesis { origin: ORIGIN.into(), currency, tzdb: "2026a".into(), parties }))
+    Command::Genesis(Box::new(Genesis {
+        origin: ORIGIN.into(),
+        currency,
+        tzdb: "2026a".into(),
+        parties,
+        witness: None,
+    }))
 }
 
 fn batch(sequence: u64, import_wh: i64) -> Command {
@@ -206,7 +212,11 @@ fn a_member_with_another_state_root_is_named_by_its_own_signature() {
     net.run(Party::Grid, batch(1, 100));
     for honest in [Party::Grid, Party::Bank] {
         let named = net.reports.iter().any(|(by, report)| {
-            *by == honest && matches!(report, Report::Diverged { height: 1, party: Party::Supplier, .. })
+            *by == honest
+                && matches!(
+                    report,
+                    Report::Diverged { height: 1, signer: Signer::Party(Party::Supplier), .. }
+                )
         });
         assert!(named, "{honest} names the supplier");
         assert!(!net.sealed_by(honest, 2));
@@ -223,7 +233,7 @@ fn no_member_ever_signs_two_roots_at_one_size() {
         }
         let mut signed = BTreeMap::new();
         for cosignature in &net.signatures {
-            let before = signed.insert((cosignature.party, cosignature.size), cosignature.root);
+            let before = signed.insert((cosignature.signer, cosignature.size), cosignature.root);
             assert!(before.is_none_or(|root| root == cosignature.root), "seed {seed}");
         }
     }
@@ -301,7 +311,8 @@ fn a_member_that_both_others_contradict_signs_no_more() {
     net.run(Party::Grid, genesis());
     net.run(Party::Grid, batch(1, 100));
     assert!(net.members[&Party::Supplier].frozen().is_some());
-    let signed = |net: &Net| net.signatures.iter().filter(|line| line.party == Party::Supplier).count();
+    let signed =
+        |net: &Net| net.signatures.iter().filter(|line| line.signer == Party::Supplier.into()).count();
     let before = signed(&net);
     net.run(Party::Grid, batch(2, 100));
     assert_eq!(signed(&net), before);

@@ -49,6 +49,8 @@ pub struct Genesis {
     pub tzdb: String,
     /// Keys of grid company, bank and supplier, in that order.
     pub parties: [PartyKeys; 3],
+    /// Key of a witness that is no party, as a C2SP verifier key, if there is one.
+    pub witness: Option<String>,
 }
 
 /// What kind of document is published.
@@ -315,6 +317,7 @@ impl Command {
                 let mut figures = vec![("origin", genesis.origin.clone()), ("tzdb", genesis.tzdb.clone())];
                 figures.push(("currency", genesis.currency.to_string()));
                 figures.push(("keys", format!("{:?}", genesis.parties)));
+                figures.extend(genesis.witness.clone().map(|key| ("witness", key)));
                 figures
             }
             Self::Publish(publication) => vec![
@@ -451,6 +454,8 @@ fn write_genesis(writer: &mut Writer, genesis: &Genesis) {
     for keys in &genesis.parties {
         writer.text(&keys.log).text(&keys.witness).text(&keys.exec);
     }
+    // No key is an empty text.
+    writer.text(genesis.witness.as_deref().unwrap_or_default());
 }
 
 fn read_genesis(reader: &mut Reader<'_>) -> Result<Genesis, CodecError> {
@@ -466,7 +471,9 @@ fn read_genesis(reader: &mut Reader<'_>) -> Result<Genesis, CodecError> {
             exec: short_text(reader, "exec key")?,
         })
     };
-    Ok(Genesis { origin, currency, tzdb, parties: [keys()?, keys()?, keys()?] })
+    let parties = [keys()?, keys()?, keys()?];
+    let witness = Some(short_text(reader, "key of a witness")?).filter(|key| !key.is_empty());
+    Ok(Genesis { origin, currency, tzdb, parties, witness })
 }
 
 fn short_text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, CodecError> {

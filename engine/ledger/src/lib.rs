@@ -40,3 +40,4 @@ pub mod tariff_bytes;
 pub mod tiles;
 pub mod tlog_proof;
 pub mod tree;
+pub mod witness;

@@ -308,7 +308,8 @@ impl SignatureLine {
         SignatureLine::new(name, KeyId(*key_id), signature.to_vec())
     }
 
-    fn encode(&self) -> String {
+    /// Writes the line, with its newline.
+    pub fn encode(&self) -> String {
         let bytes = [&self.key_id.0, self.signature.as_slice()].concat();
         format!("{SIGNATURE_MARK}{} {}\n", self.name, STANDARD.encode(bytes))
     }

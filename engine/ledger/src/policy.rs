@@ -249,6 +249,19 @@ impl Policy {
         witnesses: &[(String, VerifierKey)],
         threshold: usize,
     ) -> Result<Policy, PolicyError> {
+        Self::group(PARTIES, logs, witnesses, threshold)
+    }
+
+    /// The same, with a name for the group of the witnesses.
+    ///
+    /// # Errors
+    /// As [`Policy::parties`], and for a name that no group may have.
+    pub fn group(
+        group: &str,
+        logs: &[VerifierKey],
+        witnesses: &[(String, VerifierKey)],
+        threshold: usize,
+    ) -> Result<Policy, PolicyError> {
         let mut draft = Draft::default();
         for key in logs {
             draft.define_log(key.clone())?;
@@ -257,8 +270,8 @@ impl Policy {
             draft.define_witness(name, key.clone())?;
         }
         let names: Vec<&str> = witnesses.iter().map(|(name, _)| name.as_str()).collect();
-        draft.define_group(PARTIES, &threshold.to_string(), &names)?;
-        draft.define_quorum(PARTIES)?;
+        draft.define_group(group, &threshold.to_string(), &names)?;
+        draft.define_quorum(group)?;
         draft.finish()
     }
 

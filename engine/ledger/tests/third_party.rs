@@ -19,6 +19,7 @@ use tallywatt_ledger::log::{Log, LogHash, leaf_hash, verify_consistency, verify_
 use tallywatt_ledger::note::Note;
 use tallywatt_ledger::policy::Policy;
 use tallywatt_ledger::tiles::{ENTRY_SIZE_MAX, TILE_WIDTH, Tile, TileError, entry_bundle, tiles};
+use tallywatt_ledger::witness::{AddCheckpoint, WatchedLog, Witness};
 use tlog_tiles::{TileHashReader, TileReader};
 
 const ORIGIN: &str = "tallywatt.example/region-66";
@@ -173,6 +174,43 @@ fn signed_note_and_the_note_take_each_others_signatures() {
             .and_then(|note| policy.evaluate(&note).ok())
             .is_some_and(|verdict| verdict.unknown.is_empty());
         assert!(!holds, "byte {at} of a note");
+    }
+}
+
+/// What a witness answers is, behind the head it was asked for, a note that they take; the proof it was asked with is theirs too.
+#[test]
+fn signed_note_takes_the_line_of_a_witness() {
+    const LAST: u64 = 40;
+    let (log, grows) = (LogSigner::from_seed(ORIGIN, &LOG_SEED).unwrap(), log_of(LAST));
+    let mut witness = Witness::new(Cosigner::from_seed("regulator.example", &WITNESS_SEED).unwrap());
+    witness.watch(WatchedLog::of_keys(vec![log.verifier_key().clone()]).unwrap(), None).unwrap();
+    let root = |size: u64| RootHash::<Sha256>::new((*grows.root_at(size).unwrap().as_bytes()).into(), size);
+    let mut old_size = 0;
+    for size in [1, 2, 7, 8, 33, LAST] {
+        let text = Checkpoint::new(ORIGIN, size, grows.root_at(size).unwrap()).unwrap().to_text();
+        let note = Note::new(&text, vec![log.sign(&text).unwrap()]).unwrap();
+        let proof = if old_size == 0 { Vec::new() } else { grows.prove_consistency(old_size, size).unwrap() };
+        let request = AddCheckpoint { old_size, proof, note }.encode();
+        let request = AddCheckpoint::parse(&request).unwrap();
+        if old_size > 0 {
+            let theirs = ConsistencyProof::from_digests(&digests(&request.proof));
+            root(size).verify_consistency(&root(old_size), &theirs).unwrap();
+        }
+        let head = witness.check(&request).unwrap();
+        let line = witness.cosign(head, TIME_UNIX_S + size).unwrap();
+        let own = VerifierKey::parse(&witness.verifier_key().to_string()).unwrap();
+        let known = VerifierList::new(vec![
+            Box::new(StandardVerifier::new(&log.verifier_key().to_string()).unwrap()),
+            Box::new(TheirCosigner::new(&own, &WITNESS_SEED)),
+        ]);
+        let answered = request.note.encode() + &line.encode();
+        let (verified, unknown) =
+            signed_note::Note::from_bytes(answered.as_bytes()).unwrap().verify(&known).unwrap();
+        assert_eq!((verified.len(), unknown.len()), (2, 0), "size {size}");
+        // Under another head the line is nobody's.
+        let bent = answered.replacen(&format!("\n{size}\n"), &format!("\n{}\n", size + 1), 1);
+        assert!(signed_note::Note::from_bytes(bent.as_bytes()).unwrap().verify(&known).is_err());
+        old_size = size;
     }
 }
 

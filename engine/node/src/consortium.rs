@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 
 use tallywatt_consensus::lock::SignLock;
-use tallywatt_consensus::machine::{Action, Event, Report, SEALED_COUNT};
+use tallywatt_consensus::machine::{Action, Event, Report};
+use tallywatt_consensus::members::{Signer, Standing};
 use tallywatt_consensus::order::{Entry, OrderedLog};
 use tallywatt_core::agreement::{Agreement, Party};
 use tallywatt_core::hash::Published;
@@ -44,27 +45,22 @@ pub struct Outcome {
     /// The height it got; `None` if it was refused.
     pub height: Option<u64>,
     /// Who cosigned the head over it.
-    pub cosigners: Vec<Party>,
+    pub cosigners: Vec<Signer>,
     /// What people must be told: disputes, divergences, frozen nodes; each once.
     pub findings: Vec<String>,
 }
 
 impl Outcome {
-    /// Whether all parties signed it.
+    /// Whether three signed it, the witness counted.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
-        self.cosigners.len() == SEALED_COUNT
+        Standing::of(&self.cosigners) == Standing::Sealed
     }
 
     /// `sealed`, `final`, `ordered` or `refused`.
     #[must_use]
     pub fn status(&self) -> &'static str {
-        match (self.height, self.cosigners.len()) {
-            (None, _) => "refused",
-            (_, SEALED_COUNT) => "sealed",
-            (_, 2) => "final",
-            _ => "ordered",
-        }
+        self.height.map_or("refused", |_| Standing::of(&self.cosigners).name())
     }
 }
 
@@ -192,7 +188,7 @@ impl Consortium {
 
     /// Who signed the head of this size, as most nodes see it.
     #[must_use]
-    pub fn cosigners(&self, size: u64) -> Vec<Party> {
+    pub fn cosigners(&self, size: u64) -> Vec<Signer> {
         let seen = self.nodes.iter().map(|node| node.member().cosigners(size));
         seen.max_by_key(Vec::len).unwrap_or_default()
     }
@@ -291,9 +287,9 @@ impl Consortium {
         for node in &self.nodes {
             let (from, ordered_size) = (node.party(), node.member().size());
             for to in Party::ALL.into_iter().filter(|to| *to != from) {
-                let own = node.member().newest_cosignature(to).cloned();
+                let own = node.member().newest_cosignature(to.into()).cloned();
                 told.push((to, Event::Heard { from, own, ordered_size }));
-                if let Some(newest) = node.member().newest_cosignature(from) {
+                if let Some(newest) = node.member().newest_cosignature(from.into()) {
                     told.push((to, Event::Cosigned(newest.clone())));
                 }
             }
@@ -316,7 +312,7 @@ impl Consortium {
             }
             Report::DoubleSigned { own_root, other_root } => Some(format!(
                 "{} signed two heads of size {}: {} and {}",
-                own_root.party, own_root.size, own_root.root, other_root.root
+                own_root.signer, own_root.size, own_root.root, other_root.root
             )),
             Report::Disputed { height, command, proposer, dissent } => Some(format!(
                 "block {height} ({command} proposed by {proposer}): {} computed something else: {}",
@@ -326,16 +322,16 @@ impl Consortium {
                 "block {height}: nobody else computed what {proposer} proposed: {proposer} is contradicted by both \
                  others, nothing is recorded"
             )),
-            Report::Diverged { height, party, root, own } => {
+            Report::Diverged { height, signer, root, own } => {
                 // Which of the two roots do most members hold? The other signer is the one to name.
                 let size = height + 1;
                 let holders =
                     self.nodes.iter().filter(|node| node.member().log().root_at(size).ok() == Some(*own));
-                let named = if holders.count() * 2 > self.nodes.len() { *party } else { by };
+                let named = if holders.count() * 2 > self.nodes.len() { *signer } else { by.into() };
                 Some(format!(
                     "block {height}: {named} signed another head than the others ({root} against {own})"
                 ))
-                .filter(|_| named == *party)
+                .filter(|_| named == *signer)
             }
             Report::Frozen(reason) => Some(format!("{by} signs nothing any more: {reason}")),
         }

@@ -1,5 +1,6 @@
 //! The ledger as a command meets it: three nodes in this process, or nodes that run in others.
 
+use tallywatt_consensus::members::Signer;
 use tallywatt_core::agreement::{Agreement, Party};
 use tallywatt_core::hash::Published;
 
@@ -85,7 +86,7 @@ impl Ledger {
 
     /// Who signed the head of this size, as most nodes see it.
     #[must_use]
-    pub fn cosigners(&self, size: u64) -> Vec<Party> {
+    pub fn cosigners(&self, size: u64) -> Vec<Signer> {
         let seen = self.nodes().iter().map(|node| node.member().cosigners(size));
         seen.max_by_key(Vec::len).unwrap_or_default()
     }

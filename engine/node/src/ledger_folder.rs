@@ -12,7 +12,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use tallywatt_consensus::members::Directory;
+use tallywatt_consensus::members::{Directory, SEALED_COUNT, Signer};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::tzdb_version;
 use tallywatt_core::tariff::Currency;
@@ -40,6 +40,8 @@ pub const CONFIG_NAME: &str = "tallywatt.toml";
 const LOCK_NAME: &str = "LOCK";
 /// Held by one command at a time, beside a node that runs.
 const OPERATOR_LOCK_NAME: &str = "OPERATOR";
+/// The group of a trust policy that holds parties and witness: who says that there is one history.
+const HISTORY: &str = "history";
 /// The name of the trust policy.
 pub const POLICY_NAME: &str = "trust.policy";
 
@@ -347,7 +349,13 @@ impl HeldFolder {
         }
         let parties = parties.try_into().expect("there are three parties");
         let currency: Currency = self.config.currency.parse().expect("checked when the config was read");
-        Ok(Genesis { origin: self.config.origin.clone(), currency, tzdb: tzdb_version().to_owned(), parties })
+        Ok(Genesis {
+            origin: self.config.origin.clone(),
+            currency,
+            tzdb: tzdb_version().to_owned(),
+            parties,
+            witness: None,
+        })
     }
 
     /// Whose signatures count: every party's witness key, all three.
@@ -359,15 +367,19 @@ impl HeldFolder {
     }
 }
 
-/// Whose signatures count by a genesis: every party's witness key, all three.
+/// Whose signatures count by a genesis: all three parties' witness keys, or three of these and the witness's.
 pub(crate) fn policy_of(genesis: &Genesis) -> Result<Policy, LedgerError> {
     let directory = Directory::of(genesis).map_err(|error| LedgerError::Policy(error.to_string()))?;
     let logs: Vec<_> = Party::ALL.iter().map(|party| directory.log_key(*party).clone()).collect();
-    let witnesses: Vec<_> = Party::ALL
-        .iter()
-        .map(|party| (party.name().to_owned(), directory.witness_key(*party).clone()))
+    let signers = Signer::ALL.into_iter();
+    let witnesses: Vec<_> = signers
+        .filter_map(|signer| Some((signer.name().to_owned(), directory.cosigner_key(signer)?.clone())))
         .collect();
-    Policy::parties(&logs, &witnesses, 3).map_err(|error| LedgerError::Policy(error.to_string()))
+    let policy = match genesis.witness {
+        None => Policy::parties(&logs, &witnesses, SEALED_COUNT),
+        Some(_) => Policy::group(HISTORY, &logs, &witnesses, SEALED_COUNT),
+    };
+    policy.map_err(|error| LedgerError::Policy(error.to_string()))
 }
 
 /// What a folder without settings is, if not empty: the settings are written before the first store, so a store

@@ -9,6 +9,7 @@
 //!   losses          what feeders gave against what their meters took
 //!   arrears         who owes what for how long, and what the penalty table makes of it
 //!   prove           receipts
+//!   witness         the regulator's: cosigns heads that follow one another, and the asking of it
 //!   audit           re-reads, re-hashes and recomputes everything stored
 //! ```
 
@@ -36,3 +37,4 @@ pub mod running;
 pub mod sign_lock_file;
 pub mod store;
 pub mod tile_folder;
+pub mod witness;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use tallywatt_consensus::lock::SignLock;
 use tallywatt_consensus::machine::{Action, Cosignature, Event, Member, MemberError, NotComputed};
+use tallywatt_consensus::members::Signer;
 use tallywatt_consensus::state::Change;
 use tallywatt_core::agreement::{Agreement, Party};
 use tallywatt_core::hash::{ContentHash, Published};
@@ -528,7 +529,7 @@ impl Node {
             Some(lock) if self.member.log().root_at(lock.size).ok() != Some(lock.root) => Err(damaged(
                 "this key has signed a head that the stored chain does not hold: it was rolled back",
             )),
-            None if self.member.cosigners(size).contains(&party) => {
+            None if self.member.cosigners(size).contains(&party.into()) => {
                 Err(damaged("it is missing, but this key has signed heads"))
             }
             _ => Ok(()),
@@ -597,12 +598,12 @@ impl Node {
             let note = Note::parse(text).map_err(|error| damaged(error.to_string()))?;
             let Some(directory) = self.member.directory() else { continue };
             let mut cosignatures = Vec::new();
-            for signer in Party::ALL {
-                let key = directory.witness_key(signer);
+            for signer in Signer::ALL {
+                let Some(key) = directory.cosigner_key(signer) else { continue };
                 for line in note.signatures().iter().filter(|line| key.is_named_by(line)) {
                     let root =
                         self.member.log().root_at(*size).map_err(|error| damaged(error.to_string()))?;
-                    cosignatures.push(Cosignature { party: signer, size: *size, root, line: line.clone() });
+                    cosignatures.push(Cosignature { signer, size: *size, root, line: line.clone() });
                 }
             }
             for cosignature in cosignatures {

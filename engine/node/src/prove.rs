@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tallywatt_core::agreement::Party;
+use tallywatt_consensus::members::Standing;
 use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::Period;
 use tallywatt_core::contract::Contract;
@@ -39,7 +39,7 @@ pub enum ProveError {
     #[error("{0}")]
     Nothing(String),
     /// The chain lacks a signature: the receipt would not verify.
-    #[error("the head of {size} blocks has {count} of 3 signatures: a receipt needs all")]
+    #[error("the head of {size} blocks has {count} of 3 signatures: a receipt needs three")]
     NotSealed {
         /// Size of the log.
         size: u64,
@@ -68,7 +68,7 @@ impl<'a> Chain<'a> {
     fn of(node: &'a Node) -> Result<Self, ProveError> {
         let size = node.member().size();
         let count = node.member().cosigners(size).len();
-        if count < Party::ALL.len() {
+        if node.member().standing(size) < Standing::Sealed {
             return Err(ProveError::NotSealed { size, count });
         }
         let blocks = node.store().blocks()?.into_iter().map(|stored| (stored.block, stored.leaf)).collect();

@@ -25,11 +25,13 @@ pub mod recovering;
 pub mod settings;
 pub mod status;
 pub mod view;
+mod witnessing;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use tallywatt_consensus::members::{Directory, Signer};
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::command::Genesis;
 use tallywatt_shards::threads::Threads;
@@ -50,6 +52,7 @@ use crate::running::files::Files;
 use crate::running::outbox::Outbox;
 use crate::running::reach::Reach;
 use crate::running::settings::NodeSettings;
+use crate::running::witnessing::Witnessing;
 use crate::store::StoreError;
 
 /// Events that wait for the conductor, of all peers together: a peer that sends more waits.
@@ -176,6 +179,7 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
         Outbox::open(Link::new(identity.clone(), peer, address), teller.clone(), Arc::clone(&reach))
     };
     let outboxes = settings.peers.iter().map(|(peer, address)| (*peer, outbox(*peer, *address))).collect();
+    let witnessing = witnessing(start, &teller)?;
     let (state, states) = watch::channel(status::Status::default());
     let token =
         control::publish(start.data, &control).map_err(RunError::system("publish the control port"))?;
@@ -197,6 +201,7 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
         identity,
         peers: settings.peers.clone(),
         outboxes,
+        witnessing,
         files,
         teller: teller.clone(),
         state,
@@ -242,8 +247,18 @@ async fn learn(order: RaftOrder, party: Party, log: fn(&str)) {
     }
 }
 
+/// Who asks the witness, if the genesis names one and the settings say where it is.
+fn witnessing(start: &Start<'_>, teller: &mpsc::Sender<Told>) -> Result<Option<Witnessing>, RunError> {
+    let Some(address) = &start.settings.witness else { return Ok(None) };
+    let directory = Directory::of(&start.genesis).map_err(|error| RunError::Frozen(error.to_string()))?;
+    match directory.cosigner_key(Signer::Witness) {
+        Some(key) => Ok(Some(Witnessing::open(address.clone(), key.clone(), teller.clone()))),
+        None => Err(RunError::Frozen("the settings name a witness, the genesis none".to_owned())),
+    }
+}
+
 /// Waits for Ctrl-C, or what a service manager sends.
-async fn asked_to_end() {
+pub(crate) async fn asked_to_end() {
     #[cfg(unix)]
     if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         tokio::select! {

@@ -12,7 +12,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tallywatt_core::agreement::Party;
+use tallywatt_consensus::members::Standing;
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::log::Log;
 use tallywatt_ledger::note::{NOTE_SIZE_MAX, Note};
@@ -82,7 +82,7 @@ pub fn write(node: &Node, folder: &Path) -> Result<WrittenTiles, TileFolderError
     let member = node.member();
     let (log, size) = (member.log(), member.size());
     let count = member.cosigners(size).len();
-    if count < Party::ALL.len() {
+    if member.standing(size) < Standing::Sealed {
         return Err(TileFolderError::NotSealed { size, count });
     }
     let damaged = |error: String| TileFolderError::Damaged(error);

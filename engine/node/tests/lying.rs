@@ -91,7 +91,7 @@ fn check(outcome: &Outcome, liar: Party, proposer: Party, height: u64, command: 
         );
         assert!(text.contains(&named), "{text}");
         assert_eq!((outcome.status(), outcome.height), ("final", Some(height)));
-        assert!(!outcome.cosigners.contains(&liar));
+        assert!(!outcome.cosigners.contains(&liar.into()));
     }
 }
 
@@ -103,7 +103,10 @@ fn an_honest_party_that_was_outvoted_does_not_sign_after_a_restart_either() {
         ledger.consortium.node_mut(liar).set_lie(Lie::Figures);
     }
     let outcome = ledger.consortium.propose(Party::Grid, Input::Batch(batch)).unwrap();
-    assert_eq!((outcome.status(), &outcome.cosigners), ("final", &vec![Party::Grid, Party::Bank]));
+    assert_eq!(
+        (outcome.status(), &outcome.cosigners),
+        ("final", &vec![Party::Grid.into(), Party::Bank.into()])
+    );
     let path = ledger.path.clone();
     drop(ledger);
 

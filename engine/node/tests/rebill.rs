@@ -108,6 +108,7 @@ impl World {
                 witness: String::new(),
                 exec: signer(party).verifier_key().to_string(),
             }),
+            witness: None,
         };
         world.books.absorb(&Command::Genesis(Box::new(genesis)), None).unwrap();
         let half = |text: &str| {

@@ -55,8 +55,10 @@ class Checks:
         need(self.origin == self.head.origin, f"the genesis is of {self.origin}")
         r.text()
         named = [(Key.parse(r.text(), LOG_KEY), Key.parse(r.text(), WITNESS_KEY), Key.parse(r.text(), LOG_KEY)) for _ in range(3)]
+        witness = r.text()
         r.end()
         known = {key for log, witness, _ in named for key in (log, witness)}
+        known |= {Key.parse(witness, WITNESS_KEY)} if witness else set()
         need(known.issuperset(self.policy.logs + self.policy.witnesses), "the genesis does not name a key of the policy")
         self.exec_keys = [exec_key.public for _, _, exec_key in named]
         need(len(set(self.exec_keys)) == 3, "two parties have one exec key")

@@ -266,7 +266,9 @@ fn check_keys(genesis: &Genesis, policy: &Policy) -> Result<(), String> {
         genesis.parties.iter().any(|keys| of(keys) == text)
     };
     let logs = policy.logs().iter().map(|key| (key, names(key, |keys| &keys.log)));
-    let witnesses = policy.witnesses().map(|(_, key)| (key, names(key, |keys| &keys.witness)));
+    let is_witness = |key: &VerifierKey| genesis.witness.as_ref() == Some(&key.to_string());
+    let witnesses =
+        policy.witnesses().map(|(_, key)| (key, is_witness(key) || names(key, |keys| &keys.witness)));
     match logs.chain(witnesses).find(|(_, is_named)| !is_named) {
         Some((key, _)) => {
             Err(format!("the genesis does not name the policy's {} key {}", key.kind(), key.key()))

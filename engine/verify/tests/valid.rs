@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "a279f5209468c5386831cc3625b8951f3abdb211953935b816eceaf9502c286b";
-const GOLDEN_DAY_RECEIPT: &str = "436a358fbe8a3e1bebfc409e825837fcef57543ca0a65699bd5ac1531718074b";
+const GOLDEN_BILL_RECEIPT: &str = "cab1436a287c9363673743b79775fa668f26ebde9fb2a2180da86e681ec3ead0";
+const GOLDEN_DAY_RECEIPT: &str = "6ef847a91ea7e12cc9b9017be1385c5ef046610148c319ecd4b0965b4d2c5c56";
 
 #[test]
 fn golden() {

@@ -20,4 +20,10 @@ pub struct Join {
     /// Milliseconds between the leader's signs of life: 150 in one house, 250 between towns.
     #[arg(long, default_value_t = 250)]
     pub heartbeat_ms: u64,
+    /// The verifier key of a witness, so that two parties and it seal too; all three name the same.
+    #[arg(long, value_name = "KEY", requires = "witness_address")]
+    pub witness: Option<String>,
+    /// With --witness: where it is asked, as host and port.
+    #[arg(long, value_name = "HOST:PORT", requires = "witness")]
+    pub witness_address: Option<String>,
 }

@@ -13,7 +13,7 @@ use tallywatt_node::books::records::{document_bytes, publication_of};
 use tallywatt_node::ledger_folder::Secrets;
 use tallywatt_node::node::Node;
 use tallywatt_node::node_folder::NodeFolder;
-use tallywatt_node::running::founding::{Founding, free_addresses};
+use tallywatt_node::running::founding::{Founding, NamedWitness, free_addresses};
 use tallywatt_node::running::status::Status;
 use tallywatt_node::running::view::{Door, Proposed, Until};
 use tallywatt_node::store::StoredBlock;
@@ -44,10 +44,15 @@ pub fn at(party: Party) -> usize {
 impl Nodes {
     /// Founds a consortium; nothing runs yet.
     pub fn found() -> Self {
+        Self::found_with(None)
+    }
+
+    /// The same, with a witness or none.
+    pub fn found_with(witness: Option<NamedWitness<'_>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let addresses = free_addresses().unwrap();
         let (currency, secrets) = ("RUB".parse().unwrap(), Secrets::Demonstration(7));
-        Founding { origin: ORIGIN, currency, secrets, addresses, heartbeat_ms: 150 }
+        Founding { origin: ORIGIN, currency, secrets, addresses, heartbeat_ms: 150, witness }
             .make(folder.path())
             .unwrap();
         let (path, origin) = (folder.path().to_owned(), ORIGIN.to_owned());

@@ -9,19 +9,20 @@ use tallywatt_ledger::command::Command;
 use tallywatt_ledger::log::{LogError, LogHash};
 use tallywatt_ledger::note::{NoteError, SignatureLine};
 
-use super::{FINAL_COUNT, JUDGED_COUNT_MAX};
+use super::JUDGED_COUNT_MAX;
 use crate::lock::{LockError, SignLock};
+use crate::members::{FINAL_COUNT, Signer};
 use crate::order::Entry;
 use crate::state::{Change, Invalid};
 
-/// A party's signature under a head.
+/// A party's signature under a head, or the witness's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cosignature {
     /// Who.
-    pub party: Party,
+    pub signer: Signer,
     /// Size of the log under the head.
     pub size: u64,
-    /// Root it computed itself.
+    /// Root of it: a party computed it itself.
     pub root: LogHash,
     /// The signature line.
     pub line: SignatureLine,
@@ -101,7 +102,7 @@ pub enum Event {
         /// When.
         now_unix_s: u64,
     },
-    /// A party signed a head.
+    /// A party signed a head, or the witness.
     Cosigned(Cosignature),
     /// What a peer holds of this member's own signatures: the one under the largest head.
     Heard {
@@ -167,7 +168,7 @@ pub enum Action {
 pub enum Report {
     /// Two parties signed this size.
     Final(u64),
-    /// All parties signed this size.
+    /// Three signed this size, the witness counted.
     Sealed(u64),
     /// A party computed something else than what was proposed.
     Disputed {
@@ -199,12 +200,12 @@ pub enum Report {
         /// Height it would have had.
         height: u64,
     },
-    /// A party signed another root at one size than this member computed.
+    /// A party, or the witness, signed another root at one size than this member computed.
     Diverged {
         /// Height of the block.
         height: u64,
         /// Who signed it.
-        party: Party,
+        signer: Signer,
         /// The root it signed.
         root: LogHash,
         /// The root computed here.
@@ -288,6 +289,9 @@ pub enum MemberError {
     /// The head cannot be written as a checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A signature in the name of a witness, where the genesis names none.
+    #[error("a witness's signature under a head of size {0}, the genesis names no witness")]
+    NoWitness(u64),
     /// A signature under a head that is too far ahead to be kept.
     #[error("a signature under a head of size {size}, this chain has {own}")]
     Ahead {

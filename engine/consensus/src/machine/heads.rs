@@ -1,10 +1,12 @@
-//! Heads: what this member signs, when, and what the signatures of all parties under one head come to.
+//! Heads: what this member signs, when, and what the signatures of all under one head come to.
 //!
 //! ```text
 //!   stored ─▶ lock allows it? ─▶ StoreLock ─▶ LockStored ─▶ cosignature ─┐
-//!   others' cosignatures, verified ──────────────────────────────────────┴─▶ 2 of 3 final, 3 of 3 sealed
+//!   others' cosignatures, verified ──────────────────────────────────────┴─▶ 2 parties final, 3 signers sealed
 //!                        under another root ─▶ Diverged; the same key under both ─▶ DoubleSigned
 //! ```
+//!
+//! The witness is a signer among others, but for two things: it never makes a head final, and nobody freezes for its sake.
 //!
 //! A member that starts again asks its peers for its own newest signature before it signs: its folder may have been put back
 //! from a copy that is older than what the key has signed since.
@@ -16,52 +18,69 @@ use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::log::LogHash;
 use tallywatt_ledger::note::Note;
 
-use super::{Action, Cosignature, FINAL_COUNT, Fault, Member, MemberError, Report, SEALED_COUNT};
+use super::{Action, Cosignature, Fault, Member, MemberError, Report};
 use crate::lock::{LockError, SignLock};
+use crate::members::{FINAL_COUNT, Signer, Standing};
 
 /// How far ahead of its own chain a member keeps the signatures of others, blocks.
 pub const AHEAD_COUNT_MAX: u64 = 1_024;
 
-/// Signatures under heads, by size and party.
+/// Among how many of the newest heads one that two parties signed is looked for.
+const RECENT_COUNT_MAX: usize = 64;
+
+/// Signatures under heads, by size and signer.
 #[derive(Default)]
 pub(super) struct Heads {
     /// Under the root computed here.
-    own_root: BTreeMap<u64, BTreeMap<Party, Cosignature>>,
+    own_root: BTreeMap<u64, BTreeMap<Signer, Cosignature>>,
     /// Under another.
-    other_root: BTreeMap<u64, BTreeMap<Party, Cosignature>>,
+    other_root: BTreeMap<u64, BTreeMap<Signer, Cosignature>>,
     /// Under heads that this chain has not reached; whether they hold is seen when it has.
-    ahead: BTreeMap<(u64, Party), Cosignature>,
+    ahead: BTreeMap<(u64, Signer), Cosignature>,
 }
 
 impl Member {
-    /// The parties that signed the head of this size with the root computed here.
+    /// Who signed the head of this size with the root computed here.
     #[must_use]
-    pub fn cosigners(&self, size: u64) -> Vec<Party> {
+    pub fn cosigners(&self, size: u64) -> Vec<Signer> {
         self.heads.own_root.get(&size).map(|lines| lines.keys().copied().collect()).unwrap_or_default()
     }
 
-    /// A party's signature under the head of this size, if it is known here.
+    /// What the signatures under the head of this size come to.
     #[must_use]
-    pub fn cosignature(&self, size: u64, party: Party) -> Option<&Cosignature> {
-        self.heads.own_root.get(&size)?.get(&party)
+    pub fn standing(&self, size: u64) -> Standing {
+        Standing::of(&self.cosigners(size))
     }
 
-    /// The signature under the largest head that is known here of a party: what it asks its peers for when it starts.
+    /// The size of the largest head that two parties signed, if one is known here.
     #[must_use]
-    pub fn newest_cosignature(&self, party: Party) -> Option<&Cosignature> {
-        let sized = |heads: &'_ BTreeMap<u64, BTreeMap<Party, Cosignature>>| {
-            heads.iter().rev().find_map(|(size, lines)| lines.contains_key(&party).then_some(*size))
+    pub fn newest_final_size(&self) -> Option<u64> {
+        let newest = self.heads.own_root.iter().rev().take(RECENT_COUNT_MAX);
+        newest.map(|(size, _)| *size).find(|size| self.standing(*size) >= Standing::Final)
+    }
+
+    /// The signature of one under the head of this size, if it is known here.
+    #[must_use]
+    pub fn cosignature(&self, size: u64, signer: Signer) -> Option<&Cosignature> {
+        self.heads.own_root.get(&size)?.get(&signer)
+    }
+
+    /// The signature under the largest head that is known here of a signer: what a party asks its peers for when it starts.
+    #[must_use]
+    pub fn newest_cosignature(&self, signer: Signer) -> Option<&Cosignature> {
+        let sized = |heads: &'_ BTreeMap<u64, BTreeMap<Signer, Cosignature>>| {
+            heads.iter().rev().find_map(|(size, lines)| lines.contains_key(&signer).then_some(*size))
         };
-        let ahead = self.heads.ahead.iter().rev().find(|((_, signer), _)| *signer == party);
+        let ahead = self.heads.ahead.iter().rev().find(|((_, by), _)| *by == signer);
         let (own, other) = (sized(&self.heads.own_root), sized(&self.heads.other_root));
         match ahead {
             Some((_, cosignature)) => Some(cosignature),
-            None if other > own => self.heads.other_root.get(&other?)?.get(&party),
-            None => self.heads.own_root.get(&own?)?.get(&party),
+            None if other > own => self.heads.other_root.get(&other?)?.get(&signer),
+            None => self.heads.own_root.get(&own?)?.get(&signer),
         }
     }
 
-    /// The head of this size as a C2SP note: this party's log signature, then every cosignature, by party.
+    /// The head of this size as a C2SP note: this party's log signature, then every cosignature, by signer.
     ///
     /// # Errors
     /// [`MemberError`] if no such head is known.
@@ -96,7 +115,7 @@ impl Member {
     /// The block of this size is durable: its head may be signed, if the lock and the peers allow it, and no newer one is
     /// there.
     pub(super) fn stored(&mut self, size: u64) -> Result<Vec<Action>, MemberError> {
-        let is_signed = self.cosigners(size).contains(&self.party);
+        let is_signed = self.cosigners(size).contains(&self.party.into());
         let is_early = size < self.floor || !self.has_heard();
         if self.frozen.is_some() || size != self.size() || is_signed || is_early {
             return Ok(Vec::new());
@@ -188,20 +207,21 @@ impl Member {
         self.lock = Some(lock);
         let checkpoint = self.checkpoint(lock.size, lock.root)?;
         let line = self.keys.witness.sign_cosignature(&checkpoint.to_text(), now_unix_s)?;
-        let cosignature = Cosignature { party: self.party, size: lock.size, root: lock.root, line };
+        let cosignature = Cosignature { signer: self.party.into(), size: lock.size, root: lock.root, line };
         let mut actions = vec![Action::SendCosignature(cosignature.clone())];
         actions.extend(self.cosigned(cosignature)?);
         Ok(actions)
     }
 
     pub(super) fn cosigned(&mut self, cosignature: Cosignature) -> Result<Vec<Action>, MemberError> {
-        let Cosignature { party, size, root, .. } = cosignature;
-        if self.cosignature(size, party) == Some(&cosignature) {
+        let Cosignature { signer, size, root, .. } = cosignature;
+        if self.cosignature(size, signer) == Some(&cosignature) {
             return Ok(Vec::new());
         }
         let Some(directory) = &self.directory else { return Ok(Vec::new()) };
         let text = self.checkpoint(size, root)?.to_text();
-        directory.witness_key(party).verify_cosignature(&text, &cosignature.line)?;
+        let key = directory.cosigner_key(signer).ok_or(MemberError::NoWitness(size))?;
+        key.verify_cosignature(&text, &cosignature.line)?;
         let own_size = self.size();
         if size > own_size {
             if size - own_size > AHEAD_COUNT_MAX {
@@ -213,9 +233,9 @@ impl Member {
         Ok(if root == own { self.agreeing(cosignature) } else { self.contradicting(cosignature, own) })
     }
 
-    /// Keeps a signature under a head that is still to come; the newest of a party is enough, if it holds.
+    /// Keeps a signature under a head that is still to come; the newest of a signer is enough, if it holds.
     fn keep_ahead(&mut self, cosignature: Cosignature) -> Vec<Action> {
-        let key = (cosignature.size, cosignature.party);
+        let key = (cosignature.size, cosignature.signer);
         match self.heads.ahead.get(&key) {
             Some(known) if known.root != cosignature.root => {
                 let (own_root, other_root) = (Box::new(known.clone()), Box::new(cosignature));
@@ -232,8 +252,8 @@ impl Member {
     pub(super) fn take_ahead(&mut self) -> Result<Vec<Action>, MemberError> {
         let size = self.size();
         let mut actions = Vec::new();
-        for party in Party::ALL {
-            if let Some(cosignature) = self.heads.ahead.remove(&(size, party)) {
+        for signer in Signer::ALL {
+            if let Some(cosignature) = self.heads.ahead.remove(&(size, signer)) {
                 actions.extend(self.cosigned(cosignature)?);
             }
         }
@@ -241,34 +261,41 @@ impl Member {
     }
 
     fn agreeing(&mut self, cosignature: Cosignature) -> Vec<Action> {
-        let Cosignature { party, size, .. } = cosignature;
-        let other = self.heads.other_root.get(&size).and_then(|lines| lines.get(&party)).cloned();
+        let Cosignature { signer, size, .. } = cosignature;
+        let other = self.heads.other_root.get(&size).and_then(|lines| lines.get(&signer)).cloned();
+        let before = self.standing(size);
         let lines = self.heads.own_root.entry(size).or_default();
-        if lines.insert(party, cosignature.clone()).is_some() {
+        if lines.insert(signer, cosignature.clone()).is_some() {
             return Vec::new();
         }
         let mut actions: Vec<Action> = double_signed(Some(cosignature), other).into_iter().collect();
-        match lines.len() {
-            FINAL_COUNT => actions.push(Action::Report(Report::Final(size))),
-            SEALED_COUNT => actions.push(Action::Report(Report::Sealed(size))),
-            _ => {}
+        let after = self.standing(size);
+        if before < Standing::Final && after >= Standing::Final {
+            actions.push(Action::Report(Report::Final(size)));
+        }
+        if before < Standing::Sealed && after >= Standing::Sealed {
+            actions.push(Action::Report(Report::Sealed(size)));
         }
         actions
     }
 
     /// A valid signature under another root: portable evidence against one of the two.
     fn contradicting(&mut self, cosignature: Cosignature, own: LogHash) -> Vec<Action> {
-        let Cosignature { party, size, root, .. } = cosignature;
-        let agreed = self.heads.own_root.get(&size).and_then(|lines| lines.get(&party)).cloned();
+        let Cosignature { signer, size, root, .. } = cosignature;
+        let agreed = self.heads.own_root.get(&size).and_then(|lines| lines.get(&signer)).cloned();
         let lines = self.heads.other_root.entry(size).or_default();
-        if lines.insert(party, cosignature.clone()).is_some() {
+        if lines.insert(signer, cosignature.clone()).is_some() {
             return Vec::new();
         }
-        let signers: BTreeSet<Party> =
-            lines.iter().filter(|(_, line)| line.root == root).map(|(party, _)| *party).collect();
-        let mut actions = vec![Action::Report(Report::Diverged { height: size - 1, party, root, own })];
+        let parties: BTreeSet<Party> = lines
+            .iter()
+            .filter(|(_, line)| line.root == root)
+            .filter_map(|(signer, _)| signer.party())
+            .collect();
+        let mut actions = vec![Action::Report(Report::Diverged { height: size - 1, signer, root, own })];
         actions.extend(double_signed(agreed, Some(cosignature)));
-        if signers.len() >= FINAL_COUNT {
+        // A witness computes nothing: where it and one party stand elsewhere, this member may still be right.
+        if parties.len() >= FINAL_COUNT {
             actions.extend(self.stop(format!("both others signed another head over block {}", size - 1)));
         }
         actions

@@ -1,7 +1,7 @@
 //! What one party may do that holds its keys and follows no rule.
 
 use tallywatt_consensus::machine::{Cosignature, Dissent, Event};
-use tallywatt_consensus::members::{self, Directory};
+use tallywatt_consensus::members::{self, Directory, Signer};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
@@ -212,7 +212,7 @@ impl World {
         let now_unix_s = self.unix_s(party);
         let line = truth::keys(party).witness.sign_cosignature(&text, now_unix_s).unwrap();
         self.monitor.liar_signed(party, size, root);
-        Cosignature { party, size, root, line }
+        Cosignature { signer: party.into(), size, root, line }
     }
 
     /// Orders a twin, for its victim alone, and for itself the first.
@@ -262,7 +262,7 @@ impl World {
         let to = others(party)[self.random.at(2)];
         let other = others(party)[self.random.at(2)];
         let byte = u8::try_from(self.random.below(256)).unwrap();
-        let message = match self.random.below(4) {
+        let message = match self.random.below(5) {
             0 => Message::Attest(Attestation { party: other, signature: [byte; 64] }),
             1 => {
                 let proposal = ContentHash([byte; 32]);
@@ -271,12 +271,16 @@ impl World {
             2 => {
                 // Another's name under its own signature.
                 let own = self.sign(party, 1 + u64::from(byte), LogHash::from_bytes([byte; 32]));
-                Message::Cosign(Cosignature { party: other, ..own })
+                Message::Cosign(Cosignature { signer: other.into(), ..own })
+            }
+            3 => {
+                let own = self.sign(party, 1 + u64::from(byte), LogHash::from_bytes([byte; 32]));
+                Message::Cosign(Cosignature { signer: Signer::Witness, ..own })
             }
             _ => {
                 let own = self.sign(party, 1_000_000, LogHash::from_bytes([byte; 32]));
                 Message::TellOwn {
-                    own: Some(Cosignature { party: to, ..own }),
+                    own: Some(Cosignature { signer: to.into(), ..own }),
                     ordered_size: u64::from(byte),
                 }
             }

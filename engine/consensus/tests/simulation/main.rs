@@ -9,14 +9,18 @@
 mod liar;
 mod monitor;
 mod truth;
+mod witness;
 mod world;
 
 use tallywatt_consensus::machine::Fault;
 use tallywatt_core::agreement::Party;
+use witness::WitnessPlan;
 use world::{Plan, Run, simulate};
 
 /// How many seeds a run of the tests takes, honest, and as many with a liar.
 const SEED_COUNT: u64 = 250;
+/// How many with a witness, whose signatures cost their time.
+const WITNESS_SEED_COUNT: u64 = 100;
 
 fn check(seed: u64, plan: &Plan) -> Run {
     let run = simulate(seed, plan);
@@ -69,6 +73,56 @@ fn a_sign_lock_that_is_not_kept_is_found() {
         simulate(seed, &plan).breaches.into_iter().find(|breach| breach.starts_with("I1"))
     });
     assert!(found.is_some(), "two roots at one size were signed, and nobody saw it");
+}
+
+#[test]
+fn with_a_witness_two_parties_seal() {
+    let mut sealed = 0;
+    for seed in 0..WITNESS_SEED_COUNT {
+        let run = check(seed, &Plan::with_one_down(seed));
+        sealed += run.sealed_size;
+    }
+    assert!(sealed / WITNESS_SEED_COUNT >= 5, "{sealed} blocks in {WITNESS_SEED_COUNT} runs");
+    // What it takes: the same runs without the witness stay final.
+    let mut unsealed = Plan::with_one_down(0);
+    unsealed.witness = None;
+    let breaches = simulate(0, &unsealed).breaches;
+    assert!(breaches.iter().all(|breach| breach.contains("is not sealed with")), "{breaches:?}");
+    assert_eq!(breaches.len(), 2, "{breaches:?}");
+}
+
+#[test]
+fn with_a_witness_one_liar_never_gets_two_histories_sealed() {
+    let (mut forks, mut sealed) = (0, 0);
+    for seed in 0..WITNESS_SEED_COUNT {
+        let mut plan = Plan::with_liar(seed);
+        plan.witness = Some(WitnessPlan::Sound);
+        let run = check(seed, &plan);
+        forks += u64::from(run.conflicting_finals > 0);
+        sealed += u64::from(run.sealed_conflicts > 0);
+    }
+    // The runs must reach what they are for: two final histories, one of them sealed by the witness.
+    assert!(
+        forks >= 5 && sealed >= 3,
+        "{forks} runs with two final histories, {sealed} with one of them sealed"
+    );
+}
+
+/// A witness that forgets what it signed lets two histories be sealed, sooner or later: the monitor must see it.
+#[test]
+fn a_witness_that_keeps_nothing_is_found() {
+    let mut found = [false; 2];
+    for seed in 0..WITNESS_SEED_COUNT {
+        let mut plan = Plan::with_liar(seed);
+        plan.witness = Some(WitnessPlan::Forgets);
+        let breaches = simulate(seed, &plan).breaches;
+        found[0] |= breaches.iter().any(|breach| breach.starts_with("I1: regulator signed two roots"));
+        found[1] |= breaches.iter().any(|breach| breach.starts_with("I7") && breach.ends_with("are sealed"));
+        if found == [true; 2] {
+            break;
+        }
+    }
+    assert_eq!(found, [true; 2], "two roots at one size signed, two histories sealed");
 }
 
 /// A member whose state differs is seen by its own signature, and nothing it signs alone is sealed.

@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | I1 | a key never signs a smaller head, nor two roots at one size |
+//! | I1 | a key never signs a smaller head, nor two roots at one size; nor does a witness that knows what it signed |
 //! | I2 | a signed head is durable |
 //! | I3 | every block under a signed head was recomputed by the signer, and is what an honest node computes |
 //! | I4 | one chain, one sequence of leaves |
@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tallywatt_consensus::machine::{Cosignature, Report};
+use tallywatt_consensus::members::{Signer, Standing};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
@@ -23,15 +24,21 @@ use tallywatt_ledger::log::LogHash;
 use crate::truth;
 use crate::world::{Disk, Node};
 
+fn standing(signers: &BTreeSet<Signer>) -> Standing {
+    Standing::of(&signers.iter().copied().collect::<Vec<_>>())
+}
+
 /// How many breaches are kept.
 const BREACH_COUNT_MAX: usize = 5;
 
 pub struct Monitor {
     pub breaches: Vec<String>,
     liar: Option<Party>,
+    /// Down for good.
+    lost: Option<Party>,
     /// Of each key: the size signed last, and the root by size.
-    last_size: BTreeMap<Party, u64>,
-    signed: BTreeMap<(u64, Party), BTreeSet<LogHash>>,
+    last_size: BTreeMap<Signer, u64>,
+    signed: BTreeMap<(u64, Signer), BTreeSet<LogHash>>,
     /// Proposals that a party computed, by id, and their blocks.
     recomputed: BTreeSet<(Party, ContentHash)>,
     stored: BTreeMap<(Party, u64), ContentHash>,
@@ -44,10 +51,11 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    pub fn new(liar: Option<Party>) -> Self {
+    pub fn new(liar: Option<Party>, lost: Option<Party>) -> Self {
         Self {
             breaches: Vec::new(),
             liar,
+            lost,
             last_size: BTreeMap::new(),
             signed: BTreeMap::new(),
             recomputed: BTreeSet::new(),
@@ -96,18 +104,12 @@ impl Monitor {
 
     /// An honest member sends a signature, or the liar one it made up.
     pub fn signed(&mut self, cosignature: &Cosignature, disk: &Disk) {
-        let Cosignature { party, size, root, .. } = cosignature;
-        self.signed.entry((*size, *party)).or_default().insert(*root);
+        let Cosignature { signer, size, root, .. } = cosignature;
+        let party = &signer.party().expect("a member signs as a party");
         if self.liar == Some(*party) {
-            return;
+            return self.liar_signed(*party, *size, *root);
         }
-        if self.signed[&(*size, *party)].len() > 1 {
-            self.breach(format!("I1: {party} signed two roots at size {size}"));
-        }
-        let last = self.last_size.insert(*party, *size).unwrap_or(0);
-        if last > *size {
-            self.breach(format!("I1: {party} signed size {size} after {last}"));
-        }
+        self.honest_signed(*signer, *size, *root);
         if disk.blocks.len() as u64 != *size || disk.lock.is_none_or(|lock| lock.size != *size) {
             self.breach(format!("I2: {party} signed size {size}, its disk has {}", disk.blocks.len()));
         }
@@ -118,9 +120,26 @@ impl Monitor {
         }
     }
 
+    fn honest_signed(&mut self, signer: Signer, size: u64, root: LogHash) {
+        let roots = self.signed.entry((size, signer)).or_default();
+        roots.insert(root);
+        if roots.len() > 1 {
+            self.breach(format!("I1: {signer} signed two roots at size {size}"));
+        }
+        let last = self.last_size.insert(signer, size).unwrap_or(0);
+        if last > size {
+            self.breach(format!("I1: {signer} signed size {size} after {last}"));
+        }
+    }
+
+    /// The witness answers with a signature.
+    pub fn witness_signed(&mut self, size: u64, root: LogHash) {
+        self.honest_signed(Signer::Witness, size, root);
+    }
+
     /// The liar signs whatever it likes.
     pub fn liar_signed(&mut self, party: Party, size: u64, root: LogHash) {
-        self.signed.entry((size, party)).or_default().insert(root);
+        self.signed.entry((size, party.into())).or_default().insert(root);
     }
 
     pub fn reported(&mut self, by: Party, report: &Report) {
@@ -141,8 +160,8 @@ impl Monitor {
         }
         match report {
             Report::DoubleSigned { own_root, other_root } => {
-                let named = [own_root.party, other_root.party];
-                if named != [liar, liar] || own_root.root == other_root.root {
+                let named = [own_root.signer, other_root.signer];
+                if named != [liar.into(), liar.into()] || own_root.root == other_root.root {
                     self.breach(format!("I7: {by} holds evidence against {named:?}, the liar is {liar}"));
                 }
                 self.is_named = true;
@@ -171,7 +190,7 @@ impl Monitor {
     fn honest<'a>(&self, nodes: &'a BTreeMap<Party, Node>) -> Vec<(Party, &'a Node)> {
         nodes
             .iter()
-            .filter(|(party, _)| self.liar != Some(**party))
+            .filter(|(party, _)| self.liar != Some(**party) && self.lost != Some(**party))
             .map(|(party, node)| (*party, node))
             .collect()
     }
@@ -195,7 +214,7 @@ impl Monitor {
         }
         for size in self.newly_signed() {
             let roots = self.roots_by_signers(size);
-            if roots.values().filter(|signers| signers.len() == Party::ALL.len()).count() > 1 {
+            if roots.values().filter(|signers| standing(signers) == Standing::Sealed).count() > 1 {
                 self.breach(format!("I7: two histories of size {size} are sealed"));
             }
         }
@@ -215,23 +234,31 @@ impl Monitor {
         }
     }
 
-    fn roots_by_signers(&self, size: u64) -> BTreeMap<LogHash, BTreeSet<Party>> {
-        let mut roots: BTreeMap<LogHash, BTreeSet<Party>> = BTreeMap::new();
-        for ((_, party), signed) in self.signed.range((size, Party::Grid)..=(size, Party::Supplier)) {
+    fn roots_by_signers(&self, size: u64) -> BTreeMap<LogHash, BTreeSet<Signer>> {
+        let mut roots: BTreeMap<LogHash, BTreeSet<Signer>> = BTreeMap::new();
+        let of_size = (size, Signer::Party(Party::Grid))..=(size, Signer::Witness);
+        for ((_, signer), signed) in self.signed.range(of_size) {
             signed.iter().for_each(|root| {
-                roots.entry(*root).or_default().insert(*party);
+                roots.entry(*root).or_default().insert(*signer);
             });
         }
         roots
     }
 
-    /// Sizes at which two histories have two signatures each.
-    pub fn conflicting_finals(&self) -> usize {
+    /// Sizes at which two histories are final, and how many of them have one that is sealed by the witness too.
+    pub fn conflicting_finals(&self) -> (usize, usize) {
         let sizes: BTreeSet<u64> = self.signed.keys().map(|(size, _)| *size).collect();
-        let is_conflict = |size: &&u64| {
-            self.roots_by_signers(**size).values().filter(|signers| signers.len() >= 2).count() > 1
-        };
-        sizes.iter().filter(is_conflict).count()
+        let (mut conflicts, mut sealed) = (0, 0);
+        for roots in sizes.iter().map(|size| self.roots_by_signers(*size)) {
+            if roots.values().filter(|signers| standing(signers) >= Standing::Final).count() > 1 {
+                conflicts += 1;
+                let is_sealed = |signers: &BTreeSet<Signer>| {
+                    standing(signers) == Standing::Sealed && signers.contains(&Signer::Witness)
+                };
+                sealed += usize::from(roots.values().any(is_sealed));
+            }
+        }
+        (conflicts, sealed)
     }
 
     pub fn check_end(
@@ -250,11 +277,12 @@ impl Monitor {
         }
         let sizes: BTreeSet<u64> = self.signed.keys().map(|(size, _)| *size).collect();
         for size in sizes {
-            let roots: Vec<BTreeSet<Party>> = self.roots_by_signers(size).into_values().collect();
-            let finals: Vec<&BTreeSet<Party>> = roots.iter().filter(|signers| signers.len() >= 2).collect();
+            let roots: Vec<BTreeSet<Signer>> = self.roots_by_signers(size).into_values().collect();
+            let finals: Vec<&BTreeSet<Signer>> =
+                roots.iter().filter(|signers| standing(signers) >= Standing::Final).collect();
             for pair in finals.windows(2) {
-                let both: Vec<&Party> = pair[0].intersection(pair[1]).collect();
-                if both.is_empty() || both.iter().any(|party| Some(**party) != self.liar) {
+                let both: Vec<&Signer> = pair[0].intersection(pair[1]).collect();
+                if both.is_empty() || both.iter().any(|signer| signer.party() != self.liar) {
                     self.breach(format!("I7: two final histories of size {size}, both signed by {both:?}"));
                 }
             }
@@ -280,8 +308,14 @@ impl Monitor {
                 self.breach(format!("{party} is frozen: {reason}"));
             }
             let signers = member.cosigners(member.size());
-            if honest.iter().any(|(party, _)| !signers.contains(party)) {
+            if honest.iter().any(|(party, _)| !signers.contains(&(*party).into())) {
                 self.breach(format!("{party} knows the signatures of {signers:?} only"));
+            }
+            if self.lost.is_some() && member.standing(member.size()) != Standing::Sealed {
+                self.breach(format!(
+                    "the head of {party} is not sealed with {:?} down: {signers:?}",
+                    self.lost
+                ));
             }
         }
     }

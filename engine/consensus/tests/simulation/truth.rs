@@ -9,6 +9,7 @@ use tallywatt_core::money::Money;
 use tallywatt_core::split::{Leg, LegKind};
 use tallywatt_core::validity::Validity;
 use tallywatt_ledger::command::{BatchCommit, Command, DocumentKind, Genesis, Publication, SettlementCommit};
+use tallywatt_ledger::key::Cosigner;
 use tallywatt_ledger::seal::{Sealed, Totals};
 use tallywatt_ledger::tree::Root;
 
@@ -19,10 +20,22 @@ pub fn keys(party: Party) -> Keys {
     Keys::from_seeds(ORIGIN, party, &[seed(1), seed(2), seed(3)]).unwrap()
 }
 
+pub fn witness_key() -> Cosigner {
+    Cosigner::from_seed("regulator.test/witness", &[0x77; 32]).unwrap()
+}
+
+/// It names a witness, whether one is there in the run or not: without it, all three parties seal.
 pub fn genesis() -> Command {
     let parties = Party::ALL.map(|party| keys(party).public());
     let currency = "RUB".parse().unwrap();
-    Command::Genesis(Box::new(Genesis { origin: ORIGIN.into(), currency, tzdb: "2026a".into(), parties }))
+    let witness = Some(witness_key().verifier_key().to_string());
+    Command::Genesis(Box::new(Genesis {
+        origin: ORIGIN.into(),
+        currency,
+        tzdb: "2026a".into(),
+        parties,
+        witness,
+    }))
 }
 
 fn file(number: u64) -> ContentHash {

@@ -6,6 +6,7 @@ use tallywatt_consensus::lock::SignLock;
 use tallywatt_consensus::machine::{
     Abstention, Action, Cosignature, Dissent, Event, Fault, Member, NotComputed, Report,
 };
+use tallywatt_consensus::members::Standing;
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
@@ -15,6 +16,7 @@ use tallywatt_ledger::digest;
 use crate::liar::{Liar, Lies};
 use crate::monitor::Monitor;
 use crate::truth;
+use crate::witness::{WitnessAnswer, WitnessNode, WitnessPlan};
 
 /// When the faults end, ms.
 const FAULTS_END_MS: u64 = 2_000;
@@ -22,6 +24,8 @@ const FAULTS_END_MS: u64 = 2_000;
 const PROPOSALS_END_MS: u64 = 2_500;
 /// When the run ends, ms.
 const RUN_END_MS: u64 = 3_200;
+/// When a party goes down for good, in a run where one does, ms.
+const LOST_MS: u64 = 1_500;
 /// What clocks show at the beginning, s.
 const START_UNIX_S: u64 = 1_774_000_000;
 
@@ -29,6 +33,9 @@ const START_UNIX_S: u64 = 1_774_000_000;
 pub struct Plan {
     pub liar: Option<(Party, Lies)>,
     pub faults: [Option<Fault>; 3],
+    pub witness: Option<WitnessPlan>,
+    /// Goes down for good.
+    pub lost: Option<Party>,
     loss_permille: u64,
     duplicate_permille: u64,
     crash_count: u64,
@@ -49,6 +56,8 @@ impl Plan {
         Self {
             liar: None,
             faults: [None; 3],
+            witness: None,
+            lost: None,
             loss_permille: [0, 50, 300][random.at(3)],
             duplicate_permille: [0, 100][random.at(2)],
             crash_count: random.below(5),
@@ -56,6 +65,14 @@ impl Plan {
             copies: random.below(3) == 0,
             clock_errors_s,
         }
+    }
+
+    /// The same with a witness, and one party goes down for good.
+    pub fn with_one_down(seed: u64) -> Self {
+        let mut random = Random(seed ^ 0xD0);
+        let lost = Some(Party::ALL[random.at(3)]);
+        // Who has no lock of its own waits for all its peers before it signs: no folder is put back here.
+        Self { witness: Some(WitnessPlan::Sound), lost, copies: false, ..Self::honest(seed) }
     }
 
     /// The same, and one party lies in several ways.
@@ -71,6 +88,8 @@ pub struct Run {
     pub breaches: Vec<String>,
     pub sealed_size: u64,
     pub conflicting_finals: usize,
+    /// Of these, at so many sizes the witness sealed one of the two.
+    pub sealed_conflicts: usize,
     pub is_liar_named: bool,
     pub trace: ContentHash,
 }
@@ -115,7 +134,7 @@ pub enum Message {
     },
 }
 
-enum Happening {
+pub enum Happening {
     Deliver { from: Party, to: Party, message: Message },
     DiskDone { node: Party, life: u32 },
     Recomputed { node: Party, life: u32, proposal: Box<Proposal> },
@@ -127,6 +146,8 @@ enum Happening {
     Copy(Party),
     Isolate(Option<Party>),
     Heal,
+    WitnessAsked { from: Party, request: String },
+    WitnessAnswered { to: Party, answer: WitnessAnswer },
 }
 
 /// A write that is not durable yet.
@@ -167,6 +188,8 @@ pub struct World {
     pub views: BTreeMap<Party, Vec<Entry>>,
     pub now_ms: u64,
     pub monitor: Monitor,
+    pub witness: Option<WitnessNode>,
+    lost: Option<Party>,
     plan_loss: u64,
     plan_duplicate: u64,
     clock_errors_s: [i64; 3],
@@ -196,14 +219,16 @@ pub fn simulate(seed: u64, plan: &Plan) -> Run {
     world.monitor.check_end(&world.nodes, &world.views, world.now_ms);
     for node in world.nodes.values() {
         let Some(member) = &node.member else { continue };
-        if member.cosigners(member.size()).len() == Party::ALL.len() {
+        if member.standing(member.size()) == Standing::Sealed {
             sealed_size = member.size();
         }
     }
+    let (conflicting_finals, sealed_conflicts) = world.monitor.conflicting_finals();
     Run {
         breaches: world.monitor.breaches.clone(),
         sealed_size,
-        conflicting_finals: world.monitor.conflicting_finals(),
+        conflicting_finals,
+        sealed_conflicts,
         is_liar_named: world.monitor.is_liar_named(),
         trace: digest::content_hash(&world.trace),
     }
@@ -230,7 +255,9 @@ impl World {
             nodes: Party::ALL.map(node).into(),
             views: Party::ALL.map(|party| (party, Vec::new())).into(),
             now_ms: 0,
-            monitor: Monitor::new(plan.liar.as_ref().map(|(party, _)| *party)),
+            monitor: Monitor::new(plan.liar.as_ref().map(|(party, _)| *party), plan.lost),
+            witness: plan.witness.map(WitnessNode::new),
+            lost: plan.lost,
             plan_loss: plan.loss_permille,
             plan_duplicate: plan.duplicate_permille,
             clock_errors_s: plan.clock_errors_s,
@@ -270,9 +297,12 @@ impl World {
             }
         }
         self.schedule(FAULTS_END_MS, Happening::Heal);
+        if let Some(node) = plan.lost {
+            self.schedule(LOST_MS, Happening::Crash { node, put_back: false });
+        }
     }
 
-    fn schedule(&mut self, after_ms: u64, happening: Happening) {
+    pub fn schedule(&mut self, after_ms: u64, happening: Happening) {
         self.sequence += 1;
         self.queue.insert((self.now_ms + after_ms, self.sequence), happening);
     }
@@ -292,6 +322,10 @@ impl World {
     fn is_connected(&self, a: Party, b: Party) -> bool {
         let is_up = |party: Party| self.nodes[&party].member.is_some();
         is_up(a) && is_up(b) && self.isolated != Some(a) && self.isolated != Some(b)
+    }
+
+    pub fn is_cut_off(&self, party: Party) -> bool {
+        self.isolated == Some(party)
     }
 
     fn has_majority(&self, node: Party) -> bool {
@@ -350,6 +384,8 @@ impl World {
                 node.copy = Some(node.disk.clone());
             }
             Happening::Isolate(isolated) => self.isolated = isolated,
+            Happening::WitnessAsked { from, request } => self.witness_asked(from, &request),
+            Happening::WitnessAnswered { to, answer } => self.witness_answered(to, answer),
             Happening::Heal => {
                 (self.isolated, self.plan_loss) = (None, 0);
                 if let Some(liar) = &mut self.plan_liar {
@@ -376,7 +412,8 @@ impl World {
             Message::Abstain(abstention) => Event::Abstained(abstention),
             Message::Cosign(cosignature) => Event::Cosigned(cosignature),
             Message::AskOwn => {
-                let held = self.nodes[&to].member.as_ref().and_then(|member| member.newest_cosignature(from));
+                let held =
+                    self.nodes[&to].member.as_ref().and_then(|member| member.newest_cosignature(from.into()));
                 let (own, node) = (held.cloned(), &self.nodes[&to]);
                 if self.views[&to].len() > node.disk.applied {
                     return;
@@ -393,7 +430,7 @@ impl World {
     }
 
     /// One event to one member, and what it asks for.
-    fn step(&mut self, at: Party, event: Event) {
+    pub fn step(&mut self, at: Party, event: Event) {
         let Some(member) = &mut self.nodes.get_mut(&at).unwrap().member else { return };
         let name = name_of(&event);
         match member.step(event) {
@@ -532,12 +569,13 @@ impl World {
             self.send(at, other, Message::AskOwn);
         }
         let Some(member) = &self.nodes[&at].member else { return };
-        if let Some(own) = member.cosignature(member.size(), at).cloned()
+        if let Some(own) = member.cosignature(member.size(), at.into()).cloned()
             && self.random.chance(300)
             && !self.is_liar(at)
         {
             self.send_others(at, &Message::Cosign(own));
         }
+        self.ask_witness(at);
         if !self.has_majority(at) || self.nodes[&at].is_applying {
             return;
         }
@@ -572,8 +610,9 @@ impl World {
     }
 
     fn restart(&mut self, at: Party) {
+        let is_lost = self.lost == Some(at) && self.now_ms >= LOST_MS;
         let node = self.nodes.get_mut(&at).unwrap();
-        if node.member.is_some() {
+        if node.member.is_some() || is_lost {
             return;
         }
         let (keys, origin) = (truth::keys(at), truth::ORIGIN.to_owned());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tallywatt_consensus::machine::Member;
-use tallywatt_consensus::members::Directory;
+use tallywatt_consensus::members::{Directory, Signer};
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::checkpoint::Checkpoint;
@@ -177,7 +177,7 @@ fn audit_heads(
         match check_head(size, text, member, directory) {
             Ok(signers) => {
                 newest = Some((size, text));
-                if signers.contains(&party) {
+                if signers.contains(&party.into()) {
                     signed = size;
                 }
             }
@@ -207,8 +207,8 @@ fn audit_heads(
     signed
 }
 
-/// The parties whose cosignatures the head carries.
-fn check_head(size: u64, text: &[u8], member: &Member, directory: &Directory) -> Result<Vec<Party>, String> {
+/// Whose cosignatures the head carries.
+fn check_head(size: u64, text: &[u8], member: &Member, directory: &Directory) -> Result<Vec<Signer>, String> {
     let text = std::str::from_utf8(text).map_err(|_| "not text".to_owned())?;
     let note = Note::parse(text).map_err(|error| error.to_string())?;
     let checkpoint = Checkpoint::parse(note.text()).map_err(|error| error.to_string())?;
@@ -219,12 +219,13 @@ fn check_head(size: u64, text: &[u8], member: &Member, directory: &Directory) ->
     let mut cosigners = Vec::new();
     for line in note.signatures() {
         let mut verified = false;
-        for party in Party::ALL {
-            let (log, witness) = (directory.log_key(party), directory.witness_key(party));
-            verified |= log.is_named_by(line) && log.verify_signature(note.text(), line).is_ok();
-            if witness.is_named_by(line) && witness.verify_cosignature(note.text(), line).is_ok() {
+        for signer in Signer::ALL {
+            let log = signer.party().map(|party| directory.log_key(party));
+            verified |= log.is_some_and(|log| log.verify_signature(note.text(), line).is_ok());
+            let key = directory.cosigner_key(signer);
+            if key.is_some_and(|key| key.verify_cosignature(note.text(), line).is_ok()) {
                 verified = true;
-                cosigners.push(party);
+                cosigners.push(signer);
             }
         }
         if !verified {

@@ -3,6 +3,7 @@
 //! Who sends is not in a message: the certificate of the connection says it.
 
 use tallywatt_consensus::machine::{Abstention, Cosignature, Dissent};
+use tallywatt_consensus::members::Signer;
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
@@ -335,13 +336,15 @@ fn read_party(reader: &mut Reader<'_>) -> Result<Party, CodecError> {
 }
 
 fn write_cosignature<'w>(writer: &'w mut Writer, cosignature: &Cosignature) -> &'w mut Writer {
-    let Cosignature { party, size, root, line } = cosignature;
-    writer.u8(party.code()).u64(*size).raw(root.as_bytes()).text(line.name()).raw(&line.key_id().0);
+    let Cosignature { signer, size, root, line } = cosignature;
+    writer.u8(signer.code()).u64(*size).raw(root.as_bytes()).text(line.name()).raw(&line.key_id().0);
     writer.bytes(line.signature())
 }
 
 fn read_cosignature(reader: &mut Reader<'_>) -> Result<Cosignature, CodecError> {
-    let (party, size) = (read_party(reader)?, reader.u64("size")?);
+    let at = reader.at();
+    let signer = Signer::from_code(reader.u8("signer")?).ok_or(CodecError::Value { field: "signer", at })?;
+    let size = reader.u64("size")?;
     let root = LogHash::from_bytes(reader.hash("root")?.0);
     let at = reader.at();
     let name = text(reader, "key name")?;
@@ -350,7 +353,7 @@ fn read_cosignature(reader: &mut Reader<'_>) -> Result<Cosignature, CodecError> 
     let signature = limited(reader, "signature", TEXT_SIZE_MAX)?.to_vec();
     let line = SignatureLine::new(&name, key_id, signature);
     let line = line.map_err(|_| CodecError::Value { field: "signature line", at })?;
-    Ok(Cosignature { party, size, root, line })
+    Ok(Cosignature { signer, size, root, line })
 }
 
 fn text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, CodecError> {
@@ -387,7 +390,7 @@ mod tests {
     fn cosignature() -> Cosignature {
         let line = SignatureLine::new("example/grid/witness", KeyId([1, 2, 3, 4]), vec![7; 72]);
         let line = line.expect("a name, an id and bytes");
-        Cosignature { party: Party::Bank, size: 9, root: LogHash::from_bytes([3; 32]), line }
+        Cosignature { signer: Party::Bank.into(), size: 9, root: LogHash::from_bytes([3; 32]), line }
     }
 
     fn requests() -> Vec<Request> {

@@ -11,11 +11,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tallywatt_consensus::machine::{Action, Event, MemberError, NotComputed, Report};
+use tallywatt_consensus::members::{FINAL_COUNT, SEALED_COUNT, Signer};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::{Block, LogLeaf, Proposal};
 use tallywatt_ledger::command::{Command, Genesis};
+use tallywatt_ledger::log::{LogError, LogHash};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::node::{Node, NodeError};
@@ -26,7 +28,8 @@ use crate::running::RunError;
 use crate::running::files::Files;
 use crate::running::outbox::Outbox;
 use crate::running::proposing::{Current, Finishing, ORDER_WAIT, Proposed, Until, Wanted};
-use crate::running::status::{PeerStatus, Status};
+use crate::running::status::{PeerStatus, Status, WitnessStatus};
+use crate::running::witnessing::{Witnessed, Witnessing};
 use crate::store::StoredBlock;
 
 /// How often what waits is looked at.
@@ -66,6 +69,10 @@ pub enum Told {
     Wanted(Box<Wanted>),
     /// An operator reads the chain from this height on.
     Blocks(u64, oneshot::Sender<Result<Given, String>>),
+    /// How is the head of the second size shown to extend that of the first?
+    Proof(u64, u64, oneshot::Sender<Result<Vec<LogHash>, LogError>>),
+    /// The witness signed a head, or did not.
+    Witnessed(Witnessed),
     /// It is enough.
     Stop,
 }
@@ -101,6 +108,7 @@ pub(super) struct Parts {
     pub(super) identity: Identity,
     pub(super) peers: BTreeMap<Party, SocketAddr>,
     pub(super) outboxes: BTreeMap<Party, Outbox>,
+    pub(super) witnessing: Option<Witnessing>,
     pub(super) files: Arc<Files>,
     pub(super) teller: mpsc::Sender<Told>,
     pub(super) state: watch::Sender<Status>,
@@ -140,8 +148,14 @@ pub(super) struct Conductor {
     heard: BTreeSet<Party>,
     down: BTreeMap<Party, bool>,
     slow: BTreeSet<Party>,
-    /// The largest head of each party that agrees with this chain.
-    signed: BTreeMap<Party, u64>,
+    /// The largest head of each signer that agrees with this chain.
+    signed: BTreeMap<Signer, u64>,
+    /// Why the witness did not sign when it was asked last, if so.
+    witness_problem: Option<String>,
+    /// When people were told of it last.
+    witness_told: Option<Instant>,
+    /// Size of the head it was asked for last.
+    witness_asked: u64,
     queue: VecDeque<Wanted>,
     current: Option<Current>,
     finishing: Vec<Finishing>,
@@ -182,6 +196,9 @@ impl Conductor {
             down: Party::ALL.into_iter().filter(|other| *other != party).map(|other| (other, true)).collect(),
             slow: BTreeSet::new(),
             signed: BTreeMap::new(),
+            witness_problem: None,
+            witness_told: None,
+            witness_asked: 0,
             queue: VecDeque::new(),
             current: None,
             finishing: Vec::new(),
@@ -230,10 +247,11 @@ impl Conductor {
                     self.parts.node.flush()?;
                 }
                 self.step(Event::Stored(size))?;
-                self.note_signature(self.party);
+                self.note_signature(self.party.into());
                 self.finish();
                 self.propose_next()?;
             }
+            self.ask_witness()?;
         }
         if std::mem::take(&mut self.is_head_stale) {
             self.parts.node.store_head()?;
@@ -250,8 +268,8 @@ impl Conductor {
         }
         self.findings = self.parts.node.store().findings()?;
         self.is_head_stale = !self.parts.node.has_stored_head()?;
-        for party in Party::ALL {
-            self.note_signature(party);
+        for signer in Signer::ALL {
+            self.note_signature(signer);
         }
         self.publish();
         Ok(())
@@ -288,6 +306,12 @@ impl Conductor {
                 let _ = reply.send(self.given(from));
                 Ok(())
             }
+            Told::Proof(old_size, size, reply) => {
+                // Who asks the witness asks again if it did not wait.
+                let _ = reply.send(self.parts.node.member().log().prove_consistency(old_size, size));
+                Ok(())
+            }
+            Told::Witnessed(witnessed) => self.witnessed(witnessed),
             Told::Stop => Ok(()),
         }
     }
@@ -386,7 +410,7 @@ impl Conductor {
                 for outbox in self.parts.outboxes.values() {
                     outbox.sign(cosignature.clone());
                 }
-                self.signed.insert(self.party, cosignature.size);
+                self.signed.insert(self.party.into(), cosignature.size);
                 self.is_head_stale = true;
             }
             Action::Pass(reason) => self.log(&format!("an entry is passed over: {reason}")),
@@ -436,8 +460,8 @@ impl Conductor {
         }
         self.unsigned = Some(block.height + 1);
         self.unsigned_count += 1;
-        for party in Party::ALL {
-            self.note_signature(party);
+        for signer in Signer::ALL {
+            self.note_signature(signer);
         }
         self.finish();
         for (from, proposal, file) in std::mem::take(&mut self.early) {
@@ -453,7 +477,7 @@ impl Conductor {
                 (format!("block {height}: {} gives no answer: {}", abstention.party, abstention.reason), true)
             }
             Report::DoubleSigned { own_root, other_root } => {
-                let (signer, size) = (own_root.party, own_root.size);
+                let (signer, size) = (own_root.signer, own_root.size);
                 let roots = format!("{} and {}", own_root.root, other_root.root);
                 (format!("{signer} signed two heads of size {size}: {roots}"), true)
             }
@@ -465,8 +489,8 @@ impl Conductor {
                 self.refused(*height, *proposer);
                 return Ok(());
             }
-            Report::Diverged { height, party, root, own } => (
-                format!("block {height}: {party} signed another head than this node ({root} against {own})"),
+            Report::Diverged { height, signer, root, own } => (
+                format!("block {height}: {signer} signed another head than this node ({root} against {own})"),
                 true,
             ),
             Report::Frozen(reason) => (format!("{} signs nothing any more: {reason}", self.party), true),
@@ -550,27 +574,35 @@ impl Conductor {
 
     fn publish(&self) {
         let (member, order) = (self.parts.node.member(), &self.parts.order);
-        let mut sizes: Vec<u64> =
-            Party::ALL.iter().map(|party| self.signed.get(party).copied().unwrap_or(0)).collect();
-        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        let signed = |signer: Signer| self.signed.get(&signer).copied().unwrap_or(0);
+        let witness = self.parts.genesis.witness.as_ref().map(|_| WitnessStatus {
+            problem: self.witness_problem.clone(),
+            signed: signed(Signer::Witness),
+        });
         let peers = self.parts.peers.keys().map(|peer| {
             let is_up = self.down.get(peer) == Some(&false);
-            let signed = self.signed.get(peer).copied().unwrap_or(0);
-            (peer.name().to_owned(), PeerStatus { is_up, signed })
+            (peer.name().to_owned(), PeerStatus { is_up, signed: signed((*peer).into()) })
         });
         self.parts.state.send_replace(Status {
             party: self.party.name().to_owned(),
             blocks: member.size(),
             root: member.log().root().to_string(),
-            final_size: sizes[1],
-            sealed_size: sizes[2],
-            signed: self.signed.get(&self.party).copied().unwrap_or(0),
+            final_size: nth_largest(Party::ALL.map(|party| signed(party.into())), FINAL_COUNT),
+            sealed_size: nth_largest(Signer::ALL.map(signed), SEALED_COUNT),
+            signed: signed(self.party.into()),
             leader: order.leader().map(|leader| leader.name().to_owned()),
             term: order.position().term,
             applied: self.parts.applied,
             frozen: member.frozen().map(str::to_owned),
             peers: peers.collect(),
+            witness,
             findings: self.findings.clone(),
         });
     }
+}
+
+/// The size that so many of these reach: heads are of one chain, so who signed a larger one signed all before it.
+fn nth_largest<const N: usize>(mut sizes: [u64; N], count: usize) -> u64 {
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    sizes[count - 1]
 }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use tallywatt_core::agreement::Party;
+use tallywatt_consensus::members::Signer;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::codec::{CodecError, Reader, Writer};
@@ -128,8 +128,8 @@ impl Answer {
             Self::Proposed(Proposed::Done { height, cosigners, findings, command }) => {
                 // A height is never the largest number: that one says there is none.
                 writer.u8(4).u64(height.unwrap_or(u64::MAX)).count(cosigners.len());
-                for party in cosigners {
-                    writer.u8(party.code());
+                for signer in cosigners {
+                    writer.u8(signer.code());
                 }
                 let told = &findings[..findings.len().min(FINDING_COUNT_MAX as usize)];
                 writer.count(told.len());
@@ -164,10 +164,10 @@ impl Answer {
             4 => {
                 let height = Some(reader.u64("height")?).filter(|height| *height != u64::MAX);
                 let mut cosigners = Vec::new();
-                for _ in 0..reader.count("cosigners", 3)? {
+                for _ in 0..reader.count("cosigners", 4)? {
                     let at = reader.at();
-                    let party = Party::from_code(reader.u8("party")?);
-                    cosigners.push(party.ok_or(CodecError::Value { field: "party", at })?);
+                    let signer = Signer::from_code(reader.u8("signer")?);
+                    cosigners.push(signer.ok_or(CodecError::Value { field: "signer", at })?);
                 }
                 let mut findings = Vec::new();
                 for _ in 0..reader.count("findings", FINDING_COUNT_MAX)? {

@@ -102,6 +102,8 @@ pub struct Joining<'a> {
     pub heartbeat_ms: u64,
     /// The ledger's blinding secret, as the grid company handed it over.
     pub blinding: Option<BlindingSecret>,
+    /// A witness that is no party, if there is to be one: all three name the same.
+    pub witness: Option<NamedWitness<'a>>,
 }
 
 impl Joining<'_> {
@@ -121,7 +123,7 @@ impl Joining<'_> {
         if cards[&party] != &own {
             return Err(LedgerError::Card(format!("the card of the {party} is not the one in this folder")));
         }
-        let genesis = genesis_of(&cards)?;
+        let genesis = genesis_of(&cards, self.witness)?;
         let policy = policy_of(&genesis)?.to_string();
         let node = NodeFolder::below(data, party);
         self.keep_blinding(&node, cards[&Party::Grid])?;
@@ -132,6 +134,7 @@ impl Joining<'_> {
             party,
             listen: self.listen.unwrap_or(own.address),
             heartbeat_ms: self.heartbeat_ms,
+            witness: self.witness.map(|witness| witness.address.to_owned()),
             peers: cards
                 .iter()
                 .filter(|(other, _)| **other != party)
@@ -217,13 +220,17 @@ fn by_party(cards: &[Card]) -> Result<BTreeMap<Party, &Card>, LedgerError> {
     Ok(by_party)
 }
 
-fn genesis_of(cards: &BTreeMap<Party, &Card>) -> Result<Genesis, LedgerError> {
+fn genesis_of(
+    cards: &BTreeMap<Party, &Card>,
+    witness: Option<NamedWitness<'_>>,
+) -> Result<Genesis, LedgerError> {
     let first = cards[&Party::Grid];
     let genesis = Genesis {
         origin: first.origin.clone(),
         currency: first.currency,
         tzdb: first.tzdb.clone(),
         parties: Party::ALL.map(|party| cards[&party].keys.clone()),
+        witness: witness.map(|witness| witness.key.to_owned()),
     };
     Directory::of(&genesis).map_err(|error| LedgerError::Card(error.to_string()))?;
     Ok(genesis)
@@ -242,6 +249,17 @@ pub struct Founding<'a> {
     pub addresses: [SocketAddr; 3],
     /// Milliseconds between the leader's signs of life.
     pub heartbeat_ms: u64,
+    /// A witness that is no party, if there is to be one.
+    pub witness: Option<NamedWitness<'a>>,
+}
+
+/// A witness as a consortium names it.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedWitness<'a> {
+    /// Its verifier key.
+    pub key: &'a str,
+    /// Where it is asked, as host and port.
+    pub address: &'a str,
 }
 
 impl Founding<'_> {
@@ -250,7 +268,7 @@ impl Founding<'_> {
     /// # Errors
     /// [`LedgerError`], also if one of them is there already.
     pub fn make(&self, folder: &Path) -> Result<(), LedgerError> {
-        let Self { origin, currency, secrets, addresses, heartbeat_ms } = *self;
+        let Self { origin, currency, secrets, addresses, heartbeat_ms, witness } = *self;
         let data = |party: Party| folder.join(party.name());
         if let Some(there) = Party::ALL.into_iter().map(data).find(|data| data.exists()) {
             return Err(LedgerError::Exists(there));
@@ -263,7 +281,7 @@ impl Founding<'_> {
         let of_grid = NodeFolder::below(&data(Party::Grid), Party::Grid);
         for party in Party::ALL {
             let blinding = Some(of_grid.blinding_secret()?);
-            Joining { cards: &cards, listen: None, heartbeat_ms, blinding }.make(&data(party))?;
+            Joining { cards: &cards, listen: None, heartbeat_ms, blinding, witness }.make(&data(party))?;
         }
         Ok(())
     }
@@ -296,8 +314,15 @@ pub fn free_addresses() -> std::io::Result<[SocketAddr; 3]> {
 /// # Errors
 /// [`LedgerError::Genesis`].
 pub fn read_genesis(data: &Path) -> Result<Genesis, LedgerError> {
-    let path = data.join(GENESIS_NAME);
-    let bytes = durable::read_limited(&path, GENESIS_SIZE_MAX)?;
+    read_genesis_file(&data.join(GENESIS_NAME))
+}
+
+/// Reads the first block's contents from a file.
+///
+/// # Errors
+/// [`LedgerError::Genesis`].
+pub fn read_genesis_file(path: &Path) -> Result<Genesis, LedgerError> {
+    let (path, bytes) = (path.to_owned(), durable::read_limited(path, GENESIS_SIZE_MAX)?);
     match Command::decode(&bytes) {
         Ok(Command::Genesis(genesis)) => Ok(*genesis),
         Ok(other) => Err(LedgerError::Genesis { path, problem: format!("a {}", other.name()) }),

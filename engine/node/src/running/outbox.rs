@@ -3,10 +3,12 @@
 //! A peer that is slow or gone holds nobody up: what waits for it is bounded and grows old, and of signatures only the
 //! newest is kept, which covers all before it. What a peer missed it asks for itself.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tallywatt_consensus::machine::Cosignature;
+use tallywatt_consensus::members::Signer;
 use tallywatt_core::hash::ContentHash;
 use tokio::sync::{mpsc, watch};
 
@@ -31,7 +33,7 @@ struct Note {
 /// What goes to one peer.
 pub(super) struct Outbox {
     notes: mpsc::Sender<Note>,
-    newest: watch::Sender<Option<Cosignature>>,
+    newest: watch::Sender<BTreeMap<Signer, Cosignature>>,
     is_exact: watch::Sender<bool>,
 }
 
@@ -39,7 +41,7 @@ impl Outbox {
     /// Opens it: three tasks with a link each, until it is dropped.
     pub(super) fn open(link: Link, teller: mpsc::Sender<Told>, reach: Arc<Reach>) -> Self {
         let (notes, waiting) = mpsc::channel(NOTE_COUNT_MAX);
-        let (newest, signed) = watch::channel(None);
+        let (newest, signed) = watch::channel(BTreeMap::new());
         let (is_exact, exact) = watch::channel(true);
         tokio::spawn(deliver(link.again(), waiting, teller.clone()));
         tokio::spawn(sign(link.again(), signed));
@@ -62,9 +64,11 @@ impl Outbox {
         self.notes.try_send(Note { request, announces, since: Instant::now() }).is_ok()
     }
 
-    /// Sends a signature, in place of an older one that still waits.
+    /// Sends a signature, in place of an older one of its signer that still waits: this party's, or what the witness gave it.
     pub(super) fn sign(&self, cosignature: Cosignature) {
-        self.newest.send_replace(Some(cosignature));
+        self.newest.send_modify(|newest| {
+            newest.insert(cosignature.signer, cosignature);
+        });
     }
 
     /// Whether the peer is asked to apply all that is ordered before it says what it has.
@@ -87,13 +91,17 @@ async fn deliver(mut link: Link, mut waiting: mpsc::Receiver<Note>, teller: mpsc
     }
 }
 
-async fn sign(mut link: Link, mut signed: watch::Receiver<Option<Cosignature>>) {
+async fn sign(mut link: Link, mut signed: watch::Receiver<BTreeMap<Signer, Cosignature>>) {
+    let mut sent: BTreeMap<Signer, Cosignature> = BTreeMap::new();
     while signed.changed().await.is_ok() {
         let newest = signed.borrow_and_update().clone();
-        if let Some(newest) = newest {
-            // What does not arrive is asked for.
-            let _ = link.call(&Request::Cosign(newest), ANSWER_WAIT).await;
+        for (signer, cosignature) in &newest {
+            if sent.get(signer) != Some(cosignature) {
+                // What does not arrive is asked for.
+                let _ = link.call(&Request::Cosign(cosignature.clone()), ANSWER_WAIT).await;
+            }
         }
+        sent = newest;
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use tallywatt_consensus::machine::{FINAL_COUNT, SEALED_COUNT};
+use tallywatt_consensus::members::{Signer, Standing};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::command::Command;
@@ -37,7 +37,7 @@ const FINAL_WAIT: Duration = Duration::from_secs(30);
 pub enum Until {
     /// Two.
     Final,
-    /// All three, or two if the third party is not there.
+    /// Three, the witness counted, or two if no third is there.
     Sealed,
 }
 
@@ -50,7 +50,7 @@ pub enum Proposed {
         /// Its height; `None` if the others computed something else.
         height: Option<u64>,
         /// Who signed a head over it.
-        cosigners: Vec<Party>,
+        cosigners: Vec<Signer>,
         /// What people must be told.
         findings: Vec<String>,
         /// What was proposed, as this node computed it.
@@ -103,11 +103,12 @@ pub(super) struct Finishing {
 
 impl Finishing {
     /// Whether nothing more is to be waited for, when these have signed and those are not there.
-    pub(super) fn is_finished(&self, signers: &[Party], down: &BTreeSet<Party>) -> bool {
+    pub(super) fn is_finished(&self, signers: &[Signer], down: &BTreeSet<Signer>) -> bool {
         let waited = self.since.elapsed();
-        let is_final = signers.len() >= FINAL_COUNT;
-        let is_all = signers.len() == SEALED_COUNT
-            || Party::ALL.iter().all(|party| signers.contains(party) || down.contains(party));
+        let standing = Standing::of(signers);
+        let is_final = standing >= Standing::Final;
+        let is_all = standing == Standing::Sealed
+            || Signer::ALL.iter().all(|signer| signers.contains(signer) || down.contains(signer));
         match self.wanted.until {
             Until::Final => is_final || waited >= FINAL_WAIT,
             Until::Sealed => (is_final && (is_all || waited >= SEAL_WAIT)) || waited >= FINAL_WAIT,
@@ -115,7 +116,7 @@ impl Finishing {
     }
 
     /// Tells the operator.
-    pub(super) fn finish(self, cosigners: Vec<Party>) {
+    pub(super) fn finish(self, cosigners: Vec<Signer>) {
         let Self { wanted, height, command, findings, .. } = self;
         let done = Proposed::Done { height: Some(height), cosigners, findings, command };
         // An operator that is gone finds the block in the chain.

@@ -13,6 +13,15 @@ pub struct PeerStatus {
     pub signed: u64,
 }
 
+/// The witness as a node sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WitnessStatus {
+    /// Why it did not sign when it was asked last, if so.
+    pub problem: Option<String>,
+    /// Size of the largest head it signed, as far as is known here.
+    pub signed: u64,
+}
+
 /// A node's view of itself, its peers and the order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -24,7 +33,7 @@ pub struct Status {
     pub root: String,
     /// Size of the largest head that two parties signed.
     pub final_size: u64,
-    /// Size of the largest head that all signed.
+    /// Size of the largest head that three signed, the witness counted.
     pub sealed_size: u64,
     /// Size of the largest head it signed itself.
     pub signed: u64,
@@ -38,6 +47,8 @@ pub struct Status {
     pub frozen: Option<String>,
     /// The peers.
     pub peers: BTreeMap<String, PeerStatus>,
+    /// The witness, if the genesis names one.
+    pub witness: Option<WitnessStatus>,
     /// What was found of disputes.
     pub findings: Vec<String>,
 }

@@ -385,6 +385,7 @@ impl Town {
             currency: "RUB".parse().unwrap(),
             tzdb: self.plan.tzdb.clone(),
             parties: Party::ALL.map(keys),
+            witness: None,
         };
         (self.plan.edit_genesis)(&mut genesis);
         self.commit(Command::Genesis(Box::new(genesis)));

@@ -6,19 +6,34 @@ use tallywatt_core::agreement::Party;
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::Command;
+use tallywatt_ledger::key::Cosigner;
 use tallywatt_ledger::log::leaf_hash;
 use tallywatt_ledger::note::Note;
 use tallywatt_ledger::policy::Policy;
 use tallywatt_ledger::receipt::Receipt;
 use tallywatt_ledger::tlog_proof::TlogProof;
+use tallywatt_ledger::witness::{AddCheckpoint, WatchedLog, Witness};
 use tallywatt_verify::report::Verdict;
 use tallywatt_verify::verify;
 
 use super::town::{Plan, Town, policy, witness};
 
-/// Each has a file of its name in `fuzz_targets`. A command is what the parties announce, a block and its leaf what they agree on.
-pub const TARGETS: [&str; 8] =
-    ["block", "checkpoint", "command", "log-leaf", "note", "policy", "receipt", "tlog-proof"];
+/// Each has a file of its name in `fuzz_targets`. A command is what the parties announce, a block and its leaf what they agree
+/// on, and a witness is asked to add a checkpoint.
+pub const TARGETS: [&str; 9] = [
+    "add-checkpoint",
+    "block",
+    "checkpoint",
+    "command",
+    "log-leaf",
+    "note",
+    "policy",
+    "receipt",
+    "tlog-proof",
+];
+
+/// Size of the head that the witness cosigned before.
+const OLD_SIZE: u64 = 6;
 
 struct Known {
     policy: Policy,
@@ -26,6 +41,8 @@ struct Known {
     /// Receipts that hold, and the bytes of a leaf that the log has.
     receipts: Vec<Vec<u8>>,
     leaf: Vec<u8>,
+    /// One that has cosigned an earlier head.
+    witness: Witness,
     sound: Vec<(&'static str, &'static str, Vec<u8>)>,
 }
 
@@ -40,7 +57,17 @@ fn known() -> &'static Known {
             town.day_receipt("EKB-000017", "2026-03-14").encode(),
             town.day_receipt("EKB-000030", "2026-03-27").encode(),
         ];
+        let Command::Genesis(genesis) = &town.blocks[0].0.proposal.command else {
+            unreachable!("it is first")
+        };
+        let head =
+            |size: u64| Checkpoint::new(&genesis.origin, size, town.log.root_at(size).unwrap()).unwrap();
+        let mut asked = Witness::new(Cosigner::from_seed("regulator.example", &[99; 32]).unwrap());
+        asked.watch(WatchedLog::of_genesis(genesis).unwrap(), Some(head(OLD_SIZE))).unwrap();
+        let path = town.log.prove_consistency(OLD_SIZE, town.log.size()).unwrap();
+        let request = AddCheckpoint { old_size: OLD_SIZE, proof: path, note: proof.note().clone() };
         let mut sound = vec![
+            ("add-checkpoint", "follows", request.encode().into_bytes()),
             ("checkpoint", "head", proof.note().text().as_bytes().to_vec()),
             ("note", "head", proof.note().encode().into_bytes()),
             ("policy", "parties", policy.to_string().into_bytes()),
@@ -66,7 +93,7 @@ fn known() -> &'static Known {
             }
         }
         let leaf = town.blocks[6].1.encode();
-        Known { policy, note: proof.note().clone(), receipts, leaf, sound }
+        Known { policy, note: proof.note().clone(), receipts, leaf, witness: asked, sound }
     })
 }
 
@@ -83,6 +110,15 @@ pub fn check(target: &str, bytes: &[u8]) {
     let known = known();
     let text = std::str::from_utf8(bytes).ok();
     match target {
+        "add-checkpoint" => {
+            let request = text.and_then(|text| AddCheckpoint::parse(text).ok());
+            if let Some(request) = &request
+                && known.witness.check(request).is_ok()
+            {
+                assert_eq!(request.note.text(), known.note.text(), "nobody signed this head");
+            }
+            same(request.map(|request| request.encode().into_bytes()), bytes);
+        }
         "block" => same(Block::decode(bytes).ok().map(|block| block.encode()), bytes),
         "command" => same(
             Command::decode(bytes).ok().map(|command| {

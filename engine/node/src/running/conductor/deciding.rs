@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use tallywatt_consensus::machine::Event;
+use tallywatt_consensus::members::Signer;
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::block::Proposal;
@@ -126,7 +127,7 @@ impl Conductor {
         if current.ordering.is_some() {
             return Ok(());
         }
-        let has_two = current.attested.len() >= tallywatt_consensus::machine::FINAL_COUNT;
+        let has_two = current.attested.len() >= tallywatt_consensus::members::FINAL_COUNT;
         if has_two && current.agreed.is_none() {
             current.agreed = Some(Instant::now());
         }
@@ -207,8 +208,11 @@ impl Conductor {
     }
 
     pub(super) fn finish(&mut self) {
-        let down: BTreeSet<Party> =
-            self.down.iter().filter(|(_, is_down)| **is_down).map(|(party, _)| *party).collect();
+        let mut down: BTreeSet<Signer> =
+            self.down.iter().filter(|(_, is_down)| **is_down).map(|(party, _)| (*party).into()).collect();
+        if self.parts.witnessing.is_none() || self.witness_problem.is_some() {
+            down.insert(Signer::Witness);
+        }
         let mut waiting = Vec::new();
         for finishing in std::mem::take(&mut self.finishing) {
             let signers = self.signers_of(finishing.height + 1);

@@ -1,6 +1,9 @@
 //! What peers send: proposals, answers to ours, signatures, and what they hold.
 
-use tallywatt_consensus::machine::{Cosignature, Event};
+use std::time::{Duration, Instant};
+
+use tallywatt_consensus::machine::{Cosignature, Event, MemberError};
+use tallywatt_consensus::members::Signer;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::Proposal;
@@ -10,6 +13,10 @@ use crate::node::NodeError;
 use crate::peers::limits::{PROPOSALS_OF_PARTY_MAX, SMALL_PROPOSALS_OF_PARTY_MAX};
 use crate::peers::message::{FileGiven, Reply, Request};
 use crate::running::RunError;
+use crate::running::witnessing::{Head, Witnessed};
+
+/// How often it is told at most that the witness does not sign: one that lies has another reason each time.
+const WITNESS_TOLD_EVERY: Duration = Duration::from_secs(10);
 
 impl Conductor {
     pub(super) fn peer(&mut self, from: Party, request: Request) -> Result<(), RunError> {
@@ -92,27 +99,69 @@ impl Conductor {
     }
 
     pub(super) fn cosigned(&mut self, cosignature: Cosignature) -> Result<(), RunError> {
-        let party = cosignature.party;
+        let signer = cosignature.signer;
         self.step(Event::Cosigned(cosignature))?;
-        self.note_signature(party);
+        self.note_signature(signer);
         self.finish();
         Ok(())
     }
 
-    /// Remembers the largest head of a party that agrees with this chain.
-    pub(super) fn note_signature(&mut self, party: Party) {
+    /// Takes what the witness said to this node; its signature goes on to the peers, which may have got another.
+    pub(super) fn witnessed(&mut self, witnessed: Witnessed) -> Result<(), RunError> {
+        match witnessed {
+            Witnessed::Signed(cosignature) => {
+                if self.witness_problem.take().is_some() {
+                    self.log("the witness signs again");
+                }
+                for outbox in self.parts.outboxes.values() {
+                    outbox.sign(cosignature.clone());
+                }
+                self.cosigned(cosignature)
+            }
+            Witnessed::Not(reason) => {
+                let is_due = self.witness_told.is_none_or(|told| told.elapsed() >= WITNESS_TOLD_EVERY);
+                if self.witness_problem.as_ref() != Some(&reason) && is_due {
+                    self.log(&format!("the witness does not sign: {reason}"));
+                    self.witness_told = Some(Instant::now());
+                }
+                self.witness_problem = Some(reason);
+                self.finish();
+                Ok(())
+            }
+        }
+    }
+
+    /// Has the witness asked for the newest head that two parties signed, once.
+    pub(super) fn ask_witness(&mut self) -> Result<(), RunError> {
+        let (Some(witnessing), member) = (&self.parts.witnessing, self.parts.node.member()) else {
+            return Ok(());
+        };
+        let newest = member.newest_final_size().filter(|size| *size > self.witness_asked);
+        let Some(size) = newest else { return Ok(()) };
+        if !member.cosigners(size).contains(&Signer::Witness) {
+            let party = self.party;
+            let fail = |source: MemberError| NodeError::Member { party, source };
+            let root = member.log().root_at(size).map_err(|error| fail(error.into()))?;
+            witnessing.ask(Head { size, root, note: member.head_note(size).map_err(fail)? });
+        }
+        self.witness_asked = size;
+        Ok(())
+    }
+
+    /// Remembers the largest head of a signer that agrees with this chain.
+    pub(super) fn note_signature(&mut self, signer: Signer) {
         let member = self.parts.node.member();
-        if let Some(newest) = member.newest_cosignature(party)
-            && member.cosigners(newest.size).contains(&party)
+        if let Some(newest) = member.newest_cosignature(signer)
+            && member.cosigners(newest.size).contains(&signer)
         {
-            let signed = self.signed.entry(party).or_default();
+            let signed = self.signed.entry(signer).or_default();
             *signed = (*signed).max(newest.size);
             self.is_head_stale = true;
         }
     }
 
-    pub(super) fn signers_of(&self, size: u64) -> Vec<Party> {
-        self.signed.iter().filter(|(_, signed)| **signed >= size).map(|(party, _)| *party).collect()
+    pub(super) fn signers_of(&self, size: u64) -> Vec<Signer> {
+        self.signed.iter().filter(|(_, signed)| **signed >= size).map(|(signer, _)| *signer).collect()
     }
 
     /// A peer said what it has, or was not there.
@@ -132,7 +181,7 @@ impl Conductor {
                     self.parts.outboxes[&peer].ask_exactly(false);
                     self.step(Event::Heard { from: peer, own, ordered_size })?;
                 }
-                if let Some(newest) = newest.filter(|newest| newest.party == peer) {
+                if let Some(newest) = newest.filter(|newest| newest.signer == peer.into()) {
                     self.cosigned(newest)?;
                 }
             }
@@ -151,8 +200,8 @@ impl Conductor {
                 }
                 continue;
             }
-            let own = member.newest_cosignature(from).cloned();
-            let newest = member.newest_cosignature(self.party).cloned();
+            let own = member.newest_cosignature(from.into()).cloned();
+            let newest = member.newest_cosignature(self.party.into()).cloned();
             // It asks again if it did not wait.
             let _ = reply.send(Reply::Newest { own, newest, ordered_size: member.size() });
         }
