@@ -248,6 +248,7 @@ mod tests {
             currency: "RUB".parse().unwrap(),
             tzdb: "2026a".into(),
             parties: Party::ALL.map(keys),
+            attesters: crate::attesters::Attesters::default(),
         }
     }
 

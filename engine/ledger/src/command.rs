@@ -13,6 +13,7 @@ use tallywatt_core::tariff::Currency;
 use tallywatt_core::validity::Validity;
 
 use crate::activation::Activation;
+use crate::attesters::Attesters;
 use crate::codec::{CodecError, Reader, Writer};
 use crate::digest;
 use crate::document::read_day;
@@ -49,6 +50,8 @@ pub struct Genesis {
     pub tzdb: String,
     /// Keys of grid company, bank and supplier, in that order.
     pub parties: [PartyKeys; 3],
+    /// Who recomputes and attests what.
+    pub attesters: Attesters,
 }
 
 /// What kind of document is published.
@@ -315,6 +318,7 @@ impl Command {
                 let mut figures = vec![("origin", genesis.origin.clone()), ("tzdb", genesis.tzdb.clone())];
                 figures.push(("currency", genesis.currency.to_string()));
                 figures.push(("keys", format!("{:?}", genesis.parties)));
+                figures.push(("attesters", genesis.attesters.words()));
                 figures
             }
             Self::Publish(publication) => vec![
@@ -451,6 +455,7 @@ fn write_genesis(writer: &mut Writer, genesis: &Genesis) {
     for keys in &genesis.parties {
         writer.text(&keys.log).text(&keys.witness).text(&keys.exec);
     }
+    genesis.attesters.write(writer);
 }
 
 fn read_genesis(reader: &mut Reader<'_>) -> Result<Genesis, CodecError> {
@@ -466,7 +471,8 @@ fn read_genesis(reader: &mut Reader<'_>) -> Result<Genesis, CodecError> {
             exec: short_text(reader, "exec key")?,
         })
     };
-    Ok(Genesis { origin, currency, tzdb, parties: [keys()?, keys()?, keys()?] })
+    let parties = [keys()?, keys()?, keys()?];
+    Ok(Genesis { origin, currency, tzdb, parties, attesters: Attesters::read(reader)? })
 }
 
 fn short_text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, CodecError> {
