@@ -1,8 +1,9 @@
 //! Who the parties are, by their keys: taken from the genesis, and used to check every signature.
 
 use tallywatt_core::agreement::Party;
+use tallywatt_ledger::attesters::{Attesters, PartySet};
 use tallywatt_ledger::block::{Attestation, Proposal};
-use tallywatt_ledger::command::{Genesis, PartyKeys};
+use tallywatt_ledger::command::{Command, Genesis, PartyKeys};
 use tallywatt_ledger::key::{Cosigner, KeyKind, LogSigner, VerifierKey};
 use tallywatt_ledger::note::{NoteError, SignatureLine};
 
@@ -64,10 +65,11 @@ pub enum DirectoryError {
     },
 }
 
-/// The public keys of all parties.
+/// The public keys of all parties, and who attests what.
 #[derive(Debug, Clone)]
 pub struct Directory {
     entries: Vec<(Party, VerifierKey, VerifierKey, VerifierKey)>,
+    attesters: Attesters,
 }
 
 impl Directory {
@@ -94,7 +96,7 @@ impl Directory {
             let witness = key(&keys.witness, "witness", KeyKind::Cosigner)?;
             entries.push((party, log, witness, key(&keys.exec, "exec", KeyKind::Log)?));
         }
-        Ok(Self { entries })
+        Ok(Self { entries, attesters: genesis.attesters.clone() })
     }
 
     fn entry(&self, party: Party) -> &(Party, VerifierKey, VerifierKey, VerifierKey) {
@@ -113,9 +115,18 @@ impl Directory {
         &self.entry(party).2
     }
 
-    /// Whether `attestation` is its party's signature under the proposal.
+    /// Who recomputes a command and attests it.
+    #[must_use]
+    pub fn attesters(&self, command: &Command) -> PartySet {
+        self.attesters.of_command(command)
+    }
+
+    /// Whether `attestation` is its party's signature under the proposal, and that party's to give.
     #[must_use]
     pub fn attests(&self, proposal: &Proposal, attestation: &Attestation) -> bool {
+        if !self.attesters(&proposal.command).contains(attestation.party) {
+            return false;
+        }
         let key = &self.entry(attestation.party).3;
         let Ok(line) = SignatureLine::new(key.name(), key.key_id(), attestation.signature.to_vec()) else {
             return false;
