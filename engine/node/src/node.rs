@@ -9,7 +9,9 @@ use tallywatt_consensus::state::Change;
 use tallywatt_core::agreement::{Agreement, Party};
 use tallywatt_core::hash::Published;
 use tallywatt_core::money::Money;
+use tallywatt_core::split::{Leg, LegKind};
 use tallywatt_ledger::activation;
+use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::block::{Block, LogLeaf, Proposal};
 use tallywatt_ledger::command::{Command, PartyKeys};
 use tallywatt_ledger::digest;
@@ -106,7 +108,7 @@ impl Node {
         let disk = |source| NodeError::Folder { party, source };
         let keys = folder.keys(origin).map_err(disk)?;
         let lock = folder.sign_lock().map_err(disk)?;
-        let books = Books::new(folder.blinding_secret().map_err(disk)?, threads);
+        let books = empty_books(&folder, party, threads)?;
         let store = ChainStore::open(&folder.path().join("chain.redb"))
             .map_err(|source| NodeError::Store { party, source })?;
         let public = keys.public();
@@ -123,7 +125,7 @@ impl Node {
     pub fn view(folder: NodeFolder, party: Party, origin: &str, threads: Threads) -> Result<Self, NodeError> {
         let disk = |source| NodeError::Folder { party, source };
         let keys = folder.keys(origin).map_err(disk)?;
-        let books = Books::new(folder.blinding_secret().map_err(disk)?, threads);
+        let books = empty_books(&folder, party, threads)?;
         let store = ChainStore::in_memory(&folder.path().join("chain.redb"))
             .map_err(|source| NodeError::Store { party, source })?;
         let member = Member::new(party, keys, origin.to_owned(), None);
@@ -140,14 +142,56 @@ impl Node {
             .restore(&stored.block, &stored.leaf)
             .map_err(|source| NodeError::Member { party, source })?;
         let command = &stored.block.proposal.command;
-        let file = self.folder.read_file(command).map_err(|source| NodeError::Folder { party, source })?;
+        let file = self.read_file(command)?;
         let recorded =
             node_folder::file_of(command).zip(file.as_deref()).map(|(path, bytes)| (path, file_value(bytes)));
         let recorded = recorded.as_ref().map(|(path, value)| (path.as_str(), &value[..]));
         self.store
             .store_block(&stored.block, &stored.leaf, &[], recorded)
             .map_err(|source| NodeError::Store { party, source })?;
-        self.books.absorb(command, file.as_deref()).map_err(|source| NodeError::Books { party, source })
+        self.absorb(command, file.as_deref())
+    }
+
+    /// Whether this party keeps the file of a command.
+    #[must_use]
+    pub fn keeps(&self, command: &Command) -> bool {
+        self.books.keeps(CommandKind::of(command))
+    }
+
+    /// That this party's node does not hold everything, if so, for people.
+    #[must_use]
+    pub fn keeps_no(&self) -> Option<String> {
+        let kept: Vec<&str> =
+            self.books.genesis()?.attesters.kept_from(self.party).map(CommandKind::name).collect();
+        (!kept.is_empty()).then(|| format!("{}'s node keeps no {}", self.party, kept.join(", ")))
+    }
+
+    /// The file of a command in this node's folder; none if it has none, or this party never gets it.
+    fn read_file(&self, command: &Command) -> Result<Option<Vec<u8>>, NodeError> {
+        if !self.keeps(command) {
+            return Ok(None);
+        }
+        self.folder.read_file(command).map_err(|source| NodeError::Folder { party: self.party, source })
+    }
+
+    /// Moves the books on; behind the first block it is known what they must have.
+    fn absorb(&mut self, command: &Command, file: Option<&[u8]>) -> Result<(), NodeError> {
+        let party = self.party;
+        self.books.absorb(command, file).map_err(|source| NodeError::Books { party, source })?;
+        if matches!(command, Command::Genesis(_)) && self.books.keeps_readings() && !self.books.has_secret() {
+            let missing = self.folder.blinding_secret().map(drop);
+            missing.map_err(|source| NodeError::Folder { party, source })?;
+        }
+        Ok(())
+    }
+
+    /// Checks a file that others attested and this party takes against what its block says of it.
+    ///
+    /// # Errors
+    /// [`NodeError::Books`].
+    pub fn check_taken(&self, command: &Command, file: &[u8]) -> Result<(), NodeError> {
+        let party = self.party;
+        self.books.check_taken(command, file).map_err(|source| NodeError::Books { party, source })
     }
 
     /// Takes the newest head of the running node, with its signatures.
@@ -282,6 +326,7 @@ impl Node {
     ) -> Result<(), NodeError> {
         let party = self.party;
         let command = &block.proposal.command;
+        let file = file.filter(|_| self.keeps(command));
         self.store_file(command, file)?;
         let recorded = node_folder::file_of(command).zip(file).map(|(path, bytes)| (path, file_value(bytes)));
         self.store
@@ -292,7 +337,7 @@ impl Node {
                 recorded.as_ref().map(|(path, value)| (path.as_str(), &value[..])),
             )
             .map_err(|source| NodeError::Store { party, source })?;
-        self.books.absorb(command, file).map_err(|source| NodeError::Books { party, source })
+        self.absorb(command, file)
     }
 
     /// Stores the newest head with all signatures known, and publishes it.
@@ -333,7 +378,7 @@ impl Node {
         let lock = self.folder.sign_lock().map_err(|source| NodeError::Folder { party, source })?;
         let signed = lock.map_or(0, |lock| lock.size);
         for stored in self.store.blocks().map_err(fail)? {
-            if stored.block.height >= signed {
+            if stored.block.height >= signed && self.member.recomputes(&stored.block.proposal.command) {
                 self.judge_unsigned(&stored.block)?;
             }
             self.member
@@ -346,8 +391,7 @@ impl Node {
             {
                 return Err(NodeError::Folder { party, source: self.folder.foreign_keys() });
             }
-            let file =
-                self.folder.read_file(command).map_err(|source| NodeError::Folder { party, source })?;
+            let file = self.read_file(command)?;
             if let (Some(bytes), Some(path)) = (&file, node_folder::file_of(command)) {
                 let expected = files.iter().find(|(known, _)| *known == path).map(|(_, value)| value.clone());
                 if expected != Some(file_value(bytes)) {
@@ -355,9 +399,7 @@ impl Node {
                     return Err(NodeError::Damaged { party, place: path, what });
                 }
             }
-            self.books
-                .absorb(command, file.as_deref())
-                .map_err(|source| NodeError::Books { party, source })?;
+            self.absorb(command, file.as_deref())?;
         }
         let stored = self.store.values(TableName::State).map_err(fail)?;
         let own: Values =
@@ -392,9 +434,7 @@ impl Node {
     /// A block that this key has not signed is computed again before it may: the node may have dissented, or
     /// crashed before it could.
     fn judge_unsigned(&mut self, block: &Block) -> Result<(), NodeError> {
-        let party = self.party;
-        let file = self.folder.read_file(&block.proposal.command);
-        let file = file.map_err(|source| NodeError::Folder { party, source })?;
+        let file = self.read_file(&block.proposal.command)?;
         let own = self.recompute(&block.proposal, file.as_deref());
         let (proposal, now_unix_s) = (block.proposal.clone(), block.proposal.time_unix_s);
         self.step(Event::Recomputed { proposal, own, now_unix_s }).map(|_| ())
@@ -438,6 +478,13 @@ impl Node {
     }
 }
 
+/// The books of a party before its first block: with the secret, if it was given one.
+fn empty_books(folder: &NodeFolder, party: Party, threads: Threads) -> Result<Books, NodeError> {
+    let secret = folder.has_blinding_secret().then(|| folder.blinding_secret()).transpose();
+    let secret = secret.map_err(|source| NodeError::Folder { party, source })?;
+    Ok(Books::of_party(party, secret, threads))
+}
+
 /// What the `files` table holds for a file of these bytes.
 fn file_value(bytes: &[u8]) -> Vec<u8> {
     let mut writer = tallywatt_ledger::codec::Writer::default();
@@ -452,7 +499,12 @@ fn bend(command: &mut Command) {
         Command::Period(period) => period.sealed.totals.energy_wh[0] += 1,
         Command::Bills(bills) => bills.total = Money::from_minor(bills.total.as_minor() + 1),
         Command::Settlement(settlement) => {
-            settlement.paid = Money::from_minor(settlement.paid.as_minor() + 1)
+            settlement.paid = Money::from_minor(settlement.paid.as_minor() + 1);
+            // The legs still add up, or nobody could read it.
+            let is_free = |leg: &&mut Leg| matches!(leg.kind, LegKind::Remainder | LegKind::Advance);
+            if let Some(leg) = settlement.legs.iter_mut().find(is_free) {
+                leg.amount = Money::from_minor(leg.amount.as_minor() + 1);
+            }
         }
         Command::Corrections(corrections) => {
             corrections.total = Money::from_minor(corrections.total.as_minor() + 1)

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <node>/keys.seeds         three seeds, hex, a line each: log, witness, exec      secret
-//!        blinding.secret    the ledger's blinding secret, hex                      secret
+//!        blinding.secret    the ledger's blinding secret, hex                      secret; none where no readings are kept
 //!        chain.redb         blocks, leaves, state, heads                           store.rs
 //!        signlock           the largest head signed: size and root                 never restored from a backup
 //!        checkpoint         the newest head, as a C2SP note, for anybody to fetch
@@ -69,13 +69,19 @@ impl NodeFolder {
         &self.path
     }
 
-    /// Makes the folder with its secrets. Nothing is overwritten.
+    /// Makes the folder with its secrets; who keeps no readings is given nothing to blind them with, and no place for them.
+    /// Nothing is overwritten.
     ///
     /// # Errors
     /// [`FolderError`], also if secrets are there already.
-    pub fn create(&self, seeds: &[[u8; 32]; 3], blinding: &BlindingSecret) -> Result<(), FolderError> {
+    pub fn create(
+        &self,
+        seeds: &[[u8; 32]; 3],
+        blinding: Option<&BlindingSecret>,
+    ) -> Result<(), FolderError> {
+        let of_readings: &[&str] = if blinding.is_some() { &["batches", "periods"] } else { &[] };
         for folder in
-            ["", "documents", "contracts", "batches", "periods", "bills", "settlements", "corrections"]
+            ["", "documents", "contracts", "bills", "settlements", "corrections"].iter().chain(of_readings)
         {
             durable::create_folder_durably(&self.path.join(folder))?;
         }
@@ -83,7 +89,9 @@ impl NodeFolder {
         if path.exists() {
             return Err(FolderError::Malformed { path, what: "keys are here already" });
         }
-        write_secret(&self.path.join("blinding.secret"), &secret_text(blinding))?;
+        if let Some(blinding) = blinding {
+            write_secret(&self.path.join("blinding.secret"), &secret_text(blinding))?;
+        }
         write_secret(&path, &seeds_text(seeds))
     }
 
@@ -111,6 +119,12 @@ impl NodeFolder {
     pub fn foreign_keys(&self) -> FolderError {
         let what = "not the keys that the first block names";
         FolderError::Malformed { path: self.path.join("keys.seeds"), what }
+    }
+
+    /// Whether the ledger's blinding secret is here.
+    #[must_use]
+    pub fn has_blinding_secret(&self) -> bool {
+        self.path.join("blinding.secret").exists()
     }
 
     /// The ledger's blinding secret.
@@ -216,6 +230,19 @@ pub fn file_of(command: &Command) -> Option<String> {
         Command::Settlement(settlement) => format!("settlements/{:06}.twl", settlement.sequence),
         Command::Corrections(corrections) => format!("corrections/{:06}.twl", corrections.sequence),
     })
+}
+
+/// The hash by which a command names its file, if it names one.
+#[must_use]
+pub fn file_hash_of(command: &Command) -> Option<ContentHash> {
+    match command {
+        Command::Publish(publication) => Some(publication.hash),
+        Command::Batch(batch) => Some(batch.file),
+        Command::Bills(bills) => Some(bills.file),
+        Command::Settlement(settlement) => Some(settlement.file),
+        Command::Corrections(corrections) => Some(corrections.file),
+        Command::Genesis(_) | Command::Contracts(_) | Command::Period(_) | Command::Activate(_) => None,
+    }
 }
 
 fn secret_text(secret: &BlindingSecret) -> String {

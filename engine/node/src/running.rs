@@ -171,8 +171,14 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
     let token =
         control::publish(start.data, &control).map_err(RunError::system("publish the control port"))?;
     let served = tokio::spawn(control::listen(control, token, teller.clone(), states));
-    let doorman =
-        Doorman { order: order.clone(), teller: teller.clone(), files: Arc::clone(&files), log: start.log };
+    let doorman = Doorman {
+        order: order.clone(),
+        teller: teller.clone(),
+        files: Arc::clone(&files),
+        party,
+        attesters: start.genesis.attesters.clone(),
+        log: start.log,
+    };
     let listened = tokio::spawn(listener::listen(listener, identity.clone(), Arc::new(doorman)));
     let conductor = Conductor::new(conductor::Parts {
         node,

@@ -18,7 +18,7 @@ from blake3 import blake3
 from c2sp import LOG_KEY, WITNESS_KEY, Head, Invalid, Key, Policy, Proof, Unable, check_openssl, in_log, is_signed, need
 from records import (
     ACTIVATION, BATCH, BATCH_COMMIT, BATCH_PARTITION, BILLS_COMMIT, CONTRACTS, CORRECTIONS_COMMIT, ESTIMATED, GENESIS, PERIOD,
-    PERIOD_PARTITION, PUBLISH, Bill, Block, Commit, Reader, Receipt, Root, day_of, days_of, document_of, in_tree, log_leaf, month_of,
+    PERIOD_PARTITION, PUBLISH, Bill, Block, Commit, Reader, Receipt, Root, attesters_of, day_of, days_of, document_of, in_tree, log_leaf, month_of,
 )
 
 
@@ -55,6 +55,7 @@ class Checks:
         need(self.origin == self.head.origin, f"the genesis is of {self.origin}")
         r.text()
         named = [(Key.parse(r.text(), LOG_KEY), Key.parse(r.text(), WITNESS_KEY), Key.parse(r.text(), LOG_KEY)) for _ in range(3)]
+        asked = attesters_of(r)
         r.end()
         known = {key for log, witness, _ in named for key in (log, witness)}
         need(known.issuperset(self.policy.logs + self.policy.witnesses), "the genesis does not name a key of the policy")
@@ -68,6 +69,7 @@ class Checks:
                 need(signed, f"block {block.height}: party {party} did not attest it")
             parties = {party for party, _ in block.attestations}
             need(len(parties) >= 2 and block.proposer in parties, f"block {block.height} is not attested by its proposer and another")
+            need(parties <= asked.get(block.asked, set()), f"block {block.height} is attested by who does not recompute its kind")
         self.supporting(others)
         kind, sealed = self.of.sealed_by.kind, self.of.sealed_by
         if self.of.is_bill:
@@ -77,7 +79,7 @@ class Checks:
             need(kind == BATCH_COMMIT and not others, "a day is sealed by a batch, and needs the genesis alone")
             sealed.command.take(40)
             self.readings_root = sealed.command.root()
-        return f"chain {first.hash.hex()[:8]}, each block attested by two parties or more"
+        return f"chain {first.hash.hex()[:8]}, each block attested by two or more of those who recompute its kind"
 
     def supporting(self, blocks: list[Block]) -> None:
         """What stands between genesis and sealing block."""

@@ -13,7 +13,7 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "a279f5209468c5386831cc3625b8951f3abdb211953935b816eceaf9502c286b";
+const GOLDEN_BILL_RECEIPT: &str = "13a67db35aa7ae72333220899628a39e7c8f23f7b49a23882dbd7c1615710274";
 const GOLDEN_DAY_RECEIPT: &str = "436a358fbe8a3e1bebfc409e825837fcef57543ca0a65699bd5ac1531718074b";
 
 #[test]

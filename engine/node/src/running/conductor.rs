@@ -14,6 +14,7 @@ use tallywatt_consensus::machine::{Action, Event, MemberError, NotComputed, Repo
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::attesters::Attesters;
 use tallywatt_ledger::block::{Block, LogLeaf, Proposal};
 use tallywatt_ledger::command::{Command, Genesis};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -79,7 +80,7 @@ pub enum Wait {
     Waiting(Proposal),
     /// The same, computed otherwise here: the chain's own file is needed to keep the chain.
     Disputed(Proposal, Result<Command, NotComputed>),
-    /// An entry that this node computed otherwise, or signs no more.
+    /// An entry that is not this node's to recompute, or that it computed otherwise, or signs no more.
     Entry(u64, Entry),
 }
 
@@ -419,8 +420,8 @@ impl Conductor {
                 let what = format!("{} computed something else: {}", dissent.party, dissent.detail);
                 (format!("block {height} ({command} proposed by {proposer}): {what}"), true)
             }
-            Report::Refused { height, proposer } => {
-                self.refused(*height, *proposer);
+            Report::Refused { height, proposer, missing } => {
+                self.refused(*height, *proposer, missing);
                 return Ok(());
             }
             Report::Diverged { height, party, root, own } => (
@@ -447,6 +448,11 @@ impl Conductor {
 
     fn log(&self, line: &str) {
         (self.parts.log)(line);
+    }
+
+    /// Who recomputes and attests what.
+    const fn attesters(&self) -> &Attesters {
+        &self.parts.genesis.attesters
     }
 
     fn tick(&mut self) -> Result<(), RunError> {

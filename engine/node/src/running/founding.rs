@@ -3,7 +3,7 @@
 //! ```text
 //!   <folder>/grid/       tallywatt.toml with [node]   genesis.twg   trust.policy
 //!           |  grid/     keys, blinding secret, consortium.pem node.pem node.key
-//!           bank/ supplier/   likewise
+//!           bank/ supplier/   likewise; the bank without the secret, which blinds readings
 //! ```
 //!
 //! One person makes all of it here, secrets too: that is for demonstrations, tests and a pilot in one house. Parties that
@@ -17,6 +17,7 @@ use std::path::Path;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::tzdb_version;
 use tallywatt_core::tariff::Currency;
+use tallywatt_ledger::attesters::{Attesters, CommandKind};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_shards::durable;
@@ -63,6 +64,7 @@ impl Founding<'_> {
             }
         }
         let blinding = BlindingSecret::new(secret(self.secrets, "blinding")?);
+        let attesters = Attesters::default();
         let certificates = Certificates::make(self.origin)?;
         let mut keys = Vec::new();
         for party in Party::ALL {
@@ -71,7 +73,8 @@ impl Founding<'_> {
             durable::create_folder_durably(folder)?;
             durable::create_folder_durably(&data)?;
             let seed = |use_: &str| secret(self.secrets, &format!("{party} {use_}"));
-            node.create(&[seed("log")?, seed("witness")?, seed("exec")?], &blinding)?;
+            let blinding = Some(&blinding).filter(|_| attesters.holds(party, CommandKind::Batch));
+            node.create(&[seed("log")?, seed("witness")?, seed("exec")?], blinding)?;
             certificates.write(party, node.path())?;
             keys.push(node.keys(self.origin)?.public());
         }
@@ -80,6 +83,7 @@ impl Founding<'_> {
             currency: self.currency,
             tzdb: tzdb_version().to_owned(),
             parties: keys.try_into().expect("there are three parties"),
+            attesters,
         };
         let policy = policy_of(&genesis)?.to_string();
         let genesis = Command::Genesis(Box::new(genesis)).encode();
