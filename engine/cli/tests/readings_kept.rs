@@ -89,12 +89,9 @@ fn a_small_batch_passes_the_bank_by() {
     assert_eq!((&block.proposal.command, by), (&command, vec![Party::Grid, Party::Supplier]));
 
     // Its operator is told what it does not hold; what it holds is shown.
-    for asked in [
-        "readings totals",
-        "readings exceptions 2026-03",
-        "readings gaps 2026-03",
-        "ingest readings.csv --profile generic",
-    ] {
+    let some_file = nodes.data(Party::Bank).join("trust.policy");
+    let ingest = format!("ingest {} --profile tallywatt", some_file.display());
+    for asked in ["readings totals", "readings exceptions 2026-03", "readings gaps 2026-03", &ingest] {
         let (is_done, text) = said(&nodes, Party::Bank, asked);
         let told = "the bank's node computes no batches of readings and keeps nothing they follow from";
         assert!(!is_done && text.contains(told), "{asked}: {text}");

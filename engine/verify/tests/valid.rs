@@ -14,7 +14,7 @@ use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
 const GOLDEN_BILL_RECEIPT: &str = "13a67db35aa7ae72333220899628a39e7c8f23f7b49a23882dbd7c1615710274";
-const GOLDEN_DAY_RECEIPT: &str = "436a358fbe8a3e1bebfc409e825837fcef57543ca0a65699bd5ac1531718074b";
+const GOLDEN_DAY_RECEIPT: &str = "3337e5b79be3eaee9f5e8c485848d5adc7b4a4775bb545ba2d0eecc745a70b44";
 
 #[test]
 fn golden() {
