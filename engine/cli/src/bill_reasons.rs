@@ -100,6 +100,8 @@ pub fn explain(
     })?;
     let (tariff_book, market) = (books.tariffs(), books.market());
     let explained = Explained { bill, contracts, tariffs: tariff_book, market };
+    // The bill is here, but not what it follows from, where no readings are kept.
+    opened.readings()?;
     let intervals = explained.intervals(line, &|key| books.block_behind(bill, key));
     let tariff = tariffs[usize::from(line.version)];
     let mut report = Report::default();

@@ -11,7 +11,6 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::{UtcSeconds, WallTime, Zone};
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::hash::ContentHash;
@@ -49,7 +48,7 @@ const REASONS: [CorrectionReason; 5] = [
 pub fn edit(opened: &mut Opened, options: &EditOptions, arguments: &Arguments) -> Result<Report, Failure> {
     let key = block_key(&options.usage_point, &options.day, &options.obis)?;
     let (who, why, at) = (name_of(&options.who)?, reason_of(&options.reason)?, now());
-    let books = opened.consortium.node(Party::Grid).books();
+    let books = opened.readings()?;
     let mut intake = Intake::open(&arguments.data, books)?;
     let block = known_block(&intake, books, &key)?;
     let zone = zone_of(options.zone.as_deref(), books, &block)?;
@@ -93,7 +92,7 @@ pub fn edit(opened: &mut Opened, options: &EditOptions, arguments: &Arguments) -
 
 /// The corrections that wait for a person's word.
 pub fn pending(opened: &Opened, arguments: &Arguments) -> Result<Report, Failure> {
-    let books = opened.consortium.node(Party::Grid).books();
+    let books = opened.readings()?;
     let intake = Intake::open(&arguments.data, books)?;
     let mut table = Table::new(&[
         "hash",
@@ -153,7 +152,7 @@ pub fn approve(
     let see = format!("see `tallywatt{} readings pending` for what waits", data_option(arguments));
     let hash: ContentHash = options.hash.parse().map_err(|error| Failure::usage(error, &see))?;
     let (who, at) = (name_of(&options.who)?, now());
-    let books = opened.consortium.node(Party::Grid).books();
+    let books = opened.readings()?;
     let mut intake = Intake::open(&arguments.data, books)?;
     let waiting = intake.pending(books);
     let none = || Failure::usage(format!("no correction {hash} waits"), &see);

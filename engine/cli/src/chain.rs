@@ -55,11 +55,15 @@ fn status(arguments: &Arguments) -> Result<Report, Failure> {
     let mut report = Report { table: Some(table), ..Report::default() };
     report.fact("origin", opened.folder.config().origin.clone());
     report.fact("chain", member.state().chain().map_or_else(String::new, |hash| hash.to_string()));
+    if let Some(genesis) = opened.consortium.node(Party::Grid).books().genesis() {
+        report.fact("recomputed by", genesis.attesters.words());
+    }
     report.fact("billed", member.state().billed().to_string());
     report.fact("received", member.state().received().to_string());
     let findings = opened.consortium.node(Party::Grid).store().findings();
     report.notes = findings.map_err(|error| Failure::usage(error, "run `tallywatt chain audit`"))?;
     for node in opened.consortium.nodes() {
+        report.notes.extend(node.keeps_no());
         if let Some(reason) = node.member().frozen() {
             report.notes.push(format!("{} signs nothing any more: {reason}", node.party().name()));
         }

@@ -31,6 +31,7 @@ pub fn init(init: &Init, arguments: &Arguments) -> Result<Report, Failure> {
     report.fact("origin", init.origin.clone());
     report.fact("trust policy", opened.folder.path().join(POLICY_NAME).display().to_string());
     report.fact("blocks", opened.consortium.nodes()[0].member().size());
+    report.fact("recomputed by", opened.folder.genesis()?.attesters.words());
     if init.demonstration_keys.is_some() {
         report.notes.push("these keys can be made again by anybody: for demonstrations only".into());
     }

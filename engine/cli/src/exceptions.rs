@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::label::Label;
 use tallywatt_core::vee::rule::Rule;
@@ -42,7 +41,7 @@ pub fn exceptions_of(
         usage_point: options.usage_point.as_deref().map(usage_point_of).transpose()?,
         rule: options.rule.as_deref().map(rule_of).transpose()?,
     };
-    let found = exceptions(opened.consortium.node(Party::Grid).books(), &wanted);
+    let found = exceptions(opened.readings()?, &wanted);
     let mut columns = COLUMNS.to_vec();
     if options.explain {
         columns.extend(EXPLAINED);

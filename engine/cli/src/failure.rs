@@ -146,6 +146,7 @@ impl From<BooksError> for Failure {
         let next = match error {
             BooksError::Nothing(_) => "nothing was changed; see `tallywatt chain log` for what is recorded",
             BooksError::Conflict(_) => "nothing was changed; mend the input and run it again",
+            BooksError::NotKept { .. } => "nothing was changed; ask at the node of one who does",
             _ => "run `tallywatt chain audit`: it names everything that is damaged",
         };
         Self::usage(what, next)
@@ -156,6 +157,7 @@ impl From<IntakeError> for Failure {
     fn from(error: IntakeError) -> Self {
         match error {
             IntakeError::Disk(error) => error.into(),
+            IntakeError::Books(error) => error.into(),
             other => Self::usage(other, "what was acknowledged is safe; run `tallywatt chain audit`"),
         }
     }
@@ -179,6 +181,7 @@ impl From<ProveError> for Failure {
                 what,
                 "see `tallywatt chain status` for who did not sign, and why",
             ),
+            ProveError::Books(error) => error.into(),
             ProveError::Nothing(_) => {
                 Self::usage(what, "see `tallywatt bill list` and `tallywatt readings totals`")
             }

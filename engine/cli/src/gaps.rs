@@ -1,7 +1,6 @@
 //! `readings gaps`: what lacks in a month, by register-day, by register or by day, and who is silent.
 
 use serde_json::{Value, json};
-use tallywatt_core::agreement::Party;
 use tallywatt_node::completeness::{Completeness, Coverage, State, completeness};
 
 use crate::args::{Arguments, GapsBy, GapsOptions};
@@ -13,7 +12,7 @@ use crate::output::{Report, Table};
 
 /// What lacks in a month.
 pub fn gaps(opened: &Opened, options: &GapsOptions, arguments: &Arguments) -> Result<Report, Failure> {
-    let books = opened.consortium.node(Party::Grid).books();
+    let books = opened.readings()?;
     let period = period_of(&options.period)?;
     let at = options.at.as_deref().map(instant_of).transpose()?;
     let found = completeness(books, period, at);

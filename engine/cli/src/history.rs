@@ -1,7 +1,6 @@
 //! How a day came to stand as it does: what each sealing changed, and what was known after a batch.
 
 use serde_json::json;
-use tallywatt_core::agreement::Party;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::day_layers::DayLayers;
 use tallywatt_core::layer::{LayerHead, LayerKind};
@@ -38,7 +37,7 @@ pub fn known(books: &Books, key: &BlockKey, batch: Option<u64>) -> Result<(DayBl
 
 /// A row a revision and interval that changed.
 pub fn changes(opened: &Opened, key: &BlockKey, arguments: &Arguments) -> Result<Report, Failure> {
-    let books = opened.consortium.node(Party::Grid).books();
+    let books = opened.readings()?;
     known(books, key, None)?;
     let history = books.history(key);
     let columns = ["batch", "revision", "interval start", "Wh", "quality", "reason", "who", "when"];

@@ -13,7 +13,7 @@ use tallywatt_core::energy::Energy;
 use tallywatt_core::rejection::RejectionCode;
 use tallywatt_ingest::profile::Profile;
 use tallywatt_ledger::command::Command;
-use tallywatt_node::books::{Books, BooksError, Input};
+use tallywatt_node::books::{Books, Input};
 use tallywatt_node::intake::{Helper, ImportEnd, ImportReport, ImportRun, Intake, OfRun};
 use tallywatt_shards::intake_record::IntakeCounts;
 
@@ -50,7 +50,7 @@ pub fn run(ingest: &Ingest, arguments: &Arguments, output: &Output) -> Result<Re
     // What is acknowledged is durable, so a second Ctrl-C may end at once.
     let interrupt = interrupt::flag(|| {})?;
     let mut opened = open(arguments)?;
-    let books = opened.consortium.node(Party::Grid).books();
+    let books = opened.readings()?;
     let program = std::env::current_exe().map_err(|error| Failure::usage(error, "run it by its path"))?;
     let mut intake = Intake::open(&arguments.data, books)?.with_helper(Helper::new(program));
     let mut report = Report::default();
@@ -212,13 +212,13 @@ fn retry(
 
 /// Seals what is new as the next batch. Nothing new is no failure: the cut is empty.
 pub fn seal(intake: &mut Intake, opened: &mut Opened, report: &mut Report) -> Result<(), Failure> {
-    let books = opened.consortium.node(Party::Grid).books();
+    let books = opened.readings()?;
     let Some(file) = intake.batch_file(books)? else {
         report.fact("batch", "nothing new to seal");
         return Ok(());
     };
     if books.has_closed() {
-        let days = books.decode_sealed(&file).map_err(BooksError::from)?.leaves;
+        let days = books.decode_sealed(&file)?.leaves;
         let months: BTreeSet<Period> = days.iter().map(|day| day.block().key().day.period()).collect();
         for month in months.into_iter().filter(|month| books.period_leaves(*month).is_some()) {
             let what = "what comes now changes its bills by `tallywatt bill correct` only";

@@ -3,7 +3,6 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tallywatt_core::agreement::Party;
 use tallywatt_core::energy::Energy;
 use tallywatt_ingest::documents::parse_feeders;
 use tallywatt_node::losses::{Balance, Verdict, losses};
@@ -21,7 +20,7 @@ pub fn run(asked: &Losses, arguments: &Arguments) -> Result<Report, Failure> {
     let handle = fs::File::open(file).map_err(|error| Failure::file("open", file, &error))?;
     let feeders = parse_feeders(&file.display().to_string(), handle)?;
     let opened = open(arguments)?;
-    let books = opened.consortium.node(Party::Grid).books();
+    let books = opened.readings()?;
     let is_by_day = asked.by == Some(LossesBy::Day);
     let found = losses(books, period, &feeders, is_by_day);
     let mut columns = vec!["feeder"];

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::tariff::Currency;
+use tallywatt_ledger::attesters::{Attesters, CommandKind};
 use tallywatt_ledger::key::{KeyKind, VerifierKey};
 use tallywatt_node::ledger_folder::{HeldFolder, Secrets};
 use tallywatt_node::running::founding::{self, Founding, NamedWitness};
@@ -42,7 +43,7 @@ pub fn found(init: &Init, currency: Currency, arguments: &Arguments) -> Result<R
     Founding { origin, currency, secrets, addresses, heartbeat_ms: HEARTBEAT_MS, witness }
         .make(&arguments.data)?;
     let mut report = Report::default();
-    report.fact("origin", origin);
+    report.fact("origin", origin).fact("recomputed by", Attesters::default().words());
     if let Some(NamedWitness { address, .. }) = witness {
         report.fact("witness", address);
         report.notes.push(format!(
@@ -154,11 +155,19 @@ pub fn stop(arguments: &Arguments) -> Result<Report, Failure> {
 /// How the node of the data folder is.
 pub fn status(arguments: &Arguments) -> Result<Report, Failure> {
     let status = door(arguments)?.status()?;
+    let folder = HeldFolder::hold_for_command(&arguments.data)?;
+    let (attesters, party) = (folder.genesis()?.attesters, settings(&folder)?.party);
     let mut report = Report::default();
     report.fact("node", status.party).fact("blocks", status.blocks).fact("root", status.root);
     report.fact("signed", status.signed).fact("final", status.final_size).fact("sealed", status.sealed_size);
     report.fact("leader", status.leader.unwrap_or_else(|| "nobody".to_owned()));
     report.fact("term", status.term).fact("applied", status.applied);
+    let recomputes = CommandKind::ALL.into_iter().filter(|kind| attesters.of(*kind).contains(party));
+    let names = |kinds: &mut dyn Iterator<Item = CommandKind>| {
+        kinds.map(CommandKind::name).collect::<Vec<_>>().join(", ")
+    };
+    report.fact("recomputes", names(&mut recomputes.into_iter()));
+    report.fact("keeps no", names(&mut attesters.kept_from(party)));
     report.fact("state", if status.frozen.is_some() { "frozen" } else { "signing" });
     let mut table = Table::new(&["peer", "state", "signed"]);
     for (peer, seen) in &status.peers {

@@ -6,6 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Period;
 use tallywatt_core::label::UsagePointId;
+use tallywatt_ledger::attesters::CommandKind;
+use tallywatt_node::books::Books;
 use tallywatt_node::consortium::Outcome;
 use tallywatt_node::ledger::Ledger;
 use tallywatt_node::ledger_folder::HeldFolder;
@@ -22,6 +24,17 @@ pub struct Opened {
     pub folder: HeldFolder,
     /// The nodes.
     pub consortium: Ledger,
+}
+
+impl Opened {
+    /// The books of a node at hand that keeps readings.
+    ///
+    /// # Errors
+    /// [`Failure`] where only the bank's is at hand, which keeps none.
+    pub fn readings(&self) -> Result<&Books, Failure> {
+        let books = self.consortium.node(Party::Grid).books();
+        if books.keeps_readings() { Ok(books) } else { Err(books.not_kept(CommandKind::Batch).into()) }
+    }
 }
 
 /// Holds and opens the data folder of the command line.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::json;
-use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Day;
 use tallywatt_core::day_block::BlockKey;
 use tallywatt_core::energy::Energy;
@@ -43,7 +42,7 @@ pub fn run(readings: &Readings, arguments: &Arguments) -> Result<Report, Failure
             decisions(&opened, period_of(period)?, usage_point.as_deref(), arguments)
         }
         ReadingsAction::Quarantine => quarantine(&opened, arguments),
-        ReadingsAction::Totals => Ok(totals(&opened, arguments)),
+        ReadingsAction::Totals => totals(&opened, arguments),
     }
 }
 
@@ -61,7 +60,7 @@ fn show(
     as_of: Option<u64>,
     arguments: &Arguments,
 ) -> Result<Report, Failure> {
-    let books = opened.consortium.node(Party::Grid).books();
+    let books = opened.readings()?;
     let (block, revision) = known(books, &key, as_of)?;
     let mut table = Table::new(&["interval start", "minutes", "Wh", "quality"]);
     for (at, (wh, quality)) in block.values_wh().iter().zip(block.qualities()).enumerate() {
@@ -85,7 +84,7 @@ fn show(
 }
 
 fn quarantine(opened: &Opened, arguments: &Arguments) -> Result<Report, Failure> {
-    let intake = Intake::open(&arguments.data, opened.consortium.node(Party::Grid).books())?;
+    let intake = Intake::open(&arguments.data, opened.readings()?)?;
     let mut by_code: BTreeMap<(String, RejectionCode), (u64, u64)> = BTreeMap::new();
     for quarantined in intake.quarantined()? {
         for rejection in &quarantined.rejections {
@@ -124,8 +123,8 @@ fn quarantine(opened: &Opened, arguments: &Arguments) -> Result<Report, Failure>
     Ok(report)
 }
 
-fn totals(opened: &Opened, arguments: &Arguments) -> Report {
-    let books = opened.consortium.node(Party::Grid).books();
+fn totals(opened: &Opened, arguments: &Arguments) -> Result<Report, Failure> {
+    let books = opened.readings()?;
     let mut sums: BTreeMap<(String, String, String), (u64, u64, i64)> = BTreeMap::new();
     for block in books.accepted().blocks_sorted() {
         let key = block.key();
@@ -150,5 +149,5 @@ fn totals(opened: &Opened, arguments: &Arguments) -> Report {
         Some(month) => report.then(format!("tallywatt{} readings gaps {month}", data_option(arguments))),
         None => report.then(format!("tallywatt{} ingest FILES --profile NAME", data_option(arguments))),
     };
-    report
+    Ok(report)
 }

@@ -1,7 +1,6 @@
 //! `readings decisions`: how every estimate of a month came to be, enough to compute it again by hand.
 
 use serde_json::json;
-use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Period;
 use tallywatt_core::label::UsagePointId;
 use tallywatt_core::vee::estimate::decision::{Decision, Method, Reference, Refusal};
@@ -29,7 +28,7 @@ pub fn decisions(
         })
         .transpose()?;
     let is_asked = |own: UsagePointId| usage_point.is_none_or(|asked| asked == own);
-    let books = opened.consortium.node(Party::Grid).books();
+    let books = opened.readings()?;
     let decided: Vec<RegisterEstimation> =
         books.decisions(period)?.into_iter().filter(|register| is_asked(register.usage_point)).collect();
     let mut table = Table::new(&[

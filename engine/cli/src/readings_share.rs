@@ -5,7 +5,6 @@ use std::path::Path;
 
 use clap::Args;
 use serde_json::json;
-use tallywatt_core::agreement::Party;
 use tallywatt_core::day_block::{BlockKey, DayBlock};
 use tallywatt_core::energy::Energy;
 use tallywatt_core::estimated::Share;
@@ -29,7 +28,7 @@ pub struct ShareOptions {
 /// Shares a closed month. Nothing is recorded, and no bill follows from it.
 pub fn share(opened: &Opened, options: &ShareOptions, _: &Arguments) -> Result<Report, Failure> {
     let period = period_of(&options.period)?;
-    let books = opened.consortium.node(Party::Grid).books();
+    let books = opened.readings()?;
     let leaves = books.period_leaves(period).ok_or_else(|| {
         Failure::usage(format!("{period} is not closed"), format!("run `tallywatt bill run {period}` first"))
     })?;

@@ -31,7 +31,7 @@ pub fn run(
     files: &[PathBuf],
     arguments: &Arguments,
 ) -> Result<Report, Failure> {
-    let books = opened.consortium.node(Party::Supplier).books();
+    let books = opened.readings()?;
     let issued = find(books, account, period)?;
     let contracts = contracts_of(books, issued);
     let leaves = books.period_leaves(period).unwrap_or_default();

@@ -216,6 +216,10 @@ impl Service for Ear {
         reply
     }
 
+    fn refuses(&self, _from: Party, _request: &Request) -> Option<String> {
+        None
+    }
+
     fn log(&self, _line: &str) {}
 }
 

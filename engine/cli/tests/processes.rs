@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use common::Place;
-use common::nodes::{Nodes, propose, stored};
+use common::nodes::{Nodes, is_below, propose, stored};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
@@ -44,7 +44,7 @@ fn a_month_through_three_processes_is_the_ledger_of_one() {
     let mut together = folder.open(&threads, || CLOCK.load(Ordering::SeqCst)).unwrap();
     for stored in &first[1..] {
         let proposal = &stored.block.proposal;
-        let files = NodeFolder::below(&data(Party::Bank), Party::Bank);
+        let files = NodeFolder::below(&data(Party::Supplier), Party::Supplier);
         let file = files.read_file(&proposal.command).unwrap();
         CLOCK.store(proposal.time_unix_s, Ordering::SeqCst);
         let input = Books::input_of(&proposal.command, file.as_deref()).unwrap();
@@ -60,6 +60,22 @@ fn a_month_through_three_processes_is_the_ledger_of_one() {
             assert_eq!(chain[at].leaf, want.leaf, "leaf {at} of {party}");
         }
     }
+    // The bank has what it settles from, as the two others computed it, and no reading.
+    let [_, bank, supplier] = Party::ALL.map(|party| data(party).join(party.name()));
+    for kept in ["bills", "contracts", "documents", "settlements"] {
+        assert!(std::fs::read_dir(bank.join(kept)).unwrap().count() > 0, "{kept}");
+    }
+    for absent in ["batches", "periods", "blinding.secret"] {
+        assert!(!bank.join(absent).exists() && supplier.join(absent).exists(), "{absent}");
+    }
+    for entry in std::fs::read_dir(supplier.join("batches")).unwrap() {
+        let batch = std::fs::read(entry.unwrap().path()).unwrap();
+        for piece in batch.chunks_exact(64).skip(16).step_by(batch.len() / 64 / 16 + 1) {
+            assert!(is_below(&supplier, piece).is_some());
+            let zeros = piece.iter().filter(|byte| **byte == 0).count();
+            assert!(zeros > 48 || is_below(&data(Party::Bank), piece).is_none(), "the bank has {piece:?}");
+        }
+    }
 }
 
 /// What an import of more than [`INLINE_SIZE_MAX`] adds to a node's chain and order does not depend on how many readings it
@@ -68,10 +84,10 @@ fn a_month_through_three_processes_is_the_ledger_of_one() {
 fn an_import_adds_as_much_to_the_chain_however_large_it_is() {
     let place = Place::new();
     place.json("tallywatt demo --folder demo --processes --households 60");
-    let data = place.path().join("demo/data/bank");
-    let files = NodeFolder::below(&data, Party::Bank);
+    let data = place.path().join("demo/data/supplier");
+    let files = NodeFolder::below(&data, Party::Supplier);
     let (mut import_count, mut readings, mut most) = (0, 0, 0);
-    for stored in stored(&data, Party::Bank, "tallywatt.demo/pilot") {
+    for stored in stored(&data, Party::Supplier, "tallywatt.demo/pilot") {
         let StoredBlock { block, leaf } = stored;
         let Command::Batch(batch) = &block.proposal.command else { continue };
         let file = files.read_file(&block.proposal.command).unwrap().unwrap();
@@ -88,7 +104,7 @@ fn an_import_adds_as_much_to_the_chain_however_large_it_is() {
 }
 
 /// A node that computes something else is found out at the first block it bends, over the network as in one process: nothing
-/// of it is recorded, or the two honest ones go on without it.
+/// of it is recorded.
 #[test]
 fn a_liar_among_processes_is_found_out() {
     for liar in [Party::Grid, Party::Bank] {
@@ -100,18 +116,22 @@ fn a_liar_among_processes_is_found_out() {
             let log = place.path().join("tallywatt-demo/data").join(party.name()).join("node.log");
             std::fs::read_to_string(log).unwrap()
         };
+        // Each lies of what it proposes itself: whoever recomputes that contradicts it, and nothing is recorded.
         for party in Party::ALL {
-            let is_frozen = log(party).contains(&format!("{party} signs nothing any more"));
-            // The grid company lies of what it proposes: both others contradict it, and nothing is recorded. The bank lies of
-            // what another proposes: the two go on, and it cannot follow.
-            let is_outvoted = liar == Party::Bank && party == liar;
-            assert_eq!(is_frozen, is_outvoted, "{liar} lies, of {party}: {}", log(party));
+            assert!(
+                !log(party).contains("signs nothing any more"),
+                "{liar} lies, of {party}: {}",
+                log(party)
+            );
         }
-        if liar == Party::Grid {
-            for other in [Party::Bank, Party::Supplier] {
-                let contradicted = format!("(batch proposed by grid): {other} computed something else");
-                assert!(log(liar).contains(&contradicted), "{}", log(liar));
-            }
+        let (command, others) = match liar {
+            // The bank recomputes no batch: the supplier alone is enough.
+            Party::Grid => ("batch", &[Party::Supplier][..]),
+            _ => ("settlement", &[Party::Grid, Party::Supplier][..]),
+        };
+        for other in Party::ALL.into_iter().filter(|other| *other != liar) {
+            let contradicted = format!("({command} proposed by {liar}): {other} computed something else");
+            assert_eq!(log(liar).contains(&contradicted), others.contains(&other), "{}", log(liar));
         }
         let chains = Party::ALL.map(|party| {
             stored(

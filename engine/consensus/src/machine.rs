@@ -13,14 +13,19 @@
 //!   Heard                  ─▶ RaiseLock, StoreLock     what a peer holds of this member's own signatures
 //! ```
 //!
+//! Each kind of command is recomputed and attested by a set of parties that the genesis names: all three, or two. Who is
+//! outside the set is not asked, and its word counts for nothing; it checks the attestations of an ordered entry, applies it to
+//! its state, which is a function of the log alone, and signs history.
+//!
 //! Invariants: nothing is signed that is not stored; nothing is attested or signed that was not recomputed here, on the
-//! block it follows; a signature follows its lock; an applied entry is never taken back; after a dissent of its own, or a
+//! block it follows, where this member is to recompute it; a signature follows its lock; an applied entry is never taken back; after a dissent of its own, or a
 //! root of its own that others contradict, a member never signs again: it is frozen and says why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::attesters::PartySet;
 use tallywatt_ledger::block::{Attestation, Block, LogLeaf, Proposal};
 use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_ledger::log::{Log, LogHash};
@@ -266,7 +271,26 @@ impl Member {
         Ok(vec![Action::Announce(proposal)])
     }
 
+    /// Whether this member is to recompute a command.
+    #[must_use]
+    pub fn recomputes(&self, command: &Command) -> bool {
+        self.attesters(command).contains(self.party)
+    }
+
+    /// Who recomputes a command and attests it: as the genesis says, which says it of itself too.
+    fn attesters(&self, command: &Command) -> PartySet {
+        match (command, &self.directory) {
+            (Command::Genesis(genesis), _) => genesis.attesters.of_command(command),
+            (_, Some(directory)) => directory.attesters(command),
+            // Nothing but a genesis can follow nothing.
+            (_, None) => PartySet::ALL,
+        }
+    }
+
     fn announced(&self, proposal: Proposal) -> Result<Vec<Action>, MemberError> {
+        if !self.recomputes(&proposal.command) {
+            return Ok(Vec::new());
+        }
         self.follows(&proposal)?;
         self.state.check(&proposal)?;
         if self.judged.len() >= JUDGED_COUNT_MAX {
@@ -296,6 +320,9 @@ impl Member {
         now_unix_s: u64,
     ) -> Result<Vec<Action>, MemberError> {
         self.follows(proposal)?;
+        if !self.recomputes(&proposal.command) {
+            return Ok(Vec::new());
+        }
         let id = proposal.id();
         let answer = self.answer(proposal, own, now_unix_s);
         let is_waiting = self.waiting.as_ref().is_some_and(|entry| entry.proposal == *proposal);
@@ -348,8 +375,7 @@ impl Member {
 
     fn dissented(&mut self, dissent: Dissent) -> Vec<Action> {
         let height = self.size();
-        let in_flight = self.in_flight.as_mut().filter(|in_flight| in_flight.id == dissent.proposal);
-        let Some(in_flight) = in_flight else { return Vec::new() };
+        let Some(in_flight) = self.answered(&dissent.proposal, dissent.party) else { return Vec::new() };
         in_flight.dissenters.insert(dissent.party);
         let (command, proposer) = (in_flight.proposal.command.name(), in_flight.proposal.proposer);
         let mut actions = vec![Action::Report(Report::Disputed { height, command, proposer, dissent })];
@@ -359,33 +385,57 @@ impl Member {
 
     fn abstained(&mut self, abstention: Abstention) -> Vec<Action> {
         let height = self.size();
-        let in_flight = self.in_flight.as_mut().filter(|in_flight| in_flight.id == abstention.proposal);
-        let Some(in_flight) = in_flight else { return Vec::new() };
+        let Some(in_flight) = self.answered(&abstention.proposal, abstention.party) else {
+            return Vec::new();
+        };
         in_flight.abstainers.insert(abstention.party);
         let mut actions = vec![Action::Report(Report::Abstained { height, abstention })];
         actions.extend(self.decide(false));
         actions
     }
 
-    /// Orders the proposal in flight if two agree, gives it up if not: once every party has answered, or their time is over.
+    /// The proposal in flight, if it is the one that a party answers, and that party is asked.
+    fn answered(&mut self, id: &ContentHash, by: Party) -> Option<&mut InFlight> {
+        let asked = self.in_flight.as_ref().map(|in_flight| self.attesters(&in_flight.proposal.command))?;
+        self.in_flight.as_mut().filter(|in_flight| in_flight.id == *id && asked.contains(by))
+    }
+
+    /// Orders the proposal in flight if two agree, gives it up if not: once every party that is asked has answered, or their
+    /// time is over. Where only two are asked and one gives no answer, the proposal waits for that party, outside: what is
+    /// given up can be proposed again, and something else before it.
     fn decide(&mut self, is_overdue: bool) -> Vec<Action> {
         let height = self.size();
-        let is_decided = |in_flight: &mut InFlight| {
-            let silent = Party::ALL.iter().filter(|party| {
-                !in_flight.attestations.contains_key(party)
-                    && !in_flight.dissenters.contains(party)
-                    && !in_flight.abstainers.contains(party)
-            });
-            is_overdue || silent.count() == 0
-        };
-        let Some(InFlight { proposal, attestations, .. }) = self.in_flight.take_if(is_decided) else {
+        let Some(in_flight) = &self.in_flight else { return Vec::new() };
+        let asked = self.attesters(&in_flight.proposal.command);
+        let silent = asked.iter().filter(|party| {
+            !in_flight.attestations.contains_key(party)
+                && !in_flight.dissenters.contains(party)
+                && !in_flight.abstainers.contains(party)
+        });
+        if silent.count() > 0 && !is_overdue {
+            return Vec::new();
+        }
+        let Some(InFlight { proposal, attestations, dissenters, .. }) = self.in_flight.take() else {
             return Vec::new();
         };
         if attestations.len() >= FINAL_COUNT {
             let attestations = attestations.into_values().collect();
             return vec![Action::Order(Entry { proposal, attestations })];
         }
-        vec![Action::Report(Report::Refused { height, proposer: proposal.proposer })]
+        let is_missing = |party: &Party| !attestations.contains_key(party) && !dissenters.contains(party);
+        let missing = asked.iter().filter(is_missing).collect();
+        vec![Action::Report(Report::Refused { height, proposer: proposal.proposer, missing })]
+    }
+
+    /// Whether an entry would become the next block.
+    #[must_use]
+    pub fn takes(&self, entry: &Entry) -> bool {
+        self.check_next(entry).is_ok()
+    }
+
+    fn check_next(&self, entry: &Entry) -> Result<(), MemberError> {
+        self.check_entry(entry)?;
+        Ok(self.state.check(&entry.proposal)?)
     }
 
     /// Takes the next entry: passes it over if it extends nothing, has it recomputed if it was not yet.
@@ -393,12 +443,12 @@ impl Member {
         if self.waiting.is_some() {
             return Err(MemberError::Busy(self.size()));
         }
-        let checked = self.check_entry(&entry).and_then(|()| Ok(self.state.check(&entry.proposal)?));
-        if let Err(error) = checked {
+        if let Err(error) = self.check_next(&entry) {
             return Ok(vec![Action::Pass(error.to_string())]);
         }
         // One that signs no more keeps the chain, for whoever asks what happened.
-        if self.frozen.is_some() || self.judged.contains_key(&entry.proposal.id()) {
+        let is_others = !self.recomputes(&entry.proposal.command);
+        if is_others || self.frozen.is_some() || self.judged.contains_key(&entry.proposal.id()) {
             return self.apply(entry);
         }
         let proposal = entry.proposal.clone();
@@ -420,7 +470,8 @@ impl Member {
         Ok(actions)
     }
 
-    /// Whether an entry stands on the last block, and two parties attested it, the proposer among them.
+    /// Whether an entry stands on the last block, and two parties attested it that are to, the proposer among them: of a set of
+    /// two, both.
     fn check_entry(&self, entry: &Entry) -> Result<(), MemberError> {
         let height = self.size();
         self.follows(&entry.proposal)?;

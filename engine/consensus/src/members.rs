@@ -4,8 +4,9 @@
 use std::fmt;
 
 use tallywatt_core::agreement::Party;
+use tallywatt_ledger::attesters::{Attesters, PartySet};
 use tallywatt_ledger::block::{Attestation, Proposal};
-use tallywatt_ledger::command::{Genesis, PartyKeys};
+use tallywatt_ledger::command::{Command, Genesis, PartyKeys};
 use tallywatt_ledger::key::{Cosigner, KeyKind, LogSigner, VerifierKey};
 use tallywatt_ledger::note::{NoteError, SignatureLine};
 
@@ -175,11 +176,12 @@ pub enum DirectoryError {
     Witness(String),
 }
 
-/// The public keys of all parties, and of the witness.
+/// The public keys of all parties and of the witness, and who attests what.
 #[derive(Debug, Clone)]
 pub struct Directory {
     entries: Vec<(Party, VerifierKey, VerifierKey, VerifierKey)>,
     witness: Option<VerifierKey>,
+    attesters: Attesters,
 }
 
 impl Directory {
@@ -217,7 +219,7 @@ impl Directory {
                 return Err(DirectoryError::Witness(key.key()));
             }
         }
-        Ok(Self { entries, witness })
+        Ok(Self { entries, witness, attesters: genesis.attesters.clone() })
     }
 
     fn entry(&self, party: Party) -> &(Party, VerifierKey, VerifierKey, VerifierKey) {
@@ -245,9 +247,18 @@ impl Directory {
         }
     }
 
-    /// Whether `attestation` is its party's signature under the proposal.
+    /// Who recomputes a command and attests it.
+    #[must_use]
+    pub fn attesters(&self, command: &Command) -> PartySet {
+        self.attesters.of_command(command)
+    }
+
+    /// Whether `attestation` is its party's signature under the proposal, and that party's to give.
     #[must_use]
     pub fn attests(&self, proposal: &Proposal, attestation: &Attestation) -> bool {
+        if !self.attesters(&proposal.command).contains(attestation.party) {
+            return false;
+        }
         let key = &self.entry(attestation.party).3;
         let Ok(line) = SignatureLine::new(key.name(), key.key_id(), attestation.signature.to_vec()) else {
             return false;

@@ -31,6 +31,7 @@ use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::split::{Leg, LegKind, RunningSplit};
 use tallywatt_core::validity::Validity;
 use tallywatt_ledger::activation::Activation;
+use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::block::Proposal;
 use tallywatt_ledger::codec::{CodecError, Reader, Writer};
 use tallywatt_ledger::command::{
@@ -279,7 +280,7 @@ impl State {
 
     fn changes(&self, proposal: &Proposal, block: ContentHash) -> Result<Vec<Change>, Invalid> {
         let Proposal { chain, proposer, number, command, .. } = proposal;
-        if !may_propose(*proposer, command) {
+        if !CommandKind::of(command).proposers().contains(proposer) {
             return Err(Invalid::Proposer { proposer: *proposer, command: command.name() });
         }
         let next = self.next_number(*proposer);
@@ -493,19 +494,6 @@ impl State {
     fn root_at(&self, key: &[u8]) -> Option<Root> {
         let mut reader = Reader::new(self.entries.get(key)?);
         Some(Root { hash: reader.hash("root").ok()?, count: reader.u64("count").ok()? })
-    }
-}
-
-/// Who may propose what: the grid company readings, the supplier prices and bills, the bank payments.
-fn may_propose(proposer: Party, command: &Command) -> bool {
-    match command {
-        Command::Genesis(_) | Command::Batch(_) | Command::Period(_) => proposer == Party::Grid,
-        Command::Publish(_) | Command::Contracts(_) | Command::Bills(_) | Command::Corrections(_) => {
-            proposer == Party::Supplier
-        }
-        Command::Settlement(_) => proposer == Party::Bank,
-        // The bank is no party of an agreement.
-        Command::Activate(_) => proposer != Party::Bank,
     }
 }
 

@@ -8,6 +8,7 @@ use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::split::{Leg, LegKind, RunningSplit};
 use tallywatt_core::validity::Validity;
 use tallywatt_ledger::activation::Activation;
+use tallywatt_ledger::attesters::Attesters;
 use tallywatt_ledger::block::{Attestation, Proposal};
 use tallywatt_ledger::command::{Command, DocumentKind, Genesis, PartyKeys, Publication, SettlementCommit};
 use tallywatt_ledger::tree::Root;
@@ -71,7 +72,8 @@ fn settled() -> State {
     let keys = || PartyKeys { log: String::new(), witness: String::new(), exec: String::new() };
     let (origin, currency) = ("tallywatt.test/settlements".into(), "RUB".parse().unwrap());
     let parties = [keys(), keys(), keys()];
-    let genesis = Genesis { origin, currency, tzdb: "2026a".into(), parties, witness: None };
+    let attesters = Attesters::default();
+    let genesis = Genesis { origin, currency, tzdb: "2026a".into(), parties, witness: None, attesters };
     apply(&mut state, Party::Grid, Command::Genesis(Box::new(genesis))).unwrap();
     let publication = Publication {
         kind: DocumentKind::Agreement,

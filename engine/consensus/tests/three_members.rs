@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 
 use tallywatt_consensus::lock::SignLock;
-use tallywatt_consensus::machine::{Action, Cosignature, Event, Fault, Member, NotComputed, Report};
+use tallywatt_consensus::machine::{Action, Cosignature, Dissent, Event, Fault, Member, NotComputed, Report};
 use tallywatt_consensus::members::{Keys, Signer};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_core::money::Money;
+use tallywatt_core::validity::Validity;
+use tallywatt_ledger::attesters::Attesters;
 use tallywatt_ledger::block::{Block, LogLeaf};
-use tallywatt_ledger::command::{BatchCommit, Command, Genesis};
+use tallywatt_ledger::command::{BatchCommit, Command, DocumentKind, Genesis, Publication, SettlementCommit};
 use tallywatt_ledger::seal::{Sealed, Totals};
 use tallywatt_ledger::tree::Root;
 
@@ -25,13 +28,26 @@ fn keys(party: Party) -> Keys {
 fn genesis() -> Command {
     let parties = Party::ALL.map(|party| keys(party).public());
     let currency = "RUB".parse().unwrap();
+    let attesters = Attesters::default();
     Command::Genesis(Box::new(Genesis {
         origin: ORIGIN.into(),
         currency,
         tzdb: "2026a".into(),
         parties,
         witness: None,
+        attesters,
     }))
+}
+
+/// A tariff that nobody else publishes: all three recompute it.
+fn tariff(number: u8) -> Command {
+    let year = |number: u8| format!("20{number:02}-01-01").parse().unwrap();
+    Command::Publish(Publication {
+        kind: DocumentKind::Tariff,
+        id: "tariff".parse().unwrap(),
+        hash: ContentHash([number; 32]),
+        validity: Validity::new(year(number), Some(year(number + 1))).unwrap(),
+    })
 }
 
 fn batch(sequence: u64, import_wh: i64) -> Command {
@@ -39,6 +55,21 @@ fn batch(sequence: u64, import_wh: i64) -> Command {
     let totals = Totals { energy_wh: [import_wh, 0, 0, 0], ..Totals::default() };
     let sealed = Sealed { root, totals };
     Command::Batch(BatchCommit { sequence, file: ContentHash([8; 32]), sealed })
+}
+
+/// The settlement of nothing: all three recompute it.
+fn settlement(sequence: u64) -> Command {
+    Command::Settlement(SettlementCommit {
+        sequence,
+        file: ContentHash([6; 32]),
+        payments: Root { hash: ContentHash([5; 32]), count: 0 },
+        paid: Money::ZERO,
+        reversed: Money::ZERO,
+        credited: Money::ZERO,
+        legs: Vec::new(),
+        back: Vec::new(),
+        running: Vec::new(),
+    })
 }
 
 /// A member whose peers have nothing of its signatures that it has not.
@@ -168,22 +199,22 @@ fn honest_members_seal_every_block_and_agree_whatever_the_order() {
 #[test]
 fn a_member_that_computes_something_else_is_named_at_that_block() {
     let lie = |command: &Command| {
-        let Command::Batch(mut batch) = command.clone() else { return Ok(command.clone()) };
-        batch.sealed.totals.energy_wh[0] += 1;
-        Ok(Command::Batch(batch))
+        let Command::Publish(mut publication) = command.clone() else { return Ok(command.clone()) };
+        publication.id = "other".parse().unwrap();
+        Ok(Command::Publish(publication))
     };
-    for (liar, other) in [(Party::Bank, Party::Supplier), (Party::Supplier, Party::Bank)] {
+    for (liar, other) in [(Party::Bank, Party::Grid), (Party::Grid, Party::Bank)] {
         let mut net = Net::new(7);
         net.lies.insert(liar, lie);
         net.run(Party::Grid, genesis());
-        net.run(Party::Grid, batch(1, 100));
+        net.run(Party::Supplier, tariff(1));
         let disputed = net.reports.iter().find_map(|(_, report)| match report {
             Report::Disputed { height, dissent, .. } => {
                 Some((*height, dissent.party, dissent.detail.clone()))
             }
             _ => None,
         });
-        let detail = "import_wh: proposed 100, computed 101".to_owned();
+        let detail = "document: proposed tariff, computed other".to_owned();
         assert_eq!(disputed, Some((1, liar, detail)));
         // Two of three go on; the one that dissented signs no more, so nothing is sealed.
         assert!(net.reports.contains(&(other, Report::Final(2))));
@@ -192,15 +223,79 @@ fn a_member_that_computes_something_else_is_named_at_that_block() {
     }
 }
 
+/// Of a batch grid company and supplier must both say the same; the bank is not asked, and signs what they recorded.
+#[test]
+fn the_bank_recomputes_no_batch_and_signs_it() {
+    let mut net = Net::new(5);
+    // It is never asked: whatever it would compute is not heard.
+    net.lies.insert(Party::Bank, |command| match command {
+        Command::Batch(_) => panic!("the bank is asked to recompute a batch"),
+        other => Ok(other.clone()),
+    });
+    net.run(Party::Grid, genesis());
+    net.run(Party::Grid, batch(1, 100));
+    assert!(Party::ALL.into_iter().all(|party| net.sealed_by(party, 2)));
+    let attested: Vec<Party> =
+        net.order[1].attestations.iter().map(|attestation| attestation.party).collect();
+    assert_eq!(attested, [Party::Grid, Party::Supplier]);
+    // One of the two that computes something else is enough for nothing to be recorded.
+    net.lies.insert(Party::Supplier, |_| Ok(batch(2, 100)));
+    net.run(Party::Grid, batch(2, 999));
+    let refused = Report::Refused { height: 2, proposer: Party::Grid, missing: Vec::new() };
+    assert!(net.reports.contains(&(Party::Grid, refused)));
+    assert!(Party::ALL.into_iter().all(|party| net.members[&party].size() == 2));
+}
+
+/// What the bank says of a batch counts for nothing: neither its attestation, nor its dissent, nor its silence.
+#[test]
+fn who_is_not_asked_is_not_heard() {
+    let mut net = Net::new(5);
+    net.run(Party::Grid, genesis());
+    let grid = net.members.get_mut(&Party::Grid).unwrap();
+    let Action::Announce(proposal) = grid.step(propose(batch(1, 100))).unwrap().remove(0) else { panic!() };
+    let attest = |party| tallywatt_consensus::members::attest(&keys(party), party, &proposal);
+    let bank = net.members.get_mut(&Party::Bank).unwrap();
+    assert!(bank.step(Event::Announced(proposal.clone())).unwrap().is_empty());
+    let own = Ok(proposal.command.clone());
+    let recomputed = Event::Recomputed { proposal: proposal.clone(), own, now_unix_s: NOW };
+    assert!(bank.step(recomputed).unwrap().is_empty(), "it attests nothing that it is not to recompute");
+    let grid = net.members.get_mut(&Party::Grid).unwrap();
+    let (party, id) = (Party::Bank, proposal.id());
+    let dissent = Dissent { party, proposal: id, computed: None, detail: "no".into() };
+    for event in [Event::Attested(attest(Party::Bank)), Event::Dissented(dissent)] {
+        assert!(grid.step(event).unwrap().is_empty());
+    }
+    // The supplier does not answer: the batch waits for it, and what needs it less goes on.
+    let given_up = grid.step(Event::Overdue).unwrap();
+    let missing = vec![Party::Supplier];
+    let [Action::Report(report)] = &given_up[..] else { panic!("{given_up:?}") };
+    assert_eq!(*report, Report::Refused { height: 1, proposer: Party::Grid, missing });
+    // An entry that its order carries all the same is passed over.
+    let attestations = vec![attest(Party::Grid), attest(Party::Bank)];
+    let entry = Entry { proposal: proposal.clone(), attestations };
+    for party in Party::ALL {
+        let passed = net.members.get_mut(&party).unwrap().step(Event::Ordered(entry.clone())).unwrap();
+        assert!(matches!(&passed[..], [Action::Pass(_)]), "{party}: {passed:?}");
+    }
+    let attestations = vec![attest(Party::Grid), attest(Party::Bank), attest(Party::Supplier)];
+    let entry = Entry { proposal, attestations };
+    let passed = net.members.get_mut(&Party::Supplier).unwrap().step(Event::Ordered(entry)).unwrap();
+    assert!(matches!(&passed[..], [Action::Pass(_)]), "one attestation too many: {passed:?}");
+    net.run(Party::Supplier, tariff(1));
+    net.run(Party::Grid, batch(1, 100));
+    assert!(Party::ALL.into_iter().all(|party| net.sealed_by(party, 3)));
+}
+
 #[test]
 fn a_proposer_that_lies_alone_gets_nothing_into_the_chain() {
     let mut net = Net::new(3);
     net.run(Party::Grid, genesis());
-    for party in [Party::Bank, Party::Supplier] {
-        net.lies.insert(party, |_| Ok(batch(1, 100)));
+    for party in [Party::Bank, Party::Grid] {
+        net.lies.insert(party, |_| Ok(tariff(1)));
     }
-    net.run(Party::Grid, batch(1, 999));
-    assert!(net.reports.contains(&(Party::Grid, Report::Refused { height: 1, proposer: Party::Grid })));
+    net.run(Party::Supplier, tariff(2));
+    let refused = Report::Refused { height: 1, proposer: Party::Supplier, missing: Vec::new() };
+    assert!(net.reports.contains(&(Party::Supplier, refused)));
     assert!(Party::ALL.into_iter().all(|party| net.members[&party].size() == 1));
 }
 
@@ -299,7 +394,7 @@ fn a_party_that_attests_twice_is_still_one() {
     let [Action::Pass(reason)] = &passed[..] else { panic!("{passed:?}") };
     assert_eq!(
         reason,
-        "entry for block 1 has 2 valid attestations, 2 are needed, the proposer's among them, each party once"
+        "entry for block 1 has 2 valid attestations of those who are to give them, 2 are needed, the proposer's among them, each party once"
     );
     assert_eq!(bank.size(), 1);
 }
@@ -315,6 +410,10 @@ fn a_member_that_both_others_contradict_signs_no_more() {
         |net: &Net| net.signatures.iter().filter(|line| line.signer == Party::Supplier.into()).count();
     let before = signed(&net);
     net.run(Party::Grid, batch(2, 100));
+    let missing = vec![Party::Supplier];
+    let waits = Report::Refused { height: 2, proposer: Party::Grid, missing };
+    assert!(net.reports.contains(&(Party::Grid, waits)), "a batch waits for who must attest it");
+    net.run(Party::Bank, settlement(1));
     assert_eq!(signed(&net), before);
     assert!(net.reports.contains(&(Party::Grid, Report::Final(3))), "the two others go on");
 }

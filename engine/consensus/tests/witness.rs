@@ -6,6 +6,7 @@ use tallywatt_consensus::members::{self, Directory, Keys, Signer, Standing};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::attesters::Attesters;
 use tallywatt_ledger::block::Proposal;
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::{Command, Genesis};
@@ -26,7 +27,14 @@ fn witness() -> Cosigner {
 fn genesis(witness: Option<String>) -> Genesis {
     let parties = Party::ALL.map(|party| keys(party).public());
     let currency = "RUB".parse().unwrap();
-    Genesis { origin: ORIGIN.into(), currency, tzdb: "2026a".into(), parties, witness }
+    Genesis {
+        origin: ORIGIN.into(),
+        currency,
+        tzdb: "2026a".into(),
+        parties,
+        witness,
+        attesters: Attesters::default(),
+    }
 }
 
 fn own_key() -> Option<String> {

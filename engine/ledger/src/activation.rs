@@ -249,6 +249,7 @@ mod tests {
             tzdb: "2026a".into(),
             parties: Party::ALL.map(keys),
             witness: None,
+            attesters: crate::attesters::Attesters::default(),
         }
     }
 

@@ -13,6 +13,7 @@ use tallywatt_core::tariff::Currency;
 use tallywatt_core::validity::Validity;
 
 use crate::activation::Activation;
+use crate::attesters::Attesters;
 use crate::codec::{CodecError, Reader, Writer};
 use crate::digest;
 use crate::document::read_day;
@@ -51,6 +52,8 @@ pub struct Genesis {
     pub parties: [PartyKeys; 3],
     /// Key of a witness that is no party, as a C2SP verifier key, if there is one.
     pub witness: Option<String>,
+    /// Who recomputes and attests what.
+    pub attesters: Attesters,
 }
 
 /// What kind of document is published.
@@ -318,6 +321,7 @@ impl Command {
                 figures.push(("currency", genesis.currency.to_string()));
                 figures.push(("keys", format!("{:?}", genesis.parties)));
                 figures.extend(genesis.witness.clone().map(|key| ("witness", key)));
+                figures.push(("attesters", genesis.attesters.words()));
                 figures
             }
             Self::Publish(publication) => vec![
@@ -456,6 +460,7 @@ fn write_genesis(writer: &mut Writer, genesis: &Genesis) {
     }
     // No key is an empty text.
     writer.text(genesis.witness.as_deref().unwrap_or_default());
+    genesis.attesters.write(writer);
 }
 
 fn read_genesis(reader: &mut Reader<'_>) -> Result<Genesis, CodecError> {
@@ -473,7 +478,7 @@ fn read_genesis(reader: &mut Reader<'_>) -> Result<Genesis, CodecError> {
     };
     let parties = [keys()?, keys()?, keys()?];
     let witness = Some(short_text(reader, "key of a witness")?).filter(|key| !key.is_empty());
-    Ok(Genesis { origin, currency, tzdb, parties, witness })
+    Ok(Genesis { origin, currency, tzdb, parties, witness, attesters: Attesters::read(reader)? })
 }
 
 fn short_text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, CodecError> {

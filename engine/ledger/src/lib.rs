@@ -4,6 +4,7 @@
 
 pub mod activation;
 pub mod agreement_bytes;
+pub mod attesters;
 pub mod bill_bytes;
 pub mod blinding;
 pub mod block;

@@ -538,6 +538,7 @@ mod tests {
             tzdb: "2026a".into(),
             parties: [keys(1), keys(2), keys(3)],
             witness: None,
+            attesters: crate::attesters::Attesters::default(),
         };
         let log = log(9, 9);
         let mut witness = Witness::new(Cosigner::from_seed("regulator.test", &[7; 32]).unwrap());

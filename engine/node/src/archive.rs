@@ -7,6 +7,7 @@ use tallywatt_shards::archive::{ArchiveError, ArchiveLayout, Archived, write_par
 use tallywatt_shards::batch_file::BatchFileError;
 use tallywatt_shards::batch_file::reader::BatchReader;
 
+use crate::books::BooksError;
 use crate::node::Node;
 use crate::node_folder::file_of;
 use crate::store::StoreError;
@@ -26,6 +27,9 @@ pub enum ExportError {
         /// The batch.
         sequence: u64,
     },
+    /// No readings are kept here.
+    #[error(transparent)]
+    Books(#[from] BooksError),
     /// Parquet.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -42,7 +46,7 @@ pub fn export(node: &Node, folder: &Path, shard_count: u16) -> Result<Archived, 
         zone_name: "each usage point's own; delivery_date is its local day".into(),
         shard_count,
     };
-    let (secret, threads) = (node.books().secret(), node.books().threads());
+    let (secret, threads) = (node.books().secret()?, node.books().threads());
     let mut exported = Archived::default();
     for stored in node.store().blocks()? {
         let command = &stored.block.proposal.command;

@@ -19,6 +19,7 @@ mod closing;
 mod correcting;
 mod counted;
 mod eligibility;
+mod kept;
 mod market;
 mod penalties;
 mod previous;
@@ -30,8 +31,8 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tallywatt_core::account::{AccountState, Entry, OpenBill};
-use tallywatt_core::agreement::Agreement;
+use tallywatt_core::account::{AccountState, Entry};
+use tallywatt_core::agreement::{Agreement, Party};
 use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::contract::Contract;
@@ -44,7 +45,7 @@ use tallywatt_core::layer::Layer;
 use tallywatt_core::market::MarketBook;
 use tallywatt_core::meter::Installation;
 use tallywatt_core::meter_event::{MeterEvent, ReceivedRead};
-use tallywatt_core::money::{ExactAmount, Money};
+use tallywatt_core::money::Money;
 use tallywatt_core::payment_book::{PaymentBook, SettleError};
 use tallywatt_core::penalty::PenaltyTable;
 use tallywatt_core::register::Register;
@@ -55,6 +56,7 @@ use tallywatt_core::transfer::TransferBook;
 use tallywatt_core::vee::guard::ReplacementGuard;
 use tallywatt_core::vee::pack::{RegisterClass, RulePack};
 use tallywatt_ledger::activation::{Activation, ActivationError};
+use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::command::{Command, DocumentKind, Genesis};
@@ -72,7 +74,7 @@ use tallywatt_shards::{batch_file, sealing};
 use crate::books::closed_period::ClosedPeriod;
 use crate::books::correcting::LookedAt;
 pub use crate::books::correcting::bill_hash;
-use crate::books::records::{publication_of, read_bills, read_contracts, read_settled};
+use crate::books::records::{publication_of, read_contracts, read_settled};
 pub use crate::books::sealed_readings::Revision;
 use crate::books::sealed_readings::SealedReadings;
 use crate::list_file::ListError;
@@ -167,6 +169,16 @@ pub enum BooksError {
     /// An agreement is not signed by both its parties.
     #[error(transparent)]
     Activation(#[from] ActivationError),
+    /// This party does not compute it: it is not to have what it follows from.
+    #[error("the {party}'s node computes no {what} and keeps nothing they follow from: {keepers} do")]
+    NotKept {
+        /// Whose node.
+        party: &'static str,
+        /// Which kind of command.
+        what: &'static str,
+        /// Who computes it.
+        keepers: String,
+    },
     /// Sums past 64-bit minor units.
     #[error("sums of {0} do not fit 64 bits")]
     Overflow(&'static str),
@@ -174,7 +186,9 @@ pub enum BooksError {
 
 /// One node's books.
 pub struct Books {
-    secret: BlindingSecret,
+    /// Whose, if they keep less than everything.
+    party: Option<Party>,
+    secret: Option<BlindingSecret>,
     threads: Threads,
     readings: SealedReadings,
     batch_count: u64,
@@ -219,11 +233,16 @@ pub struct Books {
 }
 
 impl Books {
-    /// Empty books.
+    /// Empty books of one who computes everything.
     #[must_use]
     pub fn new(secret: BlindingSecret, threads: Threads) -> Self {
+        Self { secret: Some(secret), ..Self::empty(threads) }
+    }
+
+    fn empty(threads: Threads) -> Self {
         Self {
-            secret,
+            party: None,
+            secret: None,
             threads,
             readings: SealedReadings::default(),
             batch_count: 0,
@@ -471,18 +490,18 @@ impl Books {
             return Err(BooksError::Nothing("no reading is new since the last batch".into()));
         }
         let revision_of = |key: &BlockKey| self.revision(key).map_or(0, |last| last.saturating_add(1));
-        let leaves = sealing::leaves_of(blocks, SealKind::Batch, &self.secret, revision_of, &self.threads);
+        let leaves = sealing::leaves_of(blocks, SealKind::Batch, self.secret()?, revision_of, &self.threads);
         let sequence = self.batch_count + 1;
         let content = (leaves.as_slice(), events);
-        Ok(batch_file::encode_with(SealKind::Batch, sequence, content, &self.secret, &self.threads)?.0)
+        Ok(batch_file::encode_with(SealKind::Batch, sequence, content, self.secret()?, &self.threads)?.0)
     }
 
     /// Reads a batch or period file of this ledger, and checks all there is.
     ///
     /// # Errors
-    /// [`BatchFileError`] names what is wrong first.
-    pub fn decode_sealed(&self, bytes: &[u8]) -> Result<BatchFile, BatchFileError> {
-        batch_file::decode(bytes, &self.secret, &self.threads)
+    /// [`BooksError::BatchFile`] names what is wrong first; [`BooksError::NotKept`] where no readings are kept.
+    pub fn decode_sealed(&self, bytes: &[u8]) -> Result<BatchFile, BooksError> {
+        Ok(batch_file::decode(bytes, self.secret()?, &self.threads)?)
     }
 
     /// The input that a proposed command and its file stand for.
@@ -516,6 +535,7 @@ impl Books {
     /// # Errors
     /// [`BooksError`]; the books do not change either way.
     pub fn compute(&self, input: Input) -> Result<Computed, BooksError> {
+        self.check_own(&input)?;
         let plain = |command, file| Ok(Computed { command, file, unbilled: Vec::new() });
         match input {
             Input::Genesis(genesis) => plain(Command::Genesis(genesis), None),
@@ -539,11 +559,20 @@ impl Books {
         }
     }
 
-    /// Moves the books on by a command in the chain. The file was checked when the command was computed.
+    /// Moves the books on by a command in the chain. The file was checked when the command was computed; one that is taken as
+    /// others attested it is checked here.
     ///
     /// # Errors
     /// [`BooksError`] if the file is damaged.
     pub fn absorb(&mut self, command: &Command, file: Option<&[u8]>) -> Result<(), BooksError> {
+        let kind = CommandKind::of(command);
+        if !self.keeps(kind) {
+            self.absorb_unseen(command);
+            return Ok(());
+        }
+        if let Some(file) = file.filter(|_| !self.recomputes(kind)) {
+            self.check_taken(command, file)?;
+        }
         let file = match (command, file) {
             (Command::Genesis(_) | Command::Activate(_), _) => &[][..],
             (_, Some(file)) => file,
@@ -638,35 +667,6 @@ impl Books {
         }
     }
 
-    fn absorb_bills(&mut self, period: Period, file: &[u8]) -> Result<(), BooksError> {
-        let bills = read_bills(file)?;
-        for bill in &bills {
-            let open = OpenBill {
-                bill: bill_hash(bill),
-                period,
-                since: period.end_day(),
-                agreement: bill.agreement,
-                total: bill.total,
-                paid: Money::ZERO,
-                payee_part: bill.payee_part,
-                payee_paid: ExactAmount::ZERO,
-            };
-            self.payments.issue(bill.account, open);
-        }
-        self.bills.insert(period, bills);
-        self.remember_billed(period);
-        self.contracts_by_period.insert(period, Arc::clone(&self.contracts));
-        // Accounts that could not be billed are found again by having no bill.
-        self.look_at(period, BTreeSet::new());
-        Ok(())
-    }
-
-    /// Whose readings the bills of a period used, those before too.
-    fn remember_billed(&mut self, period: Period) {
-        let used = self.contracts.iter().map(|contract| (contract.usage_point, contract.register));
-        self.billed.entry(period).or_default().extend(used);
-    }
-
     /// The sealed tree of a closed period, to prove leaves of it.
     ///
     /// # Errors
@@ -675,12 +675,6 @@ impl Books {
         let leaves = self.period_leaves(period);
         let leaves = leaves.ok_or_else(|| BooksError::Nothing(format!("period {period} is not closed")))?;
         Ok(sealing::seal(SealKind::Period, leaves, &self.threads)?)
-    }
-
-    /// The secret that blinds this ledger's leaves.
-    #[must_use]
-    pub const fn secret(&self) -> &BlindingSecret {
-        &self.secret
     }
 
     /// The threads these books compute with.

@@ -64,6 +64,19 @@ impl Outcome {
     }
 }
 
+/// That nothing is recorded, and why: the others computed something else, or one that must attest gave no answer.
+pub(crate) fn refused_text(height: u64, proposer: Party, missing: &[Party]) -> String {
+    let names: Vec<&str> = missing.iter().map(|party| party.name()).collect();
+    match names.as_slice() {
+        [] => format!("block {height}: nobody else computed what {proposer} proposed: nothing is recorded"),
+        _ => format!(
+            "block {height}: what {proposer} proposed waits for the attestation of {}: nothing is recorded yet, \
+             propose it again when it is there; what needs it less goes on",
+            names.join(" and ")
+        ),
+    }
+}
+
 /// The activation of a published agreement, signed as both of its parties, and who proposes it. Their keys must both be here.
 pub(crate) fn activation_by<'n>(
     node: impl Fn(Party) -> &'n Node,
@@ -121,7 +134,7 @@ impl Consortium {
             let Ok(_) = consortium.order.append(entry.clone());
             for at in 0..consortium.nodes.len() {
                 if consortium.nodes[at].member().size() == stored.block.height {
-                    consortium.follow(at, longest, &entry, &mut findings)?;
+                    consortium.follow(at, &entry, &mut findings)?;
                 }
             }
         }
@@ -267,17 +280,18 @@ impl Consortium {
         stored.map_err(|source| NodeError::Folder { party, source })
     }
 
-    /// Lets a node that is behind compute and store one block that the longest chain has.
-    fn follow(
-        &mut self,
-        at: usize,
-        longest: usize,
-        entry: &Entry,
-        findings: &mut Vec<String>,
-    ) -> Result<(), NodeError> {
-        let (party, from) = (self.nodes[at].party(), self.nodes[longest].party());
-        let file = self.nodes[longest].folder().read_file(&entry.proposal.command);
-        let file = file.map_err(|source| NodeError::Folder { party: from, source })?;
+    /// Lets a node that is behind compute and store one block that another has. Its file is read where it is kept.
+    fn follow(&mut self, at: usize, entry: &Entry, findings: &mut Vec<String>) -> Result<(), NodeError> {
+        let (party, command) = (self.nodes[at].party(), &entry.proposal.command);
+        let height = self.nodes[at].member().size();
+        let keeper = self.nodes.iter().find(|node| node.member().size() > height && node.keeps(command));
+        let file = match keeper {
+            Some(node) => {
+                let file = node.folder().read_file(command);
+                file.map_err(|source| NodeError::Folder { party: node.party(), source })?
+            }
+            None => None,
+        };
         self.run(vec![(party, Event::Ordered(entry.clone()))], party, file.as_deref(), findings)
     }
 
@@ -318,10 +332,7 @@ impl Consortium {
                 "block {height} ({command} proposed by {proposer}): {} computed something else: {}",
                 dissent.party, dissent.detail
             )),
-            Report::Refused { height, proposer } => Some(format!(
-                "block {height}: nobody else computed what {proposer} proposed: {proposer} is contradicted by both \
-                 others, nothing is recorded"
-            )),
+            Report::Refused { height, proposer, missing } => Some(refused_text(*height, *proposer, missing)),
             Report::Diverged { height, signer, root, own } => {
                 // Which of the two roots do most members hold? The other signer is the one to name.
                 let size = height + 1;

@@ -49,7 +49,7 @@ use tallywatt_shards::let_go::LetGoError;
 use tallywatt_shards::shard::{ReplayError, Shard, ShardError};
 use tallywatt_shards::write_ahead::{Record, WriteAhead, WriteAheadError, WriteAheadLimits};
 
-use crate::books::Books;
+use crate::books::{Books, BooksError};
 pub use crate::intake::by_hand::{ByHand, Delivery, Values};
 pub use crate::intake::chunk::{
     CHUNK_EVENT_COUNT, CHUNK_FRAME_COUNT, CHUNK_READING_COUNT, CHUNK_REJECTION_COUNT,
@@ -114,6 +114,9 @@ pub enum IntakeError {
     /// Days written ahead cannot be replayed.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// What is sealed cannot be read, or is not kept here.
+    #[error(transparent)]
+    Books(#[from] BooksError),
     /// An earlier import failed half-way.
     #[error("an earlier import failed: open the intake again, it goes on behind the last durable line")]
     Failed,

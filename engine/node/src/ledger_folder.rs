@@ -16,6 +16,7 @@ use tallywatt_consensus::members::{Directory, SEALED_COUNT, Signer};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::tzdb_version;
 use tallywatt_core::tariff::Currency;
+use tallywatt_ledger::attesters::{Attesters, CommandKind};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::command::Genesis;
 use tallywatt_ledger::policy::Policy;
@@ -297,7 +298,8 @@ impl HeldFolder {
         for party in Party::ALL {
             let seed = |use_: &str| secret(secrets, &format!("{party} {use_}"));
             let seeds = [seed("log")?, seed("witness")?, seed("exec")?];
-            NodeFolder::below(path, party).create(&seeds, Some(&blinding))?;
+            let blinding = Some(&blinding).filter(|_| Attesters::default().holds(party, CommandKind::Batch));
+            NodeFolder::below(path, party).create(&seeds, blinding)?;
         }
         durable::write_durably(&config_path, text.as_bytes())?;
         Ok(Self { path: path.to_owned(), config, _lock: lock })
@@ -349,13 +351,8 @@ impl HeldFolder {
         }
         let parties = parties.try_into().expect("there are three parties");
         let currency: Currency = self.config.currency.parse().expect("checked when the config was read");
-        Ok(Genesis {
-            origin: self.config.origin.clone(),
-            currency,
-            tzdb: tzdb_version().to_owned(),
-            parties,
-            witness: None,
-        })
+        let (origin, tzdb) = (self.config.origin.clone(), tzdb_version().to_owned());
+        Ok(Genesis { origin, currency, tzdb, parties, witness: None, attesters: Attesters::default() })
     }
 
     /// Whose signatures count: every party's witness key, all three.

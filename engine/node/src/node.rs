@@ -12,8 +12,9 @@ use tallywatt_consensus::state::Change;
 use tallywatt_core::agreement::{Agreement, Party};
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_core::money::Money;
-use tallywatt_core::split::LegKind;
+use tallywatt_core::split::{Leg, LegKind};
 use tallywatt_ledger::activation;
+use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::block::{Block, LogLeaf, Proposal};
 use tallywatt_ledger::command::{Command, PartyKeys};
 use tallywatt_ledger::digest;
@@ -134,6 +135,8 @@ pub struct Node {
 pub struct SealedFile {
     /// The block's proposal.
     pub proposal: ContentHash,
+    /// What it is.
+    pub kind: CommandKind,
     /// Where it lies in the node's folder.
     pub path: String,
     /// Its size and hash, as the table `files` has them.
@@ -175,7 +178,7 @@ impl Node {
         let keys = folder.keys(origin).map_err(disk)?;
         let lock = folder.sign_lock().map_err(disk)?;
         folder.make_room().map_err(disk)?;
-        let books = Books::new(folder.blinding_secret().map_err(disk)?, threads);
+        let books = empty_books(&folder, party, threads)?;
         let store = ChainStore::open(&folder.path().join("chain.redb"))
             .map_err(|source| NodeError::Store { party, source })?;
         let public = keys.public();
@@ -196,7 +199,7 @@ impl Node {
     pub fn view(folder: NodeFolder, party: Party, origin: &str, threads: Threads) -> Result<Self, NodeError> {
         let disk = |source| NodeError::Folder { party, source };
         let keys = folder.keys(origin).map_err(disk)?;
-        let books = Books::new(folder.blinding_secret().map_err(disk)?, threads);
+        let books = empty_books(&folder, party, threads)?;
         let store = ChainStore::in_memory(&folder.path().join("chain.redb"))
             .map_err(|source| NodeError::Store { party, source })?;
         let member = Member::new(party, keys, origin.to_owned(), None);
@@ -213,14 +216,56 @@ impl Node {
             .restore(&stored.block, &stored.leaf)
             .map_err(|source| NodeError::Member { party, source })?;
         let command = &stored.block.proposal.command;
-        let file = self.folder.read_file(command).map_err(|source| NodeError::Folder { party, source })?;
+        let file = self.read_file(command)?;
         let recorded =
             node_folder::file_of(command).zip(file.as_deref()).map(|(path, bytes)| (path, file_value(bytes)));
         let recorded = recorded.as_ref().map(|(path, value)| (path.as_str(), &value[..]));
         self.store
             .store_block(&stored.block, &stored.leaf, &[], recorded)
             .map_err(|source| NodeError::Store { party, source })?;
-        self.books.absorb(command, file.as_deref()).map_err(|source| NodeError::Books { party, source })
+        self.absorb(command, file.as_deref())
+    }
+
+    /// Whether this party keeps the file of a command.
+    #[must_use]
+    pub fn keeps(&self, command: &Command) -> bool {
+        self.books.keeps(CommandKind::of(command))
+    }
+
+    /// That this party's node does not hold everything, if so, for people.
+    #[must_use]
+    pub fn keeps_no(&self) -> Option<String> {
+        let kept: Vec<&str> =
+            self.books.genesis()?.attesters.kept_from(self.party).map(CommandKind::name).collect();
+        (!kept.is_empty()).then(|| format!("{}'s node keeps no {}", self.party, kept.join(", ")))
+    }
+
+    /// The file of a command in this node's folder; none if it has none, or this party never gets it.
+    fn read_file(&self, command: &Command) -> Result<Option<Vec<u8>>, NodeError> {
+        if !self.keeps(command) {
+            return Ok(None);
+        }
+        self.folder.read_file(command).map_err(|source| NodeError::Folder { party: self.party, source })
+    }
+
+    /// Moves the books on; behind the first block it is known what they must have.
+    fn absorb(&mut self, command: &Command, file: Option<&[u8]>) -> Result<(), NodeError> {
+        let party = self.party;
+        self.books.absorb(command, file).map_err(|source| NodeError::Books { party, source })?;
+        if matches!(command, Command::Genesis(_)) && self.books.keeps_readings() && !self.books.has_secret() {
+            let missing = self.folder.blinding_secret().map(drop);
+            missing.map_err(|source| NodeError::Folder { party, source })?;
+        }
+        Ok(())
+    }
+
+    /// Checks a file that others attested and this party takes against what its block says of it.
+    ///
+    /// # Errors
+    /// [`NodeError::Books`].
+    pub fn check_taken(&self, command: &Command, file: &[u8]) -> Result<(), NodeError> {
+        let party = self.party;
+        self.books.check_taken(command, file).map_err(|source| NodeError::Books { party, source })
     }
 
     /// Takes the newest head of the running node, with its signatures.
@@ -402,6 +447,7 @@ impl Node {
         is_durable: bool,
     ) -> Result<(), NodeError> {
         let (party, command) = (self.party, &block.proposal.command);
+        let file = file.filter(|_| self.keeps(command));
         let recorded = node_folder::file_of(command).zip(file).map(|(path, bytes)| (path, file_value(bytes)));
         let recorded = recorded.as_ref().map(|(path, value)| (path.as_str(), &value[..]));
         let stored = match is_durable {
@@ -409,7 +455,7 @@ impl Node {
             false => self.store.store_block_soon(block, leaf, changes, recorded),
         };
         stored.map_err(|source| NodeError::Store { party, source })?;
-        self.books.absorb(command, file).map_err(|source| NodeError::Books { party, source })
+        self.absorb(command, file)
     }
 
     /// Stores the newest head with all signatures known, and publishes it.
@@ -481,7 +527,7 @@ impl Node {
             let path = node_folder::file_of(command);
             let value = path.as_ref().and_then(|path| files.get(path.as_bytes()));
             let file = self.whole_file(command, value, &carried)?;
-            if stored.block.height >= signed {
+            if stored.block.height >= signed && self.member.recomputes(command) {
                 self.judge_unsigned(&stored.block, file.as_deref())?;
             }
             // Under the head that the lock holds everything was checked before it was signed; below, lock and log are compared.
@@ -496,12 +542,10 @@ impl Node {
             {
                 return Err(NodeError::Folder { party, source: self.folder.foreign_keys() });
             }
-            self.books
-                .absorb(command, file.as_deref())
-                .map_err(|source| NodeError::Books { party, source })?;
+            self.absorb(command, file.as_deref())?;
             if let Some((path, value)) = path.zip(value.cloned()) {
-                let proposal = stored.block.proposal.id();
-                self.sealed_files.push(SealedFile { proposal, path, value });
+                let (proposal, kind) = (stored.block.proposal.id(), CommandKind::of(command));
+                self.sealed_files.push(SealedFile { proposal, kind, path, value });
             }
         }
         let stored = self.store.values(TableName::State).map_err(fail)?;
@@ -545,7 +589,7 @@ impl Node {
         carried: &[u8],
     ) -> Result<Option<Vec<u8>>, NodeError> {
         let party = self.party;
-        let read = self.folder.read_file(command);
+        let read = self.read_file(command);
         if let Ok(Some(bytes)) = &read
             && value == Some(&file_value(bytes))
         {
@@ -555,7 +599,7 @@ impl Node {
             self.store_file(command, Some(carried))?;
             return Ok(Some(carried.to_vec()));
         }
-        match read.map_err(|source| NodeError::Folder { party, source })? {
+        match read? {
             None => Ok(None),
             Some(_) => {
                 let what = "its bytes do not have the hash stored with it".to_owned();
@@ -614,6 +658,13 @@ impl Node {
     }
 }
 
+/// The books of a party before its first block: with the secret, if it was given one.
+fn empty_books(folder: &NodeFolder, party: Party, threads: Threads) -> Result<Books, NodeError> {
+    let secret = folder.has_blinding_secret().then(|| folder.blinding_secret()).transpose();
+    let secret = secret.map_err(|source| NodeError::Folder { party, source })?;
+    Ok(Books::of_party(party, secret, threads))
+}
+
 /// What the `files` table holds for a file of these bytes.
 fn file_value(bytes: &[u8]) -> Vec<u8> {
     let mut writer = tallywatt_ledger::codec::Writer::default();
@@ -627,7 +678,14 @@ fn bend(lie: Lie, command: &mut Command) {
         (Lie::Figures, Command::Batch(batch)) => batch.sealed.totals.energy_wh[0] += 1,
         (Lie::Figures, Command::Period(period)) => period.sealed.totals.energy_wh[0] += 1,
         (Lie::Figures, Command::Bills(bills)) => bills.total = more(bills.total, 1),
-        (Lie::Figures, Command::Settlement(settlement)) => settlement.paid = more(settlement.paid, 1),
+        (Lie::Figures, Command::Settlement(settlement)) => {
+            settlement.paid = more(settlement.paid, 1);
+            // The legs still add up, or nobody could read it.
+            let is_free = |leg: &&mut Leg| matches!(leg.kind, LegKind::Remainder | LegKind::Advance);
+            if let Some(leg) = settlement.legs.iter_mut().find(is_free) {
+                leg.amount = more(leg.amount, 1);
+            }
+        }
         (Lie::Figures, Command::Corrections(corrections)) => corrections.total = more(corrections.total, 1),
         (Lie::Root, Command::Batch(batch)) => batch.sealed.root.hash.0[0] ^= 1,
         (Lie::Root, Command::Period(period)) => period.sealed.root.hash.0[0] ^= 1,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <node>/keys.seeds         three seeds, hex, a line each: log, witness, exec      secret
-//!        blinding.secret    the ledger's blinding secret, hex                      secret
+//!        blinding.secret    the ledger's blinding secret, hex                      secret; none where no readings are kept
 //!        chain.redb         blocks, leaves, state, heads                           store.rs
 //!        signlock           the largest head signed: size and root                 never restored from a backup
 //!        checkpoint         the newest head, as a C2SP note, for anybody to fetch
@@ -72,13 +72,20 @@ impl NodeFolder {
         Self { path: data.join(party.name()), party }
     }
 
+    /// Whose it is.
+    #[must_use]
+    pub const fn party(&self) -> Party {
+        self.party
+    }
+
     /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes the folder with its secrets; the blinding may come later. Nothing is overwritten.
+    /// Makes the folder with its secrets; the blinding may come later. Who keeps no readings is given nothing to blind them
+    /// with, and no place for them. Nothing is overwritten.
     ///
     /// # Errors
     /// [`FolderError`], also if secrets are there already.
@@ -88,7 +95,6 @@ impl NodeFolder {
         blinding: Option<&BlindingSecret>,
     ) -> Result<(), FolderError> {
         durable::create_folder_durably(&self.path)?;
-        self.make_room()?;
         let path = self.path.join("keys.seeds");
         if path.exists() {
             return Err(FolderError::Malformed { path, what: "keys are here already" });
@@ -96,15 +102,18 @@ impl NodeFolder {
         if let Some(blinding) = blinding {
             self.keep_blinding_secret(blinding)?;
         }
+        self.make_room()?;
         write_secret(&path, &seeds_text(seeds))
     }
 
-    /// Makes the folders that sealed files lie in, where they are missing.
+    /// Makes the folders that sealed files lie in, where they are missing: those of readings only where they are kept.
     ///
     /// # Errors
     /// [`FolderError`].
     pub fn make_room(&self) -> Result<(), FolderError> {
-        for folder in SEALED_FOLDERS {
+        let keeps_readings = self.has_blinding_secret();
+        let is_kept = |folder: &str| keeps_readings || !["batches", "periods"].contains(&folder);
+        for folder in SEALED_FOLDERS.into_iter().filter(|folder| is_kept(folder)) {
             durable::create_folder_durably(&self.path.join(folder))?;
         }
         Ok(())
@@ -317,6 +326,19 @@ pub fn file_of(command: &Command) -> Option<String> {
         Command::Settlement(settlement) => format!("settlements/{:06}.twl", settlement.sequence),
         Command::Corrections(corrections) => format!("corrections/{:06}.twl", corrections.sequence),
     })
+}
+
+/// The hash by which a command names its file, if it names one.
+#[must_use]
+pub fn file_hash_of(command: &Command) -> Option<ContentHash> {
+    match command {
+        Command::Publish(publication) => Some(publication.hash),
+        Command::Batch(batch) => Some(batch.file),
+        Command::Bills(bills) => Some(bills.file),
+        Command::Settlement(settlement) => Some(settlement.file),
+        Command::Corrections(corrections) => Some(corrections.file),
+        Command::Genesis(_) | Command::Contracts(_) | Command::Period(_) | Command::Activate(_) => None,
+    }
 }
 
 fn secret_text(secret: &BlindingSecret) -> String {

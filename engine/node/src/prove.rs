@@ -25,8 +25,8 @@ use tallywatt_ledger::{
 use tallywatt_shards::batch_file::reader::BatchReader;
 use tallywatt_shards::sealing;
 
-use crate::books::Books;
 use crate::books::records::{read_contracts, tree_over};
+use crate::books::{Books, BooksError};
 use crate::list_file::{self, ListKind};
 use crate::node::Node;
 use crate::node_folder::FolderError;
@@ -52,6 +52,9 @@ pub enum ProveError {
     /// A sealed file.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// What the receipt would open is not kept here.
+    #[error(transparent)]
+    Books(#[from] BooksError),
     /// Stored things do not fit together; the audit names where.
     #[error("{0}: run `tallywatt chain audit`")]
     Damaged(String),
@@ -135,6 +138,8 @@ pub fn bill_receipt_of(
     period: Period,
     number: usize,
 ) -> Result<Receipt, ProveError> {
+    // Bills are here, but not the readings that a receipt opens.
+    node.books().secret()?;
     let chain = Chain::of(node)?;
     let books = node.books();
     let issued = issued(&chain, account, period, number)?;
@@ -351,6 +356,7 @@ fn previous_bill<'c>(
 /// # Errors
 /// [`ProveError`].
 pub fn day_receipt(node: &Node, key: BlockKey) -> Result<Receipt, ProveError> {
+    let secret = node.books().secret()?;
     let chain = Chain::of(node)?;
     let BlockKey { usage_point, register, day } = key;
     if node.books().revision(&key).is_none() {
@@ -364,7 +370,7 @@ pub fn day_receipt(node: &Node, key: BlockKey) -> Result<Receipt, ProveError> {
         }
         let damaged = |error: String| ProveError::Damaged(error);
         let bytes = node.folder().read_file(command)?.unwrap_or_default();
-        let proved = BatchReader::of(&bytes).and_then(|file| file.prove(&key, node.books().secret()));
+        let proved = BatchReader::of(&bytes).and_then(|file| file.prove(&key, secret));
         let Some((leaf, proof)) = proved.map_err(|error| damaged(error.to_string()))? else { continue };
         let (partition, placed) = placed(&leaf, proof);
         return Ok(Receipt {

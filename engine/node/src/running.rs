@@ -189,6 +189,8 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
         teller: teller.clone(),
         files: Arc::clone(&files),
         reach,
+        party,
+        attesters: start.genesis.attesters.clone(),
         log: start.log,
     };
     let listened = tokio::spawn(listener::listen(listener, identity.clone(), Arc::new(doorman)));

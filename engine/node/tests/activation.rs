@@ -73,7 +73,7 @@ fn nothing_is_billed_before_both_have_signed() {
     ledger.propose(Party::Supplier, Input::Bills(month));
     ledger.propose(Party::Bank, Input::Payments(payments()));
 
-    let node = ledger.consortium.node(Party::Bank);
+    let node = ledger.consortium.node(Party::Supplier);
     let receipt = bill_receipt(node, "A-1".parse().unwrap(), month).unwrap();
     let policy = ledger.folder.policy().unwrap();
     let report = tallywatt_verify::verify(&receipt.encode(), &policy);

@@ -67,9 +67,18 @@ fn change_everywhere(data: &Path, relative: &str, change: &dyn Fn(&mut Vec<u8>))
     let mut bytes = fs::read(data.join("grid").join(relative)).unwrap();
     change(&mut bytes);
     for party in Party::ALL {
-        fs::write(data.join(party.name()).join(relative), &bytes).unwrap();
+        let path = data.join(party.name()).join(relative);
+        assert_eq!(path.exists(), party != Party::Bank || !is_of_readings(relative), "{}", path.display());
+        if path.exists() {
+            fs::write(path, &bytes).unwrap();
+        }
     }
     bytes
+}
+
+/// The bank keeps none of these.
+fn is_of_readings(relative: &str) -> bool {
+    relative.starts_with("batches/") || relative.starts_with("periods/")
 }
 
 #[test]
@@ -91,10 +100,11 @@ fn copies_that_were_changed_and_hashed_again_everywhere_differ_from_the_block() 
     let mut value = Writer::default();
     value.u64(u64::try_from(bytes.len()).unwrap()).hash(&digest::content_hash(&bytes));
     let value = value.finish();
-    for party in Party::ALL {
+    let keepers = [Party::Grid, Party::Supplier];
+    for party in keepers {
         put(&open_store(&data, party), TableName::Files, BATCH.as_bytes(), &value);
     }
-    for party in Party::ALL {
+    for party in keepers {
         expect(
             &data,
             &[&format!("{party} block 5 (batch)"), BATCH, "import_wh: proposed 9648, computed 9649"],
@@ -116,7 +126,13 @@ fn copies_that_were_changed_alike_are_located_without_an_intact_one() {
         let intact = fs::read(data.join("grid").join(relative)).unwrap();
         change_everywhere(&data, relative, &|bytes| bytes[at] ^= 1);
         for party in Party::ALL {
-            expect(&data, &[&[format!("{party}/{relative}").as_str()], parts].concat());
+            let place = format!("{party}/{relative}");
+            match (party, relative) {
+                (Party::Bank, _) if is_of_readings(relative) => {}
+                // It took them as they were attested: it sees that they are not what the block says.
+                (Party::Bank, "bills/2026-03.twl") => expect(&data, &[&place]),
+                _ => expect(&data, &[&[place.as_str()], parts].concat()),
+            }
         }
         change_everywhere(&data, relative, &|bytes| bytes.clone_from(&intact));
     }

@@ -179,7 +179,7 @@ fn assert_same_ledger(data: &Path, uninterrupted: &Path) {
         );
     }
     assert_eq!(own.cosigners(own.node(Party::Grid).member().size()).len(), 3);
-    let accepted = own.node(Party::Bank).books().accepted();
+    let accepted = own.node(Party::Supplier).books().accepted();
     let present: usize = accepted.blocks_sorted().iter().map(|block| block.present_count()).sum();
     assert_eq!(u64::try_from(present).unwrap(), DAY_READING_COUNT * u64::try_from(DAYS.len()).unwrap());
 }

@@ -10,9 +10,12 @@ use common::{Ledger, NOW_UNIX_S, one_home};
 use tallywatt_core::account::{Entry, Payment};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::UtcSeconds;
+use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::Money;
+use tallywatt_ledger::block::Proposal;
+use tallywatt_ledger::command::Command;
 use tallywatt_node::audit::audit;
-use tallywatt_node::books::Input;
+use tallywatt_node::books::{Computed, Input};
 use tallywatt_node::consortium::Outcome;
 use tallywatt_node::intake::{ImportRun, Intake};
 use tallywatt_node::node::Lie;
@@ -74,35 +77,79 @@ fn whoever_computes_something_else_is_named_at_that_block() {
 
 fn check(outcome: &Outcome, liar: Party, proposer: Party, height: u64, command: &str, detail: &str) {
     let text = outcome.findings.join("\n");
-    if liar == proposer {
-        // Both others contradict it: nothing is recorded.
+    let of_readings = command != "settlement";
+    let nothing =
+        format!("block {height}: nobody else computed what {proposer} proposed: nothing is recorded");
+    let named = format!(
+        "block {height} ({command} proposed by {proposer}): {liar} computed something else: {detail}"
+    );
+    if of_readings && liar == Party::Bank {
+        // Readings and bills are not the bank's to recompute: it is not asked.
+        assert_eq!((outcome.status(), outcome.height, text.as_str()), ("sealed", Some(height), ""));
+    } else if liar == proposer {
+        // Whoever recomputes it contradicts it: nothing is recorded.
         assert_eq!(
             (outcome.status(), outcome.height),
             ("refused", None),
             "{liar} lies in a {command}: {text}"
         );
-        assert!(
-            text.contains(&format!("block {height}: nobody else computed what {liar} proposed")),
+        assert!(text.contains(&nothing), "{text}");
+        assert_eq!(
+            text.contains("bank computed something else"),
+            !of_readings && liar != Party::Bank,
             "{text}"
         );
+    } else if of_readings {
+        // Grid company and supplier must both say the same.
+        assert_eq!((outcome.status(), outcome.height), ("refused", None), "{text}");
+        assert!(text.contains(&nothing) && text.contains(&named), "{text}");
     } else {
-        let named = format!(
-            "block {height} ({command} proposed by {proposer}): {liar} computed something else: {detail}"
-        );
+        // The bank and the other payee are two: the liar is named, and they go on.
         assert!(text.contains(&named), "{text}");
         assert_eq!((outcome.status(), outcome.height), ("final", Some(height)));
         assert!(!outcome.cosigners.contains(&liar.into()));
     }
 }
 
+/// What the bank attests it has computed itself: of a settlement that is bent by a kopeck it says so, whoever orders it.
+#[test]
+fn the_bank_catches_a_settlement_that_is_bent() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ledger, batch) = ready(folder.path());
+    for (proposer, input, _, _) in steps(&batch).into_iter().take(3) {
+        ledger.propose(proposer, input);
+    }
+    let bank = ledger.consortium.node(Party::Bank);
+    assert!(!bank.books().keeps_readings());
+    let Computed { command, file, .. } = bank.compute(payment()).unwrap();
+    let (chain, parent) = (bank.member().state().chain().unwrap(), ContentHash::default());
+    let proposal = |command| Proposal {
+        chain,
+        parent,
+        proposer: Party::Bank,
+        number: 1,
+        time_unix_s: NOW_UNIX_S,
+        command,
+    };
+    assert_eq!(bank.recompute(&proposal(command.clone()), file.as_deref()), Ok(command.clone()));
+    let Command::Settlement(mut bent) = command.clone() else { unreachable!("it is a settlement") };
+    bent.legs[0].amount = Money::from_minor(bent.legs[0].amount.as_minor() + 1);
+    bent.legs[1].amount = Money::from_minor(bent.legs[1].amount.as_minor() - 1);
+    let own = bank.recompute(&proposal(Command::Settlement(bent)), file.as_deref());
+    assert_eq!(own, Ok(command), "it computes its own, which is another");
+}
+
 #[test]
 fn an_honest_party_that_was_outvoted_does_not_sign_after_a_restart_either() {
     let folder = tempfile::tempdir().unwrap();
     let (mut ledger, batch) = ready(folder.path());
+    for (proposer, input, _, _) in steps(&batch).into_iter().take(3) {
+        ledger.propose(proposer, input);
+    }
     for liar in [Party::Grid, Party::Bank] {
         ledger.consortium.node_mut(liar).set_lie(Lie::Figures);
     }
-    let outcome = ledger.consortium.propose(Party::Grid, Input::Batch(batch)).unwrap();
+    let outcome = ledger.consortium.propose(Party::Bank, payment()).unwrap();
     assert_eq!(
         (outcome.status(), &outcome.cosigners),
         ("final", &vec![Party::Grid.into(), Party::Bank.into()])
@@ -116,17 +163,14 @@ fn an_honest_party_that_was_outvoted_does_not_sign_after_a_restart_either() {
     assert_eq!(ledger.consortium.cosigners(supplier.member().size()).len(), 2);
     let findings = supplier.store().findings().unwrap().join("\n");
     assert!(
-        findings.contains("supplier computed something else: import_wh: proposed 9601, computed 9600"),
+        findings.contains("supplier computed something else: paid: proposed 48.01, computed 48.00"),
         "{findings}"
     );
     let Ledger { folder: held, consortium, threads, .. } = ledger;
     drop(consortium);
     let found = audit(&held, &threads).findings;
-    let place = "supplier block 5 (batch), batches/000001.twb";
-    assert!(
-        found.iter().any(|finding| finding.place == place && finding.what.contains("import_wh")),
-        "{found:?}"
-    );
+    let place = "supplier block 8 (settlement), settlements/000001.twl";
+    assert!(found.iter().any(|finding| finding.place == place && finding.what.contains("paid")), "{found:?}");
 }
 
 #[test]
@@ -162,8 +206,11 @@ fn first(input: Input) -> Payment {
 fn a_party_that_mends_itself_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let (mut ledger, batch) = ready(folder.path());
-    ledger.consortium.node_mut(Party::Bank).set_lie(Lie::Figures);
-    let outcome = ledger.consortium.propose(Party::Grid, Input::Batch(batch)).unwrap();
+    for (proposer, input, _, _) in steps(&batch).into_iter().take(3) {
+        ledger.propose(proposer, input);
+    }
+    ledger.consortium.node_mut(Party::Supplier).set_lie(Lie::Figures);
+    let outcome = ledger.consortium.propose(Party::Bank, payment()).unwrap();
     assert_eq!(outcome.status(), "final");
     let path = ledger.path.clone();
     drop(ledger);
@@ -171,5 +218,5 @@ fn a_party_that_mends_itself_is_remembered() {
     let ledger = Ledger::open(&path, 1);
     let grid = ledger.consortium.node(Party::Grid);
     assert_eq!(ledger.consortium.cosigners(grid.member().size()).len(), 3, "recomputed honestly, it signs");
-    assert!(grid.store().findings().unwrap().join("\n").contains("bank computed something else"));
+    assert!(grid.store().findings().unwrap().join("\n").contains("supplier computed something else"));
 }

@@ -25,6 +25,7 @@ use tallywatt_core::tariff::TariffBook;
 use tallywatt_core::validity::Validity;
 use tallywatt_ingest::documents::parse_document;
 use tallywatt_ledger::activation::{Activation, consent_text};
+use tallywatt_ledger::attesters::Attesters;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::command::{Command, Genesis, PartyKeys};
 use tallywatt_ledger::key::LogSigner;
@@ -109,6 +110,7 @@ impl World {
                 exec: signer(party).verifier_key().to_string(),
             }),
             witness: None,
+            attesters: Attesters::default(),
         };
         world.books.absorb(&Command::Genesis(Box::new(genesis)), None).unwrap();
         let half = |text: &str| {

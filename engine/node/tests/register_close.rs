@@ -163,7 +163,7 @@ fn a_gap_between_reads_gets_what_the_register_counted() {
     assert_eq!(account.to_string(), "A-2");
     assert!(reason.starts_with("P-2 register 1-0:1.8.0 has no interval of 2026-03: cannot cut"), "{reason}");
 
-    for party in [Party::Grid, Party::Bank, Party::Supplier] {
+    for party in [Party::Grid, Party::Supplier] {
         let books = ledger.consortium.node(party).books();
         let block = closed_day(&ledger, party, GAP_DAY);
         assert_eq!(block.total_wh(), day_wh(GAP_DAY), "the register's energy, to the watt-hour");
@@ -218,7 +218,7 @@ fn a_month_without_intervals_by_a_rule_that_is_said() {
     files.ingest(&mut ledger, &["meters", "reads", "intervals"]);
     let outcome = ledger.propose(Party::Grid, Input::Period(march()));
     assert_eq!(outcome.computed.unbilled, []);
-    for party in [Party::Grid, Party::Bank, Party::Supplier] {
+    for party in [Party::Grid, Party::Supplier] {
         let leaves = ledger.consortium.node(party).books().period_leaves(march()).unwrap();
         let own = leaves.iter().map(|leaf| leaf.block());
         let own: Vec<&DayBlock> = own.filter(|block| block.key().usage_point.as_str() == "P-2").collect();
@@ -254,7 +254,7 @@ fn late_actuals_and_the_order_of_files() {
             files.ingest(&mut ledger, order);
         }
         ledger.propose(Party::Grid, Input::Period(march()));
-        for party in [Party::Grid, Party::Bank, Party::Supplier] {
+        for party in [Party::Grid, Party::Supplier] {
             assert_eq!(closed_day(&ledger, party, LATE_DAY).total_wh(), day_wh(LATE_DAY), "{order:?}");
             assert_eq!(closed_day(&ledger, party, GAP_DAY).total_wh(), day_wh(GAP_DAY), "{order:?}");
         }
@@ -306,7 +306,7 @@ fn check_months((dials, steps): ([(&str, &str); 2], &str), want: &[(&str, i64, u
         let (reports, _) = ledger.ingest(&[path], &profile);
         assert_eq!(reports[0].end, ImportEnd::Finished, "{step}");
     }
-    for party in [Party::Grid, Party::Bank, Party::Supplier] {
+    for party in [Party::Grid, Party::Supplier] {
         let books = ledger.consortium.node(party).books();
         for (month, wh, missing_count, refused) in want {
             let month: Period = format!("2026-{month}").parse().unwrap();

@@ -96,12 +96,29 @@ class Block:
         self.attest_text = "\n".join(words)
         self.command = Reader(command, (1, 0x40))
         self.kind = self.command.int(1)
+        self.asked = (self.kind, *command[3:4]) if self.kind == PUBLISH else (self.kind, 0)
         l = Reader(leaf, (1, 0x42))
         self.leaf_height, self.leaf_block, self.leaf_parent = l.int(8), l.take(32), l.take(32)
         need(len(leaf) == 106, "a log leaf has 106 bytes")
 
 
 GENESIS, PUBLISH, BATCH_COMMIT, BILLS_COMMIT, CORRECTIONS_COMMIT, ACTIVATION = 1, 2, 4, 6, 10, 12
+GRID, BANK, SUPPLIER = 1, 2, 3
+# Who may propose what, so must be able to attest it: by command, and by document of a publication.
+PROPOSERS = {(1, 0): {GRID}, **{(PUBLISH, document): {SUPPLIER} for document in range(1, 9)}, (3, 0): {SUPPLIER}, (4, 0): {GRID}}
+PROPOSERS |= {(6, 0): {SUPPLIER}, (9, 0): {GRID}, (10, 0): {SUPPLIER}, (11, 0): {BANK}, (12, 0): {GRID, SUPPLIER}}
+
+
+def attesters_of(r: Reader) -> dict[tuple[int, int], set[int]]:
+    """The end of the genesis: who recomputes and attests what."""
+    need(r.int(4) == len(PROPOSERS), "the genesis does not say of every kind who attests it")
+    asked = {}
+    for kind, proposers in PROPOSERS.items():
+        need((r.int(1), r.int(1)) == kind, "a kind of command that is none, or out of order")
+        bits = r.int(1)
+        asked[kind] = {party for party in (GRID, BANK, SUPPLIER) if bits >> (party - 1) & 1}
+        need(bits < 8 and len(asked[kind]) >= 2 and proposers <= asked[kind], "a set of attesters that is none")
+    return asked
 
 
 class Commit:

@@ -18,7 +18,7 @@ from blake3 import blake3
 from c2sp import LOG_KEY, WITNESS_KEY, Head, Invalid, Key, Policy, Proof, Unable, check_openssl, in_log, is_signed, need
 from records import (
     ACTIVATION, BATCH, BATCH_COMMIT, BATCH_PARTITION, BILLS_COMMIT, CONTRACTS, CORRECTIONS_COMMIT, ESTIMATED, GENESIS, PERIOD,
-    PERIOD_PARTITION, PUBLISH, Bill, Block, Commit, Reader, Receipt, Root, day_of, days_of, document_of, in_tree, log_leaf, month_of,
+    PERIOD_PARTITION, PUBLISH, Bill, Block, Commit, Reader, Receipt, Root, attesters_of, day_of, days_of, document_of, in_tree, log_leaf, month_of,
 )
 
 
@@ -56,6 +56,7 @@ class Checks:
         r.text()
         named = [(Key.parse(r.text(), LOG_KEY), Key.parse(r.text(), WITNESS_KEY), Key.parse(r.text(), LOG_KEY)) for _ in range(3)]
         witness = r.text()
+        asked = attesters_of(r)
         r.end()
         known = {key for log, witness, _ in named for key in (log, witness)}
         known |= {Key.parse(witness, WITNESS_KEY)} if witness else set()
@@ -70,6 +71,7 @@ class Checks:
                 need(signed, f"block {block.height}: party {party} did not attest it")
             parties = {party for party, _ in block.attestations}
             need(len(parties) >= 2 and block.proposer in parties, f"block {block.height} is not attested by its proposer and another")
+            need(parties <= asked.get(block.asked, set()), f"block {block.height} is attested by who does not recompute its kind")
         self.supporting(others)
         kind, sealed = self.of.sealed_by.kind, self.of.sealed_by
         if self.of.is_bill:
@@ -79,7 +81,7 @@ class Checks:
             need(kind == BATCH_COMMIT and not others, "a day is sealed by a batch, and needs the genesis alone")
             sealed.command.take(40)
             self.readings_root = sealed.command.root()
-        return f"chain {first.hash.hex()[:8]}, each block attested by two parties or more"
+        return f"chain {first.hash.hex()[:8]}, each block attested by two or more of those who recompute its kind"
 
     def supporting(self, blocks: list[Block]) -> None:
         """What stands between genesis and sealing block."""

@@ -6,6 +6,7 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::{Day, Period, tzdb_version};
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::activation::Activation;
+use tallywatt_ledger::attesters::Attesters;
 use tallywatt_ledger::block::Block;
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::{BatchCommit, BillsCommit, Command, Genesis, PartyKeys, Publication};
@@ -191,12 +192,13 @@ pub(crate) fn chain<'a>(evidence: &'a Evidence, head: &Checkpoint, policy: &Poli
         if block.height > 0 && block.proposal.chain != chain {
             return Err(format!("block {} is of another chain than the genesis", block.height).into());
         }
-        check_attestations(block, &exec_keys).map_err(|error| format!("block {}: {error}", block.height))?;
+        check_attestations(block, &exec_keys, &genesis.attesters)
+            .map_err(|error| format!("block {}: {error}", block.height))?;
     }
     let Supporting { publications, activations, previous } = supporting(evidence, publications)?;
     let trusted = Trusted { genesis, publications, activations, previous, commit: commit_of(evidence)? };
     let detail = format!(
-        "{} blocks of chain {}, each attested by {ATTESTATION_COUNT_MIN} parties or more",
+        "{} blocks of chain {}, each attested by {ATTESTATION_COUNT_MIN} or more of those who recompute its kind",
         evidence.blocks.len() + 1 + usize::from(before.is_some()),
         chain.short()
     );
@@ -293,11 +295,21 @@ fn exec_keys(genesis: &Genesis) -> Result<BTreeMap<Party, VerifierKey>, String> 
     Ok(keys)
 }
 
-/// The proposer and at least one other party signed what the block says; no signature in it is false.
-fn check_attestations(block: &Block, keys: &BTreeMap<Party, VerifierKey>) -> Result<(), String> {
+/// The proposer and at least one other party signed what the block says, and only parties that the genesis has recompute its
+/// kind: where it names two, both. No signature in it is false.
+fn check_attestations(
+    block: &Block,
+    keys: &BTreeMap<Party, VerifierKey>,
+    attesters: &Attesters,
+) -> Result<(), String> {
     let text = block.proposal.attest_text();
+    let asked = attesters.of_command(&block.proposal.command);
     for attestation in &block.attestations {
         let party = attestation.party;
+        if !asked.contains(party) {
+            let name = block.proposal.command.name();
+            return Err(format!("attested by {party}, a block of {name} is recomputed by {asked}"));
+        }
         let key = keys.get(&party).ok_or_else(|| format!("{party} has no exec key"))?;
         SignatureLine::new(key.name(), key.key_id(), attestation.signature.to_vec())
             .and_then(|line| key.verify_signature(&text, &line))

@@ -15,7 +15,9 @@ use std::time::Instant;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::bill::Bill;
 use tallywatt_core::money::Money;
+use tallywatt_ledger::block::{Attestation, Block};
 use tallywatt_ledger::checkpoint::Checkpoint;
+use tallywatt_ledger::command::Command as ChainCommand;
 use tallywatt_ledger::key::{Cosigner, LogSigner};
 use tallywatt_ledger::log::{LogHash, leaf_hash};
 use tallywatt_ledger::note::Note;
@@ -479,6 +481,34 @@ fn only_the_amount_computed_again_shows_what_all_parties_sealed_wrongly() {
     let told = " not checked        that the lines follow from the readings, the tariff and the agreement: ";
     assert!(text.contains(told), "{text}");
     assert!(text.ends_with("\nVALID    bill 2026-03 A-000017\n"), "{text}");
+}
+
+/// Bills that the bank attests in the supplier's place, which it has no readings for: two signatures, and not those asked for.
+#[test]
+fn both_refuse_bills_that_the_bank_attests() {
+    fn bank_for_supplier(block: &mut Block) {
+        if matches!(block.proposal.command, ChainCommand::Bills(_)) {
+            let text = block.proposal.attest_text();
+            let sign = |party: Party| {
+                let signature = town::exec(party).sign(&text).unwrap().signature().try_into().unwrap();
+                Attestation { party, signature }
+            };
+            block.attestations = [Party::Grid, Party::Bank].map(sign).to_vec();
+        }
+    }
+    let town = Town::planned(Plan { edit_block: bank_for_supplier, ..Plan::default() });
+    let policy = policy_of(ORIGINS[0], 3);
+    let file = town.bill_receipt("A-000017").encode();
+    let report = verify(&file, &policy);
+    assert_eq!(report.stopped_by().map(|check| check.name), Some("chain"), "{report}");
+    let folder = TempDir::new().unwrap();
+    let (receipt, policy_path) = (folder.path().join("receipt"), folder.path().join("policy"));
+    fs::write(&receipt, file).unwrap();
+    fs::write(&policy_path, policy.to_string()).unwrap();
+    let output = python(&[&receipt.display().to_string(), "--policy", &policy_path.display().to_string()]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("is attested by who does not recompute its kind"), "{text}");
 }
 
 /// What it says of one receipt, and its exit codes.

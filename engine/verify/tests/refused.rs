@@ -13,8 +13,8 @@ use tallywatt_core::bill::Bill;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::Money;
 use tallywatt_ledger::bill_bytes::{decode_bill, encode_bill};
-use tallywatt_ledger::block::{Block, Proposal};
-use tallywatt_ledger::command::Genesis;
+use tallywatt_ledger::block::{Attestation, Block, Proposal};
+use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::document::encode_contract;
 use tallywatt_ledger::key::Cosigner;
@@ -25,7 +25,7 @@ use tallywatt_ledger::tariff_bytes::encode_tariff;
 use tallywatt_ledger::tlog_proof::TlogProof;
 use tallywatt_verify::report::{Report, Status, Verdict};
 use tallywatt_verify::verify;
-use town::{BILLS_HEIGHT, Plan, Town, policy, policy_of, witness};
+use town::{BILLS_HEIGHT, Plan, Town, exec, policy, policy_of, witness};
 
 const ACCOUNT: &str = "A-000017";
 
@@ -278,12 +278,32 @@ fn each_lie_fails_in_its_check() {
     assert_eq!(seen.len(), 10, "every check of a bill is needed: {seen:?}");
 }
 
+fn attest_bills(block: &mut Block, parties: &[Party]) {
+    if matches!(block.proposal.command, Command::Bills(_)) {
+        let text = block.proposal.attest_text();
+        let sign = |party: &Party| {
+            let signature = exec(*party).sign(&text).unwrap().signature().try_into().unwrap();
+            Attestation { party: *party, signature }
+        };
+        block.attestations = parties.iter().map(sign).collect();
+    }
+}
+
+/// Bills that the bank attests, who has no readings to compute them from.
+fn bank_for_supplier(block: &mut Block) {
+    attest_bills(block, &[Party::Grid, Party::Bank]);
+}
+
+fn bank_too(block: &mut Block) {
+    attest_bills(block, &Party::ALL);
+}
+
 /// Whole ledgers that lie, or are judged by somebody else's policy.
 #[test]
 fn each_ledger_that_lies_fails_in_its_check() {
     let plan = Plan::default;
     let elsewhere = "tallywatt.example/region-77";
-    let table: [(Plan, Policy, &str, &str); 16] = [
+    let table: [(Plan, Policy, &str, &str); 18] = [
         (Plan { attesters: vec![Party::Grid], ..plan() }, policy(3), "chain", "attested by 1 party"),
         (Plan { attesters: vec![], ..plan() }, policy(3), "chain", "its proposer grid did not attest"),
         (
@@ -292,6 +312,13 @@ fn each_ledger_that_lies_fails_in_its_check() {
             "chain",
             "its proposer grid did not attest",
         ),
+        (
+            Plan { edit_block: bank_for_supplier, ..plan() },
+            policy(3),
+            "chain",
+            "attested by bank, a block of bills is recomputed by grid and supplier",
+        ),
+        (Plan { edit_block: bank_too, ..plan() }, policy(3), "chain", "attested by bank, a block of bills"),
         (Plan { edit_genesis: share_exec_key, ..plan() }, policy(3), "chain", "have one exec key"),
         (Plan { edit_genesis: cosigner_as_exec, ..plan() }, policy(3), "chain", "exec key of bank is a"),
         (Plan { edit_genesis: rename_origin, ..plan() }, policy(3), "chain", "the genesis is of"),

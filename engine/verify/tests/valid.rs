@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "cab1436a287c9363673743b79775fa668f26ebde9fb2a2180da86e681ec3ead0";
-const GOLDEN_DAY_RECEIPT: &str = "6ef847a91ea7e12cc9b9017be1385c5ef046610148c319ecd4b0965b4d2c5c56";
+const GOLDEN_BILL_RECEIPT: &str = "13a67db35aa7ae72333220899628a39e7c8f23f7b49a23882dbd7c1615710274";
+const GOLDEN_DAY_RECEIPT: &str = "3337e5b79be3eaee9f5e8c485848d5adc7b4a4775bb545ba2d0eecc745a70b44";
 
 #[test]
 fn golden() {

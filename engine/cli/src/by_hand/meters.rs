@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::{UtcSeconds, Zone};
 use tallywatt_core::decimal::Decimal;
 use tallywatt_core::label::UsagePointId;
@@ -32,7 +31,7 @@ pub fn exchange(
 ) -> Result<Report, Failure> {
     let (usage_point, register) = (usage_point_of(&options.usage_point)?, register_of(&options.obis)?);
     let (who, at) = (name_of(&options.who)?, instant_of(&options.at)?);
-    let books = opened.consortium.node(Party::Grid).books();
+    let books = opened.readings()?;
     let mut intake = Intake::open(&arguments.data, books)?;
     let sealed = books.installations(&usage_point);
     let known: Vec<Installation> =
@@ -154,7 +153,7 @@ pub fn registers(
 ) -> Result<Report, Failure> {
     let usage_point = usage_point_of(&options.usage_point)?;
     let only = options.obis.as_deref().map(register_of).transpose()?;
-    let books = opened.consortium.node(Party::Grid).books();
+    let books = opened.readings()?;
     let is_wanted = |register: Register| only.is_none_or(|only| only == register);
     let reads: Vec<ReceivedRead> =
         books.register_reads(&usage_point).filter(|one| is_wanted(one.read.register)).copied().collect();

@@ -228,6 +228,24 @@ pub fn stored(data: &Path, party: Party, origin: &str) -> Vec<StoredBlock> {
     node.store().blocks().unwrap()
 }
 
+/// The first file below a folder in which these bytes occur.
+pub fn is_below(folder: &Path, bytes: &[u8]) -> Option<PathBuf> {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let found = match path.is_dir() {
+            true => is_below(&path, bytes),
+            false => {
+                let content = std::fs::read(&path).unwrap();
+                content.windows(bytes.len()).any(|piece| piece == bytes).then_some(path)
+            }
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
 /// A small document of its own, and the command that publishes it.
 pub fn document(id: &str) -> (ChainCommand, Vec<u8>) {
     let text = format!(

@@ -194,6 +194,8 @@ pub enum Report {
         height: u64,
         /// Who proposed it.
         proposer: Party,
+        /// Who is to attest it and neither did nor contradicted; without anybody the proposer is contradicted by all.
+        missing: Vec<Party>,
     },
     /// Another block came before this member's proposal, which follows no block any more: propose it again.
     Overtaken {
@@ -260,7 +262,7 @@ pub enum MemberError {
     Flood,
     /// An entry lacks attestations that count.
     #[error(
-        "entry for block {height} has {count} valid attestations, {FINAL_COUNT} are needed, the proposer's among them, each party once"
+        "entry for block {height} has {count} valid attestations of those who are to give them, {FINAL_COUNT} are needed, the proposer's among them, each party once"
     )]
     Attestations {
         /// The height.

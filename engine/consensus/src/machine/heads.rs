@@ -160,15 +160,17 @@ impl Member {
         if from == self.party || self.fault == Some(Fault::NoLock) {
             return Ok(Vec::new());
         }
+        if let Some(Cosignature { size, root, line, .. }) = &own {
+            let text = self.checkpoint(*size, *root)?.to_text();
+            self.keys.witness.verifier_key().verify_cosignature(&text, line)?;
+        }
         if !self.has_own_lock() && !self.heard.contains(&from) {
             self.floor = self.floor.max(ordered_size);
         }
-        let Some(Cosignature { size, root, line, .. }) = own else {
+        let Some(Cosignature { size, root, .. }) = own else {
             self.heard.insert(from);
             return self.resume();
         };
-        let text = self.checkpoint(size, root)?.to_text();
-        self.keys.witness.verifier_key().verify_cosignature(&text, &line)?;
         let is_other_here = size <= self.size() && self.log.root_at(size)? != root;
         let is_other_locked = self.lock.is_some_and(|lock| lock.size == size && lock.root != root);
         if is_other_here || is_other_locked {

@@ -1,7 +1,7 @@
 //! What one party may do that holds its keys and follows no rule.
 
 use tallywatt_consensus::machine::{Cosignature, Dissent, Event};
-use tallywatt_consensus::members::{self, Directory, Signer};
+use tallywatt_consensus::members::{self, Signer};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
@@ -32,6 +32,8 @@ pub struct Lies {
     pub dates_ahead: bool,
     /// Orders entries that nobody else attested.
     pub forges: bool,
+    /// Attests whatever is proposed, whether it was asked or not, and without looking.
+    pub attests_anything: bool,
 }
 
 impl Lies {
@@ -46,6 +48,7 @@ impl Lies {
             sends_garbage: coin(),
             dates_ahead: coin(),
             forges: coin(),
+            attests_anything: coin(),
         };
         lies.signs_anything |= lies.equivocates;
         lies
@@ -186,6 +189,10 @@ impl World {
             liar.seen.push((from, message.clone()));
         }
         match message {
+            Message::Announce(proposal) if lies.attests_anything => {
+                let own = members::attest(&truth::keys(party), party, proposal);
+                self.send(party, from, Message::Attest(own));
+            }
             Message::Attest(attestation) => self.use_twin(party, from, attestation),
             Message::Cosign(cosignature) if lies.signs_anything => {
                 let (size, root) = (cosignature.size, cosignature.root);
@@ -217,7 +224,7 @@ impl World {
 
     /// Orders a twin, for its victim alone, and for itself the first.
     fn use_twin(&mut self, party: Party, from: Party, attestation: &Attestation) {
-        let directory = directory();
+        let directory = truth::directory();
         let liar = self.plan_liar.as_mut().unwrap();
         let is_its = |twin: &Twin| twin.victim == from && directory.attests(&twin.proposal, attestation);
         let Some(at) = liar.twins.iter().position(is_its) else { return };
@@ -304,9 +311,4 @@ impl World {
         };
         self.append(party, &Entry { proposal, attestations });
     }
-}
-
-fn directory() -> Directory {
-    let Command::Genesis(genesis) = truth::genesis() else { unreachable!("it is the genesis") };
-    Directory::of(&genesis).unwrap()
 }

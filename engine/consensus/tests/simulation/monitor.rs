@@ -4,17 +4,18 @@
 //! |---|---|
 //! | I1 | a key never signs a smaller head, nor two roots at one size; nor does a witness that knows what it signed |
 //! | I2 | a signed head is durable |
-//! | I3 | every block under a signed head was recomputed by the signer, and is what an honest node computes |
+//! | I3 | every block under a signed head was recomputed by the signer, if that is one who recomputes its kind, and is what an honest node computes |
 //! | I4 | one chain, one sequence of leaves |
 //! | I5 | a block that was stored is never replaced |
 //! | I6 | the proposals of each party are numbered without gaps |
 //! | I7 | two sealed histories never; of two final ones, the key that signed both is named by its own signatures |
 //! | I8 | what the parties got is what came in |
+//! | I9 | a block has the valid attestations that its kind needs, and no other; nobody recomputes what is not theirs |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tallywatt_consensus::machine::{Cosignature, Report};
-use tallywatt_consensus::members::{Signer, Standing};
+use tallywatt_consensus::members::{Directory, Signer, Standing};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
@@ -43,6 +44,9 @@ pub struct Monitor {
     recomputed: BTreeSet<(Party, ContentHash)>,
     stored: BTreeMap<(Party, u64), ContentHash>,
     leaves: BTreeMap<ContentHash, LogHash>,
+    /// Blocks whose attestations were looked at.
+    attested: BTreeSet<ContentHash>,
+    directory: Directory,
     checked: BTreeMap<Party, usize>,
     put_back: BTreeSet<Party>,
     is_named: bool,
@@ -61,6 +65,8 @@ impl Monitor {
             recomputed: BTreeSet::new(),
             stored: BTreeMap::new(),
             leaves: BTreeMap::new(),
+            attested: BTreeSet::new(),
+            directory: truth::directory(),
             checked: BTreeMap::new(),
             put_back: BTreeSet::new(),
             is_named: false,
@@ -93,12 +99,37 @@ impl Monitor {
         if self.liar == Some(party) {
             return;
         }
+        self.check_attestations(party, block);
         let hash = block.hash();
         let before = self.stored.insert((party, block.height), hash);
         // A node that was put back may be shown another history by a liar: it must not sign it, but cannot know.
         let is_excused = self.put_back.contains(&party) && self.has_forked;
         if before.is_some_and(|before| before != hash) && !is_excused {
             self.breach(format!("I5: {party} replaced its block {}", block.height));
+        }
+    }
+
+    /// A member is to recompute a proposal.
+    pub fn asked(&mut self, party: Party, proposal: &Proposal) {
+        if !truth::is_attester(party, &proposal.command) {
+            self.breach(format!("I9: {party} is to recompute a {}", proposal.command.name()));
+        }
+    }
+
+    fn check_attestations(&mut self, party: Party, block: &Block) {
+        if !self.attested.insert(block.hash()) {
+            return;
+        }
+        let Block { height, proposal, attestations } = block;
+        let sound = attestations.iter().filter(|attestation| {
+            truth::is_attester(attestation.party, &proposal.command)
+                && self.directory.attests(proposal, attestation)
+        });
+        let parties: BTreeSet<Party> = sound.map(|attestation| attestation.party).collect();
+        if parties.len() != attestations.len() || parties.len() < 2 || !parties.contains(&proposal.proposer) {
+            let of = proposal.command.name();
+            let by: Vec<Party> = attestations.iter().map(|attestation| attestation.party).collect();
+            self.breach(format!("I9: {party} stored block {height}, a {of} attested by {by:?}"));
         }
     }
 
@@ -114,7 +145,8 @@ impl Monitor {
             self.breach(format!("I2: {party} signed size {size}, its disk has {}", disk.blocks.len()));
         }
         for (block, _) in &disk.blocks {
-            if !self.recomputed.contains(&(*party, block.proposal.id())) {
+            let is_own = truth::is_attester(*party, &block.proposal.command);
+            if is_own && !self.recomputed.contains(&(*party, block.proposal.id())) {
                 self.breach(format!("I3: {party} signed block {} and never computed it", block.height));
             }
         }

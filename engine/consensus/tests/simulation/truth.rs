@@ -1,13 +1,14 @@
 //! What an honest node computes: a function of the place in the chain alone, so that a lie is a difference.
 
 use tallywatt_consensus::machine::NotComputed;
-use tallywatt_consensus::members::Keys;
+use tallywatt_consensus::members::{Directory, Keys};
 use tallywatt_consensus::state::State;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::Money;
 use tallywatt_core::split::{Leg, LegKind};
 use tallywatt_core::validity::Validity;
+use tallywatt_ledger::attesters::Attesters;
 use tallywatt_ledger::command::{BatchCommit, Command, DocumentKind, Genesis, Publication, SettlementCommit};
 use tallywatt_ledger::key::Cosigner;
 use tallywatt_ledger::seal::{Sealed, Totals};
@@ -29,13 +30,25 @@ pub fn genesis() -> Command {
     let parties = Party::ALL.map(|party| keys(party).public());
     let currency = "RUB".parse().unwrap();
     let witness = Some(witness_key().verifier_key().to_string());
+    let attesters = Attesters::default();
     Command::Genesis(Box::new(Genesis {
         origin: ORIGIN.into(),
         currency,
         tzdb: "2026a".into(),
         parties,
         witness,
+        attesters,
     }))
+}
+
+/// Who must recompute and attest a command here, said again without asking the code that is tested: the bank no batch.
+pub fn is_attester(party: Party, command: &Command) -> bool {
+    party != Party::Bank || !matches!(command, Command::Batch(_))
+}
+
+pub fn directory() -> Directory {
+    let Command::Genesis(genesis) = genesis() else { unreachable!("it is the genesis") };
+    Directory::of(&genesis).unwrap()
 }
 
 fn file(number: u64) -> ContentHash {

@@ -422,24 +422,28 @@ impl World {
                 return self.send(to, from, told);
             }
             Message::TellOwn { own, ordered_size } => {
-                self.nodes.get_mut(&to).unwrap().told.insert(from);
-                Event::Heard { from, own, ordered_size }
+                // Garbage is no answer: it asks again.
+                if self.step(to, Event::Heard { from, own, ordered_size }) {
+                    self.nodes.get_mut(&to).unwrap().told.insert(from);
+                }
+                return;
             }
         };
         self.step(to, event);
     }
 
-    /// One event to one member, and what it asks for.
-    pub fn step(&mut self, at: Party, event: Event) {
-        let Some(member) = &mut self.nodes.get_mut(&at).unwrap().member else { return };
+    /// One event to one member, and what it asks for; whether it took the event.
+    pub fn step(&mut self, at: Party, event: Event) -> bool {
+        let Some(member) = &mut self.nodes.get_mut(&at).unwrap().member else { return false };
         let name = name_of(&event);
-        match member.step(event) {
-            Ok(actions) => {
-                self.note(&format!("{at} {name}: {} actions", actions.len()));
-                actions.into_iter().for_each(|action| self.act(at, action));
-            }
+        let result = member.step(event);
+        match &result {
+            Ok(actions) => self.note(&format!("{at} {name}: {} actions", actions.len())),
             Err(error) => self.note(&format!("{at} {name}: {error}")),
         }
+        let is_taken = result.is_ok();
+        result.into_iter().flatten().for_each(|action| self.act(at, action));
+        is_taken
     }
 
     fn act(&mut self, at: Party, action: Action) {
@@ -450,6 +454,7 @@ impl World {
                 self.send_others(at, &Message::Announce(Box::new(proposal)));
             }
             Action::Recompute(proposal) => {
+                self.monitor.asked(at, &proposal);
                 let (life, after) = (self.nodes[&at].life, 1 + self.random.below(5));
                 self.schedule(after, Happening::Recomputed { node: at, life, proposal: Box::new(proposal) });
             }
@@ -625,7 +630,7 @@ impl World {
         }
         let signed = node.disk.lock.map_or(0, |lock| lock.size);
         for (block, leaf) in &node.disk.blocks {
-            if block.height >= signed {
+            if block.height >= signed && truth::is_attester(at, &block.proposal.command) {
                 let own = truth::computed(&block.proposal.command, block.proposal.proposer, member.state());
                 let (proposal, now_unix_s) = (block.proposal.clone(), block.proposal.time_unix_s);
                 if own.as_ref() == Ok(&proposal.command) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tallywatt_consensus::machine::Member;
 use tallywatt_consensus::members::{Directory, Signer};
 use tallywatt_core::agreement::Party;
+use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::{Command, Genesis, PartyKeys};
@@ -31,7 +32,13 @@ pub fn audit(held: &HeldFolder, party: Party, threads: &Threads, report: &mut Au
             audit_chain(&held.config().origin, party, &folder, &chain, &tables, report);
         }
     }
-    match folder.blinding_secret() {
+    let attesters = chain.first().and_then(|(block, _)| match &block.proposal.command {
+        Command::Genesis(genesis) => Some(&genesis.attesters),
+        _ => None,
+    });
+    // Who keeps no readings has nothing that they are blinded with.
+    let needs_secret = attesters.is_none_or(|attesters| attesters.holds(party, CommandKind::Batch));
+    match needs_secret.then(|| folder.blinding_secret()).transpose() {
         Err(error) => report.find(format!("{party}/blinding.secret"), error.to_string()),
         Ok(secret) => recompute::audit(party, &folder, secret, &chain, threads, report),
     }
@@ -65,7 +72,14 @@ fn decode_chain(party: Party, tables: &Tables, report: &mut AuditReport) -> Vec<
         report.find(format!("{party}/chain.redb leaves {}", blocks.values.len()), "a leaf without its block");
     } else if is_whole && tables["files"].is_whole {
         let commands: Vec<&Command> = chain.iter().map(|(block, _)| &block.proposal.command).collect();
-        files::audit_recorded(party, &commands, tables, report);
+        let held = commands.into_iter().filter(|command| {
+            let genesis = chain.first().map(|(block, _)| &block.proposal.command);
+            match genesis {
+                Some(Command::Genesis(genesis)) => genesis.attesters.holds(party, CommandKind::of(command)),
+                _ => true,
+            }
+        });
+        files::audit_recorded(party, &held.collect::<Vec<_>>(), tables, report);
     }
     chain
 }

@@ -6,9 +6,15 @@
 //!   the rest    computed again whole, and compared byte for byte
 //! ```
 //!
+//! What a party does not recompute is not recomputed for it either: a file that it took is checked against its block, of one
+//! that it never gets there is nothing to check, and the report says so.
+//!
 //! So a file that is damaged alike at all parties, with no intact copy left, still has its record named.
 
+use std::collections::BTreeMap;
+
 use tallywatt_core::agreement::Party;
+use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::codec::Reader;
@@ -32,21 +38,25 @@ const RECORD_HEAD_SIZE: usize = 2;
 pub fn audit(
     party: Party,
     folder: &NodeFolder,
-    secret: BlindingSecret,
+    secret: Option<BlindingSecret>,
     chain: &[(Block, LogLeaf)],
     threads: &Threads,
     report: &mut AuditReport,
 ) {
-    let books = Books::new(secret, threads.clone());
-    let mut run = Run { party, folder, chain, books, report };
-    for (count, (block, _)) in chain.iter().enumerate() {
+    let books = Books::of_party(party, secret, threads.clone());
+    let mut run = Run { party, folder, chain, books, report, recomputed: 0, others: BTreeMap::new() };
+    for (block, _) in chain {
         if !run.block(block) {
             run.report.not_checked.push(format!("{party}: what follows from block {} on", block.height));
-            run.report.count("blocks recomputed", count);
-            return;
+            break;
         }
     }
-    run.report.count("blocks recomputed", chain.len());
+    let Run { books, others, recomputed, .. } = run;
+    report.count("blocks recomputed", recomputed);
+    for (kind, count) in others {
+        let what = if books.keeps(kind) { "taken as others attested them" } else { "not kept here" };
+        report.not_checked.push(format!("{party}: {} ({count} blocks): {what}", kind.name()));
+    }
 }
 
 struct Run<'a> {
@@ -55,24 +65,33 @@ struct Run<'a> {
     chain: &'a [(Block, LogLeaf)],
     books: Books,
     report: &'a mut AuditReport,
+    recomputed: usize,
+    /// Blocks that are not this party's to recompute, by kind.
+    others: BTreeMap<CommandKind, usize>,
 }
 
 impl Run<'_> {
     /// Computes a block's command from the books, compares command and file, and moves the books on.
     fn block(&mut self, block: &Block) -> bool {
         let (party, command) = (self.party, &block.proposal.command);
-        let relative = node_folder::file_of(command);
+        let kind = CommandKind::of(command);
+        let relative = node_folder::file_of(command).filter(|_| self.books.keeps(kind));
         let mut place = format!("{party} block {} ({})", block.height, command.name());
         if let Some(relative) = &relative {
             place = format!("{place}, {relative}");
         }
-        let file = match self.folder.read_file(command) {
-            Ok(file) => file,
+        let file = match relative.as_ref().map(|_| self.folder.read_file(command)).transpose() {
+            Ok(file) => file.flatten(),
             Err(error) => {
                 self.report.find(place, error.to_string());
                 return false;
             }
         };
+        if !self.books.recomputes(kind) {
+            *self.others.entry(kind).or_default() += 1;
+            return self.absorb(place, command, file.as_deref());
+        }
+        self.recomputed += 1;
         let relative = relative.unwrap_or_default();
         match Books::input_of(command, file.as_deref()).and_then(|input| self.books.compute(input)) {
             Err(error) => {
@@ -94,11 +113,12 @@ impl Run<'_> {
                 }
             }
         }
-        if let Err(error) = self.books.absorb(command, file.as_deref()) {
-            self.report.find(place, error.to_string());
-            return false;
-        }
-        true
+        self.absorb(place, command, file.as_deref())
+    }
+
+    fn absorb(&mut self, place: String, command: &Command, file: Option<&[u8]>) -> bool {
+        let absorbed = self.books.absorb(command, file);
+        absorbed.inspect_err(|error| self.report.find(place, error.to_string())).is_ok()
     }
 
     fn differs(&mut self, relative: &str, stored: &[u8], own: &[u8]) {
@@ -180,7 +200,8 @@ impl Run<'_> {
             );
         }
         let leaves: Vec<DayLeaf> = places.into_iter().map(|place| place.leaf).collect();
-        let (secret, threads) = (self.books.secret(), self.books.threads());
+        let Ok(secret) = self.books.secret() else { return ("leaves".into(), error.to_string()) };
+        let threads = self.books.threads();
         let events = match places::events(bytes) {
             Ok(events) => events,
             Err(error) => return ("events".into(), format!("they cannot be read: {error}")),

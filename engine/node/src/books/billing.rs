@@ -1,9 +1,10 @@
 //! Books: a closed period to bills, payments to settlements.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
-use tallywatt_core::account::Entry;
+use tallywatt_core::account::{Entry, OpenBill};
 use tallywatt_core::bill::Bill;
 use tallywatt_core::calendar::Period;
 use tallywatt_core::contract::Contract;
@@ -19,8 +20,8 @@ use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::tree::{Root, TreeKind};
 use tallywatt_ledger::{bill_bytes, digest, document, settled_bytes};
 
-use crate::books::records::tree_over;
-use crate::books::{Books, BooksError, Computed};
+use crate::books::records::{read_bills, tree_over};
+use crate::books::{Books, BooksError, Computed, bill_hash};
 use crate::list_file;
 use crate::list_file::ListKind;
 
@@ -30,6 +31,7 @@ impl Books {
     /// # Errors
     /// [`BooksError`].
     pub fn plan_bills(&self, period: Period) -> Result<Computed, BooksError> {
+        self.secret()?;
         if self.periods.contains_key(&period) {
             return self.bill(period);
         }
@@ -145,6 +147,35 @@ impl Books {
 
     pub(super) fn agreements_by_hash(&self) -> Agreements {
         self.agreements.iter().map(|known| (known.hash, known.body.clone())).collect()
+    }
+
+    pub(super) fn absorb_bills(&mut self, period: Period, file: &[u8]) -> Result<(), BooksError> {
+        let bills = read_bills(file)?;
+        for bill in &bills {
+            let open = OpenBill {
+                bill: bill_hash(bill),
+                period,
+                since: period.end_day(),
+                agreement: bill.agreement,
+                total: bill.total,
+                paid: Money::ZERO,
+                payee_part: bill.payee_part,
+                payee_paid: ExactAmount::ZERO,
+            };
+            self.payments.issue(bill.account, open);
+        }
+        self.bills.insert(period, bills);
+        self.remember_billed(period);
+        self.contracts_by_period.insert(period, Arc::clone(&self.contracts));
+        // Accounts that could not be billed are found again by having no bill.
+        self.look_at(period, BTreeSet::new());
+        Ok(())
+    }
+
+    /// Whose readings the bills of a period used, those before too.
+    pub(super) fn remember_billed(&mut self, period: Period) {
+        let used = self.contracts.iter().map(|contract| (contract.usage_point, contract.register));
+        self.billed.entry(period).or_default().extend(used);
     }
 
     pub(super) fn settle(&self, entries: Vec<Entry>) -> Result<Computed, BooksError> {

@@ -71,10 +71,10 @@ impl Books {
             let why = unbilled.first().map(|(_, reason)| format!(": {reason}")).unwrap_or_default();
             return Err(BooksError::Nothing(format!("no readings of {period} are sealed{why}")));
         }
-        let leaves = sealing::leaves_of(&blocks, SealKind::Period, &self.secret, |_| 0, &self.threads);
+        let leaves = sealing::leaves_of(&blocks, SealKind::Period, self.secret()?, |_| 0, &self.threads);
         let sequence = period.number().into();
         let (file, sealed) =
-            batch_file::encode(SealKind::Period, sequence, &leaves, &self.secret, &self.threads)?;
+            batch_file::encode(SealKind::Period, sequence, &leaves, self.secret()?, &self.threads)?;
         let revision = u32::try_from(revision).map_err(|_| BooksError::Overflow("revisions"))?;
         let command = Command::Period(PeriodCommit { period, revision, batches: self.batch_count, sealed });
         Ok(Computed { command, file: Some(file), unbilled })

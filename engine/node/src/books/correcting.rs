@@ -103,6 +103,7 @@ impl Books {
     /// # Errors
     /// [`BooksError`].
     pub fn plan_corrections(&self, period: Period, day: Day) -> Result<Computed, BooksError> {
+        self.secret()?;
         let Ok(closed) = self.close(period) else { return self.correct(period, day) };
         let file = self.decode_sealed(closed.file.as_deref().unwrap_or_default())?;
         let mut changed = changed_between(self.period_leaves(period).unwrap_or_default(), &file.leaves);

@@ -79,7 +79,7 @@ impl Intake {
             shards: &self.shards,
             reader: Some(&self.write_ahead.reader()),
             earlier: &SealedDays(books),
-            secret: books.secret(),
+            secret: books.secret()?,
             thread_count: books.threads().count().min(SEALER_COUNT_MAX),
         };
         Ok(cut.seal(writer)?)
@@ -92,7 +92,7 @@ impl Intake {
     pub fn unsealed_events(&self, books: &Books) -> Result<Vec<MeterEvent>, IntakeError> {
         match self.batch_file(books)? {
             None => Ok(Vec::new()),
-            Some(bytes) => Ok(books.decode_sealed(&bytes).map_err(CutError::from)?.events),
+            Some(bytes) => Ok(books.decode_sealed(&bytes)?.events),
         }
     }
 
@@ -105,7 +105,7 @@ impl Intake {
         match self.batch_file(books)? {
             None => Ok(Vec::new()),
             Some(bytes) => {
-                let file = books.decode_sealed(&bytes).map_err(CutError::from)?;
+                let file = books.decode_sealed(&bytes)?;
                 Ok(file.leaves.into_iter().map(DayLeaf::into_block).collect())
             }
         }

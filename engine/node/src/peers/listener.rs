@@ -22,6 +22,9 @@ pub trait Service: Send + Sync + 'static {
     /// The answer to a request of `from`, as its certificate names it. It never fails: what cannot be done is said.
     fn answer(&self, from: Party, request: Request) -> impl Future<Output = Reply> + Send;
 
+    /// Why a request is not this peer's to make, if so.
+    fn refuses(&self, from: Party, request: &Request) -> Option<String>;
+
     /// Told of what was refused.
     fn log(&self, line: &str);
 }
@@ -81,7 +84,13 @@ impl<S: Service> Shared<S> {
                 Err(error) => return Err(format!("{from}: {error}")),
             };
             let request = Request::decode(&bytes).map_err(|error| format!("{from} asks {error}"))?;
-            let reply = self.service.answer(from, request).await;
+            let reply = match self.service.refuses(from, &request) {
+                Some(reason) => {
+                    self.refuse(&format!("a request of {from} refused: {reason}"));
+                    Reply::Not(reason)
+                }
+                None => self.service.answer(from, request).await,
+            };
             if let Err(error) = frame::write(&mut stream, &reply.encode()).await {
                 return match error {
                     frame::FrameError::Connection(_) => Ok(()),

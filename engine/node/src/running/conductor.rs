@@ -15,6 +15,7 @@ use tallywatt_consensus::members::{FINAL_COUNT, SEALED_COUNT, Signer};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::attesters::Attesters;
 use tallywatt_ledger::block::{Block, LogLeaf, Proposal};
 use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_ledger::log::{LogError, LogHash};
@@ -86,7 +87,7 @@ pub enum Wait {
     Waiting(Proposal),
     /// The same, computed otherwise here: the chain's own file is needed to keep the chain.
     Disputed(Proposal, Result<Command, NotComputed>),
-    /// An entry that this node computed otherwise, or signs no more.
+    /// An entry that is not this node's to recompute, or that it computed otherwise, or signs no more.
     Entry(u64, Entry),
 }
 
@@ -485,8 +486,8 @@ impl Conductor {
                 let what = format!("{} computed something else: {}", dissent.party, dissent.detail);
                 (format!("block {height} ({command} proposed by {proposer}): {what}"), true)
             }
-            Report::Refused { height, proposer } => {
-                self.refused(*height, *proposer);
+            Report::Refused { height, proposer, missing } => {
+                self.refused(*height, *proposer, missing);
                 return Ok(());
             }
             Report::Diverged { height, signer, root, own } => (
@@ -513,6 +514,11 @@ impl Conductor {
 
     fn log(&self, line: &str) {
         (self.parts.log)(line);
+    }
+
+    /// Who recomputes and attests what.
+    const fn attesters(&self) -> &Attesters {
+        &self.parts.genesis.attesters
     }
 
     fn tick(&mut self) -> Result<(), RunError> {

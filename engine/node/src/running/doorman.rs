@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tallywatt_core::agreement::Party;
+use tallywatt_ledger::attesters::{Attesters, CommandKind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -25,6 +26,8 @@ pub(super) struct Doorman {
     pub(super) teller: mpsc::Sender<Told>,
     pub(super) files: Arc<Files>,
     pub(super) reach: Arc<Reach>,
+    pub(super) party: Party,
+    pub(super) attesters: Attesters,
     pub(super) log: fn(&str),
 }
 
@@ -72,6 +75,28 @@ impl Service for Doorman {
                 Ok(()) => Reply::Taken(0),
                 Err(_) => Reply::Not("the node is stopping".into()),
             },
+        }
+    }
+
+    /// No file goes to a party that is not to have it, nor into the order, which everybody reads; and what others recompute is
+    /// not even looked at here, with what came along.
+    fn refuses(&self, from: Party, request: &Request) -> Option<String> {
+        match request {
+            Request::Append(entry, file) if !file.is_empty() => {
+                let kind = CommandKind::of(&entry.proposal.command);
+                let is_for_all = self.attesters.all_hold(kind);
+                (!is_for_all).then(|| format!("the order carries no {}", kind.name()))
+            }
+            Request::Announce(proposal, _) => {
+                let kind = CommandKind::of(&proposal.command);
+                let is_own = self.attesters.of(kind).contains(self.party);
+                (!is_own).then(|| format!("{} are not recomputed here", kind.name()))
+            }
+            request => {
+                let kind = self.files.kind_asked(request)?;
+                let is_its = self.attesters.holds(from, kind);
+                (!is_its).then(|| format!("{} are not for {from}", kind.name()))
+            }
         }
     }
 

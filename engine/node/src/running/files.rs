@@ -14,6 +14,7 @@ use std::sync::{PoisonError, RwLock};
 
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::codec::Reader;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::digest;
@@ -45,8 +46,8 @@ pub(super) struct Files {
 
 #[derive(Default)]
 struct Index {
-    by_proposal: BTreeMap<ContentHash, FileName>,
-    by_hash: BTreeMap<ContentHash, PathBuf>,
+    by_proposal: BTreeMap<ContentHash, (CommandKind, FileName)>,
+    by_hash: BTreeMap<ContentHash, (CommandKind, PathBuf)>,
     /// Those of them that no block names.
     staged: Vec<ContentHash>,
 }
@@ -59,11 +60,11 @@ impl Files {
         let disk = |source: DurableError| NodeError::Folder { party, source: source.into() };
         durable::create_folder_durably(&folder.join(STAGED_NAME)).map_err(disk)?;
         let mut index = Index::default();
-        for SealedFile { proposal, path, value } in node.take_sealed_files() {
+        for SealedFile { proposal, kind, path, value } in node.take_sealed_files() {
             let mut reader = Reader::new(&value);
             if let (Ok(size), Ok(hash)) = (reader.u64("size"), reader.hash("hash")) {
-                index.by_proposal.insert(proposal, FileName { hash, size });
-                index.by_hash.insert(hash, folder.join(path));
+                index.by_proposal.insert(proposal, (kind, FileName { hash, size }));
+                index.by_hash.insert(hash, (kind, folder.join(path)));
             }
         }
         Ok(Self { folder, index: RwLock::new(index) })
@@ -74,13 +75,18 @@ impl Files {
     }
 
     /// Makes the file of a proposal durable before anybody is told of it, or of what came out of it.
-    pub(super) fn stage(&self, id: ContentHash, bytes: &[u8]) -> Result<FileName, DurableError> {
+    pub(super) fn stage(
+        &self,
+        id: ContentHash,
+        kind: CommandKind,
+        bytes: &[u8],
+    ) -> Result<FileName, DurableError> {
         let path = self.staged_path(&id);
         durable::write_durably(&path, bytes)?;
         let name = name_of(bytes);
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        index.by_proposal.insert(id, name);
-        index.by_hash.insert(name.hash, path);
+        index.by_proposal.insert(id, (kind, name));
+        index.by_hash.insert(name.hash, (kind, path));
         index.staged.push(id);
         Ok(name)
     }
@@ -94,16 +100,16 @@ impl Files {
     pub(super) fn settle(&self, id: ContentHash, command: &Command, file: Option<&[u8]>) {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         for staged in std::mem::take(&mut index.staged) {
-            if let Some(name) = index.by_proposal.remove(&staged) {
+            if let Some((_, name)) = index.by_proposal.remove(&staged) {
                 index.by_hash.remove(&name.hash);
             }
             // One that stays behind is overwritten or removed another time.
             let _ = std::fs::remove_file(self.staged_path(&staged));
         }
         if let (Some(path), Some(bytes)) = (node_folder::file_of(command), file) {
-            let name = name_of(bytes);
-            index.by_proposal.insert(id, name);
-            index.by_hash.insert(name.hash, self.folder.join(path));
+            let (kind, name) = (CommandKind::of(command), name_of(bytes));
+            index.by_proposal.insert(id, (kind, name));
+            index.by_hash.insert(name.hash, (kind, self.folder.join(path)));
         }
     }
 
@@ -112,7 +118,7 @@ impl Files {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         let Ok(entries) = std::fs::read_dir(self.folder.join(STAGED_NAME)) else { return };
         for path in entries.flatten().map(|entry| entry.path()) {
-            if !index.by_hash.values().any(|known| *known == path) {
+            if !index.by_hash.values().any(|(_, known)| *known == path) {
                 // It is looked at again at the next start.
                 let _ = std::fs::remove_file(path);
             }
@@ -121,12 +127,24 @@ impl Files {
 
     /// What the file of a proposal is known by.
     pub(super) fn name(&self, id: &ContentHash) -> Option<FileName> {
-        self.index.read().unwrap_or_else(PoisonError::into_inner).by_proposal.get(id).copied()
+        self.index.read().unwrap_or_else(PoisonError::into_inner).by_proposal.get(id).map(|(_, name)| *name)
+    }
+
+    /// Of what kind the file is that a peer asks for, if it lies here.
+    pub(super) fn kind_asked(&self, request: &Request) -> Option<CommandKind> {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        match request {
+            Request::FileOf(id) => index.by_proposal.get(id).map(|(kind, _)| *kind),
+            Request::Chunk(hash, _) => index.by_hash.get(hash).map(|(kind, _)| *kind),
+            _ => None,
+        }
     }
 
     /// A piece of a file.
     pub(super) fn chunk(&self, hash: &ContentHash, offset: u64) -> Result<Vec<u8>, String> {
-        let path = self.index.read().unwrap_or_else(PoisonError::into_inner).by_hash.get(hash).cloned();
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let path = index.by_hash.get(hash).map(|(_, path)| path.clone());
+        drop(index);
         let path = path.ok_or_else(|| format!("no file {hash} here"))?;
         read_piece(&path, offset).map_err(|error| format!("cannot read the file {hash}: {error}"))
     }
@@ -152,13 +170,13 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Fetches the file of a proposal: by its name if that is known, else by what a peer says its name is. What came is
-    /// what was named; whether it is the right file only the recomputation tells.
-    pub(super) async fn fetch(&self, id: ContentHash, name: Option<FileName>) -> Result<Vec<u8>, String> {
+    /// Fetches the file of a proposal: by its name if that is known, else by what a peer says its name is, which must not be
+    /// another than the command's own. What came is what was named; whether it is the right file only the recomputation tells.
+    pub(super) async fn fetch(&self, id: ContentHash, wanted: Wanted) -> Result<Vec<u8>, String> {
         let mut reasons = Vec::new();
         for (peer, address) in &self.peers {
             let mut link = Link::new(self.identity.clone(), *peer, *address);
-            match fetch_from(&mut link, id, name).await {
+            match fetch_from(&mut link, id, wanted).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(reason) => reasons.push(format!("{peer}: {reason}")),
             }
@@ -167,8 +185,17 @@ impl Sources {
     }
 }
 
-async fn fetch_from(link: &mut Link, id: ContentHash, name: Option<FileName>) -> Result<Vec<u8>, String> {
-    let name = match name {
+/// What is known of a file before it is fetched.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    /// As its proposer gave it.
+    pub(super) name: Option<FileName>,
+    /// As the command gives it.
+    pub(super) hash: Option<ContentHash>,
+}
+
+async fn fetch_from(link: &mut Link, id: ContentHash, wanted: Wanted) -> Result<Vec<u8>, String> {
+    let name = match wanted.name {
         Some(name) => name,
         None => {
             match link.call(&Request::FileOf(id), ANSWER_WAIT).await.map_err(|error| error.to_string())? {
@@ -178,6 +205,9 @@ async fn fetch_from(link: &mut Link, id: ContentHash, name: Option<FileName>) ->
             }
         }
     };
+    if let Some(hash) = wanted.hash.filter(|hash| *hash != name.hash) {
+        return Err(format!("it names the file {}, the command {hash}", name.hash));
+    }
     if name.size > SEALED_FILE_SIZE_MAX || name.size == 0 {
         return Err(format!("a file of {} bytes, at most {SEALED_FILE_SIZE_MAX}", name.size));
     }

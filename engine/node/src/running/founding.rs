@@ -22,6 +22,7 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::tzdb_version;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_core::tariff::Currency;
+use tallywatt_ledger::attesters::{Attesters, CommandKind};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_ledger::digest;
@@ -151,6 +152,12 @@ impl Joining<'_> {
 
     fn keep_blinding(&self, node: &NodeFolder, of_grid: &Card) -> Result<(), LedgerError> {
         let fail = |problem: &str| Err(LedgerError::Card(problem.to_owned()));
+        if !keeps_readings(node.party()) {
+            return match &self.blinding {
+                None => Ok(()),
+                Some(_) => fail("this party keeps no readings: the blinding secret is not for it"),
+            };
+        }
         if let Some(given) = &self.blinding
             && !node.has_blinding_secret()
         {
@@ -168,6 +175,11 @@ impl Joining<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a party's node keeps readings, and so the secret that blinds them.
+fn keeps_readings(party: Party) -> bool {
+    Attesters::default().holds(party, CommandKind::Batch)
 }
 
 /// Reads a card.
@@ -231,6 +243,7 @@ fn genesis_of(
         tzdb: first.tzdb.clone(),
         parties: Party::ALL.map(|party| cards[&party].keys.clone()),
         witness: witness.map(|witness| witness.key.to_owned()),
+        attesters: Attesters::default(),
     };
     Directory::of(&genesis).map_err(|error| LedgerError::Card(error.to_string()))?;
     Ok(genesis)
@@ -280,7 +293,10 @@ impl Founding<'_> {
         }
         let of_grid = NodeFolder::below(&data(Party::Grid), Party::Grid);
         for party in Party::ALL {
-            let blinding = Some(of_grid.blinding_secret()?);
+            let blinding = match keeps_readings(party) {
+                true => Some(of_grid.blinding_secret()?),
+                false => None,
+            };
             Joining { cards: &cards, listen: None, heartbeat_ms, blinding, witness }.make(&data(party))?;
         }
         Ok(())

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tallywatt_consensus::members::{Signer, Standing};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::attesters::PartySet;
 use tallywatt_ledger::command::Command;
 use tokio::sync::oneshot;
 
@@ -81,6 +82,8 @@ pub(super) struct Current {
     pub(super) wanted: Wanted,
     pub(super) id: ContentHash,
     pub(super) command: Command,
+    /// Who must attest it.
+    pub(super) asked: PartySet,
     pub(super) attested: BTreeSet<Party>,
     pub(super) answered: BTreeSet<Party>,
     pub(super) undelivered: BTreeSet<Party>,

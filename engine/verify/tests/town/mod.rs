@@ -31,6 +31,7 @@ use tallywatt_core::tariff::{
 use tallywatt_core::validity::Validity;
 use tallywatt_ledger::activation::{Activation, consent_text};
 use tallywatt_ledger::agreement_bytes::{encode_agreement, publish_agreement};
+use tallywatt_ledger::attesters::Attesters;
 use tallywatt_ledger::bill_bytes::encode_bill;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::block::{Attestation, Block, LogLeaf, Proposal};
@@ -142,7 +143,7 @@ pub fn witness(party: Party) -> Cosigner {
     Cosigner::from_seed(&format!("{party}.example"), &seed(party, 2)).unwrap()
 }
 
-fn exec(party: Party) -> LogSigner {
+pub fn exec(party: Party) -> LogSigner {
     LogSigner::from_seed(&format!("{party}.example/exec"), &seed(party, 3)).unwrap()
 }
 
@@ -386,6 +387,7 @@ impl Town {
             tzdb: self.plan.tzdb.clone(),
             parties: Party::ALL.map(keys),
             witness: None,
+            attesters: Attesters::default(),
         };
         (self.plan.edit_genesis)(&mut genesis);
         self.commit(Command::Genesis(Box::new(genesis)));
@@ -451,7 +453,10 @@ impl Town {
             let signature = exec(party).sign(&text).unwrap().signature().try_into().unwrap();
             Attestation { party, signature }
         };
-        let attestations = self.plan.attesters.iter().copied().map(sign).collect();
+        // Who is not to recompute it does not attest it.
+        let asked = Attesters::default().of_command(&proposal.command);
+        let attesters = self.plan.attesters.iter().copied().filter(|party| asked.contains(*party));
+        let attestations = attesters.map(sign).collect();
         let mut block = Block { height, proposal, attestations };
         (self.plan.edit_block)(&mut block);
         let state = ContentHash([u8::try_from(height).unwrap(); 32]);

@@ -9,10 +9,13 @@ use tallywatt_consensus::machine::Event;
 use tallywatt_consensus::members::Signer;
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
+use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::block::Proposal;
+use tallywatt_ledger::command::Command;
 
 use super::{AGAIN, Conductor};
 use crate::books::Books;
+use crate::consortium::refused_text;
 use crate::node::NodeError;
 use crate::order::OrderError;
 use crate::peers::limits::INLINE_SIZE_MAX;
@@ -76,9 +79,10 @@ impl Conductor {
         };
         let proposal = self.parts.node.member().in_flight();
         let id = proposal.map(Proposal::id).expect("a proposal that is announced is in flight");
+        let asked = self.attesters().of_command(&computed.command);
         match computed.file {
-            Some(file) if has_input_file(&computed.command) && file.len() > INLINE_SIZE_MAX => {
-                self.hold(id, file)?;
+            Some(file) if self.is_fetched(&computed.command, &file) => {
+                self.hold(id, &computed.command, file)?;
             }
             file => {
                 self.held.insert(id, file);
@@ -88,6 +92,7 @@ impl Conductor {
             wanted,
             id,
             command: computed.command,
+            asked,
             attested: BTreeSet::from([self.party]),
             answered: BTreeSet::new(),
             undelivered: BTreeSet::new(),
@@ -102,15 +107,29 @@ impl Conductor {
         self.decide()
     }
 
+    /// Whether a file lies ready to be fetched before its entry is ordered: a large one, one that is not for everybody to read,
+    /// and one that somebody takes who does not compute it.
+    fn is_fetched(&self, command: &Command, file: &[u8]) -> bool {
+        let kind = CommandKind::of(command);
+        if has_input_file(command) {
+            return file.len() > INLINE_SIZE_MAX || !self.attesters().all_hold(kind);
+        }
+        let computes = self.attesters().of(kind);
+        let takes = |party: &Party| !computes.contains(*party) && self.attesters().holds(*party, kind);
+        Party::ALL.iter().any(takes)
+    }
+
+    /// Tells those who are to attest a proposal of it, and nobody else.
     pub(super) fn announce(&mut self, proposal: &Proposal) {
-        let id = proposal.id();
-        let held = self.held.get(&id).and_then(Option::as_ref).filter(|_| has_input_file(&proposal.command));
+        let (id, command) = (proposal.id(), &proposal.command);
+        let held = self.held.get(&id).and_then(Option::as_ref).filter(|_| has_input_file(command));
         let file = match held {
             None => FileGiven::None,
-            Some(bytes) if bytes.len() <= INLINE_SIZE_MAX => FileGiven::Inline(bytes.clone()),
+            Some(bytes) if !self.is_fetched(command, bytes) => FileGiven::Inline(bytes.clone()),
             Some(_) => self.parts.files.name(&id).map_or(FileGiven::None, FileGiven::Named),
         };
-        for (peer, outbox) in &self.parts.outboxes {
+        let asked = self.attesters().of_command(command);
+        for (peer, outbox) in self.parts.outboxes.iter().filter(|(peer, _)| asked.contains(**peer)) {
             let request = Request::Announce(proposal.clone(), file.clone());
             if !outbox.announce(request, id)
                 && let Some(current) = &mut self.current
@@ -134,7 +153,7 @@ impl Conductor {
         let is_late = current.agreed.is_some_and(|agreed| agreed.elapsed() >= THIRD_WAIT)
             || current.since.elapsed() >= COMPUTE_WAIT;
         let mut silent = Vec::new();
-        for peer in self.parts.peers.keys() {
+        for peer in self.parts.peers.keys().filter(|peer| current.asked.contains(**peer)) {
             let is_away = self.down.get(peer) == Some(&true) || current.undelivered.contains(peer);
             let is_slow = has_two && self.slow.contains(peer);
             if !current.answered.contains(peer) && !is_away && !is_slow {
@@ -151,17 +170,21 @@ impl Conductor {
         self.step(Event::Overdue)
     }
 
-    pub(super) fn refused(&mut self, height: u64, proposer: Party) {
+    pub(super) fn refused(&mut self, height: u64, proposer: Party, missing: &[Party]) {
         let Some(current) = self.current.take() else { return };
-        let Current { wanted, command, mut findings, answered, .. } = current;
-        let outcome = if answered.is_empty() {
-            Proposed::NoQuorum("no other party answers: nothing is recorded".to_owned())
-        } else {
-            findings.push(format!(
-                "block {height}: nobody else computed what {proposer} proposed: nothing is recorded"
-            ));
+        let Current { wanted, command, mut findings, .. } = current;
+        let mut line = refused_text(height, proposer, missing);
+        let outcome = if missing.is_empty() {
+            findings.push(line.clone());
             Proposed::Done { height: None, cosigners: Vec::new(), findings, command }
+        } else {
+            for finding in findings {
+                line.push_str("; ");
+                line.push_str(&finding);
+            }
+            Proposed::NoQuorum(line.clone())
         };
+        self.log(&line);
         // An operator that is gone waits for nothing.
         let _ = wanted.reply.send(outcome);
     }
@@ -173,8 +196,9 @@ impl Conductor {
             current.ordering = Some((Instant::now(), Arc::clone(&is_over)));
         }
         let held = self.held.get(&entry.proposal.id()).and_then(Option::as_ref);
-        let is_sent =
-            |file: &&Vec<u8>| has_input_file(&entry.proposal.command) && file.len() <= INLINE_SIZE_MAX;
+        let is_sent = |file: &&Vec<u8>| {
+            has_input_file(&entry.proposal.command) && !self.is_fetched(&entry.proposal.command, file)
+        };
         let file = held.filter(is_sent).cloned().unwrap_or_default();
         let (order, log) = (self.parts.order.clone(), self.parts.log);
         tokio::spawn(async move {

@@ -6,13 +6,16 @@ use tallywatt_consensus::machine::{Cosignature, Event, MemberError};
 use tallywatt_consensus::members::Signer;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
+use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::block::Proposal;
+use tallywatt_ledger::command::Command;
 
 use super::Conductor;
 use crate::node::NodeError;
 use crate::peers::limits::{PROPOSALS_OF_PARTY_MAX, SMALL_PROPOSALS_OF_PARTY_MAX};
 use crate::peers::message::{FileGiven, Reply, Request};
 use crate::running::RunError;
+use crate::running::proposing::Current;
 use crate::running::witnessing::{Head, Witnessed};
 
 /// How often it is told at most that the witness does not sign: one that lies has another reason each time.
@@ -23,7 +26,7 @@ impl Conductor {
         match request {
             Request::Announce(proposal, file) => return self.announced(from, proposal, file),
             Request::Attest(attestation) if attestation.party == from => {
-                if let Some(current) = &mut self.current {
+                if let Some(current) = self.current.as_mut().filter(|current| current.asked.contains(from)) {
                     current.answered.insert(from);
                     current.attested.insert(from);
                     self.slow.remove(&from);
@@ -46,7 +49,8 @@ impl Conductor {
     }
 
     pub(super) fn has_answered(&mut self, from: Party, id: &ContentHash) {
-        if let Some(current) = self.current.as_mut().filter(|current| current.id == *id) {
+        let is_asked = |current: &&mut Current| current.id == *id && current.asked.contains(from);
+        if let Some(current) = self.current.as_mut().filter(is_asked) {
             current.answered.insert(from);
             self.slow.remove(&from);
         }
@@ -90,9 +94,14 @@ impl Conductor {
     }
 
     /// Makes the file of a proposal durable: who attests it must be able to give it to the others.
-    pub(super) fn hold(&mut self, id: ContentHash, bytes: Vec<u8>) -> Result<(), RunError> {
+    pub(super) fn hold(
+        &mut self,
+        id: ContentHash,
+        command: &Command,
+        bytes: Vec<u8>,
+    ) -> Result<(), RunError> {
         let party = self.party;
-        let staged = self.parts.files.stage(id, &bytes);
+        let staged = self.parts.files.stage(id, CommandKind::of(command), &bytes);
         staged.map_err(|source| NodeError::Folder { party, source: source.into() })?;
         self.held.insert(id, Some(bytes));
         Ok(())

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use tallywatt_consensus::machine::{Event, NotComputed};
+use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::block::Proposal;
 use tallywatt_ledger::command::Command;
 
 use super::{AGAIN, Conductor, Told, Wait};
+use crate::node::NodeError;
 use crate::node_folder;
 use crate::order::Ordered;
 use crate::running::RunError;
-use crate::running::files::{Sources, has_input_file};
+use crate::running::files::{Sources, Wanted, has_input_file};
 
 impl Conductor {
     pub(super) fn ordered(&mut self, ordered: Ordered) -> Result<(), RunError> {
@@ -18,16 +20,22 @@ impl Conductor {
         self.taking = Some(index);
         self.carried.clone_from(&file);
         if let Some(entry) = entry {
-            let id = entry.proposal.id();
-            let is_next = entry.proposal.parent == self.tip && has_input_file(&entry.proposal.command);
-            if is_next && !file.is_empty() && !self.held.contains_key(&id) {
+            let (id, command) = (entry.proposal.id(), &entry.proposal.command);
+            let kind = CommandKind::of(command);
+            let is_next = entry.proposal.parent == self.tip && has_input_file(command);
+            let is_for_all = self.attesters().all_hold(kind);
+            if is_next && is_for_all && !file.is_empty() && !self.held.contains_key(&id) {
                 self.held.insert(id, Some(file));
                 self.unproven.insert(id);
             }
-            let is_kept_only = self.parts.node.member().frozen().is_some() || self.dissented.contains(&id);
-            let needs_file = node_folder::file_of(&entry.proposal.command).is_some();
+            let member = self.parts.node.member();
+            let is_kept_only =
+                !member.recomputes(command) || member.frozen().is_some() || self.dissented.contains(&id);
+            let needs_file =
+                node_folder::file_of(command).is_some() && self.attesters().holds(self.party, kind);
             let is_held = self.held.contains_key(&id) && !self.dissented.contains(&id);
-            if is_kept_only && needs_file && !is_held && entry.proposal.parent == self.tip {
+            // One that will be passed over needs nothing: nobody may have its file.
+            if is_kept_only && needs_file && !is_held && member.takes(&entry) {
                 self.pending = true;
                 self.fetch(Wait::Entry(index, entry), Duration::ZERO);
                 return Ok(());
@@ -56,14 +64,18 @@ impl Conductor {
 
     pub(super) fn fetch(&self, wait: Wait, after: Duration) {
         let proposal = wait.proposal();
-        let (id, proposer) = (proposal.id(), proposal.proposer);
-        let mut peers: Vec<_> = self.parts.peers.iter().map(|(party, address)| (*party, *address)).collect();
+        let (id, proposer, command) = (proposal.id(), proposal.proposer, &proposal.command);
+        let keepers = self.parts.peers.iter().map(|(party, address)| (*party, *address));
+        let keepers = keepers.filter(|(party, _)| self.attesters().holds(*party, CommandKind::of(command)));
+        let mut peers: Vec<_> = keepers.collect();
         peers.sort_by_key(|(party, _)| *party != proposer);
         let sources = Sources { identity: self.parts.identity.clone(), peers };
-        let (name, teller) = (self.named.get(&id).copied(), self.parts.teller.clone());
+        let name = self.named.get(&id).copied();
+        let wanted = Wanted { name, hash: node_folder::file_hash_of(command) };
+        let teller = self.parts.teller.clone();
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
-            let result = sources.fetch(id, name).await;
+            let result = sources.fetch(id, wanted).await;
             // A conductor that has stopped hears it again from the order.
             let _ = teller.send(Told::Fetched(Box::new(wait), result)).await;
         });
@@ -87,9 +99,14 @@ impl Conductor {
                 return Ok(());
             }
         };
+        if let Err(error) = self.check_taken(&wait, &bytes) {
+            self.find(format!("{error}; it is asked for again"), true)?;
+            self.fetch(wait, AGAIN * 5);
+            return Ok(());
+        }
         match wait {
             Wait::Announced(proposal) | Wait::Waiting(proposal) => {
-                self.hold(id, bytes)?;
+                self.hold(id, &proposal.command, bytes)?;
                 self.recompute(proposal)?;
             }
             Wait::Disputed(proposal, own) => {
@@ -106,6 +123,13 @@ impl Conductor {
             }
         }
         self.taken()
+    }
+
+    /// A file that others attested, and that this node takes from them, is what its block says of it.
+    fn check_taken(&self, wait: &Wait, bytes: &[u8]) -> Result<(), NodeError> {
+        let command = &wait.proposal().command;
+        let node = &self.parts.node;
+        if node.member().recomputes(command) { Ok(()) } else { node.check_taken(command, bytes) }
     }
 
     /// Computes a proposal from this node's own books; asks for its file first if that is not here.
