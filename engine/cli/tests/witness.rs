@@ -345,3 +345,41 @@ fn a_witness_that_is_gone_stops_nobody_and_knows_what_it_signed() {
         assert_eq!(stream.read(&mut [0; 16]).unwrap_or(0), 0, "the connection is ended");
     }
 }
+
+/// What is typed at the founding: key and address go where they belong, and what is neither is refused before anything is made.
+#[test]
+fn a_witness_is_named_at_the_founding() {
+    let place = Place::new();
+    let (_, key) = Witness::make(&place);
+    let log_key = tallywatt_ledger::key::LogSigner::from_seed("regulator.test", &[1; 32]).unwrap();
+    let log_key = log_key.verifier_key().to_string();
+    let table = [
+        (format!("--witness {key}"), "--witness-address"),
+        (format!("--witness {key} --witness-address nowhere"), "is no host and port"),
+        (format!("--witness {key} --witness-address :7110"), "is no host and port"),
+        (format!("--witness {log_key} --witness-address host:7110"), "is no cosigner's key"),
+        ("--witness regulator --witness-address host:7110".to_owned(), "--witness: "),
+    ];
+    for (words, want) in table {
+        let refused = place.expect(2, &format!("tallywatt -C pilot init --apart {words}"));
+        assert!(refused.err.contains(want), "{words}: {}", refused.err);
+        assert!(!place.path().join("pilot").exists(), "{words}");
+    }
+    place.expect(
+        0,
+        &format!("tallywatt -C pilot init --apart --witness {key} --witness-address witness.example:7110"),
+    );
+    for party in Party::ALL {
+        let config = place.text(&format!("pilot/{party}/tallywatt.toml"));
+        assert!(config.contains("\nwitness = \"witness.example:7110\"\n"), "{config}");
+        let policy = place.text(&format!("pilot/{party}/trust.policy"));
+        assert!(policy.contains(&format!("\nwitness regulator {key}\ngroup history 3 ")), "{policy}");
+        place.expect(0, &format!("tallywatt -C pilot/{party} config check"));
+    }
+    // A witness that this genesis does not name does not watch its log.
+    place.expect(0, "tallywatt -C other witness init --name other.test");
+    let refused = place.expect(2, "tallywatt -C other witness serve --genesis pilot/grid/genesis.twg");
+    assert!(refused.err.contains("does not name the witness other.test+"), "{}", refused.err);
+    place.expect(2, "tallywatt -C other witness serve");
+    place.expect(12, "tallywatt -C nowhere witness serve --genesis pilot/grid/genesis.twg");
+}
