@@ -55,13 +55,17 @@ fn day(books: &Books) -> (Computed, Vec<Vec<u8>>) {
     let values = leaf.bytes()[HEADER_SIZE..HEADER_SIZE + 64].to_vec();
     (
         computed,
-        [values].into_iter().chain(file.chunks_exact(32).map(<[u8]>::to_vec)).filter(is_telling).collect(),
+        [values]
+            .into_iter()
+            .chain(file.chunks_exact(32).map(<[u8]>::to_vec))
+            .filter(|piece| is_telling(piece))
+            .collect(),
     )
 }
 
 /// Bytes of which many differ: zeros stand everywhere.
-fn is_telling(piece: &Vec<u8>) -> bool {
-    let mut bytes = piece.clone();
+fn is_telling(piece: &[u8]) -> bool {
+    let mut bytes = piece.to_vec();
     bytes.sort_unstable();
     bytes.dedup();
     bytes.len() > 12
