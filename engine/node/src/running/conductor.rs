@@ -222,7 +222,8 @@ impl Conductor {
                 _ = tick.tick() => self.tick()?,
             }
             // One signature covers all before it: a node that catches up signs when nothing more is there to take.
-            let is_due = ordered.is_empty() || self.unsigned_count >= UNSIGNED_COUNT_MAX;
+            let is_held_up = self.pending || self.parts.node.member().waiting().is_some();
+            let is_due = ordered.is_empty() || is_held_up || self.unsigned_count >= UNSIGNED_COUNT_MAX;
             if is_due && let Some(size) = self.unsigned.take() {
                 self.unsigned_count = 0;
                 // Nothing is signed that is not durable.
