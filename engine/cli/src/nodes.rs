@@ -234,6 +234,14 @@ impl Children {
         Ok(())
     }
 
+    /// Ends the node of a party at once, as a power cut does.
+    pub fn kill_one(&mut self, party: Party) {
+        let Some(mut child) = self.children.remove(&party) else { return };
+        // One that has ended already is what is wanted.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
     /// Stops the node of a party, and waits until it has ended.
     pub fn stop_one(&mut self, party: Party) {
         let Some(mut child) = self.children.remove(&party) else { return };

@@ -30,7 +30,8 @@ const BACK_WAIT: Duration = Duration::from_secs(600);
 /// How often it is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Measures it: `count` blocks with all three nodes, `missed` without the bank's, then how long that takes to come back.
+/// Measures it: `count` blocks with all three nodes, `missed` without the bank's, then how long that takes to come back; and to start
+/// once more, after it was killed.
 pub fn run(count: u64, missed: u64, folder: &Path, output: Output) -> Result<Report, Failure> {
     for (option, value) in [("blocks", count), ("missed", missed)] {
         if !(1..=BLOCK_COUNT_MAX).contains(&value) {
@@ -59,7 +60,7 @@ pub fn run(count: u64, missed: u64, folder: &Path, output: Output) -> Result<Rep
     children.start_one(Party::Bank)?;
     wait(&bank, |status| status.signed >= size)?;
     let caught_up = caught_up.elapsed();
-    children.stop_one(Party::Bank);
+    children.kill_one(Party::Bank);
     let restarted = Instant::now();
     children.start_one(Party::Bank)?;
     wait(&bank, |status| status.blocks >= size)?;

@@ -28,18 +28,22 @@ impl TariffBook {
     /// # Errors
     /// [`OverlapError`] if another version of that tariff holds on one of its days.
     pub fn publish(&mut self, version: Published<Tariff>) -> Result<(), OverlapError> {
-        if self.versions.iter().any(|known| known.hash == version.hash) {
+        let new = version.body.parts();
+        // Versions of one tariff stand together.
+        let from = self.versions.partition_point(|known| known.body.parts().id < new.id);
+        let count = self.versions[from..].partition_point(|known| known.body.parts().id == new.id);
+        let same = &self.versions[from..from + count];
+        if same.iter().any(|known| known.hash == version.hash) {
             return Ok(());
         }
-        let new = version.body.parts();
-        for known in &self.versions {
+        for known in same {
             let old = known.body.parts();
-            if old.id == new.id && old.validity.overlaps(new.validity) {
+            if old.validity.overlaps(new.validity) {
                 return Err(OverlapError { id: new.id, old: old.validity, new: new.validity });
             }
         }
-        self.versions.push(version);
-        self.versions.sort_by_key(|known| (known.body.parts().id, known.body.parts().validity));
+        let place = from + same.partition_point(|known| known.body.parts().validity < new.validity);
+        self.versions.insert(place, version);
         Ok(())
     }
 

@@ -240,13 +240,11 @@ impl Conductor {
                 _ = tick.tick() => self.tick()?,
             }
             // One signature covers all before it: a node that catches up signs when nothing more is there to take.
-            let is_due = ordered.is_empty() || self.unsigned_count >= UNSIGNED_COUNT_MAX;
+            let is_held_up = self.pending || self.parts.node.member().waiting().is_some();
+            let is_due = ordered.is_empty() || is_held_up || self.unsigned_count >= UNSIGNED_COUNT_MAX;
             if is_due && let Some(size) = self.unsigned.take() {
                 self.unsigned_count = 0;
-                // Nothing is signed that is not durable.
-                if std::mem::take(&mut self.is_unflushed) {
-                    self.parts.node.flush()?;
-                }
+                self.flush()?;
                 self.step(Event::Stored(size))?;
                 self.note_signature(self.party.into());
                 self.finish();
@@ -303,6 +301,7 @@ impl Conductor {
                 self.propose_next()
             }
             Told::Blocks(from, reply) => {
+                self.flush()?;
                 // An operator that is gone wants nothing.
                 let _ = reply.send(self.given(from));
                 Ok(())
@@ -420,7 +419,17 @@ impl Conductor {
         Ok(())
     }
 
-    fn store_lock(&self, lock: &tallywatt_consensus::lock::SignLock) -> Result<(), RunError> {
+    /// Makes all blocks durable that are not: nothing is signed before, and no head given out.
+    fn flush(&mut self) -> Result<(), RunError> {
+        if std::mem::take(&mut self.is_unflushed) {
+            self.parts.node.flush()?;
+        }
+        Ok(())
+    }
+
+    fn store_lock(&mut self, lock: &tallywatt_consensus::lock::SignLock) -> Result<(), RunError> {
+        // Also where a peer's word, and no new block, is what it signs on.
+        self.flush()?;
         let party = self.party;
         let stored = self.parts.node.folder().store_sign_lock(lock);
         Ok(stored.map_err(|source| NodeError::Folder { party, source })?)
@@ -566,6 +575,7 @@ impl Conductor {
     /// comes makes what was stored before it durable too.
     fn store_head(&mut self) -> Result<(), RunError> {
         let size = self.parts.node.member().size();
+        self.flush()?;
         let is_quiet = self.head_size == size;
         self.head_size = size;
         if std::mem::replace(&mut self.is_head_stale, false) {
