@@ -481,6 +481,7 @@ fn damaged(path: &Path, table: TableName, key: &[u8], what: String) -> StoreErro
     StoreError::Damaged { path: path.to_owned(), table: table.name(), key: printable(table, key), what }
 }
 
+type KeyValue = (Vec<u8>, Vec<u8>);
 type TableWalk = redb::Range<'static, &'static [u8], &'static [u8]>;
 
 /// Blocks with their leaves, each read and checked when it is asked for.
@@ -494,7 +495,7 @@ pub struct BlockWalk {
 impl BlockWalk {
     fn read(&mut self) -> Result<Option<StoredBlock>, StoreError> {
         let path = &self.path;
-        let next = |walk: &mut TableWalk| -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let next = |walk: &mut TableWalk| -> Result<Option<KeyValue>, StoreError> {
             let read = |source: redb::StorageError| StoreError::Store {
                 action: "read",
                 path: path.clone(),
@@ -508,7 +509,7 @@ impl BlockWalk {
         };
         let (block, leaf) = (next(&mut self.blocks)?, next(&mut self.leaves)?);
         let Some((key, block)) = block else {
-            let stray = |(key, _): (Vec<u8>, Vec<u8>)| {
+            let stray = |(key, _): KeyValue| {
                 damaged(path, TableName::Leaves, &key, "a leaf without its block".into())
             };
             return leaf.map_or(Ok(None), |leaf| Err(stray(leaf)));
