@@ -22,14 +22,8 @@ pub fn run(chain: &Chain, arguments: &Arguments) -> Result<Report, Failure> {
         ChainAction::Evidence { one, other, output } => evidence::make(one, other, output),
         ChainAction::Tiles { folder } => chain_tiles::run(folder, arguments),
         ChainAction::Audit => {
-            let folder = HeldFolder::hold_for_command(&arguments.data)?;
-            if let Some(settings) = folder.config().settings() {
-                let what = format!("this is the folder of the {}'s node alone", settings.party);
-                return Err(Failure::usage(
-                    what,
-                    "`tallywatt start` checks all it reads; an audit needs three nodes",
-                ));
-            }
+            // A node that runs is stopped first: what is audited must not change meanwhile.
+            let folder = HeldFolder::hold(&arguments.data)?;
             let threads = folder.config().pool(arguments.threads)?;
             Ok(audited(&audit(&folder, &threads), arguments))
         }

@@ -40,7 +40,7 @@ pub fn prepare(init: &Init, currency: Currency, arguments: &Arguments) -> Result
     if party == Party::Grid {
         let secret = NodeFolder::below(&arguments.data, party).path().join("blinding.secret");
         report.notes.push(format!(
-            "hand {} over to whoever recomputes readings, by a way that nobody else can read",
+            "hand {} over to the supplier, by a way that nobody else can read: who recomputes readings needs it",
             secret.display()
         ));
     }

@@ -196,8 +196,8 @@ fn a_wrong_clock_stops_nobody() {
     let size = acknowledged.last().unwrap().0 + 1;
     nodes.wait_sealed(size);
     let refused = nodes.publish(Party::Supplier, "from-tomorrow", Until::Final);
-    let Proposed::Done { height: None, findings, .. } = &refused else { panic!("{refused:?}") };
-    assert!(findings.iter().any(|finding| finding.contains("s ahead, at most 600")), "{findings:?}");
+    let Proposed::NoQuorum(why) = &refused else { panic!("{refused:?}") };
+    assert!(why.contains("s ahead, at most 600"), "{why}");
     nodes.stop(Party::Supplier);
     nodes.start(Party::Supplier);
     nodes.wait_sealed(size);

@@ -24,7 +24,8 @@ fn prepared() -> Place {
 }
 
 fn join(place: &Place, party: Party) -> serde_json::Value {
-    let blinding = if party == Party::Grid { "" } else { "--blinding grid/grid/blinding.secret" };
+    // The bank keeps no readings, and has nothing to blind them with.
+    let blinding = if party == Party::Supplier { "--blinding grid/grid/blinding.secret" } else { "" };
     place.json(&format!("tallywatt -C {party} join {CARDS} {blinding} --heartbeat-ms 150"))
 }
 
@@ -65,9 +66,9 @@ fn three_parties_make_their_own_nodes_and_begin_one_chain() {
 fn cards_that_make_no_consortium_are_refused() {
     let place = prepared();
     let refuse = |words: &str, says: &str| {
-        let ran = place.sh(&format!("tallywatt -C bank join {words}"));
+        let ran = place.sh(&format!("tallywatt -C supplier join {words}"));
         assert!(ran.code != 0 && ran.err.contains(says), "{words}: {} {}", ran.code, ran.err);
-        assert!(!place.path().join("bank/tallywatt.toml").exists(), "{words}: nothing is joined");
+        assert!(!place.path().join("supplier/tallywatt.toml").exists(), "{words}: nothing is joined");
     };
     let with = |name: &str, from: &str, to: &str| {
         let text = place.text("grid/party.card");
@@ -88,7 +89,7 @@ fn cards_that_make_no_consortium_are_refused() {
         &format!("{CARDS} --blinding other/grid/blinding.secret"),
         "not the one that the grid company's card names",
     );
-    std::fs::remove_file(place.path().join("bank/bank/blinding.secret")).unwrap();
+    std::fs::remove_file(place.path().join("supplier/supplier/blinding.secret")).unwrap();
     place.expect(
         0,
         "tallywatt -C third init --origin tallywatt.example/third --party grid --address 127.0.0.1:7001",
@@ -100,26 +101,28 @@ fn cards_that_make_no_consortium_are_refused() {
     refuse(&format!("grid/party.card other/party.card supplier/party.card {secret}"), "two different cards");
     place.expect(
         0,
-        "tallywatt -C fourth init --origin tallywatt.example/apart --party bank --address 127.0.0.1:7002",
+        "tallywatt -C fourth init --origin tallywatt.example/apart --party supplier --address 127.0.0.1:7002",
     );
     refuse(
-        &format!("grid/party.card fourth/party.card supplier/party.card {secret}"),
+        &format!("grid/party.card bank/party.card fourth/party.card {secret}"),
         "not the one in this folder",
     );
-    // The supplier shows the bank's key as its own, or its authority.
+    // The bank shows the grid company's key as its own.
     let line = |party: &str, name: &str| {
         let text = place.text(&format!("{party}/party.card"));
         text.lines().find(|line| line.starts_with(name)).unwrap().to_owned()
     };
-    let text = place.text("supplier/party.card").replace(&line("supplier", "exec"), &line("bank", "exec"));
+    let text = place.text("bank/party.card").replace(&line("bank", "exec"), &line("grid", "exec"));
     place.write("stolen.card", text);
-    refuse(&format!("grid/party.card bank/party.card stolen.card {secret}"), "another party's");
+    refuse(&format!("grid/party.card stolen.card supplier/party.card {secret}"), "another party's");
     with("bent.card", "address = \"", "address = \" ");
     refuse(&format!("bent.card bank/party.card supplier/party.card {secret}"), "not a card");
     with("older.card", "tzdb = \"2", "tzdb = \"1");
     refuse(&format!("older.card bank/party.card supplier/party.card {secret}"), "time zone data");
-    join(&place, Party::Bank);
-    let again = place.sh(&format!("tallywatt -C bank join {CARDS}"));
+    join(&place, Party::Supplier);
+    let bank = place.sh(&format!("tallywatt -C bank join {CARDS} {secret}"));
+    assert!(bank.code != 0 && bank.err.contains("keeps no readings"), "{}", bank.err);
+    let again = place.sh(&format!("tallywatt -C supplier join {CARDS}"));
     assert!(again.code != 0 && again.err.contains("already"), "{}", again.err);
 }
 
@@ -151,7 +154,7 @@ fn a_node_without_its_chain_makes_it_again() {
     // All of the folder but its keys and certificates gone: it joins without anybody's help.
     nodes.kill(lost);
     let folder = NodeFolder::below(&nodes.data(lost), lost);
-    let kept = ["keys.seeds", "blinding.secret", "node.pem", "node.key"];
+    let kept = ["keys.seeds", "node.pem", "node.key"];
     for entry in std::fs::read_dir(folder.path()).unwrap() {
         let (path, name) =
             (entry.as_ref().unwrap().path(), entry.unwrap().file_name().into_string().unwrap());

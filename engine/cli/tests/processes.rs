@@ -60,6 +60,15 @@ fn a_month_through_three_processes_is_the_ledger_of_one() {
             assert_eq!(chain[at].leaf, want.leaf, "leaf {at} of {party}");
         }
     }
+    // Each node's folder can be audited by itself, also the bank's, which has not got everything.
+    for party in Party::ALL {
+        let audited = place.json(&format!("tallywatt -C demo/data/{party} chain audit"));
+        assert_eq!(
+            (&audited["verdict"], &audited["findings"]),
+            (&"SOUND".into(), &0.into()),
+            "{party}: {audited}"
+        );
+    }
     // The bank has what it settles from, as the two others computed it, and no reading.
     let [_, bank, supplier] = Party::ALL.map(|party| data(party).join(party.name()));
     for kept in ["bills", "contracts", "documents", "settlements"] {

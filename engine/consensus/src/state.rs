@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::{Day, Period};
 use tallywatt_core::hash::ContentHash;
+use tallywatt_core::label::Label;
 use tallywatt_core::money::{ExactAmount, Money};
 use tallywatt_core::split::{Leg, LegKind, RunningSplit};
 use tallywatt_core::validity::Validity;
@@ -126,9 +127,6 @@ pub enum Invalid {
     /// Sums do not fit what was paid out before.
     #[error("running splits do not follow from the chain's and the legs")]
     Running,
-    /// The stored state itself is damaged.
-    #[error("state entry {0} is damaged")]
-    Damaged(String),
 }
 
 /// A root's hash and count.
@@ -140,6 +138,8 @@ pub struct State {
     entries: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The leaf of each entry, as it is in the root: a block changes few of them.
     leaves: BTreeMap<Vec<u8>, ContentHash>,
+    /// The days on which versions of a document hold, by kind and name: what the entries say, in another order.
+    versions: BTreeMap<(u8, Label), Vec<Validity>>,
 }
 
 impl State {
@@ -267,6 +267,9 @@ impl State {
             self.leaves.insert(key.clone(), leaf_of(key, value));
             self.entries.insert(key.clone(), value.clone());
         }
+        if let Command::Publish(Publication { kind, id, validity, .. }) = &proposal.command {
+            self.versions.entry((*kind as u8, *id)).or_default().push(*validity);
+        }
         Ok(changes)
     }
 
@@ -318,19 +321,9 @@ impl State {
         if self.entries.contains_key(&document) {
             return Err(Invalid::Published(*hash));
         }
-        let same_kind = key("document", &[*kind as u8]);
-        for (known, value) in self.entries.range(same_kind.clone()..) {
-            if !known.starts_with(&same_kind) {
-                break;
-            }
-            // The name is in front: of other documents nothing more is read.
-            if !value.starts_with(id.padded()) {
-                continue;
-            }
-            let known_validity = read_validity(value).ok_or_else(|| Invalid::Damaged(printable(known)))?;
-            if known_validity.overlaps(*validity) {
-                return Err(Invalid::Overlap { id: id.to_string(), validity: *validity });
-            }
+        let versions = self.versions.get(&(*kind as u8, *id));
+        if versions.into_iter().flatten().any(|known| known.overlaps(*validity)) {
+            return Err(Invalid::Overlap { id: id.to_string(), validity: *validity });
         }
         let mut value = Writer::default();
         value.label(id).i32(validity.from().number()).i32(validity.to().map_or(-1, Day::number));
@@ -505,10 +498,6 @@ fn key(table: &str, rest: &[u8]) -> Vec<u8> {
     [table.as_bytes(), b"/", rest].concat()
 }
 
-fn printable(key: &[u8]) -> String {
-    key.escape_ascii().to_string()
-}
-
 fn leaf_of(key: &[u8], value: &[u8]) -> ContentHash {
     let mut writer = Writer::default();
     writer.bytes(key).bytes(value);
@@ -519,15 +508,4 @@ fn root_value(root: &Root) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.hash(&root.hash).u64(root.count);
     writer.finish()
-}
-
-fn read_validity(value: &[u8]) -> Option<Validity> {
-    let mut reader = Reader::new(value);
-    reader.label("id").ok()?;
-    let from = Day::from_number(reader.i32("from").ok()?)?;
-    let to = match reader.i32("to").ok()? {
-        -1 => None,
-        number => Some(Day::from_number(number)?),
-    };
-    Validity::new(from, to).ok()
 }

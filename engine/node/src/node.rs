@@ -403,6 +403,7 @@ impl Node {
         changes: &[Change],
         file: Option<&[u8]>,
     ) -> Result<(), NodeError> {
+        let file = file.filter(|_| self.keeps(&block.proposal.command));
         self.store_file(&block.proposal.command, file)?;
         self.put_block(block, leaf, changes, file, true)
     }
@@ -421,6 +422,7 @@ impl Node {
         file: Option<&[u8]>,
         is_durable: bool,
     ) -> Result<(), NodeError> {
+        let file = file.filter(|_| self.keeps(&block.proposal.command));
         if let Some(bytes) = file {
             let party = self.party;
             let written = self.folder.write_file(&block.proposal.command, bytes);
@@ -447,7 +449,6 @@ impl Node {
         is_durable: bool,
     ) -> Result<(), NodeError> {
         let (party, command) = (self.party, &block.proposal.command);
-        let file = file.filter(|_| self.keeps(command));
         let recorded = node_folder::file_of(command).zip(file).map(|(path, bytes)| (path, file_value(bytes)));
         let recorded = recorded.as_ref().map(|(path, value)| (path.as_str(), &value[..]));
         let stored = match is_durable {

@@ -13,7 +13,7 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "13a67db35aa7ae72333220899628a39e7c8f23f7b49a23882dbd7c1615710274";
+const GOLDEN_BILL_RECEIPT: &str = "f6fff5c841251d8c35a32ccb16f14a9d1717fe8f5cc4f430d8ad6dfb3474376e";
 const GOLDEN_DAY_RECEIPT: &str = "3337e5b79be3eaee9f5e8c485848d5adc7b4a4775bb545ba2d0eecc745a70b44";
 
 #[test]

@@ -28,7 +28,7 @@ pub const ANSWER_WAIT: Duration = Duration::from_secs(3);
 pub const CHUNK_WAIT: Duration = Duration::from_secs(10);
 /// Notes that wait for one peer; the oldest of what a peer missed it asks for again.
 pub const NOTE_COUNT_MAX: usize = 256;
-/// Proposals of one party on one block that are looked at, where each may mean a large file. A party proposes the same again
+/// Proposals of one party on one block that are looked at in a minute, where each may mean a large file. A party proposes the same again
 /// when nobody was there to answer, so there may be a few.
 pub const PROPOSALS_OF_PARTY_MAX: usize = 16;
 /// The same, of those whose small file came along.

@@ -131,8 +131,9 @@ pub(super) struct Conductor {
     dissented: BTreeSet<ContentHash>,
     /// Files that came with the order: whoever ordered the entry chose them.
     unproven: BTreeSet<ContentHash>,
-    /// How many proposals of each party on the last block were looked at.
+    /// How many proposals of each party on the last block were looked at, since when.
     looked: BTreeMap<Party, usize>,
+    looked_since: Instant,
     /// Announced on a block that is not here yet.
     early: VecDeque<(Party, Proposal, FileGiven)>,
     /// Index of the entry that is being taken.
@@ -147,6 +148,7 @@ pub(super) struct Conductor {
     pending: bool,
     askers: Vec<(Party, u64, oneshot::Sender<Reply>)>,
     heard: BTreeSet<Party>,
+    /// Which peers do not answer. Of one that has not been asked yet nothing is known: it is waited for.
     down: BTreeMap<Party, bool>,
     slow: BTreeSet<Party>,
     /// The largest head of each signer that agrees with this chain.
@@ -186,6 +188,7 @@ impl Conductor {
             dissented: BTreeSet::new(),
             unproven: BTreeSet::new(),
             looked: BTreeMap::new(),
+            looked_since: Instant::now(),
             early: VecDeque::new(),
             taking: None,
             carried: Vec::new(),
@@ -194,7 +197,7 @@ impl Conductor {
             pending: false,
             askers: Vec::new(),
             heard: BTreeSet::new(),
-            down: Party::ALL.into_iter().filter(|other| *other != party).map(|other| (other, true)).collect(),
+            down: BTreeMap::new(),
             slow: BTreeSet::new(),
             signed: BTreeMap::new(),
             witness_problem: None,
@@ -560,7 +563,7 @@ impl Conductor {
             && self.parts.node.member().size() == 0
             && self.current.is_none()
             && self.parts.order.leader().is_some()
-            && self.down.values().all(|is_down| !is_down)
+            && self.parts.peers.keys().all(|peer| self.down.get(peer) == Some(&false))
             && self.next_genesis <= Instant::now();
         if !is_due {
             return Ok(());

@@ -21,6 +21,10 @@ use crate::running::witnessing::{Head, Witnessed};
 /// How often it is told at most that the witness does not sign: one that lies has another reason each time.
 const WITNESS_TOLD_EVERY: Duration = Duration::from_secs(10);
 
+/// After this time as many proposals on one block are looked at again: who proposes eagerly while others are away must not
+/// be shut out for as long as there is no block.
+const LOOKED_AGAIN: Duration = Duration::from_secs(60);
+
 impl Conductor {
     pub(super) fn peer(&mut self, from: Party, request: Request) -> Result<(), RunError> {
         match request {
@@ -63,13 +67,17 @@ impl Conductor {
         proposal: Proposal,
         file: FileGiven,
     ) -> Result<(), RunError> {
+        if self.looked_since.elapsed() >= LOOKED_AGAIN {
+            self.looked_since = Instant::now();
+            self.looked.clear();
+        }
         let looked = self.looked.entry(from).or_default();
         let most = match file {
             FileGiven::Inline(_) => SMALL_PROPOSALS_OF_PARTY_MAX,
             _ => PROPOSALS_OF_PARTY_MAX,
         };
         if *looked >= most {
-            self.log(&format!("{from} proposes more than {most} times on one block"));
+            self.log(&format!("{from} proposes more than {most} times in a minute on one block"));
             return Ok(());
         }
         if proposal.parent != self.tip {
