@@ -3,6 +3,8 @@
 //! Opening a node is the normal path run again: every stored block goes through the member and the books in
 //! order, every sealed file is checked against the hash stored with it.
 
+mod lie;
+
 use std::collections::BTreeMap;
 
 use tallywatt_consensus::lock::SignLock;
@@ -11,8 +13,6 @@ use tallywatt_consensus::members::Signer;
 use tallywatt_consensus::state::Change;
 use tallywatt_core::agreement::{Agreement, Party};
 use tallywatt_core::hash::{ContentHash, Published};
-use tallywatt_core::money::Money;
-use tallywatt_core::split::{Leg, LegKind};
 use tallywatt_ledger::activation;
 use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::block::{Block, LogLeaf, Proposal};
@@ -25,6 +25,8 @@ use crate::books::{Books, BooksError, Computed, Input};
 use crate::node_folder::{self, FolderError, NodeFolder};
 use crate::order::log_store::{ChainWalk, LogStoreError};
 use crate::store::{ChainStore, StoreError, StoredBlock, TableName, Values};
+
+pub use lie::Lie;
 
 /// How many of the newest heads have their cosignatures checked again when a node opens.
 const HEADS_RESTORED: usize = 4;
@@ -92,32 +94,6 @@ pub enum NodeError {
         /// What is wrong.
         what: String,
     },
-}
-
-/// A test switch: this node computes something else than it should.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lie {
-    /// One watt-hour or one minor unit more in every command it recomputes.
-    Figures,
-    /// Another root over the same leaves.
-    Root,
-    /// A batch with one reading less.
-    Reading,
-    /// A document under the hash of another.
-    Tariff,
-    /// A minor unit of a payment from the payee to the rest; the parts add up.
-    Split,
-}
-
-impl Lie {
-    /// All of them, by the names that a test gives.
-    pub const ALL: [(&'static str, Self); 5] = [
-        ("figures", Self::Figures),
-        ("root", Self::Root),
-        ("reading", Self::Reading),
-        ("tariff", Self::Tariff),
-        ("split", Self::Split),
-    ];
 }
 
 /// One party's node.
@@ -348,7 +324,7 @@ impl Node {
         let party = self.party;
         let mut computed = self.books.compute(input).map_err(|source| NodeError::Books { party, source })?;
         if let Some(lie) = self.lie {
-            bend(lie, &mut computed.command);
+            lie.bend(&mut computed.command);
         }
         Ok(computed)
     }
@@ -671,50 +647,4 @@ fn file_value(bytes: &[u8]) -> Vec<u8> {
     let mut writer = tallywatt_ledger::codec::Writer::default();
     writer.u64(u64::try_from(bytes.len()).unwrap_or(u64::MAX)).hash(&digest::content_hash(bytes));
     writer.finish()
-}
-
-/// Bends what a lie is about, and leaves the rest.
-fn bend(lie: Lie, command: &mut Command) {
-    match (lie, command) {
-        (Lie::Figures, Command::Batch(batch)) => batch.sealed.totals.energy_wh[0] += 1,
-        (Lie::Figures, Command::Period(period)) => period.sealed.totals.energy_wh[0] += 1,
-        (Lie::Figures, Command::Bills(bills)) => bills.total = more(bills.total, 1),
-        (Lie::Figures, Command::Settlement(settlement)) => {
-            settlement.paid = more(settlement.paid, 1);
-            // The legs still add up, or nobody could read it.
-            let is_free = |leg: &&mut Leg| matches!(leg.kind, LegKind::Remainder | LegKind::Advance);
-            if let Some(leg) = settlement.legs.iter_mut().find(is_free) {
-                leg.amount = more(leg.amount, 1);
-            }
-        }
-        (Lie::Figures, Command::Corrections(corrections)) => corrections.total = more(corrections.total, 1),
-        (Lie::Root, Command::Batch(batch)) => batch.sealed.root.hash.0[0] ^= 1,
-        (Lie::Root, Command::Period(period)) => period.sealed.root.hash.0[0] ^= 1,
-        (Lie::Reading, Command::Batch(batch)) => {
-            batch.sealed.totals.interval_count -= 1;
-            let counts = &mut batch.sealed.totals.quality_counts;
-            if let Some(count) = counts.iter_mut().find(|count| **count > 0) {
-                *count -= 1;
-            }
-        }
-        (Lie::Tariff, Command::Publish(publication)) => publication.hash.0[0] ^= 1,
-        (Lie::Split, Command::Settlement(settlement)) => {
-            for leg in &mut settlement.legs {
-                match leg.kind {
-                    LegKind::Part => leg.amount = more(leg.amount, -1),
-                    LegKind::Remainder => leg.amount = more(leg.amount, 1),
-                    _ => {}
-                }
-            }
-            if let Some((_, running)) = settlement.running.first_mut() {
-                running.paid = more(running.paid, -1);
-            }
-        }
-        // They carry nothing of the kind.
-        _ => {}
-    }
-}
-
-fn more(amount: Money, minor: i64) -> Money {
-    Money::from_minor(amount.as_minor() + minor)
 }
