@@ -6,6 +6,7 @@ use tallywatt_core::agreement::Party;
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::Command;
+use tallywatt_ledger::double_signature::DoubleSignature;
 use tallywatt_ledger::key::Cosigner;
 use tallywatt_ledger::log::leaf_hash;
 use tallywatt_ledger::note::Note;
@@ -19,12 +20,13 @@ use tallywatt_verify::verify;
 use super::town::{Plan, Town, policy, witness};
 
 /// Each has a file of its name in `fuzz_targets`. A command is what the parties announce, a block and its leaf what they agree
-/// on, and a witness is asked to add a checkpoint.
-pub const TARGETS: [&str; 9] = [
+/// on, a witness is asked to add a checkpoint, and evidence is of a key that signed two histories.
+pub const TARGETS: [&str; 10] = [
     "add-checkpoint",
     "block",
     "checkpoint",
     "command",
+    "evidence",
     "log-leaf",
     "note",
     "policy",
@@ -43,6 +45,8 @@ struct Known {
     leaf: Vec<u8>,
     /// One that has cosigned an earlier head.
     witness: Witness,
+    /// Two heads that the bank has signed.
+    two_heads: [Checkpoint; 2],
     sound: Vec<(&'static str, &'static str, Vec<u8>)>,
 }
 
@@ -65,9 +69,18 @@ fn known() -> &'static Known {
         let mut asked = Witness::new(Cosigner::from_seed("regulator.example", &[99; 32]).unwrap());
         asked.watch(WatchedLog::of_genesis(genesis).unwrap(), Some(head(OLD_SIZE))).unwrap();
         let path = town.log.prove_consistency(OLD_SIZE, town.log.size()).unwrap();
+        // The bank signs the head that the others sign, and another of its size.
+        let bank = witness(Party::Bank);
+        let other =
+            Checkpoint::new(&genesis.origin, town.log.size(), leaf_hash(b"another")).unwrap().to_text();
+        let line = bank.sign_cosignature(&other, 1_795_000_000).unwrap();
+        let other = Note::new(&other, vec![line]).unwrap();
+        let evidence = DoubleSignature::new(proof.note().clone(), other).unwrap();
+        let two_heads = evidence.heads().clone();
         let request = AddCheckpoint { old_size: OLD_SIZE, proof: path, note: proof.note().clone() };
         let mut sound = vec![
             ("add-checkpoint", "follows", request.encode().into_bytes()),
+            ("evidence", "bank", evidence.encode().into_bytes()),
             ("checkpoint", "head", proof.note().text().as_bytes().to_vec()),
             ("note", "head", proof.note().encode().into_bytes()),
             ("policy", "parties", policy.to_string().into_bytes()),
@@ -93,7 +106,7 @@ fn known() -> &'static Known {
             }
         }
         let leaf = town.blocks[6].1.encode();
-        Known { policy, note: proof.note().clone(), receipts, leaf, witness: asked, sound }
+        Known { policy, note: proof.note().clone(), receipts, leaf, witness: asked, two_heads, sound }
     })
 }
 
@@ -127,6 +140,21 @@ pub fn check(target: &str, bytes: &[u8]) {
             }),
             bytes,
         ),
+        "evidence" => {
+            let evidence = DoubleSignature::parse(bytes).ok();
+            if let Some((heads, signers)) = evidence
+                .as_ref()
+                .and_then(|evidence| Some((evidence.heads(), evidence.signers(&known.policy).ok()?)))
+            {
+                let names: Vec<&str> = signers.iter().map(|signer| signer.name.as_str()).collect();
+                assert_eq!(
+                    (heads, &names[..]),
+                    (&known.two_heads, &["bank"][..]),
+                    "nobody else signed two heads"
+                );
+            }
+            same(evidence.map(|evidence| evidence.encode().into_bytes()), bytes);
+        }
         "log-leaf" => same(LogLeaf::decode(bytes).ok().map(|leaf| leaf.encode()), bytes),
         "checkpoint" => {
             let head = text.and_then(|text| Checkpoint::parse(text).ok());
