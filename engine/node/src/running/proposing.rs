@@ -24,6 +24,9 @@ pub(super) const WANTED_COUNT_MAX: usize = 64;
 pub(super) const TRIES_MAX: u8 = 16;
 /// How long the third party may take once two agree: it is waited for the next time when it has answered again.
 pub(super) const THIRD_WAIT: Duration = Duration::from_secs(5);
+/// How long a proposal that two do not attest waits for who is not there: a peer that starts again is seen after a moment, and
+/// an operator that asks again and again is slowed down.
+pub(super) const AWAY_WAIT: Duration = Duration::from_secs(2);
 /// How long the others may compute.
 pub(super) const COMPUTE_WAIT: Duration = Duration::from_secs(600);
 /// How long an operator waits for a second disk.

@@ -23,7 +23,7 @@ use crate::peers::message::{FileGiven, Request};
 use crate::running::RunError;
 use crate::running::files::has_input_file;
 use crate::running::proposing::{
-    COMPUTE_WAIT, Current, Proposed, THIRD_WAIT, TRIES_MAX, WANTED_COUNT_MAX, Wanted,
+    AWAY_WAIT, COMPUTE_WAIT, Current, Proposed, THIRD_WAIT, TRIES_MAX, WANTED_COUNT_MAX, Wanted,
 };
 
 impl Conductor {
@@ -140,7 +140,7 @@ impl Conductor {
     }
 
     /// Goes on with the proposal in flight once everybody who can answer has: who is not there is not waited for, nor who
-    /// was too slow the last time, if two agree.
+    /// was too slow the last time, if two agree. Without two who is not there is given a moment: it may be back and not seen.
     pub(super) fn decide(&mut self) -> Result<(), RunError> {
         let Some(current) = &mut self.current else { return Ok(()) };
         if current.ordering.is_some() {
@@ -152,15 +152,17 @@ impl Conductor {
         }
         let is_late = current.agreed.is_some_and(|agreed| agreed.elapsed() >= THIRD_WAIT)
             || current.since.elapsed() >= COMPUTE_WAIT;
-        let mut silent = Vec::new();
+        let (mut silent, mut is_missed) = (Vec::new(), false);
         for peer in self.parts.peers.keys().filter(|peer| current.asked.contains(**peer)) {
             let is_away = self.down.get(peer) == Some(&true) || current.undelivered.contains(peer);
             let is_slow = has_two && self.slow.contains(peer);
             if !current.answered.contains(peer) && !is_away && !is_slow {
                 silent.push(*peer);
             }
+            is_missed |= !current.answered.contains(peer) && is_away;
         }
-        if !silent.is_empty() && !is_late {
+        let may_come = is_missed && !has_two && current.since.elapsed() < AWAY_WAIT;
+        if may_come || (!silent.is_empty() && !is_late) {
             return Ok(());
         }
         for peer in silent {
