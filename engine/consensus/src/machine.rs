@@ -18,8 +18,9 @@
 //! its state, which is a function of the log alone, and signs history.
 //!
 //! Invariants: nothing is signed that is not stored; nothing is attested or signed that was not recomputed here, on the
-//! block it follows, where this member is to recompute it; a signature follows its lock; an applied entry is never taken back; after a dissent of its own, or a
-//! root of its own that others contradict, a member never signs again: it is frozen and says why.
+//! block it follows, where this member is to recompute it; a signature follows its lock; an applied entry is never taken
+//! back; after a dissent of its own, or a root of its own that others contradict, a member never signs again: it is frozen
+//! and says why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
