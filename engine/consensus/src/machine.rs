@@ -85,6 +85,8 @@ pub struct Member {
     in_flight: Option<InFlight>,
     /// Proposals on the last block that were recomputed here, and whether the same came out.
     judged: BTreeMap<ContentHash, bool>,
+    /// Attestations of proposals on the last block that were made or verified here: nobody verifies one twice.
+    verified: BTreeSet<(ContentHash, Party, [u8; 64])>,
     /// An ordered entry that is still to be recomputed.
     waiting: Option<Entry>,
     frozen: Option<String>,
@@ -112,6 +114,7 @@ impl Member {
             heads: Heads::default(),
             in_flight: None,
             judged: BTreeMap::new(),
+            verified: BTreeSet::new(),
             waiting: None,
             frozen: None,
             fault: None,
@@ -263,13 +266,20 @@ impl Member {
         };
         self.state.check(&proposal)?;
         let id = proposal.id();
-        let attestation = members::attest(&self.keys, self.party, &proposal);
+        let attestation = self.attest(&proposal, id);
         let attestations = BTreeMap::from([(self.party, attestation)]);
         let (dissenters, abstainers) = (BTreeSet::new(), BTreeSet::new());
         self.in_flight =
             Some(InFlight { proposal: proposal.clone(), id, attestations, dissenters, abstainers });
         self.judged.insert(id, true);
         Ok(vec![Action::Announce(proposal)])
+    }
+
+    /// This member's own attestation.
+    fn attest(&mut self, proposal: &Proposal, id: ContentHash) -> Attestation {
+        let attestation = members::attest(&self.keys, self.party, proposal);
+        self.verified.insert((id, attestation.party, attestation.signature));
+        attestation
     }
 
     /// Whether this member is to recompute a command.
@@ -352,7 +362,7 @@ impl Member {
                     None if ahead_s > AHEAD_S_MAX => {
                         abstain(format!("it is dated {ahead_s} s ahead, at most {AHEAD_S_MAX}"))
                     }
-                    None => Action::SendAttestation(members::attest(&self.keys, party, proposal)),
+                    None => Action::SendAttestation(self.attest(proposal, id)),
                 };
             }
             Ok(command) => (Some(command.digest()), proposal.command.difference(&command)),
@@ -369,7 +379,11 @@ impl Member {
         let own_directory = directory_of(&in_flight.proposal.command);
         let directory = own_directory.as_ref().or(self.directory.as_ref());
         if directory.is_some_and(|directory| directory.attests(&in_flight.proposal, &attestation)) {
-            in_flight.attestations.insert(attestation.party, attestation);
+            let key = (in_flight.id, attestation.party, attestation.signature);
+            // One a party: who signs again and again fills nobody's memory.
+            if in_flight.attestations.insert(attestation.party, attestation).is_none() {
+                self.verified.insert(key);
+            }
         }
         self.decide(false)
     }
@@ -478,7 +492,11 @@ impl Member {
         self.follows(&entry.proposal)?;
         let own_directory = directory_of(&entry.proposal.command);
         let directory = own_directory.as_ref().or(self.directory.as_ref());
+        let id = entry.proposal.id();
         let is_valid = |attestation: &&Attestation| {
+            if self.verified.contains(&(id, attestation.party, attestation.signature)) {
+                return true;
+            }
             directory.is_some_and(|directory| directory.attests(&entry.proposal, attestation))
         };
         let count = entry.attestations.iter().filter(is_valid).count();
@@ -516,6 +534,7 @@ impl Member {
         }
         let is_same = self.judged.get(&block.proposal.id()).copied();
         self.judged.clear();
+        self.verified.clear();
         let mut frozen = None;
         if is_same == Some(false) {
             frozen = self.freeze(format!("block {height} holds what this node computed otherwise"));

@@ -37,6 +37,20 @@ pub(super) struct Heads {
     other_root: BTreeMap<u64, BTreeMap<Signer, Cosignature>>,
     /// Under heads that this chain has not reached; whether they hold is seen when it has.
     ahead: BTreeMap<(u64, Signer), Cosignature>,
+    /// The largest size that each signer signed under the root computed here, and under another.
+    newest: [BTreeMap<Signer, u64>; 2],
+}
+
+impl Heads {
+    /// Puts a verified signature under the root computed here, or under another; `false` if that signer's is there.
+    fn insert(&mut self, cosignature: Cosignature, is_own_root: bool) -> bool {
+        let Cosignature { signer, size, .. } = cosignature;
+        let heads = if is_own_root { &mut self.own_root } else { &mut self.other_root };
+        let is_new = heads.entry(size).or_default().insert(signer, cosignature).is_none();
+        let newest = self.newest[usize::from(!is_own_root)].entry(signer).or_default();
+        *newest = (*newest).max(size);
+        is_new
+    }
 }
 
 impl Member {
@@ -68,11 +82,8 @@ impl Member {
     /// The signature under the largest head that is known here of a signer: what a party asks its peers for when it starts.
     #[must_use]
     pub fn newest_cosignature(&self, signer: Signer) -> Option<&Cosignature> {
-        let sized = |heads: &'_ BTreeMap<u64, BTreeMap<Signer, Cosignature>>| {
-            heads.iter().rev().find_map(|(size, lines)| lines.contains_key(&signer).then_some(*size))
-        };
         let ahead = self.heads.ahead.iter().rev().find(|((_, by), _)| *by == signer);
-        let (own, other) = (sized(&self.heads.own_root), sized(&self.heads.other_root));
+        let [own, other] = self.heads.newest.each_ref().map(|newest| newest.get(&signer).copied());
         match ahead {
             Some((_, cosignature)) => Some(cosignature),
             None if other > own => self.heads.other_root.get(&other?)?.get(&signer),
@@ -211,7 +222,8 @@ impl Member {
         let line = self.keys.witness.sign_cosignature(&checkpoint.to_text(), now_unix_s)?;
         let cosignature = Cosignature { signer: self.party.into(), size: lock.size, root: lock.root, line };
         let mut actions = vec![Action::SendCosignature(cosignature.clone())];
-        actions.extend(self.cosigned(cosignature)?);
+        // Just made: it verifies.
+        actions.extend(self.place(cosignature)?);
         Ok(actions)
     }
 
@@ -225,10 +237,16 @@ impl Member {
         let key = directory.cosigner_key(signer).ok_or(MemberError::NoWitness(size))?;
         key.verify_cosignature(&text, &cosignature.line)?;
         let own_size = self.size();
-        if size > own_size {
-            if size - own_size > AHEAD_COUNT_MAX {
-                return Err(MemberError::Ahead { size, own: own_size });
-            }
+        if size > own_size && size - own_size > AHEAD_COUNT_MAX {
+            return Err(MemberError::Ahead { size, own: own_size });
+        }
+        self.place(cosignature)
+    }
+
+    /// Puts a signature that verifies where it belongs: under this chain's head of its size, or ahead of it.
+    fn place(&mut self, cosignature: Cosignature) -> Result<Vec<Action>, MemberError> {
+        let Cosignature { size, root, .. } = cosignature;
+        if size > self.size() {
             return Ok(self.keep_ahead(cosignature));
         }
         let own = self.log.root_at(size)?;
@@ -256,7 +274,7 @@ impl Member {
         let mut actions = Vec::new();
         for signer in Signer::ALL {
             if let Some(cosignature) = self.heads.ahead.remove(&(size, signer)) {
-                actions.extend(self.cosigned(cosignature)?);
+                actions.extend(self.place(cosignature)?);
             }
         }
         Ok(actions)
@@ -266,8 +284,7 @@ impl Member {
         let Cosignature { signer, size, .. } = cosignature;
         let other = self.heads.other_root.get(&size).and_then(|lines| lines.get(&signer)).cloned();
         let before = self.standing(size);
-        let lines = self.heads.own_root.entry(size).or_default();
-        if lines.insert(signer, cosignature.clone()).is_some() {
+        if !self.heads.insert(cosignature.clone(), true) {
             return Vec::new();
         }
         let mut actions: Vec<Action> = double_signed(Some(cosignature), other).into_iter().collect();
@@ -285,10 +302,10 @@ impl Member {
     fn contradicting(&mut self, cosignature: Cosignature, own: LogHash) -> Vec<Action> {
         let Cosignature { signer, size, root, .. } = cosignature;
         let agreed = self.heads.own_root.get(&size).and_then(|lines| lines.get(&signer)).cloned();
-        let lines = self.heads.other_root.entry(size).or_default();
-        if lines.insert(signer, cosignature.clone()).is_some() {
+        if !self.heads.insert(cosignature.clone(), false) {
             return Vec::new();
         }
+        let lines = &self.heads.other_root[&size];
         let parties: BTreeSet<Party> = lines
             .iter()
             .filter(|(_, line)| line.root == root)

@@ -142,9 +142,13 @@ impl Window {
         self.cells(month_of(day), class).any(|cell| cell == usize::from(minute / CELL_MINUTES))
     }
 
+    fn holds(&self, month: usize, class: DayClass) -> bool {
+        self.months.contains(month) && self.days.covers(class)
+    }
+
     /// Its cells on a day of `class` in `month`, counted from 0.
     fn cells(&self, month: usize, class: DayClass) -> impl Iterator<Item = usize> + use<> {
-        let holds = self.months.contains(month) && self.days.covers(class);
+        let holds = self.holds(month, class);
         let (from, to) =
             (usize::from(self.from_minute / CELL_MINUTES), usize::from(self.to_minute / CELL_MINUTES));
         let (late, early) = match (holds, from < to) {
@@ -210,18 +214,28 @@ impl Clock {
             check_windows(demand.name, &demand.windows)?;
         }
         let mut clock = Self { patterns: Vec::new(), places: [[0; 3]; 12] };
+        // Days on which the same windows hold have the same pattern: few are worked out, cell by cell.
+        let mut known: Vec<(Vec<bool>, u8)> = Vec::new();
         for month in 0..12 {
             for class in DayClass::ALL {
                 // Without holidays nothing has to hold on one.
                 let class =
                     if holidays.is_empty() && class == DayClass::Holiday { DayClass::Weekend } else { class };
+                let windows = zones.iter().map(|zone| &zone.windows);
+                let windows = windows.chain(demands.iter().map(|demand| &demand.windows)).flatten();
+                let holding: Vec<bool> = windows.map(|window| window.holds(month, class)).collect();
+                if let Some((_, place)) = known.iter().find(|(same, _)| *same == holding) {
+                    clock.places[month][class as usize] = *place;
+                    continue;
+                }
                 let pattern = pattern_of(zones, demands, month, class)?;
                 let place = clock.patterns.iter().position(|known| *known == pattern).unwrap_or_else(|| {
                     clock.patterns.push(pattern);
                     clock.patterns.len() - 1
                 });
-                clock.places[month][class as usize] =
-                    u8::try_from(place).expect("a year has 36 patterns at most");
+                let place = u8::try_from(place).expect("a year has 36 patterns at most");
+                clock.places[month][class as usize] = place;
+                known.push((holding, place));
             }
         }
         Ok(clock)
