@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use common::nodes::{Nodes, ORIGIN, at};
+use tallywatt_consensus::message::{FileGiven, OrderKind, Reply, Request};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::Proposal;
@@ -17,7 +18,6 @@ use tallywatt_node::peers::limits::{
     ANSWER_WAIT, CONNECTION_COUNT_MAX, CONNECTIONS_OF_PARTY_MAX, FRAME_SIZE_MAX, FRAME_WAIT, HANDSHAKE_WAIT,
 };
 use tallywatt_node::peers::link::Link;
-use tallywatt_node::peers::message::{FileGiven, OrderKind, Reply, Request};
 use tallywatt_node::peers::tls::Identity;
 use tallywatt_node::running::view::{Proposed, Until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

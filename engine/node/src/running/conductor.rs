@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tallywatt_consensus::machine::{Action, Event, MemberError, NotComputed, Report};
 use tallywatt_consensus::members::{FINAL_COUNT, SEALED_COUNT, Signer};
+use tallywatt_consensus::message::{FileGiven, FileName, Reply, Request};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
@@ -23,7 +24,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::node::{Node, NodeError};
 use crate::order::{Ordered, RaftOrder};
-use crate::peers::message::{FileGiven, FileName, Reply, Request};
 use crate::peers::tls::Identity;
 use crate::running::RunError;
 use crate::running::files::Files;

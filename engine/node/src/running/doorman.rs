@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tallywatt_consensus::message::{Reply, Request};
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::attesters::{Attesters, CommandKind};
 use tokio::sync::{mpsc, oneshot};
@@ -11,7 +12,6 @@ use tokio::time::timeout;
 use crate::order::RaftOrder;
 use crate::peers::limits::ANSWER_WAIT;
 use crate::peers::listener::Service;
-use crate::peers::message::{Reply, Request};
 use crate::running::conductor::Told;
 use crate::running::files::Files;
 use crate::running::reach::Reach;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tallywatt_consensus::machine::Event;
 use tallywatt_consensus::members::Signer;
+use tallywatt_consensus::message::{FileGiven, INLINE_SIZE_MAX, Request};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::attesters::CommandKind;
@@ -18,8 +19,6 @@ use crate::books::Books;
 use crate::consortium::refused_text;
 use crate::node::NodeError;
 use crate::order::OrderError;
-use crate::peers::limits::INLINE_SIZE_MAX;
-use crate::peers::message::{FileGiven, Request};
 use crate::running::RunError;
 use crate::running::files::has_input_file;
 use crate::running::proposing::{

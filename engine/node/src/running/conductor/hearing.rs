@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tallywatt_consensus::machine::{Cosignature, Event, MemberError};
 use tallywatt_consensus::members::Signer;
+use tallywatt_consensus::message::{FileGiven, Reply, Request};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::attesters::CommandKind;
@@ -13,7 +14,6 @@ use tallywatt_ledger::command::Command;
 use super::Conductor;
 use crate::node::NodeError;
 use crate::peers::limits::{PROPOSALS_OF_PARTY_MAX, SMALL_PROPOSALS_OF_PARTY_MAX};
-use crate::peers::message::{FileGiven, Reply, Request};
 use crate::running::RunError;
 use crate::running::proposing::Current;
 use crate::running::witnessing::{Head, Witnessed};

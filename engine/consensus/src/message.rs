@@ -2,9 +2,6 @@
 //!
 //! Who sends is not in a message: the certificate of the connection says it.
 
-use tallywatt_consensus::machine::{Abstention, Cosignature, Dissent};
-use tallywatt_consensus::members::Signer;
-use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::{Attestation, BLOCK_SIZE_MAX, Block, Proposal};
@@ -13,11 +10,17 @@ use tallywatt_ledger::key::KeyId;
 use tallywatt_ledger::log::LogHash;
 use tallywatt_ledger::note::SignatureLine;
 
-use crate::peers::limits::{CHUNK_SIZE_MAX, INLINE_SIZE_MAX};
+use crate::machine::{Abstention, Cosignature, Dissent};
+use crate::members::Signer;
+use crate::order::Entry;
 
 const REQUEST_KIND: u8 = 0x60;
 const REPLY_KIND: u8 = 0x61;
 const VERSION: u8 = 1;
+/// The largest piece of a file in one message.
+pub const CHUNK_SIZE_MAX: usize = 1 << 20;
+/// The largest file that travels with its announcement, and in the order; larger ones are fetched.
+pub const INLINE_SIZE_MAX: usize = 64 << 10;
 /// The longest text in a message: a reason, a first difference.
 pub const TEXT_SIZE_MAX: usize = 4 << 10;
 const SIGNATURE_SIZE: usize = 64;
