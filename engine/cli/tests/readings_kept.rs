@@ -114,7 +114,8 @@ fn a_small_batch_passes_the_bank_by() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut link = Link::new(identity(&nodes, Party::Grid), Party::Bank, nodes.addresses[at(Party::Bank)]);
     let given = FileGiven::Inline(file.unwrap());
-    let announced = Request::Announce(block.proposal.clone(), given);
+    let own = block.attestations.iter().find(|own| own.party == block.proposal.proposer).copied().unwrap();
+    let announced = Request::Announce(block.proposal.clone(), own, given);
     let reply = runtime.block_on(link.call(&announced, ANSWER_WAIT)).unwrap();
     let told = "batches of readings are not recomputed here";
     assert!(matches!(&reply, Reply::Not(why) if why == told), "{reply:?}");

@@ -3,9 +3,10 @@
 //! ```text
 //!   event                     actions, in the order they must be done
 //!   Propose(command)       ─▶ Announce
-//!   Announced(proposal)    ─▶ Recompute
+//!   Announced(proposal)    ─▶ Recompute, if its proposer signed it
 //!   Recomputed(own)        ─▶ SendAttestation, SendDissent, or SendAbstention
 //!   Attested, Dissented, … ─▶ Order, once two agree and every party has answered, or the wait is Overdue
+//!                             Report(Contradiction), with what each signed, where two results differ
 //!   Ordered(entry)         ─▶ Store {block, leaf, changes}; Recompute first, if that is still to do; or Pass
 //!   Stored                 ─▶ StoreLock          what a crash here leaves: a stored block without a signature
 //!   LockStored             ─▶ SendCosignature    what a crash here leaves: a lock without a signature: sign again
@@ -30,17 +31,20 @@ use tallywatt_ledger::attesters::PartySet;
 use tallywatt_ledger::block::{Attestation, Block, LogLeaf, Proposal};
 use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_ledger::log::{Log, LogHash};
+use tallywatt_ledger::wrong_result::Dispute;
 
 use crate::lock::SignLock;
 use crate::members::{self, Directory, FINAL_COUNT, Keys};
 use crate::order::Entry;
 use crate::state::{Change, State};
 
+mod claims;
 mod event;
 mod heads;
 
 pub use event::{Abstention, Action, Cosignature, Dissent, Event, Fault, MemberError, NotComputed, Report};
 
+use claims::Claims;
 use heads::Heads;
 
 /// How far ahead of a member's clock a proposal may lie and be attested, seconds.
@@ -85,6 +89,7 @@ pub struct Member {
     in_flight: Option<InFlight>,
     /// Proposals on the last block that were recomputed here, and whether the same came out.
     judged: BTreeMap<ContentHash, bool>,
+    claims: Claims,
     /// An ordered entry that is still to be recomputed.
     waiting: Option<Entry>,
     frozen: Option<String>,
@@ -112,6 +117,7 @@ impl Member {
             heads: Heads::default(),
             in_flight: None,
             judged: BTreeMap::new(),
+            claims: Claims::default(),
             waiting: None,
             frozen: None,
             fault: None,
@@ -183,8 +189,10 @@ impl Member {
     pub fn step(&mut self, event: Event) -> Result<Vec<Action>, MemberError> {
         match event {
             Event::Propose { command, now_unix_s } => self.propose(command, now_unix_s),
-            Event::Announced(proposal) => self.announced(proposal),
-            Event::Recomputed { proposal, own, now_unix_s } => self.recomputed(&proposal, own, now_unix_s),
+            Event::Announced(proposal, attestation) => self.announced(proposal, attestation),
+            Event::Recomputed { proposal, own, input, now_unix_s } => {
+                self.recomputed(&proposal, own, input, now_unix_s)
+            }
             Event::Attested(attestation) => Ok(self.attested(attestation)),
             Event::Dissented(dissent) => Ok(self.dissented(dissent)),
             Event::Abstained(abstention) => Ok(self.abstained(abstention)),
@@ -269,7 +277,9 @@ impl Member {
         self.in_flight =
             Some(InFlight { proposal: proposal.clone(), id, attestations, dissenters, abstainers });
         self.judged.insert(id, true);
-        Ok(vec![Action::Announce(proposal)])
+        let dispute = self.claim(&proposal, attestation);
+        let reports = dispute.map(contradiction).into_iter();
+        Ok([Action::Announce(proposal, attestation)].into_iter().chain(reports).collect())
     }
 
     /// Whether this member is to recompute a command.
@@ -288,16 +298,34 @@ impl Member {
         }
     }
 
-    fn announced(&self, proposal: Proposal) -> Result<Vec<Action>, MemberError> {
+    fn announced(
+        &mut self,
+        proposal: Proposal,
+        attestation: Attestation,
+    ) -> Result<Vec<Action>, MemberError> {
         if !self.recomputes(&proposal.command) {
             return Ok(Vec::new());
         }
         self.follows(&proposal)?;
         self.state.check(&proposal)?;
+        let Proposal { proposer, number, .. } = proposal;
+        // What nobody signed convicts nobody: nothing is computed for it.
+        if attestation.party != proposer || !self.is_attested(&proposal, &attestation) {
+            return Err(MemberError::Unsigned { proposer, number });
+        }
         if self.judged.len() >= JUDGED_COUNT_MAX {
             return Err(MemberError::Flood);
         }
-        Ok(vec![Action::Recompute(proposal)])
+        let dispute = self.claim(&proposal, attestation);
+        Ok(dispute.map(contradiction).into_iter().chain([Action::Recompute(proposal)]).collect())
+    }
+
+    /// Whether an attestation is its party's, and that party's to give. The genesis is attested before anybody has its keys:
+    /// they are in it.
+    fn is_attested(&self, proposal: &Proposal, attestation: &Attestation) -> bool {
+        let own_directory = directory_of(&proposal.command);
+        let directory = own_directory.as_ref().or(self.directory.as_ref());
+        directory.is_some_and(|directory| directory.attests(proposal, attestation))
     }
 
     /// Whether a proposal is on the last block, and not before its time.
@@ -318,6 +346,7 @@ impl Member {
         &mut self,
         proposal: &Proposal,
         own: Result<Command, NotComputed>,
+        input: Option<ContentHash>,
         now_unix_s: u64,
     ) -> Result<Vec<Action>, MemberError> {
         self.follows(proposal)?;
@@ -325,7 +354,7 @@ impl Member {
             return Ok(Vec::new());
         }
         let id = proposal.id();
-        let answer = self.answer(proposal, own, now_unix_s);
+        let answer = self.answer(proposal, own, input, now_unix_s);
         let is_waiting = self.waiting.as_ref().is_some_and(|entry| entry.proposal == *proposal);
         if is_waiting && self.judged.contains_key(&id) {
             let entry = self.waiting.take().expect("it is waiting");
@@ -337,10 +366,26 @@ impl Member {
             }
             return Ok(actions);
         }
-        Ok(if is_waiting { Vec::new() } else { vec![answer] })
+        if is_waiting {
+            return Ok(Vec::new());
+        }
+        // Its own word counts with what the others say. Of an entry that is ordered already nobody is told: whoever ordered it
+        // may have chosen the file.
+        let dispute = match &answer {
+            Action::SendAttestation(attestation) => self.claims.attest(&id, *attestation),
+            Action::SendDissent(dissent) => self.hear_dissent(dissent),
+            _ => None,
+        };
+        Ok([answer].into_iter().chain(dispute.map(contradiction)).collect())
     }
 
-    fn answer(&mut self, proposal: &Proposal, own: Result<Command, NotComputed>, now_unix_s: u64) -> Action {
+    fn answer(
+        &mut self,
+        proposal: &Proposal,
+        own: Result<Command, NotComputed>,
+        input: Option<ContentHash>,
+        now_unix_s: u64,
+    ) -> Action {
         let (party, id) = (self.party, proposal.id());
         let abstain = |reason| Action::SendAbstention(Abstention { party, proposal: id, reason });
         let (computed, detail) = match own {
@@ -355,7 +400,12 @@ impl Member {
                     None => Action::SendAttestation(members::attest(&self.keys, party, proposal)),
                 };
             }
-            Ok(command) => (Some(command.digest()), proposal.command.difference(&command)),
+            Ok(command) => {
+                let detail = proposal.command.difference(&command);
+                let signs = self.frozen.is_none();
+                let signed = signs.then(|| Box::new(members::dissent(&self.keys, &id, input, command)));
+                (signed, detail)
+            }
             Err(NotComputed::Fails(detail)) => (None, detail),
             Err(NotComputed::Waits(reason)) => return abstain(reason),
         };
@@ -364,22 +414,29 @@ impl Member {
     }
 
     fn attested(&mut self, attestation: Attestation) -> Vec<Action> {
-        let Some(in_flight) = &mut self.in_flight else { return Vec::new() };
-        // The genesis is attested before anybody has its keys: they are in it.
-        let own_directory = directory_of(&in_flight.proposal.command);
-        let directory = own_directory.as_ref().or(self.directory.as_ref());
-        if directory.is_some_and(|directory| directory.attests(&in_flight.proposal, &attestation)) {
-            in_flight.attestations.insert(attestation.party, attestation);
+        let Some(InFlight { proposal, id, .. }) = &self.in_flight else { return Vec::new() };
+        let id = *id;
+        let mut actions = Vec::new();
+        if self.is_attested(proposal, &attestation) {
+            actions.extend(self.claims.attest(&id, attestation).map(contradiction));
+            if let Some(in_flight) = &mut self.in_flight {
+                in_flight.attestations.insert(attestation.party, attestation);
+            }
         }
-        self.decide(false)
+        actions.extend(self.decide(false));
+        actions
     }
 
     fn dissented(&mut self, dissent: Dissent) -> Vec<Action> {
         let height = self.size();
-        let Some(in_flight) = self.answered(&dissent.proposal, dissent.party) else { return Vec::new() };
+        let evidence = self.hear_dissent(&dissent).map(contradiction);
+        let Some(in_flight) = self.answered(&dissent.proposal, dissent.party) else {
+            return evidence.into_iter().collect();
+        };
         in_flight.dissenters.insert(dissent.party);
         let (command, proposer) = (in_flight.proposal.command.name(), in_flight.proposal.proposer);
         let mut actions = vec![Action::Report(Report::Disputed { height, command, proposer, dissent })];
+        actions.extend(evidence);
         actions.extend(self.decide(false));
         actions
     }
@@ -516,6 +573,7 @@ impl Member {
         }
         let is_same = self.judged.get(&block.proposal.id()).copied();
         self.judged.clear();
+        self.claims.turn(&block.proposal.parent);
         let mut frozen = None;
         if is_same == Some(false) {
             frozen = self.freeze(format!("block {height} holds what this node computed otherwise"));
@@ -531,6 +589,10 @@ impl Member {
         self.frozen = Some(reason.clone());
         Some(reason)
     }
+}
+
+fn contradiction(dispute: Dispute) -> Action {
+    Action::Report(Report::Contradiction(Box::new(dispute)))
 }
 
 fn directory_of(command: &Command) -> Option<Directory> {

@@ -94,6 +94,15 @@ fn check(outcome: &Outcome, liar: Party, proposer: Party, height: u64, command: 
             "{liar} lies in a {command}: {text}"
         );
         assert!(text.contains(&nothing), "{text}");
+        let evidence = match of_readings {
+            true => {
+                " signed another result, one of them is wrong; evidence: evidence/wrong-result-".to_owned()
+            }
+            false => {
+                format!(": two parties signed another result than {liar}; evidence: evidence/wrong-result-")
+            }
+        };
+        assert!(text.contains(&evidence), "{text}");
         assert_eq!(
             text.contains("bank computed something else"),
             !of_readings && liar != Party::Bank,
@@ -104,8 +113,12 @@ fn check(outcome: &Outcome, liar: Party, proposer: Party, height: u64, command: 
         assert_eq!((outcome.status(), outcome.height), ("refused", None), "{text}");
         assert!(text.contains(&nothing) && text.contains(&named), "{text}");
     } else {
-        // The bank and the other payee are two: the liar is named, and they go on.
+        // The bank and the other payee are two: the liar is named, with evidence, and they go on.
         assert!(text.contains(&named), "{text}");
+        assert!(
+            text.contains(&format!(": two parties signed another result than {liar}; evidence: ")),
+            "{text}"
+        );
         assert_eq!((outcome.status(), outcome.height), ("final", Some(height)));
         assert!(!outcome.cosigners.contains(&liar.into()));
     }

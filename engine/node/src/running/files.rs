@@ -30,14 +30,6 @@ use crate::peers::tls::Identity;
 /// The folder of files that no block names yet.
 const STAGED_NAME: &str = "staged";
 
-/// Whether a command is computed from a file that its proposer must give; every party makes the other files itself.
-pub(super) const fn has_input_file(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Publish(_) | Command::Contracts(_) | Command::Batch(_) | Command::Settlement(_)
-    )
-}
-
 /// Which files lie here, by the proposal they belong to and by hash.
 pub(super) struct Files {
     folder: PathBuf,
