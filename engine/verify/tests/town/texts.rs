@@ -1,7 +1,11 @@
 //! What holds of any bytes that are read as a text or record from outside: no panic, one spelling, and no verdict but a deserved one.
 
+#[path = "messages.rs"]
+mod messages;
+
 use std::sync::OnceLock;
 
+use tallywatt_consensus::message::{Reply, Request};
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::block::{Attestation, Block, LogLeaf, OtherResult, dissent_text};
 use tallywatt_ledger::checkpoint::Checkpoint;
@@ -21,9 +25,9 @@ use tallywatt_verify::verify;
 use super::town::{Plan, Town, exec, policy, witness};
 
 /// Each has a file of its name in `fuzz_targets`. A command is what the parties announce, a block and its leaf what they agree
-/// on, a witness is asked to add a checkpoint, and evidence is of a key that signed two histories, or of a result that two
-/// parties contradict.
-pub const TARGETS: [&str; 10] = [
+/// on, requests and replies are what their nodes send each other, a witness is asked to add a checkpoint, and evidence is of a
+/// key that signed two histories, or of a result that two parties contradict.
+pub const TARGETS: [&str; 12] = [
     "add-checkpoint",
     "block",
     "checkpoint",
@@ -33,6 +37,8 @@ pub const TARGETS: [&str; 10] = [
     "note",
     "policy",
     "receipt",
+    "reply",
+    "request",
     "tlog-proof",
 ];
 
@@ -111,6 +117,12 @@ fn known() -> &'static Known {
             if name == "genesis" || name == "batch" {
                 sound.push(("log-leaf", name, leaf.encode()));
             }
+        }
+        for (name, request) in messages::requests(&town) {
+            sound.push(("request", name, request.encode()));
+        }
+        for (name, reply) in messages::replies(&town) {
+            sound.push(("reply", name, reply.encode()));
         }
         let leaf = town.blocks[6].1.encode();
         Known {
@@ -201,6 +213,8 @@ pub fn check(target: &str, bytes: &[u8]) {
             }
             same(evidence.map(|evidence| evidence.encode().into_bytes()), bytes);
         }
+        "request" => same(Request::decode(bytes).ok().map(|request| request.encode()), bytes),
+        "reply" => same(Reply::decode(bytes).ok().map(|reply| reply.encode()), bytes),
         "log-leaf" => same(LogLeaf::decode(bytes).ok().map(|leaf| leaf.encode()), bytes),
         "checkpoint" => {
             let head = text.and_then(|text| Checkpoint::parse(text).ok());
