@@ -58,6 +58,13 @@ fn nine_lies_are_signed_by_nobody_else() {
     stage.says(Party::Grid, ingest);
     // It closes the month; the bills are the supplier's to propose.
     stage.run(Party::Grid, &[], "bill run 2026-04");
+    let wrong = stage.lies(Party::Supplier, "bill", "bill run 2026-04");
+    stage.tells_offline(
+        &[Party::Grid],
+        &wrong,
+        2,
+        "UNCHECKED evidence: grid, supplier signed different results of bills",
+    );
     stage.says(Party::Supplier, "bill run 2026-04");
     let wrong = stage.lies(Party::Bank, "split", "pay run pay-1.csv");
     let convicted = "VALID    evidence: grid and supplier signed another result than bank of settlement";
@@ -148,6 +155,16 @@ impl Stage {
         for party in Party::ALL {
             let state = self.nodes.status(party).unwrap();
             assert_eq!((self.nodes.size(party), state.frozen), (size, None), "{liar}, {lie}: at {party}");
+        }
+        // The file of the lie is asked for while the liar is there, and compared down to the line.
+        if let Some(value) = value_of(lie) {
+            self.nodes.wait(&format!("{liar}, {lie}: {value}"), |nodes| {
+                let judges = Party::ALL.into_iter().filter(is_judge);
+                judges.into_iter().all(|party| {
+                    let findings = nodes.status(party).map(|state| state.findings).unwrap_or_default();
+                    findings.iter().any(|line| line.contains(value))
+                })
+            });
         }
         self.nodes.stop(liar);
         self.nodes.start(liar);
@@ -481,6 +498,15 @@ impl Hand {
         stage.place.expect(0, "tallywatt chain evidence one other --output twice.evidence");
         let ran = stage.place.expect(0, "tallywatt verify twice.evidence --policy policy");
         assert!(ran.out.contains("supplier signed two heads of size"), "{}", ran.out);
+    }
+}
+
+/// The first value that differs, as the others find it in the file of a lie, where the file shows one.
+fn value_of(lie: &str) -> Option<&'static str> {
+    match lie {
+        "bill" => Some("differs first here: bill of account A-1, 2026-04, line 1: computed "),
+        "split" => Some("differs first here: no payment is split otherwise"),
+        _ => None,
     }
 }
 

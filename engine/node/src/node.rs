@@ -325,7 +325,7 @@ impl Node {
         let party = self.party;
         let mut computed = self.books.compute(input).map_err(|source| NodeError::Books { party, source })?;
         if let Some(lie) = self.lie {
-            lie.bend(&mut computed.command);
+            lie.bend(&mut computed);
         }
         Ok(computed)
     }

@@ -1,5 +1,6 @@
 //! One thread that owns the node: takes events one at a time, does what the member asks for, in that order.
 
+mod comparing;
 mod deciding;
 mod hearing;
 mod taking;
@@ -26,6 +27,7 @@ use crate::node::{Node, NodeError};
 use crate::order::{Ordered, RaftOrder};
 use crate::peers::tls::Identity;
 use crate::running::RunError;
+use crate::running::conductor::comparing::Differing;
 use crate::running::files::Files;
 use crate::running::outbox::Outbox;
 use crate::running::proposing::{Current, Finishing, ORDER_WAIT, Proposed, Until, Wanted};
@@ -66,6 +68,8 @@ pub enum Told {
     Undelivered(Party, ContentHash),
     /// A file came, or did not.
     Fetched(Box<Wait>, Result<Vec<u8>, String>),
+    /// The file of a proposal that this node computed otherwise came, or did not.
+    Differing(Box<Differing>, Result<Vec<u8>, String>),
     /// An operator wants a command recorded.
     Wanted(Box<Wanted>),
     /// An operator reads the chain from this height on.
@@ -131,6 +135,8 @@ pub(super) struct Conductor {
     dissented: BTreeSet<ContentHash>,
     /// Files that came with the order: whoever ordered the entry chose them.
     unproven: BTreeSet<ContentHash>,
+    /// A proposer's file is asked for, to find where it differs.
+    is_comparing: bool,
     /// How many proposals of each party on the last block were looked at, since when.
     looked: BTreeMap<Party, usize>,
     looked_since: Instant,
@@ -187,6 +193,7 @@ impl Conductor {
             named: BTreeMap::new(),
             dissented: BTreeSet::new(),
             unproven: BTreeSet::new(),
+            is_comparing: false,
             looked: BTreeMap::new(),
             looked_since: Instant::now(),
             early: VecDeque::new(),
@@ -299,6 +306,7 @@ impl Conductor {
                 self.decide()
             }
             Told::Fetched(wait, result) => self.fetched(*wait, result),
+            Told::Differing(differing, result) => self.compared(&differing, result),
             Told::Wanted(wanted) => {
                 self.want(*wanted);
                 self.propose_next()

@@ -9,7 +9,9 @@ use tallywatt_ledger::block::Proposal;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::digest;
 
+use super::comparing::Differing;
 use super::{AGAIN, Conductor, Told, Wait};
+use crate::derivation;
 use crate::node::NodeError;
 use crate::node_folder::{self, has_input_file};
 use crate::order::Ordered;
@@ -159,6 +161,8 @@ impl Conductor {
         }
         let input_hash = input.as_deref().map(digest::content_hash);
         let own = self.parts.node.recompute_with_file(&proposal, input.as_deref());
+        // Of one that was announced and comes out otherwise people are told where, after the answer.
+        let (mut own_file, mut theirs) = (None, None);
         let own = match own {
             Ok(computed) if computed.command == proposal.command => {
                 self.held.insert(id, computed.file);
@@ -171,7 +175,13 @@ impl Conductor {
                 return Ok(());
             }
             other => {
-                let own = other.map(|computed| computed.command);
+                let own = other.map(|computed| {
+                    own_file = computed.file;
+                    computed.command
+                });
+                if derivation::is_comparable(&proposal.command) {
+                    theirs.clone_from(&input);
+                }
                 if has_input {
                     self.held.insert(id, input);
                 } else if is_waiting && node_folder::file_of(&proposal.command).is_some() {
@@ -183,7 +193,10 @@ impl Conductor {
                 own
             }
         };
-        self.recomputed(proposal, own, input_hash)
+        let differing =
+            own_file.filter(|_| !is_waiting).map(|own| Differing { proposal: proposal.clone(), own });
+        self.recomputed(proposal, own, input_hash)?;
+        differing.map_or(Ok(()), |differing| self.compare(differing, theirs))
     }
 
     pub(super) fn recomputed(
