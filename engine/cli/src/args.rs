@@ -631,12 +631,14 @@ pub enum ChainAction {
         /// Folder to write to.
         folder: PathBuf,
     },
-    /// Put two signed heads of one size with different roots into a file that `verify` reads.
+    /// Put two signed heads of one size with different roots into a file that `verify` reads; without them, name the evidence that
+    /// the nodes made by themselves.
     Evidence {
         /// A signed head.
-        one: PathBuf,
+        #[arg(requires = "other")]
+        one: Option<PathBuf>,
         /// The other.
-        other: PathBuf,
+        other: Option<PathBuf>,
         /// File to write.
         #[arg(long, default_value = "double-signature.evidence")]
         output: PathBuf,

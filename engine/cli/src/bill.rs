@@ -246,7 +246,7 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
         let hash = &bill.tariffs[usize::from(line.version)];
         let version = books.tariffs().versions().iter().find(|version| version.hash == *hash);
         let name = version.map_or("?".to_owned(), |version| line_name(line, &version.body));
-        let (quantity, unit) = quantity_of(line.kind, line.quantity);
+        let (quantity, unit) = line.kind.quantity_in_words(line.quantity);
         table.row(vec![
             json!(name),
             json!(quantity),
@@ -266,22 +266,6 @@ pub fn bill_report(books: &Books, bill: &Bill) -> Report {
 pub fn name_of(books: &Books, tariff: &ContentHash, kind: ChargeKind) -> String {
     let version = books.tariffs().versions().iter().find(|version| version.hash == *tariff);
     version.map_or("?".to_owned(), |version| charge_name(kind, &version.body))
-}
-
-/// A line's quantity as it is written, and its unit.
-pub fn quantity_of(kind: ChargeKind, quantity: i64) -> (String, &'static str) {
-    let thousandths = Energy::from_wh(quantity).to_string();
-    match kind {
-        ChargeKind::Energy { .. } | ChargeKind::Series { .. } | ChargeKind::Deviation(_) => {
-            (thousandths, "kWh")
-        }
-        ChargeKind::Demand { .. } => (thousandths, "kW"),
-        ChargeKind::Fixed(_) => (quantity.to_string(), "days"),
-        ChargeKind::Minimum | ChargeKind::YearMinimum => (String::new(), ""),
-        ChargeKind::Export { .. } => (thousandths, "kWh fed in"),
-        ChargeKind::Package { .. } => (quantity.to_string(), "packages"),
-        ChargeKind::Flat { .. } => (quantity.to_string(), "times"),
-    }
 }
 
 /// A bill without its lines.

@@ -16,7 +16,7 @@ use tallywatt_node::books::{Books, BooksError, Computed, Input};
 use tallywatt_shards::durable;
 
 use crate::args::Arguments;
-use crate::bill::{compare_plan, facts_of, name_of, price_of, quantity_of};
+use crate::bill::{compare_plan, facts_of, name_of, price_of};
 use crate::bill_correct::options::CorrectOptions;
 use crate::failure::{Failure, code};
 use crate::open::{Opened, data_option, period_of, record};
@@ -161,7 +161,7 @@ pub fn corrected_report(books: &Books, last: &Published<Correction>, count: usiz
     };
     for line in &bill.lines {
         let tariff = &bill.tariffs[usize::from(line.version)];
-        let (quantity, unit) = quantity_of(line.kind, line.quantity);
+        let (quantity, unit) = line.kind.quantity_in_words(line.quantity);
         let mut row = vec![
             json!(name_of(books, tariff, line.kind)),
             json!(quantity),
@@ -180,7 +180,7 @@ pub fn corrected_report(books: &Books, last: &Published<Correction>, count: usiz
             .any(|line| bill.tariffs[usize::from(line.version)] == gone.tariff && line.kind == gone.kind)
     };
     for gone in delta.lines.iter().filter(|line| !is_there(line)) {
-        let unit = quantity_of(gone.kind, gone.quantity).1;
+        let unit = gone.kind.quantity_in_words(gone.quantity).1;
         let mut row = vec![json!(name_of(books, &gone.tariff, gone.kind)), json!(""), json!(unit)];
         row.extend([json!(""), json!(""), json!(""), json!("")]);
         row.extend(changes(Some(gone)));
@@ -207,6 +207,6 @@ pub fn corrected_report(books: &Books, last: &Published<Correction>, count: usiz
 /// Quantity, exact amount and amount, more than before; empty of a line that is as it was.
 fn changes(line: Option<&DeltaLine>) -> [serde_json::Value; 3] {
     let Some(line) = line else { return [json!(""), json!(""), json!("")] };
-    let quantity = quantity_of(line.kind, line.quantity).0;
+    let quantity = line.kind.quantity_in_words(line.quantity).0;
     [json!(quantity), json!(line.exact.to_string()), json!(line.amount.to_string())]
 }

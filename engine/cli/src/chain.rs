@@ -19,7 +19,10 @@ pub fn run(chain: &Chain, arguments: &Arguments) -> Result<Report, Failure> {
         ChainAction::Status => status(arguments),
         ChainAction::Log => log(arguments),
         ChainAction::Show { height } => show(*height, arguments),
-        ChainAction::Evidence { one, other, output } => evidence::make(one, other, output),
+        ChainAction::Evidence { one: Some(one), other: Some(other), output } => {
+            evidence::make(one, other, output)
+        }
+        ChainAction::Evidence { .. } => evidence::list(arguments),
         ChainAction::Tiles { folder } => chain_tiles::run(folder, arguments),
         ChainAction::Audit => {
             // A node that runs is stopped first: what is audited must not change meanwhile.

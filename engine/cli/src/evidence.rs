@@ -1,15 +1,22 @@
-//! Evidence of a double signature: made by `chain evidence`, read by `verify`.
+//! Evidence: of a double signature, made by `chain evidence`, and of a wrong result, which nodes make by themselves; read by `verify`.
+
+mod wrong_result;
 
 use std::path::Path;
 
 use serde_json::json;
+use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::UtcSeconds;
 use tallywatt_ledger::double_signature::{DoubleSignature, DoubleSigner, EvidenceError};
 use tallywatt_ledger::note::{NOTE_SIZE_MAX, Note};
 use tallywatt_ledger::policy::Policy;
+use tallywatt_ledger::wrong_result::WRONG_RESULT_MARK;
+use tallywatt_node::node_folder::NodeFolder;
 use tallywatt_shards::durable;
 
+use crate::args::Arguments;
 use crate::failure::{Failure, code};
+use crate::open::data_option;
 use crate::output::{Report, Table, word};
 
 /// Puts two signed heads side by side in a file.
@@ -38,8 +45,34 @@ fn read_note(path: &Path) -> Result<Note, Failure> {
     Note::parse(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display()), next))
 }
 
-/// Checks an evidence: exit 0 if somebody is convicted, 1 if nobody, 2 if it cannot be told.
+/// The evidence that the nodes of a data folder made by themselves.
+pub fn list(arguments: &Arguments) -> Result<Report, Failure> {
+    let mut table = Table::new(&["node", "file"]);
+    let mut newest = None;
+    for party in Party::ALL {
+        let folder = NodeFolder::below(&arguments.data, party);
+        let paths = folder.evidence();
+        let paths = paths.map_err(|error| Failure::usage(error, "look at the node's folder"))?;
+        for path in paths {
+            table.row(vec![json!(party.name()), json!(path.display().to_string())]);
+            newest = Some(path);
+        }
+    }
+    let mut report = Report::default();
+    report.fact("evidence", table.rows.len());
+    report.table = Some(table);
+    match newest {
+        Some(path) => report.then(format!("tallywatt verify {}", word(&path))),
+        None => report.then(format!("tallywatt{} chain status", data_option(arguments))),
+    };
+    Ok(report)
+}
+
+/// Checks an evidence: exit 0 if somebody is convicted, 1 if it does not hold, 2 if it cannot be told.
 pub fn verify(bytes: &[u8], policy: &Policy) -> Report {
+    if bytes.starts_with(WRONG_RESULT_MARK.as_bytes()) {
+        return wrong_result::verify(bytes, policy);
+    }
     let found = DoubleSignature::parse(bytes).and_then(|evidence| {
         let signers = evidence.signers(policy)?;
         Ok((evidence, signers))

@@ -7,9 +7,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use common::nodes::{Nodes, ORIGIN, at};
+use tallywatt_consensus::message::{FileGiven, OrderKind, Reply, Request};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
-use tallywatt_ledger::block::Proposal;
+use tallywatt_ledger::block::{Attestation, Proposal};
 use tallywatt_ledger::digest::content_hash;
 use tallywatt_node::node_folder::NodeFolder;
 use tallywatt_node::peers::certificates::{Certificate, authority_name};
@@ -17,7 +18,6 @@ use tallywatt_node::peers::limits::{
     ANSWER_WAIT, CONNECTION_COUNT_MAX, CONNECTIONS_OF_PARTY_MAX, FRAME_SIZE_MAX, FRAME_WAIT, HANDSHAKE_WAIT,
 };
 use tallywatt_node::peers::link::Link;
-use tallywatt_node::peers::message::{FileGiven, OrderKind, Reply, Request};
 use tallywatt_node::peers::tls::Identity;
 use tallywatt_node::running::view::{Proposed, Until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -190,12 +190,14 @@ async fn bad_requests(identity: Identity, to: Party, address: SocketAddr) {
     let (command, bytes) = common::nodes::document("bad");
     let mut proposal =
         Proposal { chain: hash, parent: hash, proposer: to, number: 1, time_unix_s: 0, command };
-    let reply = ask(&Request::Announce(proposal.clone(), FileGiven::None)).await;
+    let noise = |party| Attestation { party, signature: [0x5a; 64] };
+    let reply = ask(&Request::Announce(proposal.clone(), noise(to), FileGiven::None)).await;
     assert!(matches!(reply, Reply::Not(_)), "{to}: {reply:?}");
     proposal.proposer = Party::Bank;
     for number in 0..200 {
         proposal.number = number;
-        let reply = ask(&Request::Announce(proposal.clone(), FileGiven::Inline(bytes.clone()))).await;
+        let given = FileGiven::Inline(bytes.clone());
+        let reply = ask(&Request::Announce(proposal.clone(), noise(Party::Bank), given)).await;
         assert!(matches!(reply, Reply::Taken(_)), "it is kept for a while, or not: {reply:?}");
     }
 }

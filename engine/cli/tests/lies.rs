@@ -15,21 +15,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use common::nodes::{Nodes, ORIGIN, at, document};
 use common::{BINARY, Place, Ran, one_account};
-use tallywatt_consensus::machine::Cosignature;
+use tallywatt_consensus::machine::{Cosignature, Dissent};
 use tallywatt_consensus::members::{self, Keys};
+use tallywatt_consensus::message::{FileGiven, FileName, INLINE_SIZE_MAX, Reply, Request};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
-use tallywatt_ledger::block::{Attestation, Proposal};
+use tallywatt_ledger::block::{Attestation, OtherResult, Proposal};
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::Command as ChainCommand;
 use tallywatt_ledger::log::LogHash;
 use tallywatt_ledger::note::Note;
 use tallywatt_node::node_folder::NodeFolder;
-use tallywatt_node::peers::limits::{ANSWER_WAIT, INLINE_SIZE_MAX};
+use tallywatt_node::peers::limits::ANSWER_WAIT;
 use tallywatt_node::peers::link::Link;
 use tallywatt_node::peers::listener::{self, Service};
-use tallywatt_node::peers::message::{FileGiven, FileName, Reply, Request};
 use tallywatt_node::peers::tls::Identity;
 use tallywatt_node::running::status::Status;
 use tallywatt_node::store::StoredBlock;
@@ -39,20 +39,36 @@ use tokio::runtime::Runtime;
 #[test]
 fn nine_lies_are_signed_by_nobody_else() {
     let mut stage = Stage::new();
-    stage.lies(Party::Supplier, "tariff", "tariff publish tariff.toml");
+    let wrong = stage.lies(Party::Supplier, "tariff", "tariff publish tariff.toml");
+    let convicted = "VALID    evidence: grid and bank signed another result than supplier of publish";
+    stage.tells_offline(&[Party::Grid, Party::Bank], &wrong, 0, convicted);
     stage.says(Party::Supplier, "tariff publish tariff.toml split.toml");
     stage.says(Party::Grid, "agreement sign split.toml --party grid");
     stage.says(Party::Supplier, "agreement sign split.toml --party supplier");
     stage.says(Party::Supplier, "agreement activate split.toml");
     stage.says(Party::Supplier, "contract publish contracts.csv");
     let ingest = "ingest readings.csv --zone Asia/Yekaterinburg";
-    stage.lies(Party::Grid, "root", ingest);
-    stage.lies(Party::Grid, "reading", ingest);
+    for lie in ["root", "reading"] {
+        // Only two recompute readings: the file says what each signed, and not who is wrong.
+        let wrong = stage.lies(Party::Grid, lie, ingest);
+        let open = "UNCHECKED evidence: grid, supplier signed different results of batch";
+        stage.tells_offline(&[Party::Supplier], &wrong, 2, open);
+        assert!(!NodeFolder::below(&stage.nodes.data(Party::Bank), Party::Bank).path().join(&wrong).exists());
+    }
     stage.says(Party::Grid, ingest);
     // It closes the month; the bills are the supplier's to propose.
     stage.run(Party::Grid, &[], "bill run 2026-04");
+    let wrong = stage.lies(Party::Supplier, "bill", "bill run 2026-04");
+    stage.tells_offline(
+        &[Party::Grid],
+        &wrong,
+        2,
+        "UNCHECKED evidence: grid, supplier signed different results of bills",
+    );
     stage.says(Party::Supplier, "bill run 2026-04");
-    stage.lies(Party::Bank, "split", "pay run pay-1.csv");
+    let wrong = stage.lies(Party::Bank, "split", "pay run pay-1.csv");
+    let convicted = "VALID    evidence: grid and supplier signed another result than bank of settlement";
+    stage.tells_offline(&[Party::Grid, Party::Supplier], &wrong, 0, convicted);
     stage.says(Party::Bank, "pay run pay-1.csv");
 
     // From here on the supplier's keys are in other hands.
@@ -112,7 +128,8 @@ impl Stage {
 
     /// The same as a lie: whoever else attests its kind contradicts it, nothing is recorded, and nobody is frozen by it.
     #[track_caller]
-    fn lies(&mut self, liar: Party, lie: &str, line: &str) {
+    fn lies(&mut self, liar: Party, lie: &str, line: &str) -> String {
+        let before = self.evidence(Party::Supplier);
         let words = ["--liar", liar.name(), "--lie", lie];
         let size = self.size();
         self.nodes.wait_sealed(size);
@@ -122,8 +139,10 @@ impl Stage {
         self.wait_all_there();
         let ran = self.run(liar, &words, line);
         assert_ne!(ran.code, 0, "{liar}, {lie}: {}\n{}", ran.out, ran.err);
-        // Readings are the supplier's alone to recompute.
-        let is_judge = |other: &Party| *other != liar && (liar != Party::Grid || *other == Party::Supplier);
+        // Readings and bills are not the bank's to recompute.
+        let is_judge = |other: &Party| {
+            *other != liar && (*other != Party::Bank || !["root", "reading", "bill"].contains(&lie))
+        };
         for other in Party::ALL.into_iter().filter(is_judge) {
             let said = format!("{other} computed something else");
             assert!(
@@ -137,10 +156,54 @@ impl Stage {
             let state = self.nodes.status(party).unwrap();
             assert_eq!((self.nodes.size(party), state.frozen), (size, None), "{liar}, {lie}: at {party}");
         }
+        // The file of the lie is asked for while the liar is there, and compared down to the line.
+        if let Some(value) = value_of(lie) {
+            self.nodes.wait(&format!("{liar}, {lie}: {value}"), |nodes| {
+                let judges = Party::ALL.into_iter().filter(is_judge);
+                judges.into_iter().all(|party| {
+                    let findings = nodes.status(party).map(|state| state.findings).unwrap_or_default();
+                    findings.iter().any(|line| line.contains(value))
+                })
+            });
+        }
         self.nodes.stop(liar);
         self.nodes.start(liar);
         self.nodes.wait_sealed(size);
         self.wait_all_there();
+        // Who lies keeps what convicts it too, since its node is honest but for the lie.
+        let new: Vec<String> =
+            self.evidence(Party::Supplier).into_iter().filter(|name| !before.contains(name)).collect();
+        assert_eq!(new.len(), 1, "{liar}, {lie}: {new:?}");
+        format!("evidence/{}", new[0])
+    }
+
+    /// The names of what a node keeps that convicts somebody.
+    fn evidence(&self, party: Party) -> Vec<String> {
+        let paths = NodeFolder::below(&self.nodes.data(party), party).evidence().unwrap();
+        paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
+    /// Each of these nodes made by itself a file of this name in its folder, which says so to whoever has the policy, and a
+    /// finding that names the file.
+    #[track_caller]
+    fn tells_offline(&self, at: &[Party], file: &str, code: i32, said: &str) {
+        let policy: PathBuf = self.nodes.data(Party::Grid).join("trust.policy");
+        std::fs::copy(policy, self.place.path().join("policy")).unwrap();
+        for party in at {
+            let kept = NodeFolder::below(&self.nodes.data(*party), *party).path().join(file);
+            let verified = || {
+                std::fs::copy(&kept, self.place.path().join("kept")).ok()?;
+                Some(self.place.run(&["verify", "kept", "--policy", "policy"]))
+            };
+            // The word of the other honest one comes when it comes.
+            self.nodes.wait(&format!("{party} holds: {said}"), |_| {
+                verified().is_some_and(|ran| ran.code == code && ran.out.contains(said))
+            });
+            let listed = self.run(*party, &[], "chain evidence");
+            assert!(listed.out.contains(file.split('/').next_back().unwrap()), "{}", listed.out);
+            let findings = self.nodes.status(*party).unwrap().findings;
+            assert!(findings.iter().any(|line| line.contains(file)), "{file}: {findings:#?}");
+        }
     }
 
     fn wait_all_there(&self) {
@@ -252,8 +315,16 @@ impl Hand {
         }
     }
 
+    fn announces(&self, proposal: &Proposal, file: FileGiven) {
+        self.tells(&Request::Announce(proposal.clone(), self.attest(proposal), file));
+    }
+
     fn attest(&self, proposal: &Proposal) -> Attestation {
         members::attest(&self.keys, Party::Supplier, proposal)
+    }
+
+    fn dissent(&self, proposal: &Proposal) -> OtherResult {
+        OtherResult { input: None, command: proposal.command.clone(), signature: [0x5a; 64] }
     }
 
     /// A proposal that follows the last block in all.
@@ -301,7 +372,7 @@ impl Hand {
         let size = stage.size();
         let (command, bytes) = document("of-tomorrow");
         let proposal = self.proposal(stage, command, now() + 3_600);
-        self.tells(&Request::Announce(proposal.clone(), FileGiven::Inline(bytes.clone())));
+        self.announces(&proposal, FileGiven::Inline(bytes.clone()));
         self.assert_unattested(stage, proposal.id(), "both abstain from a date ahead");
         self.orders(&proposal, &[], &bytes);
         stage.go_on("pay-2.csv");
@@ -315,7 +386,7 @@ impl Hand {
         for stored in blocks.iter().filter(|stored| stored.block.height > 0) {
             let (proposal, attestations) = (&stored.block.proposal, &stored.block.attestations);
             if proposal.proposer == Party::Supplier {
-                self.tells(&Request::Announce(proposal.clone(), FileGiven::None));
+                self.announces(proposal, FileGiven::None);
             }
             self.tells(&Request::Append(
                 Entry { proposal: proposal.clone(), attestations: attestations.clone() },
@@ -339,6 +410,18 @@ impl Hand {
         for attestation in [noise(Party::Supplier), noise(Party::Grid), noise(Party::Bank)] {
             self.tells(&Request::Attest(attestation));
         }
+        // A proposal that nobody signed is not recomputed: there would be nobody to hold to it.
+        let unsigned = noise(Party::Supplier);
+        self.tells(&Request::Announce(proposal.clone(), unsigned, FileGiven::Inline(bytes.clone())));
+        stage.nodes.wait("both refuse what nobody signed", |nodes| {
+            let refused = format!("proposal {} of supplier is not signed by supplier", proposal.number);
+            [Party::Grid, Party::Bank].iter().all(|party| nodes.log(*party).contains(&refused))
+        });
+        // Another result, of nothing that anybody proposed, and in a signature of nobody.
+        for computed in [None, Some(Box::new(self.dissent(&proposal)))] {
+            let (party, id) = (Party::Supplier, proposal.id());
+            self.tells(&Request::Dissent(Dissent { party, proposal: id, computed, detail: "so".into() }));
+        }
         self.orders(&proposal, &[noise(Party::Grid), noise(Party::Bank)], &bytes);
         self.orders(&proposal, &[self.attest(&proposal)], &bytes);
         let heads = [(size, LogHash::from_bytes([7; 32])), (size + 5, LogHash::from_bytes([8; 32]))];
@@ -359,7 +442,7 @@ impl Hand {
         let (command, _) = document("withheld");
         let proposal = self.proposal(stage, command, now());
         let name = FileName { hash: ContentHash([3; 32]), size: u64::try_from(INLINE_SIZE_MAX).unwrap() * 2 };
-        self.tells(&Request::Announce(proposal.clone(), FileGiven::Named(name)));
+        self.announces(&proposal, FileGiven::Named(name));
         self.assert_unattested(stage, proposal.id(), "both abstain from what is withheld");
         self.orders(&proposal, &[], &[]);
         stage.assert_unmoved(size, "a withheld file");
@@ -408,11 +491,22 @@ impl Hand {
             let lines = vec![self.keys.log.sign(&text).unwrap(), cosignature.line.clone()];
             stage.place.write(name, Note::new(&text, lines).unwrap().encode());
         }
+        // Each made the same of it by itself.
+        let kept = format!("evidence/double-signature-supplier-{size}.evidence");
+        let said = format!("VALID    evidence: supplier signed two heads of size {size}");
+        stage.tells_offline(&[Party::Grid, Party::Bank], &kept, 0, &said);
         stage.place.expect(0, "tallywatt chain evidence one other --output twice.evidence");
-        let policy: PathBuf = stage.nodes.data(Party::Grid).join("trust.policy");
-        std::fs::copy(policy, stage.place.path().join("policy")).unwrap();
         let ran = stage.place.expect(0, "tallywatt verify twice.evidence --policy policy");
         assert!(ran.out.contains("supplier signed two heads of size"), "{}", ran.out);
+    }
+}
+
+/// The first value that differs, as the others find it in the file of a lie, where the file shows one.
+fn value_of(lie: &str) -> Option<&'static str> {
+    match lie {
+        "bill" => Some("differs first here: bill of account A-1, 2026-04, line 1: computed "),
+        "split" => Some("differs first here: no payment is split otherwise"),
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::Place;
 use common::nodes::{Nodes, is_below, propose, stored};
+use tallywatt_consensus::message::{INLINE_SIZE_MAX, encode_entry};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
@@ -15,8 +16,6 @@ use tallywatt_ledger::command::Command;
 use tallywatt_node::books::Books;
 use tallywatt_node::ledger_folder::{HeldFolder, Secrets};
 use tallywatt_node::node_folder::NodeFolder;
-use tallywatt_node::peers::limits::INLINE_SIZE_MAX;
-use tallywatt_node::peers::message::encode_entry;
 use tallywatt_node::running::view::{Door, Proposed, Until};
 use tallywatt_node::store::StoredBlock;
 use tallywatt_shards::threads::Threads;

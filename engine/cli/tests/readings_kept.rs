@@ -8,6 +8,7 @@ use std::process::Command;
 
 use common::BINARY;
 use common::nodes::{Nodes, ORIGIN, at, is_below};
+use tallywatt_consensus::message::{FileGiven, INLINE_SIZE_MAX, Reply, Request, decode_entry};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::Zone;
 use tallywatt_core::day_block::{DayBlock, MergeCounts};
@@ -22,9 +23,8 @@ use tallywatt_ledger::day_leaf::HEADER_SIZE;
 use tallywatt_node::books::records::{document_bytes, publication_of};
 use tallywatt_node::books::{Books, Computed, Input};
 use tallywatt_node::node_folder::NodeFolder;
-use tallywatt_node::peers::limits::{ANSWER_WAIT, INLINE_SIZE_MAX};
+use tallywatt_node::peers::limits::ANSWER_WAIT;
 use tallywatt_node::peers::link::Link;
-use tallywatt_node::peers::message::{FileGiven, Reply, Request, decode_entry};
 use tallywatt_node::peers::tls::Identity;
 use tallywatt_node::running::view::{Proposed, Until};
 use tallywatt_shards::threads::Threads;
@@ -114,7 +114,8 @@ fn a_small_batch_passes_the_bank_by() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut link = Link::new(identity(&nodes, Party::Grid), Party::Bank, nodes.addresses[at(Party::Bank)]);
     let given = FileGiven::Inline(file.unwrap());
-    let announced = Request::Announce(block.proposal.clone(), given);
+    let own = block.attestations.iter().find(|own| own.party == block.proposal.proposer).copied().unwrap();
+    let announced = Request::Announce(block.proposal.clone(), own, given);
     let reply = runtime.block_on(link.call(&announced, ANSWER_WAIT)).unwrap();
     let told = "batches of readings are not recomputed here";
     assert!(matches!(&reply, Reply::Not(why) if why == told), "{reply:?}");

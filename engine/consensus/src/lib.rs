@@ -17,5 +17,6 @@
 pub mod lock;
 pub mod machine;
 pub mod members;
+pub mod message;
 pub mod order;
 pub mod state;

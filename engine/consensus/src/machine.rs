@@ -3,9 +3,10 @@
 //! ```text
 //!   event                     actions, in the order they must be done
 //!   Propose(command)       ─▶ Announce
-//!   Announced(proposal)    ─▶ Recompute
+//!   Announced(proposal)    ─▶ Recompute, if its proposer signed it
 //!   Recomputed(own)        ─▶ SendAttestation, SendDissent, or SendAbstention
 //!   Attested, Dissented, … ─▶ Order, once two agree and every party has answered, or the wait is Overdue
+//!                             Report(Contradiction), with what each signed, where two results differ
 //!   Ordered(entry)         ─▶ Store {block, leaf, changes}; Recompute first, if that is still to do; or Pass
 //!   Stored                 ─▶ StoreLock          what a crash here leaves: a stored block without a signature
 //!   LockStored             ─▶ SendCosignature    what a crash here leaves: a lock without a signature: sign again
@@ -30,17 +31,20 @@ use tallywatt_ledger::attesters::PartySet;
 use tallywatt_ledger::block::{Attestation, Block, LogLeaf, Proposal};
 use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_ledger::log::{Log, LogHash};
+use tallywatt_ledger::wrong_result::Dispute;
 
 use crate::lock::SignLock;
 use crate::members::{self, Directory, FINAL_COUNT, Keys};
 use crate::order::Entry;
 use crate::state::{Change, State};
 
+mod claims;
 mod event;
 mod heads;
 
 pub use event::{Abstention, Action, Cosignature, Dissent, Event, Fault, MemberError, NotComputed, Report};
 
+use claims::Claims;
 use heads::Heads;
 
 /// How far ahead of a member's clock a proposal may lie and be attested, seconds.
@@ -87,6 +91,7 @@ pub struct Member {
     judged: BTreeMap<ContentHash, bool>,
     /// Attestations of proposals on the last block that were made or verified here: nobody verifies one twice.
     verified: BTreeSet<(ContentHash, Party, [u8; 64])>,
+    claims: Claims,
     /// An ordered entry that is still to be recomputed.
     waiting: Option<Entry>,
     frozen: Option<String>,
@@ -115,6 +120,7 @@ impl Member {
             in_flight: None,
             judged: BTreeMap::new(),
             verified: BTreeSet::new(),
+            claims: Claims::default(),
             waiting: None,
             frozen: None,
             fault: None,
@@ -186,8 +192,10 @@ impl Member {
     pub fn step(&mut self, event: Event) -> Result<Vec<Action>, MemberError> {
         match event {
             Event::Propose { command, now_unix_s } => self.propose(command, now_unix_s),
-            Event::Announced(proposal) => self.announced(proposal),
-            Event::Recomputed { proposal, own, now_unix_s } => self.recomputed(&proposal, own, now_unix_s),
+            Event::Announced(proposal, attestation) => self.announced(proposal, attestation),
+            Event::Recomputed { proposal, own, input, now_unix_s } => {
+                self.recomputed(&proposal, own, input, now_unix_s)
+            }
             Event::Attested(attestation) => Ok(self.attested(attestation)),
             Event::Dissented(dissent) => Ok(self.dissented(dissent)),
             Event::Abstained(abstention) => Ok(self.abstained(abstention)),
@@ -272,7 +280,9 @@ impl Member {
         self.in_flight =
             Some(InFlight { proposal: proposal.clone(), id, attestations, dissenters, abstainers });
         self.judged.insert(id, true);
-        Ok(vec![Action::Announce(proposal)])
+        let dispute = self.claim(&proposal, attestation);
+        let reports = dispute.map(contradiction).into_iter();
+        Ok([Action::Announce(proposal, attestation)].into_iter().chain(reports).collect())
     }
 
     /// This member's own attestation.
@@ -298,16 +308,35 @@ impl Member {
         }
     }
 
-    fn announced(&self, proposal: Proposal) -> Result<Vec<Action>, MemberError> {
+    fn announced(
+        &mut self,
+        proposal: Proposal,
+        attestation: Attestation,
+    ) -> Result<Vec<Action>, MemberError> {
         if !self.recomputes(&proposal.command) {
             return Ok(Vec::new());
         }
         self.follows(&proposal)?;
         self.state.check(&proposal)?;
+        let Proposal { proposer, number, .. } = proposal;
+        // What nobody signed convicts nobody: nothing is computed for it.
+        if attestation.party != proposer || !self.is_attested(&proposal, &attestation) {
+            return Err(MemberError::Unsigned { proposer, number });
+        }
         if self.judged.len() >= JUDGED_COUNT_MAX {
             return Err(MemberError::Flood);
         }
-        Ok(vec![Action::Recompute(proposal)])
+        self.verified.insert((proposal.id(), attestation.party, attestation.signature));
+        let dispute = self.claim(&proposal, attestation);
+        Ok(dispute.map(contradiction).into_iter().chain([Action::Recompute(proposal)]).collect())
+    }
+
+    /// Whether an attestation is its party's, and that party's to give. The genesis is attested before anybody has its keys:
+    /// they are in it.
+    fn is_attested(&self, proposal: &Proposal, attestation: &Attestation) -> bool {
+        let own_directory = directory_of(&proposal.command);
+        let directory = own_directory.as_ref().or(self.directory.as_ref());
+        directory.is_some_and(|directory| directory.attests(proposal, attestation))
     }
 
     /// Whether a proposal is on the last block, and not before its time.
@@ -328,6 +357,7 @@ impl Member {
         &mut self,
         proposal: &Proposal,
         own: Result<Command, NotComputed>,
+        input: Option<ContentHash>,
         now_unix_s: u64,
     ) -> Result<Vec<Action>, MemberError> {
         self.follows(proposal)?;
@@ -335,7 +365,7 @@ impl Member {
             return Ok(Vec::new());
         }
         let id = proposal.id();
-        let answer = self.answer(proposal, own, now_unix_s);
+        let answer = self.answer(proposal, own, input, now_unix_s);
         let is_waiting = self.waiting.as_ref().is_some_and(|entry| entry.proposal == *proposal);
         if is_waiting && self.judged.contains_key(&id) {
             let entry = self.waiting.take().expect("it is waiting");
@@ -347,10 +377,26 @@ impl Member {
             }
             return Ok(actions);
         }
-        Ok(if is_waiting { Vec::new() } else { vec![answer] })
+        if is_waiting {
+            return Ok(Vec::new());
+        }
+        // Its own word counts with what the others say. Of an entry that is ordered already nobody is told: whoever ordered it
+        // may have chosen the file.
+        let dispute = match &answer {
+            Action::SendAttestation(attestation) => self.claims.attest(&id, *attestation),
+            Action::SendDissent(dissent) => self.hear_dissent(dissent),
+            _ => None,
+        };
+        Ok([answer].into_iter().chain(dispute.map(contradiction)).collect())
     }
 
-    fn answer(&mut self, proposal: &Proposal, own: Result<Command, NotComputed>, now_unix_s: u64) -> Action {
+    fn answer(
+        &mut self,
+        proposal: &Proposal,
+        own: Result<Command, NotComputed>,
+        input: Option<ContentHash>,
+        now_unix_s: u64,
+    ) -> Action {
         let (party, id) = (self.party, proposal.id());
         let abstain = |reason| Action::SendAbstention(Abstention { party, proposal: id, reason });
         let (computed, detail) = match own {
@@ -365,7 +411,12 @@ impl Member {
                     None => Action::SendAttestation(self.attest(proposal, id)),
                 };
             }
-            Ok(command) => (Some(command.digest()), proposal.command.difference(&command)),
+            Ok(command) => {
+                let detail = proposal.command.difference(&command);
+                let signs = self.frozen.is_none();
+                let signed = signs.then(|| Box::new(members::dissent(&self.keys, &id, input, command)));
+                (signed, detail)
+            }
             Err(NotComputed::Fails(detail)) => (None, detail),
             Err(NotComputed::Waits(reason)) => return abstain(reason),
         };
@@ -374,26 +425,32 @@ impl Member {
     }
 
     fn attested(&mut self, attestation: Attestation) -> Vec<Action> {
-        let Some(in_flight) = &mut self.in_flight else { return Vec::new() };
-        // The genesis is attested before anybody has its keys: they are in it.
-        let own_directory = directory_of(&in_flight.proposal.command);
-        let directory = own_directory.as_ref().or(self.directory.as_ref());
-        if directory.is_some_and(|directory| directory.attests(&in_flight.proposal, &attestation)) {
-            let key = (in_flight.id, attestation.party, attestation.signature);
+        let Some(InFlight { proposal, id, .. }) = &self.in_flight else { return Vec::new() };
+        let id = *id;
+        let mut actions = Vec::new();
+        if self.is_attested(proposal, &attestation) {
+            actions.extend(self.claims.attest(&id, attestation).map(contradiction));
             // One a party: who signs again and again fills nobody's memory.
-            if in_flight.attestations.insert(attestation.party, attestation).is_none() {
-                self.verified.insert(key);
+            if let Some(in_flight) = &mut self.in_flight
+                && in_flight.attestations.insert(attestation.party, attestation).is_none()
+            {
+                self.verified.insert((id, attestation.party, attestation.signature));
             }
         }
-        self.decide(false)
+        actions.extend(self.decide(false));
+        actions
     }
 
     fn dissented(&mut self, dissent: Dissent) -> Vec<Action> {
         let height = self.size();
-        let Some(in_flight) = self.answered(&dissent.proposal, dissent.party) else { return Vec::new() };
+        let evidence = self.hear_dissent(&dissent).map(contradiction);
+        let Some(in_flight) = self.answered(&dissent.proposal, dissent.party) else {
+            return evidence.into_iter().collect();
+        };
         in_flight.dissenters.insert(dissent.party);
         let (command, proposer) = (in_flight.proposal.command.name(), in_flight.proposal.proposer);
         let mut actions = vec![Action::Report(Report::Disputed { height, command, proposer, dissent })];
+        actions.extend(evidence);
         actions.extend(self.decide(false));
         actions
     }
@@ -535,6 +592,7 @@ impl Member {
         let is_same = self.judged.get(&block.proposal.id()).copied();
         self.judged.clear();
         self.verified.clear();
+        self.claims.turn(&block.proposal.parent);
         let mut frozen = None;
         if is_same == Some(false) {
             frozen = self.freeze(format!("block {height} holds what this node computed otherwise"));
@@ -550,6 +608,10 @@ impl Member {
         self.frozen = Some(reason.clone());
         Some(reason)
     }
+}
+
+fn contradiction(dispute: Dispute) -> Action {
+    Action::Report(Report::Contradiction(Box::new(dispute)))
 }
 
 fn directory_of(command: &Command) -> Option<Directory> {

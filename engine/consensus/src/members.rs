@@ -4,11 +4,12 @@
 use std::fmt;
 
 use tallywatt_core::agreement::Party;
+use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::attesters::{Attesters, PartySet};
-use tallywatt_ledger::block::{Attestation, Proposal};
+use tallywatt_ledger::block::{Attestation, OtherResult, Proposal, dissent_text};
 use tallywatt_ledger::command::{Command, Genesis, PartyKeys};
 use tallywatt_ledger::key::{Cosigner, KeyKind, LogSigner, VerifierKey};
-use tallywatt_ledger::note::{NoteError, SignatureLine};
+use tallywatt_ledger::note::NoteError;
 
 /// What people call the witness, in policies and messages: it is the regulator's.
 pub const WITNESS_NAME: &str = "regulator";
@@ -259,11 +260,16 @@ impl Directory {
         if !self.attesters(&proposal.command).contains(attestation.party) {
             return false;
         }
-        let key = &self.entry(attestation.party).3;
-        let Ok(line) = SignatureLine::new(key.name(), key.key_id(), attestation.signature.to_vec()) else {
-            return false;
-        };
-        key.verify_signature(&proposal.attest_text(), &line).is_ok()
+        self.entry(attestation.party).3.has_signed(&proposal.attest_text(), &attestation.signature)
+    }
+
+    /// Whether `other` is what a party signed instead of the proposal: another result of the same kind, and that party's to give.
+    #[must_use]
+    pub fn dissents(&self, proposal: &Proposal, party: Party, other: &OtherResult) -> bool {
+        let is_other = other.command != proposal.command && other.command.name() == proposal.command.name();
+        let text = dissent_text(&proposal.id(), other.input, &other.command);
+        let is_asked = self.attesters(&proposal.command).contains(party);
+        is_asked && is_other && self.entry(party).3.has_signed(&text, &other.signature)
     }
 }
 
@@ -273,7 +279,25 @@ impl Directory {
 /// Never: the text is well-formed and an Ed25519 signature has 64 bytes.
 #[must_use]
 pub fn attest(keys: &Keys, party: Party, proposal: &Proposal) -> Attestation {
-    let line = keys.exec.sign(&proposal.attest_text()).expect("an attest text is a well-formed note text");
-    let signature = line.signature().try_into().expect("an Ed25519 signature has 64 bytes");
-    Attestation { party, signature }
+    Attestation { party, signature: sign(keys, &proposal.attest_text()) }
+}
+
+/// Says what came out instead of the proposal of this id, and from which file: signs the text of it with the exec key.
+///
+/// # Panics
+/// Never: as [`attest`].
+#[must_use]
+pub fn dissent(
+    keys: &Keys,
+    proposal: &ContentHash,
+    input: Option<ContentHash>,
+    command: Command,
+) -> OtherResult {
+    let signature = sign(keys, &dissent_text(proposal, input, &command));
+    OtherResult { input, command, signature }
+}
+
+fn sign(keys: &Keys, text: &str) -> [u8; 64] {
+    let line = keys.exec.sign(text).expect("lines of words and numbers are a well-formed note text");
+    line.signature().try_into().expect("an Ed25519 signature has 64 bytes")
 }

@@ -12,10 +12,11 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::Money;
 use tallywatt_core::validity::Validity;
 use tallywatt_ledger::attesters::Attesters;
-use tallywatt_ledger::block::{Block, LogLeaf};
+use tallywatt_ledger::block::{Attestation, Block, LogLeaf};
 use tallywatt_ledger::command::{BatchCommit, Command, DocumentKind, Genesis, Publication, SettlementCommit};
 use tallywatt_ledger::seal::{Sealed, Totals};
 use tallywatt_ledger::tree::Root;
+use tallywatt_ledger::wrong_result::{Dispute, Judgement, input_named};
 
 const ORIGIN: &str = "tallywatt.test/three";
 const NOW: u64 = 1_774_000_000;
@@ -82,7 +83,8 @@ fn fresh(party: Party, lock: Option<SignLock>) -> Member {
 }
 
 /// What a party would compute for a proposal, when it is not what was proposed.
-type Lies = BTreeMap<Party, fn(&Command) -> Result<Command, NotComputed>>;
+type Lie = fn(&Command) -> Result<Command, NotComputed>;
+type Lies = BTreeMap<Party, Lie>;
 
 fn propose(command: Command) -> Event {
     Event::Propose { command, now_unix_s: NOW }
@@ -138,16 +140,19 @@ impl Net {
     fn perform(&mut self, from: Party, action: Action, proposer: Party, inbox: &mut Vec<(Party, Event)>) {
         let others = Party::ALL.into_iter().filter(|party| *party != from);
         match action {
-            Action::Announce(proposal) => {
-                inbox.extend(others.map(|to| (to, Event::Announced(proposal.clone()))));
+            Action::Announce(proposal, attestation) => {
+                inbox.extend(others.map(|to| (to, Event::Announced(proposal.clone(), attestation))));
             }
             Action::Recompute(proposal) => {
                 let own =
                     self.lies.get(&from).map_or(Ok(proposal.command.clone()), |lie| lie(&proposal.command));
-                inbox.push((from, Event::Recomputed { proposal, own, now_unix_s: NOW }));
+                let input = input_named(&proposal.command);
+                inbox.push((from, Event::Recomputed { proposal, own, input, now_unix_s: NOW }));
             }
             Action::SendAttestation(attestation) => inbox.push((proposer, Event::Attested(attestation))),
-            Action::SendDissent(dissent) => inbox.push((proposer, Event::Dissented(dissent))),
+            Action::SendDissent(dissent) => {
+                inbox.extend(others.map(|to| (to, Event::Dissented(dissent.clone()))));
+            }
             Action::SendAbstention(abstention) => inbox.push((proposer, Event::Abstained(abstention))),
             Action::Order(entry) => {
                 self.order.push(entry.clone());
@@ -252,12 +257,14 @@ fn who_is_not_asked_is_not_heard() {
     let mut net = Net::new(5);
     net.run(Party::Grid, genesis());
     let grid = net.members.get_mut(&Party::Grid).unwrap();
-    let Action::Announce(proposal) = grid.step(propose(batch(1, 100))).unwrap().remove(0) else { panic!() };
+    let Action::Announce(proposal, own) = grid.step(propose(batch(1, 100))).unwrap().remove(0) else {
+        panic!()
+    };
     let attest = |party| tallywatt_consensus::members::attest(&keys(party), party, &proposal);
     let bank = net.members.get_mut(&Party::Bank).unwrap();
-    assert!(bank.step(Event::Announced(proposal.clone())).unwrap().is_empty());
+    assert!(bank.step(Event::Announced(proposal.clone(), own)).unwrap().is_empty());
     let own = Ok(proposal.command.clone());
-    let recomputed = Event::Recomputed { proposal: proposal.clone(), own, now_unix_s: NOW };
+    let recomputed = Event::Recomputed { proposal: proposal.clone(), own, input: None, now_unix_s: NOW };
     assert!(bank.step(recomputed).unwrap().is_empty(), "it attests nothing that it is not to recompute");
     let grid = net.members.get_mut(&Party::Grid).unwrap();
     let (party, id) = (Party::Bank, proposal.id());
@@ -297,6 +304,72 @@ fn a_proposer_that_lies_alone_gets_nothing_into_the_chain() {
     let refused = Report::Refused { height: 1, proposer: Party::Supplier, missing: Vec::new() };
     assert!(net.reports.contains(&(Party::Supplier, refused)));
     assert!(Party::ALL.into_iter().all(|party| net.members[&party].size() == 1));
+}
+
+/// What the parties signed convicts who proposed a lie, and who dissented from the truth, at each honest member; of a batch,
+/// which two recompute, it is one against one.
+#[test]
+fn two_signed_results_are_evidence() {
+    let judged = |net: &Net, by: Party| -> Vec<Judgement> {
+        let disputes = net.reports.iter().filter_map(|(at, report)| match report {
+            Report::Contradiction(dispute) if *at == by => Some(dispute.as_ref()),
+            _ => None,
+        });
+        let Command::Genesis(genesis) = genesis() else { unreachable!("it is the genesis") };
+        let sound = |dispute: &&Dispute| dispute.check(&genesis) == Ok(());
+        disputes.inspect(|dispute| assert!(sound(dispute), "{dispute:?}")).map(Dispute::judgement).collect()
+    };
+    for seed in 0..20 {
+        // The supplier proposes another document than the two others find.
+        let mut net = Net::new(seed);
+        net.run(Party::Grid, genesis());
+        net.lies
+            .extend([Party::Bank, Party::Grid].map(|party| (party, (|_: &Command| Ok(tariff(1))) as Lie)));
+        net.run(Party::Supplier, tariff(2));
+        for party in [Party::Grid, Party::Bank] {
+            assert_eq!(judged(&net, party).last(), Some(&Judgement::Contradicted(Party::Supplier)), "{seed}");
+        }
+        // The bank finds another document than the two others.
+        let mut net = Net::new(seed);
+        net.run(Party::Grid, genesis());
+        net.lies.insert(Party::Bank, |command| match command {
+            Command::Publish(_) => Ok(tariff(1)),
+            other => Ok(other.clone()),
+        });
+        net.run(Party::Supplier, tariff(2));
+        for party in [Party::Grid, Party::Supplier] {
+            assert_eq!(judged(&net, party).last(), Some(&Judgement::Contradicted(Party::Bank)), "{seed}");
+        }
+        // Only two recompute a batch.
+        let mut net = Net::new(seed);
+        net.run(Party::Grid, genesis());
+        net.lies.insert(Party::Supplier, |_| Ok(batch(1, 99)));
+        net.run(Party::Grid, batch(1, 100));
+        let found = [Party::Grid, Party::Supplier, Party::Bank].map(|party| judged(&net, party));
+        assert_eq!(found, [vec![Judgement::Open], vec![Judgement::Open], Vec::new()], "{seed}");
+    }
+}
+
+/// What its proposer did not sign is not recomputed.
+#[test]
+fn an_unsigned_announcement_is_refused() {
+    let mut net = Net::new(4);
+    net.run(Party::Grid, genesis());
+    let supplier = net.members.get_mut(&Party::Supplier).unwrap();
+    let Action::Announce(proposal, own) = supplier.step(propose(tariff(1))).unwrap().remove(0) else {
+        panic!()
+    };
+    let foreign = tallywatt_consensus::members::attest(&keys(Party::Grid), Party::Grid, &proposal);
+    let mut other = proposal.clone();
+    other.time_unix_s += 1;
+    let bank = net.members.get_mut(&Party::Bank).unwrap();
+    let named = Attestation { party: Party::Supplier, ..foreign };
+    for (proposal, attestation) in [(&proposal, foreign), (&proposal, named), (&other, own)] {
+        let refused = bank.step(Event::Announced(proposal.clone(), attestation)).unwrap_err().to_string();
+        assert_eq!(refused, "proposal 1 of supplier is not signed by supplier");
+    }
+    let asked = bank.step(Event::Announced(proposal, own)).unwrap();
+    assert!(matches!(&asked[..], [Action::Recompute(_)]), "{asked:?}");
 }
 
 #[test]

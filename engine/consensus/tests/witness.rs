@@ -53,7 +53,7 @@ fn member(witness: Option<String>) -> Member {
     let mut member = Member::new(Party::Supplier, keys(Party::Supplier), ORIGIN.into(), None);
     let entry = Entry { proposal: proposal.clone(), attestations };
     assert!(matches!(member.step(Event::Ordered(entry)).unwrap()[..], [Action::Recompute(_)]));
-    let recomputed = Event::Recomputed { proposal, own: Ok(command), now_unix_s: time_unix_s };
+    let recomputed = Event::Recomputed { proposal, own: Ok(command), input: None, now_unix_s: time_unix_s };
     assert!(matches!(member.step(recomputed).unwrap()[..], [Action::Store { .. }]));
     member
 }

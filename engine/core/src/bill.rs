@@ -85,6 +85,21 @@ impl ChargeKind {
         }
     }
 
+    /// A line's quantity as people write it, and its unit; see [`ChargeLine::quantity`].
+    #[must_use]
+    pub fn quantity_in_words(self, quantity: i64) -> (String, &'static str) {
+        let thousandths = Energy::from_wh(quantity).to_string();
+        match self {
+            Self::Energy { .. } | Self::Series { .. } | Self::Deviation(_) => (thousandths, "kWh"),
+            Self::Demand { .. } => (thousandths, "kW"),
+            Self::Fixed(_) => (quantity.to_string(), "days"),
+            Self::Minimum | Self::YearMinimum => (String::new(), ""),
+            Self::Export { .. } => (thousandths, "kWh fed in"),
+            Self::Package { .. } => (quantity.to_string(), "packages"),
+            Self::Flat { .. } => (quantity.to_string(), "times"),
+        }
+    }
+
     /// Whether its energy is priced interval by interval: its lines have no one price.
     #[must_use]
     pub const fn is_by_interval(self) -> bool {

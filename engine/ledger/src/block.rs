@@ -67,6 +67,25 @@ pub struct Attestation {
     pub signature: [u8; SIGNATURE_SIZE],
 }
 
+/// What a party computed instead of what was proposed, with its signature under [`dissent_text`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherResult {
+    /// Content hash of the file it was computed from, as it was given to that party; none of a command without one.
+    pub input: Option<ContentHash>,
+    /// What it computed.
+    pub command: Command,
+    /// Ed25519 signature by its exec key.
+    pub signature: [u8; SIGNATURE_SIZE],
+}
+
+/// The text a party signs that computed something else than the proposal of this id: bound to that one proposal, so that what
+/// a party says of another proposal in the same place can never be held against it.
+#[must_use]
+pub fn dissent_text(proposal: &ContentHash, input: Option<ContentHash>, computed: &Command) -> String {
+    let input = input.map_or_else(|| "-".to_owned(), |hash| hash.to_string());
+    format!("tallywatt/dissent/v1\n{proposal}\n{input}\n{}\n", computed.digest())
+}
+
 /// A command, agreed and placed in the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {

@@ -194,6 +194,13 @@ impl VerifierKey {
         self.verify_bytes(text.as_bytes(), line.signature())
     }
 
+    /// Whether these bytes are the signature of this key, a log key, under a text, as attestations have it: without a line.
+    pub fn has_signed(&self, text: &str, signature: &[u8]) -> bool {
+        SignatureLine::new(&self.name, self.key_id(), signature.to_vec())
+            .and_then(|line| self.verify_signature(text, &line))
+            .is_ok()
+    }
+
     /// Checks the line of a cosigner key over a note text, and returns the time it carries in Unix seconds.
     ///
     /// # Errors

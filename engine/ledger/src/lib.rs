@@ -42,3 +42,4 @@ pub mod tiles;
 pub mod tlog_proof;
 pub mod tree;
 pub mod witness;
+pub mod wrong_result;

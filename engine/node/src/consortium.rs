@@ -13,10 +13,12 @@ use tallywatt_consensus::order::{Entry, OrderedLog};
 use tallywatt_core::agreement::{Agreement, Party};
 use tallywatt_core::hash::Published;
 use tallywatt_ledger::activation::{self, Activation};
+use tallywatt_ledger::digest;
 use tallywatt_ledger::note::Note;
 
 use crate::books::{BooksError, Computed, Input};
 use crate::node::{Node, NodeError};
+use crate::node_folder::has_input_file;
 
 /// An order that lives in this process: entries are durable once the nodes have stored their blocks.
 #[derive(Debug, Default)]
@@ -231,18 +233,22 @@ impl Consortium {
             for action in self.node_mut(to).step(event)? {
                 let others = Party::ALL.into_iter().filter(|party| *party != to);
                 match action {
-                    Action::Announce(proposal) => {
-                        queue.extend(others.map(|party| (party, Event::Announced(proposal.clone()))));
+                    Action::Announce(proposal, attestation) => {
+                        let announced = |party| (party, Event::Announced(proposal.clone(), attestation));
+                        queue.extend(others.map(announced));
                     }
                     Action::Recompute(proposal) => {
                         let own = self.node(to).recompute(&proposal, file);
-                        let now_unix_s = (self.clock)();
-                        queue.push_back((to, Event::Recomputed { proposal, own, now_unix_s }));
+                        let (input, now_unix_s) = (file.map(digest::content_hash), (self.clock)());
+                        let input = input.filter(|_| has_input_file(&proposal.command));
+                        queue.push_back((to, Event::Recomputed { proposal, own, input, now_unix_s }));
                     }
                     Action::SendAttestation(attestation) => {
                         queue.push_back((proposer, Event::Attested(attestation)));
                     }
-                    Action::SendDissent(dissent) => queue.push_back((proposer, Event::Dissented(dissent))),
+                    Action::SendDissent(dissent) => {
+                        queue.extend(others.map(|party| (party, Event::Dissented(dissent.clone()))));
+                    }
                     Action::SendAbstention(abstention) => {
                         queue.push_back((proposer, Event::Abstained(abstention)));
                     }
@@ -266,6 +272,12 @@ impl Consortium {
                         signatures.extend(others.map(|party| (party, Event::Cosigned(cosignature.clone()))));
                     }
                     Action::Pass(reason) => findings.push(format!("an entry is passed over: {reason}")),
+                    Action::Report(Report::Contradiction(dispute)) => {
+                        findings.push(self.node(to).keep_dispute(&dispute)?);
+                    }
+                    Action::Report(Report::DoubleSigned { own_root, other_root }) => {
+                        findings.push(self.node(to).keep_double_signature(&own_root, &other_root)?);
+                    }
                     Action::Report(report) => findings.extend(self.finding(to, &report)),
                 }
             }
@@ -321,13 +333,11 @@ impl Consortium {
     fn finding(&self, by: Party, report: &Report) -> Option<String> {
         match report {
             Report::Final(_) | Report::Sealed(_) | Report::Overtaken { .. } => None,
+            // Kept where they are found.
+            Report::Contradiction(_) | Report::DoubleSigned { .. } => None,
             Report::Abstained { height, abstention } => {
                 Some(format!("block {height}: {} gives no answer: {}", abstention.party, abstention.reason))
             }
-            Report::DoubleSigned { own_root, other_root } => Some(format!(
-                "{} signed two heads of size {}: {} and {}",
-                own_root.signer, own_root.size, own_root.root, other_root.root
-            )),
             Report::Disputed { height, command, proposer, dissent } => Some(format!(
                 "block {height} ({command} proposed by {proposer}): {} computed something else: {}",
                 dissent.party, dissent.detail

@@ -20,6 +20,7 @@ pub mod books;
 pub mod compare;
 pub mod completeness;
 pub mod consortium;
+pub mod derivation;
 pub mod exceptions;
 pub mod intake;
 pub mod ledger;

@@ -3,6 +3,7 @@
 //! Opening a node is the normal path run again: every stored block goes through the member and the books in
 //! order, every sealed file is checked against the hash stored with it.
 
+mod evidence;
 mod lie;
 
 use std::collections::BTreeMap;
@@ -324,7 +325,7 @@ impl Node {
         let party = self.party;
         let mut computed = self.books.compute(input).map_err(|source| NodeError::Books { party, source })?;
         if let Some(lie) = self.lie {
-            lie.bend(&mut computed.command);
+            lie.bend(&mut computed);
         }
         Ok(computed)
     }
@@ -594,7 +595,8 @@ impl Node {
     fn judge_unsigned(&mut self, block: &Block, file: Option<&[u8]>) -> Result<(), NodeError> {
         let own = self.recompute(&block.proposal, file);
         let (proposal, now_unix_s) = (block.proposal.clone(), block.proposal.time_unix_s);
-        self.step(Event::Recomputed { proposal, own, now_unix_s }).map(|_| ())
+        let input = file.filter(|_| node_folder::has_input_file(&proposal.command)).map(digest::content_hash);
+        self.step(Event::Recomputed { proposal, own, input, now_unix_s }).map(|_| ())
     }
 
     /// Keeps a finding for good, under the height it speaks of.

@@ -6,6 +6,7 @@
 //!        chain.redb         blocks, leaves, state, heads                           store.rs
 //!        signlock           the largest head signed: size and root                 never restored from a backup
 //!        checkpoint         the newest head, as a C2SP note, for anybody to fetch
+//!        evidence/         what convicts somebody, a text each                     kept when the chain is made again
 //!        documents/<hash>.twd   contracts/<root>.twl   batches/000001.twb
 //!        periods/2026-03.twb    bills/2026-03.twl      settlements/000001.twl
 //! ```
@@ -36,6 +37,10 @@ const SEALED_FOLDERS: [&str; 7] =
     ["documents", "contracts", "batches", "periods", "bills", "settlements", "corrections"];
 /// What else is made again from the chain; the order's part is learned again (`order/learning.rs`).
 const MADE_AGAIN: [&str; 4] = ["chain.redb", "order.redb", "checkpoint", "staged"];
+/// Where evidence lies.
+pub const EVIDENCE_NAME: &str = "evidence";
+/// Texts of evidence that are kept: who makes more disputes is convicted already.
+const EVIDENCE_COUNT_MAX: usize = 1_000;
 /// Says that chain and lock may be of a copy.
 const RESTORED_NAME: &str = "restored";
 
@@ -289,6 +294,42 @@ impl NodeFolder {
         }
     }
 
+    /// Keeps a text of evidence, durably, in place of an older one of its name. Whether it is kept: there may be too many.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn keep_evidence(&self, name: &str, text: &[u8]) -> Result<bool, FolderError> {
+        let folder = self.path.join(EVIDENCE_NAME);
+        durable::create_folder_durably(&folder)?;
+        let path = folder.join(name);
+        if !path.exists() && self.evidence()?.len() >= EVIDENCE_COUNT_MAX {
+            return Ok(false);
+        }
+        durable::write_durably(&path, text)?;
+        Ok(true)
+    }
+
+    /// The texts of evidence, by name.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn evidence(&self) -> Result<Vec<PathBuf>, FolderError> {
+        let folder = self.path.join(EVIDENCE_NAME);
+        if !folder.exists() {
+            return Ok(Vec::new());
+        }
+        let entries = std::fs::read_dir(&folder).map_err(DurableError::io("list", &folder))?;
+        let mut paths = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(DurableError::io("list", &folder))?.path();
+            if path.extension().is_some_and(|extension| extension == EVIDENCE_NAME) {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    }
+
     fn small_text(&self, name: &str) -> Result<String, FolderError> {
         small_text(&self.path.join(name))
     }
@@ -326,6 +367,15 @@ pub fn file_of(command: &Command) -> Option<String> {
         Command::Settlement(settlement) => format!("settlements/{:06}.twl", settlement.sequence),
         Command::Corrections(corrections) => format!("corrections/{:06}.twl", corrections.sequence),
     })
+}
+
+/// Whether a command is computed from a file that its proposer must give; every party makes the other files itself.
+#[must_use]
+pub const fn has_input_file(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Publish(_) | Command::Contracts(_) | Command::Batch(_) | Command::Settlement(_)
+    )
 }
 
 /// The hash by which a command names its file, if it names one.

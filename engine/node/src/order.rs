@@ -26,6 +26,7 @@ use openraft::error::{InitializeError, RaftError};
 use openraft::raft::{AppendEntriesRequest, VoteRequest};
 use openraft::{Config, EmptyNode, EntryPayload, Raft, SnapshotPolicy, TokioRuntime};
 use serde::{Deserialize, Serialize};
+use tallywatt_consensus::message::{INLINE_SIZE_MAX, OrderKind, Position, Reply, Request, encode_entry};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::block::BLOCK_SIZE_MAX;
@@ -35,9 +36,8 @@ use crate::order::learning::Learning;
 use crate::order::log_store::{LogStore, LogStoreError};
 use crate::order::network::Network;
 use crate::order::relay::Relay;
-use crate::peers::limits::{ANSWER_WAIT, ENTRY_COUNT_MAX, INLINE_SIZE_MAX};
+use crate::peers::limits::{ANSWER_WAIT, ENTRY_COUNT_MAX};
 use crate::peers::link::{Link, LinkError};
-use crate::peers::message::{OrderKind, Position, Reply, Request, encode_entry};
 use crate::peers::tls::Identity;
 
 /// Entries that wait for the node: a leader goes on while its own node computes.

@@ -1,4 +1,4 @@
-//! Nodes that talk to each other: framed messages over mutual TLS 1.3, one connection for one purpose.
+//! Nodes that talk to each other: framed messages (`consensus::message`) over mutual TLS 1.3, one connection for one purpose.
 //!
 //! ```text
 //!   certificates   a consortium's authority, and a certificate for each party     made once, by init
@@ -15,5 +15,4 @@ pub mod frame;
 pub mod limits;
 pub mod link;
 pub mod listener;
-pub mod message;
 pub mod tls;

@@ -14,9 +14,11 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_core::money::Money;
 use tallywatt_ledger::block::Proposal;
 use tallywatt_ledger::command::Command;
+use tallywatt_ledger::tree::Root;
 use tallywatt_node::audit::audit;
 use tallywatt_node::books::{Computed, Input};
 use tallywatt_node::consortium::Outcome;
+use tallywatt_node::derivation::first_difference;
 use tallywatt_node::intake::{ImportRun, Intake};
 use tallywatt_node::node::Lie;
 
@@ -94,6 +96,15 @@ fn check(outcome: &Outcome, liar: Party, proposer: Party, height: u64, command: 
             "{liar} lies in a {command}: {text}"
         );
         assert!(text.contains(&nothing), "{text}");
+        let evidence = match of_readings {
+            true => {
+                " signed another result, one of them is wrong; evidence: evidence/wrong-result-".to_owned()
+            }
+            false => {
+                format!(": two parties signed another result than {liar}; evidence: evidence/wrong-result-")
+            }
+        };
+        assert!(text.contains(&evidence), "{text}");
         assert_eq!(
             text.contains("bank computed something else"),
             !of_readings && liar != Party::Bank,
@@ -104,11 +115,38 @@ fn check(outcome: &Outcome, liar: Party, proposer: Party, height: u64, command: 
         assert_eq!((outcome.status(), outcome.height), ("refused", None), "{text}");
         assert!(text.contains(&nothing) && text.contains(&named), "{text}");
     } else {
-        // The bank and the other payee are two: the liar is named, and they go on.
+        // The bank and the other payee are two: the liar is named, with evidence, and they go on.
         assert!(text.contains(&named), "{text}");
+        assert!(
+            text.contains(&format!(": two parties signed another result than {liar}; evidence: ")),
+            "{text}"
+        );
         assert_eq!((outcome.status(), outcome.height), ("final", Some(height)));
         assert!(!outcome.cosigners.contains(&liar.into()));
     }
+}
+
+/// A file that is bent all through differs from one's own in a line, which is said as either side has it.
+#[test]
+fn a_bent_bill_is_found_by_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ledger, batch) = ready(folder.path());
+    for (proposer, input, _, _) in steps(&batch).into_iter().take(2) {
+        ledger.propose(proposer, input);
+    }
+    let bills = || Input::Bills("2026-03".parse().unwrap());
+    let own = ledger.consortium.node(Party::Grid).compute(bills()).unwrap().file.unwrap();
+    ledger.consortium.node_mut(Party::Supplier).set_lie(Lie::Bill);
+    let lied = ledger.consortium.node(Party::Supplier).compute(bills()).unwrap();
+    let books = ledger.consortium.node(Party::Grid).books();
+    let said = |theirs: &[u8]| first_difference(books, &lied.command, &own, theirs).unwrap();
+    let want = "bill of account A-1, 2026-03, line 1: computed all, 9.600 kWh × 5.00 = 48.00, rounded 48.00, of 96 intervals \
+                with 9.600 kWh, 0 of them estimated; proposed 9.600 kWh × 5.00 = 48.00, rounded 48.01";
+    assert_eq!(said(lied.file.as_deref().unwrap()), want);
+    assert!(said(&own).starts_with("its file has root "), "the honest file is not the one that it names");
+    assert!(said(b"garbage").starts_with("the proposer's file cannot be read: "), "{}", said(b"garbage"));
+    let contracts = Command::Contracts(Root { hash: ContentHash([1; 32]), count: 1 });
+    assert_eq!(first_difference(books, &contracts, &own, &own), None);
 }
 
 /// What the bank attests it has computed itself: of a settlement that is bent by a kopeck it says so, whoever orders it.

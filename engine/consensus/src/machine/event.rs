@@ -2,12 +2,13 @@
 
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
-use tallywatt_ledger::block::{Attestation, Block, LogLeaf, Proposal};
+use tallywatt_ledger::block::{Attestation, Block, LogLeaf, OtherResult, Proposal};
 use tallywatt_ledger::checkpoint::CheckpointError;
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::log::{LogError, LogHash};
 use tallywatt_ledger::note::{NoteError, SignatureLine};
+use tallywatt_ledger::wrong_result::Dispute;
 
 use super::JUDGED_COUNT_MAX;
 use crate::lock::{LockError, SignLock};
@@ -35,8 +36,8 @@ pub struct Dissent {
     pub party: Party,
     /// What was proposed: [`Proposal::id`].
     pub proposal: ContentHash,
-    /// What it computed; `None` if nothing follows from its data.
-    pub computed: Option<ContentHash>,
+    /// What it computed, signed; `None` if nothing follows from its data, or if it signs nothing any more.
+    pub computed: Option<Box<OtherResult>>,
     /// The first value that differs, or why nothing follows.
     pub detail: String,
 }
@@ -72,20 +73,22 @@ pub enum Event {
         /// When.
         now_unix_s: u64,
     },
-    /// Another party announced a proposal.
-    Announced(Proposal),
+    /// Another party announced a proposal, with its own attestation.
+    Announced(Proposal, Attestation),
     /// This party recomputed a proposal from its own data.
     Recomputed {
         /// The proposal.
         proposal: Proposal,
         /// The command it computed, or why it did not.
         own: Result<Command, NotComputed>,
+        /// Content hash of the file it was computed from, if it has one.
+        input: Option<ContentHash>,
         /// When.
         now_unix_s: u64,
     },
     /// A party attested the proposal in flight.
     Attested(Attestation),
-    /// A party computed something else for the proposal in flight.
+    /// A party computed something else for the proposal in flight, or for another's that it was asked about too.
     Dissented(Dissent),
     /// A party gives no answer to the proposal in flight.
     Abstained(Abstention),
@@ -125,13 +128,13 @@ pub enum Event {
 /// Something a member wants done.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// Tell the others of a proposal.
-    Announce(Proposal),
+    /// Tell the others of a proposal, with this party's attestation.
+    Announce(Proposal, Attestation),
     /// Compute the proposal's command from this node's own data, and answer with [`Event::Recomputed`].
     Recompute(Proposal),
     /// Give the proposer an attestation.
     SendAttestation(Attestation),
-    /// Give the proposer a dissent, and people a report of it.
+    /// Give the proposer a dissent, and whoever else is asked: with its own it may convict somebody. Give people a report of it.
     SendDissent(Dissent),
     /// Tell the proposer not to wait.
     SendAbstention(Abstention),
@@ -181,6 +184,8 @@ pub enum Report {
         /// Who computed what.
         dissent: Dissent,
     },
+    /// Parties signed different results of one proposal: evidence, told again when another party speaks.
+    Contradiction(Box<Dispute>),
     /// A party gave no answer to a proposal.
     Abstained {
         /// Height the proposal would have.
@@ -256,6 +261,14 @@ pub enum MemberError {
         time_unix_s: u64,
         /// The last block's.
         last_unix_s: u64,
+    },
+    /// An announcement without its proposer's signature.
+    #[error("proposal {number} of {proposer} is not signed by {proposer}")]
+    Unsigned {
+        /// Whose.
+        proposer: Party,
+        /// Its number.
+        number: u64,
     },
     /// Too many proposals on one block.
     #[error("more than {JUDGED_COUNT_MAX} proposals on one block")]

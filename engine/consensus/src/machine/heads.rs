@@ -25,7 +25,7 @@ use crate::members::{FINAL_COUNT, Signer, Standing};
 /// How far ahead of its own chain a member keeps the signatures of others, blocks.
 pub const AHEAD_COUNT_MAX: u64 = 1_024;
 
-/// Among how many of the newest heads one that two parties signed is looked for.
+/// Among how many of the newest heads one that is final or sealed is looked for.
 const RECENT_COUNT_MAX: usize = 64;
 
 /// Signatures under heads, by size and signer.
@@ -66,11 +66,11 @@ impl Member {
         Standing::of(&self.cosigners(size))
     }
 
-    /// The size of the largest head that two parties signed, if one is known here.
+    /// The size of the largest head that stands so high, if one is known here.
     #[must_use]
-    pub fn newest_final_size(&self) -> Option<u64> {
+    pub fn newest_head(&self, standing: Standing) -> Option<u64> {
         let newest = self.heads.own_root.iter().rev().take(RECENT_COUNT_MAX);
-        newest.map(|(size, _)| *size).find(|size| self.standing(*size) >= Standing::Final)
+        newest.map(|(size, _)| *size).find(|size| self.standing(*size) >= standing)
     }
 
     /// The signature of one under the head of this size, if it is known here.

@@ -9,6 +9,7 @@ use tallywatt_ledger::block::{Attestation, Proposal};
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::log::LogHash;
+use tallywatt_ledger::wrong_result::input_named;
 
 use crate::truth;
 use crate::world::{Message, Random, World};
@@ -34,6 +35,8 @@ pub struct Lies {
     pub forges: bool,
     /// Attests whatever is proposed, whether it was asked or not, and without looking.
     pub attests_anything: bool,
+    /// Signs that it computed something else than what is proposed.
+    pub contradicts: bool,
 }
 
 impl Lies {
@@ -49,9 +52,26 @@ impl Lies {
             dates_ahead: coin(),
             forges: coin(),
             attests_anything: coin(),
+            contradicts: false,
         };
         lies.signs_anything |= lies.equivocates;
         lies
+    }
+
+    /// Results that are not so, of its own proposals and of others', each in its own signature.
+    pub fn signed() -> Self {
+        Self {
+            bends: true,
+            equivocates: false,
+            signs_anything: false,
+            replays: false,
+            withholds: false,
+            sends_garbage: false,
+            dates_ahead: false,
+            forges: false,
+            attests_anything: false,
+            contradicts: true,
+        }
     }
 }
 
@@ -142,7 +162,8 @@ impl World {
         let Ok(_) = member.step(Event::Propose { command, now_unix_s }) else { return false };
         let proposal = member.in_flight().cloned().unwrap();
         for to in others(party) {
-            self.send(party, to, Message::Announce(Box::new(proposal.clone())));
+            let own = members::attest(&truth::keys(party), party, &proposal);
+            self.send(party, to, Message::Announce(Box::new(proposal.clone()), own));
         }
         // It gives up soon, and tries something else.
         let Some(member) = &mut self.nodes.get_mut(&party).unwrap().member else { return false };
@@ -175,7 +196,8 @@ impl World {
         let mut twins = Vec::new();
         for (later_s, victim) in (0..).zip(others(party)) {
             let Some(proposal) = self.twin_for(party, victim, later_s) else { continue };
-            self.send(party, victim, Message::Announce(Box::new(proposal.clone())));
+            let own = members::attest(&truth::keys(party), party, &proposal);
+            self.send(party, victim, Message::Announce(Box::new(proposal.clone()), own));
             twins.push(Twin { victim, proposal });
         }
         self.plan_liar.as_mut().unwrap().twins = twins;
@@ -189,10 +211,11 @@ impl World {
             liar.seen.push((from, message.clone()));
         }
         match message {
-            Message::Announce(proposal) if lies.attests_anything => {
+            Message::Announce(proposal, _) if lies.attests_anything => {
                 let own = members::attest(&truth::keys(party), party, proposal);
                 self.send(party, from, Message::Attest(own));
             }
+            Message::Announce(proposal, _) if lies.contradicts => self.contradict(party, proposal),
             Message::Attest(attestation) => self.use_twin(party, from, attestation),
             Message::Cosign(cosignature) if lies.signs_anything => {
                 let (size, root) = (cosignature.size, cosignature.root);
@@ -212,6 +235,16 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// Signs another result than an honest proposal's, of the file that it names or of another, and tells everybody.
+    fn contradict(&mut self, party: Party, proposal: &Proposal) {
+        let command = truth::bent(&proposal.command, self.random.next());
+        let input = input_named(&proposal.command).filter(|_| self.random.chance(800));
+        let computed = members::dissent(&truth::keys(party), &proposal.id(), input, command);
+        let (proposal, detail) = (proposal.id(), "so it says".to_owned());
+        let dissent = Dissent { party, proposal, computed: Some(Box::new(computed)), detail };
+        others(party).into_iter().for_each(|to| self.send(party, to, Message::Dissent(dissent.clone())));
     }
 
     fn sign(&mut self, party: Party, size: u64, root: LogHash) -> Cosignature {

@@ -2,7 +2,7 @@
 //! back from old copies, clocks that are wrong, and one liar. One seed, one trace; the invariants are checked at every step.
 //!
 //! ```text
-//!   plan(seed) ─▶ world: virtual time, a queue of deliveries and disk operations ─▶ monitor: I1 … I8 after each event
+//!   plan(seed) ─▶ world: virtual time, a queue of deliveries and disk operations ─▶ monitor: I1 … I10 after each event
 //! ```
 #![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
 
@@ -21,6 +21,8 @@ use world::{Plan, Run, simulate};
 const SEED_COUNT: u64 = 250;
 /// How many with a witness, whose signatures cost their time.
 const WITNESS_SEED_COUNT: u64 = 100;
+/// How many with a liar that signs what it says.
+const CONVICTION_SEED_COUNT: u64 = 60;
 
 fn check(seed: u64, plan: &Plan) -> Run {
     let run = simulate(seed, plan);
@@ -51,6 +53,16 @@ fn one_liar_is_never_signed_and_never_stops_the_others() {
     // The runs must reach what they are for: two histories that two parties each signed, and the liar named.
     assert!(forks >= 10, "{forks} runs with two final histories");
     assert!(named >= SEED_COUNT / 4, "the liar is named in {named} runs");
+}
+
+/// Whoever signs a result that the two others contradict is convicted by what each signed; in every run nobody else is.
+#[test]
+fn a_liar_is_convicted_by_what_was_signed() {
+    let convicted: u64 = (0..CONVICTION_SEED_COUNT)
+        .map(|seed| u64::from(check(seed, &Plan::with_signed_lies(seed)).is_liar_convicted))
+        .sum();
+    // Of what only two recompute nobody is; the grid company proposes nothing else.
+    assert!(convicted >= CONVICTION_SEED_COUNT / 2, "the liar is convicted in {convicted} runs");
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! | I7 | two sealed histories never; of two final ones, the key that signed both is named by its own signatures |
 //! | I8 | what the parties got is what came in |
 //! | I9 | a block has the valid attestations that its kind needs, and no other; nobody recomputes what is not theirs |
+//! | I10 | evidence of a wrong result holds by its signatures, and convicts the liar or nobody |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +21,9 @@ use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::{Block, Proposal};
+use tallywatt_ledger::command::Command;
 use tallywatt_ledger::log::LogHash;
+use tallywatt_ledger::wrong_result::{Dispute, Judgement};
 
 use crate::truth;
 use crate::world::{Disk, Node};
@@ -50,6 +53,7 @@ pub struct Monitor {
     checked: BTreeMap<Party, usize>,
     put_back: BTreeSet<Party>,
     is_named: bool,
+    is_convicted: bool,
     /// Histories were shown that cannot both be.
     has_forked: bool,
 }
@@ -70,6 +74,7 @@ impl Monitor {
             checked: BTreeMap::new(),
             put_back: BTreeSet::new(),
             is_named: false,
+            is_convicted: false,
             has_forked: false,
         }
     }
@@ -181,6 +186,7 @@ impl Monitor {
                 Report::Disputed { .. }
                     | Report::Diverged { .. }
                     | Report::DoubleSigned { .. }
+                    | Report::Contradiction(_)
                     | Report::Frozen(_)
             ) {
                 self.breach(format!("I4: {by} reports {report:?}, and nobody lies"));
@@ -199,6 +205,7 @@ impl Monitor {
                 self.is_named = true;
             }
             Report::Disputed { dissent, .. } if dissent.party == liar => self.is_named = true,
+            Report::Contradiction(dispute) => self.check_evidence(by, liar, dispute),
             Report::Refused { .. }
             | Report::Disputed { .. }
             | Report::Abstained { .. }
@@ -208,6 +215,25 @@ impl Monitor {
             | Report::Final(_)
             | Report::Sealed(_) => {}
         }
+    }
+
+    /// What an honest member holds is believed by everybody who has the first block, and names nobody but the liar.
+    fn check_evidence(&mut self, by: Party, liar: Party, dispute: &Dispute) {
+        let Command::Genesis(genesis) = truth::genesis() else { unreachable!("it is the genesis") };
+        if let Err(error) = dispute.check(&genesis) {
+            self.breach(format!("I10: {by} holds evidence that does not hold: {error}"));
+        }
+        match dispute.judgement() {
+            Judgement::Contradicted(party) if party == liar => self.is_convicted = true,
+            Judgement::Contradicted(party) => {
+                self.breach(format!("I10: {by} holds evidence against {party}, the liar is {liar}"));
+            }
+            Judgement::Open | Judgement::OtherFile => {}
+        }
+    }
+
+    pub fn is_liar_convicted(&self) -> bool {
+        self.is_convicted
     }
 
     /// An honest node computed otherwise than the liar proposed: its dissent names the proposal.

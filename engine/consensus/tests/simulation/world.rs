@@ -12,6 +12,7 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::{Attestation, Block, LogLeaf, Proposal};
 use tallywatt_ledger::digest;
+use tallywatt_ledger::wrong_result::input_named;
 
 use crate::liar::{Liar, Lies};
 use crate::monitor::Monitor;
@@ -81,6 +82,12 @@ impl Plan {
         let liar = Party::ALL[random.at(3)];
         Self { liar: Some((liar, Lies::drawn(&mut random))), clock_errors_s: [0; 3], ..Self::honest(seed) }
     }
+
+    /// The same, and one party signs results that are not so.
+    pub fn with_signed_lies(seed: u64) -> Self {
+        let liar = Party::ALL[Random(seed ^ 0x516).at(3)];
+        Self { liar: Some((liar, Lies::signed())), clock_errors_s: [0; 3], ..Self::honest(seed) }
+    }
 }
 
 /// What a run came to.
@@ -91,6 +98,8 @@ pub struct Run {
     /// Of these, at so many sizes the witness sealed one of the two.
     pub sealed_conflicts: usize,
     pub is_liar_named: bool,
+    /// What the parties signed convicts the liar.
+    pub is_liar_convicted: bool,
     pub trace: ContentHash,
 }
 
@@ -121,7 +130,7 @@ impl Random {
 /// What crosses the network.
 #[derive(Debug, Clone)]
 pub enum Message {
-    Announce(Box<Proposal>),
+    Announce(Box<Proposal>, Attestation),
     Attest(Attestation),
     Dissent(Dissent),
     Abstain(Abstention),
@@ -230,6 +239,7 @@ pub fn simulate(seed: u64, plan: &Plan) -> Run {
         conflicting_finals,
         sealed_conflicts,
         is_liar_named: world.monitor.is_liar_named(),
+        is_liar_convicted: world.monitor.is_liar_convicted(),
         trace: digest::content_hash(&world.trace),
     }
 }
@@ -406,7 +416,7 @@ impl World {
             self.liar_hears(from, &message);
         }
         let event = match message {
-            Message::Announce(proposal) => Event::Announced(*proposal),
+            Message::Announce(proposal, attestation) => Event::Announced(*proposal, attestation),
             Message::Attest(attestation) => Event::Attested(attestation),
             Message::Dissent(dissent) => Event::Dissented(dissent),
             Message::Abstain(abstention) => Event::Abstained(abstention),
@@ -448,10 +458,10 @@ impl World {
 
     fn act(&mut self, at: Party, action: Action) {
         match action {
-            Action::Announce(proposal) => {
+            Action::Announce(proposal, attestation) => {
                 let (life, id) = (self.nodes[&at].life, proposal.id());
                 self.schedule(60, Happening::Overdue { node: at, life, id });
-                self.send_others(at, &Message::Announce(Box::new(proposal)));
+                self.send_others(at, &Message::Announce(Box::new(proposal), attestation));
             }
             Action::Recompute(proposal) => {
                 self.monitor.asked(at, &proposal);
@@ -537,7 +547,8 @@ impl World {
             self.monitor.recomputed(at, &proposal);
         }
         let is_late = own.is_err();
-        self.step(at, Event::Recomputed { proposal: proposal.clone(), own, now_unix_s });
+        let input = input_named(&proposal.command);
+        self.step(at, Event::Recomputed { proposal: proposal.clone(), own, input, now_unix_s });
         let member = self.nodes[&at].member.as_ref();
         let is_waiting = member.and_then(Member::waiting).is_some_and(|entry| entry.proposal == proposal);
         if is_late && is_waiting {
@@ -636,7 +647,7 @@ impl World {
                 if own.as_ref() == Ok(&proposal.command) {
                     self.monitor.recomputed(at, &proposal);
                 }
-                member.step(Event::Recomputed { proposal, own, now_unix_s }).unwrap();
+                member.step(Event::Recomputed { proposal, own, input: None, now_unix_s }).unwrap();
             }
             member.restore(block, leaf).unwrap();
         }
@@ -662,7 +673,7 @@ impl Disk {
 fn name_of(event: &Event) -> &'static str {
     match event {
         Event::Propose { .. } => "propose",
-        Event::Announced(_) => "announced",
+        Event::Announced(..) => "announced",
         Event::Recomputed { .. } => "recomputed",
         Event::Attested(_) => "attested",
         Event::Dissented(_) => "dissented",

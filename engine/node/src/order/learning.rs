@@ -13,9 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tallywatt_consensus::message::Position;
 use tallywatt_shards::durable::{self, DurableError};
-
-use crate::peers::message::Position;
 
 /// Name of the mark: this node still learns. It outlives a crash, a log that is half there would not say so.
 const MARK_NAME: &str = "order.learning";

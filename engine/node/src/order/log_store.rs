@@ -27,6 +27,7 @@ use openraft::{
 };
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::de::DeserializeOwned;
+use tallywatt_consensus::message::encode_entry;
 use tallywatt_consensus::order::Entry;
 use tallywatt_ledger::block::Block;
 use tallywatt_ledger::codec::Writer;
@@ -35,7 +36,6 @@ use tallywatt_shards::durable::{self, DurableError};
 use tokio::sync::oneshot;
 
 use crate::order::Types;
-use crate::peers::message::encode_entry;
 
 const ENTRIES: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("entries");
 const VOTES: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("votes");

@@ -13,11 +13,11 @@ use openraft::raft::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tallywatt_consensus::message::{OrderKind, Reply, Request};
 use tallywatt_core::agreement::Party;
 
 use crate::order::{Types, party_of};
 use crate::peers::link::Link;
-use crate::peers::message::{OrderKind, Reply, Request};
 use crate::peers::tls::Identity;
 
 /// Makes links to the peers.

@@ -10,10 +10,10 @@ use openraft::{
     AnyError, EntryPayload, LogId, OptionalSend, RaftSnapshotBuilder, Snapshot, SnapshotMeta, StorageError,
     StorageIOError, StoredMembership,
 };
+use tallywatt_consensus::message::decode_entry;
 use tokio::sync::mpsc;
 
 use crate::order::{Ordered, Types};
-use crate::peers::message::decode_entry;
 
 /// Takes agreed entries and gives them to the node. What they mean is not its business: it keeps no state that a crash
 /// could lose, but hears every entry again at a start and skips those that the node has in its chain.

@@ -1,15 +1,12 @@
-//! What one node takes from another, at most.
+//! What one node takes from another, at most; what a message may hold is beside the messages, in `consensus::message`.
 
 use std::time::Duration;
 
+use tallywatt_consensus::message::{CHUNK_SIZE_MAX, INLINE_SIZE_MAX};
 use tallywatt_ledger::block::BLOCK_SIZE_MAX;
 
 /// The largest message, and what is read before a length is believed.
 pub const FRAME_SIZE_MAX: usize = 6 << 20;
-/// The largest piece of a file in one message.
-pub const CHUNK_SIZE_MAX: usize = 1 << 20;
-/// The largest file that travels with its announcement, and in the order; larger ones are fetched.
-pub const INLINE_SIZE_MAX: usize = 64 << 10;
 /// How many entries the order sends in one message.
 pub const ENTRY_COUNT_MAX: usize = 16;
 /// Connections that are open at one time, from all peers and strangers together.

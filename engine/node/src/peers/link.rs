@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tallywatt_consensus::message::{Reply, Request};
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::codec::CodecError;
 use tokio::net::TcpStream;
@@ -11,7 +12,6 @@ use tokio_rustls::client::TlsStream;
 
 use crate::peers::frame::{self, FrameError};
 use crate::peers::limits::HANDSHAKE_WAIT;
-use crate::peers::message::{Reply, Request};
 use crate::peers::tls::Identity;
 
 /// Why a peer gave no answer.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tallywatt_consensus::message::{Reply, Request};
 use tallywatt_core::agreement::Party;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -14,7 +15,6 @@ use crate::peers::frame;
 use crate::peers::limits::{
     CONNECTION_COUNT_MAX, CONNECTIONS_OF_PARTY_MAX, HANDSHAKE_WAIT, REFUSALS_LOGGED_MAX,
 };
-use crate::peers::message::{Reply, Request};
 use crate::peers::tls::Identity;
 
 /// What answers the requests of peers.

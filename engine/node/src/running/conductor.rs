@@ -1,5 +1,6 @@
 //! One thread that owns the node: takes events one at a time, does what the member asks for, in that order.
 
+mod comparing;
 mod deciding;
 mod hearing;
 mod taking;
@@ -10,22 +11,23 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tallywatt_consensus::machine::{Action, Event, MemberError, NotComputed, Report};
+use tallywatt_consensus::machine::{Action, Dissent, Event, MemberError, NotComputed, Report};
 use tallywatt_consensus::members::{FINAL_COUNT, SEALED_COUNT, Signer};
+use tallywatt_consensus::message::{FileGiven, FileName, Reply, Request};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::attesters::Attesters;
-use tallywatt_ledger::block::{Block, LogLeaf, Proposal};
+use tallywatt_ledger::block::{Attestation, Block, LogLeaf, Proposal};
 use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_ledger::log::{LogError, LogHash};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::node::{Node, NodeError};
 use crate::order::{Ordered, RaftOrder};
-use crate::peers::message::{FileGiven, FileName, Reply, Request};
 use crate::peers::tls::Identity;
 use crate::running::RunError;
+use crate::running::conductor::comparing::Differing;
 use crate::running::files::Files;
 use crate::running::outbox::Outbox;
 use crate::running::proposing::{Current, Finishing, ORDER_WAIT, Proposed, Until, Wanted};
@@ -57,7 +59,7 @@ pub struct Given {
 /// What the conductor is told.
 pub enum Told {
     /// A peer sent something that needs no answer.
-    Peer(Party, Request),
+    Peer(Party, Box<Request>),
     /// A peer asks what is held of its signatures, to be answered at this index of the order.
     Asked(Party, u64, oneshot::Sender<Reply>),
     /// A peer said what it holds of ours, when it was asked exactly or not; or gave no answer.
@@ -66,6 +68,8 @@ pub enum Told {
     Undelivered(Party, ContentHash),
     /// A file came, or did not.
     Fetched(Box<Wait>, Result<Vec<u8>, String>),
+    /// The file of a proposal that this node computed otherwise came, or did not.
+    Differing(Box<Differing>, Result<Vec<u8>, String>),
     /// An operator wants a command recorded.
     Wanted(Box<Wanted>),
     /// An operator reads the chain from this height on.
@@ -131,11 +135,13 @@ pub(super) struct Conductor {
     dissented: BTreeSet<ContentHash>,
     /// Files that came with the order: whoever ordered the entry chose them.
     unproven: BTreeSet<ContentHash>,
+    /// A proposer's file is asked for, to find where it differs.
+    is_comparing: bool,
     /// How many proposals of each party on the last block were looked at, since when.
     looked: BTreeMap<Party, usize>,
     looked_since: Instant,
     /// Announced on a block that is not here yet.
-    early: VecDeque<(Party, Proposal, FileGiven)>,
+    early: VecDeque<(Party, Proposal, Attestation, FileGiven)>,
     /// Index of the entry that is being taken.
     taking: Option<u64>,
     /// The small file that came with that entry, which the order's log holds.
@@ -187,6 +193,7 @@ impl Conductor {
             named: BTreeMap::new(),
             dissented: BTreeSet::new(),
             unproven: BTreeSet::new(),
+            is_comparing: false,
             looked: BTreeMap::new(),
             looked_since: Instant::now(),
             early: VecDeque::new(),
@@ -285,7 +292,7 @@ impl Conductor {
 
     fn told(&mut self, told: Told) -> Result<(), RunError> {
         match told {
-            Told::Peer(from, request) => self.peer(from, request),
+            Told::Peer(from, request) => self.peer(from, *request),
             Told::Asked(from, at_least, reply) => {
                 self.askers.push((from, at_least, reply));
                 self.answer_askers();
@@ -299,6 +306,7 @@ impl Conductor {
                 self.decide()
             }
             Told::Fetched(wait, result) => self.fetched(*wait, result),
+            Told::Differing(differing, result) => self.compared(&differing, result),
             Told::Wanted(wanted) => {
                 self.want(*wanted);
                 self.propose_next()
@@ -340,7 +348,7 @@ impl Conductor {
         };
         let is_of_peer = matches!(
             event,
-            Event::Announced(_)
+            Event::Announced(..)
                 | Event::Recomputed { .. }
                 | Event::Attested(_)
                 | Event::Cosigned(_)
@@ -365,7 +373,7 @@ impl Conductor {
 
     fn act(&mut self, action: Action, answers: Option<Party>) -> Result<(), RunError> {
         match action {
-            Action::Announce(proposal) => self.announce(&proposal),
+            Action::Announce(proposal, attestation) => self.announce(&proposal, attestation),
             Action::Recompute(proposal) => self.recompute(proposal)?,
             Action::SendAttestation(attestation) => self.answer(answers, Request::Attest(attestation)),
             Action::SendDissent(dissent) => {
@@ -373,7 +381,7 @@ impl Conductor {
                 let proposer = answers.map_or("nobody", Party::name);
                 let what = format!("block {height}: {} computed something else than {proposer}", self.party);
                 self.find(format!("{what}: {}", dissent.detail), true)?;
-                self.answer(answers, Request::Dissent(dissent));
+                self.dissent(answers, dissent);
             }
             Action::SendAbstention(abstention) => {
                 self.log(&format!("no answer to a proposal: {}", abstention.reason));
@@ -444,6 +452,16 @@ impl Conductor {
         }
     }
 
+    /// Tells the proposer, and of a result that this node signed whoever else is asked: with its own it may be evidence.
+    fn dissent(&self, to: Option<Party>, dissent: Dissent) {
+        let asked = dissent.computed.as_ref().map(|other| self.attesters().of_command(&other.command));
+        for (peer, outbox) in &self.parts.outboxes {
+            if Some(*peer) == to || asked.is_some_and(|asked| asked.contains(*peer)) {
+                outbox.answer(Request::Dissent(dissent.clone()));
+            }
+        }
+    }
+
     /// A block stands: what was on the block before is of no more use, what was on this one is looked at.
     fn stored(
         &mut self,
@@ -477,8 +495,8 @@ impl Conductor {
             self.note_signature(signer);
         }
         self.finish();
-        for (from, proposal, file) in std::mem::take(&mut self.early) {
-            self.announced(from, proposal, file)?;
+        for (from, proposal, attestation, file) in std::mem::take(&mut self.early) {
+            self.announced(from, proposal, attestation, file)?;
         }
         Ok(())
     }
@@ -486,13 +504,12 @@ impl Conductor {
     fn report(&mut self, report: &Report) -> Result<(), RunError> {
         let (line, is_kept) = match report {
             Report::Final(_) | Report::Sealed(_) | Report::Overtaken { .. } => return Ok(()),
+            Report::Contradiction(dispute) => (self.parts.node.keep_dispute(dispute)?, true),
             Report::Abstained { height, abstention } => {
                 (format!("block {height}: {} gives no answer: {}", abstention.party, abstention.reason), true)
             }
             Report::DoubleSigned { own_root, other_root } => {
-                let (signer, size) = (own_root.signer, own_root.size);
-                let roots = format!("{} and {}", own_root.root, other_root.root);
-                (format!("{signer} signed two heads of size {size}: {roots}"), true)
+                (self.parts.node.keep_double_signature(own_root, other_root)?, true)
             }
             Report::Disputed { height, command, proposer, dissent } => {
                 let what = format!("{} computed something else: {}", dissent.party, dissent.detail);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tallywatt_consensus::message::{Reply, Request};
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::attesters::{Attesters, CommandKind};
 use tokio::sync::{mpsc, oneshot};
@@ -11,7 +12,6 @@ use tokio::time::timeout;
 use crate::order::RaftOrder;
 use crate::peers::limits::ANSWER_WAIT;
 use crate::peers::listener::Service;
-use crate::peers::message::{Reply, Request};
 use crate::running::conductor::Told;
 use crate::running::files::Files;
 use crate::running::reach::Reach;
@@ -68,10 +68,10 @@ impl Service for Doorman {
             }
             Request::Newest(is_exact) => self.newest(from, is_exact).await,
             // A party speaks for itself only; its signatures others may pass on, they prove themselves.
-            Request::Announce(proposal, _) if proposal.proposer != from => not_own(from),
+            Request::Announce(proposal, ..) if proposal.proposer != from => not_own(from),
             Request::Dissent(dissent) if dissent.party != from => not_own(from),
             Request::Abstain(abstention) if abstention.party != from => not_own(from),
-            request => match self.teller.send(Told::Peer(from, request)).await {
+            request => match self.teller.send(Told::Peer(from, Box::new(request))).await {
                 Ok(()) => Reply::Taken(0),
                 Err(_) => Reply::Not("the node is stopping".into()),
             },
@@ -87,7 +87,7 @@ impl Service for Doorman {
                 let is_for_all = self.attesters.all_hold(kind);
                 (!is_for_all).then(|| format!("the order carries no {}", kind.name()))
             }
-            Request::Announce(proposal, _) => {
+            Request::Announce(proposal, ..) => {
                 let kind = CommandKind::of(&proposal.command);
                 let is_own = self.attesters.of(kind).contains(self.party);
                 (!is_own).then(|| format!("{} are not recomputed here", kind.name()))

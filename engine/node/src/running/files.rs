@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
+use tallywatt_consensus::message::{CHUNK_SIZE_MAX, FileName, Reply, Request};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::attesters::CommandKind;
@@ -22,21 +23,12 @@ use tallywatt_shards::durable::{self, DurableError};
 
 use crate::node::{Node, NodeError, SealedFile};
 use crate::node_folder::{self, SEALED_FILE_SIZE_MAX};
-use crate::peers::limits::{ANSWER_WAIT, CHUNK_SIZE_MAX, CHUNK_WAIT};
+use crate::peers::limits::{ANSWER_WAIT, CHUNK_WAIT};
 use crate::peers::link::Link;
-use crate::peers::message::{FileName, Reply, Request};
 use crate::peers::tls::Identity;
 
 /// The folder of files that no block names yet.
 const STAGED_NAME: &str = "staged";
-
-/// Whether a command is computed from a file that its proposer must give; every party makes the other files itself.
-pub(super) const fn has_input_file(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Publish(_) | Command::Contracts(_) | Command::Batch(_) | Command::Settlement(_)
-    )
-}
 
 /// Which files lie here, by the proposal they belong to and by hash.
 pub(super) struct Files {

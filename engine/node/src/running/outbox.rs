@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use tallywatt_consensus::machine::Cosignature;
 use tallywatt_consensus::members::Signer;
+use tallywatt_consensus::message::{Reply, Request};
 use tallywatt_core::hash::ContentHash;
 use tokio::sync::{mpsc, watch};
 
 use crate::peers::limits::{ANSWER_WAIT, NOTE_COUNT_MAX};
 use crate::peers::link::Link;
-use crate::peers::message::{Reply, Request};
 use crate::running::conductor::Told;
 use crate::running::reach::Reach;
 

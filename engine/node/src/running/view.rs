@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
+use tallywatt_consensus::message::CHUNK_SIZE_MAX;
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::command::Command;
 use tallywatt_shards::threads::Threads;
@@ -13,7 +14,7 @@ use crate::books::{Computed, Input};
 use crate::consortium::Outcome;
 use crate::node::{Node, NodeError};
 use crate::node_folder::NodeFolder;
-use crate::peers::limits::{CHUNK_SIZE_MAX, FRAME_SIZE_MAX};
+use crate::peers::limits::FRAME_SIZE_MAX;
 use crate::running::control::{self, Answer, Asked};
 pub use crate::running::proposing::{Proposed, Until};
 use crate::running::status::Status;

@@ -1,9 +1,13 @@
 //! What holds of any bytes that are read as a text or record from outside: no panic, one spelling, and no verdict but a deserved one.
 
+#[path = "messages.rs"]
+mod messages;
+
 use std::sync::OnceLock;
 
+use tallywatt_consensus::message::{Reply, Request};
 use tallywatt_core::agreement::Party;
-use tallywatt_ledger::block::{Block, LogLeaf};
+use tallywatt_ledger::block::{Attestation, Block, LogLeaf, OtherResult, dissent_text};
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::double_signature::DoubleSignature;
@@ -14,14 +18,16 @@ use tallywatt_ledger::policy::Policy;
 use tallywatt_ledger::receipt::Receipt;
 use tallywatt_ledger::tlog_proof::TlogProof;
 use tallywatt_ledger::witness::{AddCheckpoint, WatchedLog, Witness};
+use tallywatt_ledger::wrong_result::{Dispute, Judgement, WRONG_RESULT_MARK, WrongResult};
 use tallywatt_verify::report::Verdict;
 use tallywatt_verify::verify;
 
-use super::town::{Plan, Town, policy, witness};
+use super::town::{Plan, Town, exec, policy, witness};
 
 /// Each has a file of its name in `fuzz_targets`. A command is what the parties announce, a block and its leaf what they agree
-/// on, a witness is asked to add a checkpoint, and evidence is of a key that signed two histories.
-pub const TARGETS: [&str; 10] = [
+/// on, requests and replies are what their nodes send each other, a witness is asked to add a checkpoint, and evidence is of a
+/// key that signed two histories, or of a result that two parties contradict.
+pub const TARGETS: [&str; 12] = [
     "add-checkpoint",
     "block",
     "checkpoint",
@@ -31,6 +37,8 @@ pub const TARGETS: [&str; 10] = [
     "note",
     "policy",
     "receipt",
+    "reply",
+    "request",
     "tlog-proof",
 ];
 
@@ -47,6 +55,8 @@ struct Known {
     witness: Witness,
     /// Two heads that the bank has signed.
     two_heads: [Checkpoint; 2],
+    /// A dispute that the supplier loses.
+    dispute: Dispute,
     sound: Vec<(&'static str, &'static str, Vec<u8>)>,
 }
 
@@ -77,10 +87,13 @@ fn known() -> &'static Known {
         let other = Note::new(&other, vec![line]).unwrap();
         let evidence = DoubleSignature::new(proof.note().clone(), other).unwrap();
         let two_heads = evidence.heads().clone();
+        let wrong = wrong_result(&town);
+        let dispute = wrong.dispute().clone();
         let request = AddCheckpoint { old_size: OLD_SIZE, proof: path, note: proof.note().clone() };
         let mut sound = vec![
             ("add-checkpoint", "follows", request.encode().into_bytes()),
             ("evidence", "bank", evidence.encode().into_bytes()),
+            ("evidence", "wrong-result", wrong.encode().into_bytes()),
             ("checkpoint", "head", proof.note().text().as_bytes().to_vec()),
             ("note", "head", proof.note().encode().into_bytes()),
             ("policy", "parties", policy.to_string().into_bytes()),
@@ -105,9 +118,46 @@ fn known() -> &'static Known {
                 sound.push(("log-leaf", name, leaf.encode()));
             }
         }
+        for (name, request) in messages::requests(&town) {
+            sound.push(("request", name, request.encode()));
+        }
+        for (name, reply) in messages::replies(&town) {
+            sound.push(("reply", name, reply.encode()));
+        }
         let leaf = town.blocks[6].1.encode();
-        Known { policy, note: proof.note().clone(), receipts, leaf, witness: asked, two_heads, sound }
+        Known {
+            policy,
+            note: proof.note().clone(),
+            receipts,
+            leaf,
+            witness: asked,
+            two_heads,
+            dispute,
+            sound,
+        }
     })
+}
+
+/// The supplier announces the town's second tariff under another hash; the others sign what they find.
+fn wrong_result(town: &Town) -> WrongResult {
+    let block = &town.blocks[2].0;
+    let mut proposal = block.proposal.clone();
+    let Command::Publish(publication) = &mut proposal.command else { unreachable!("it is a tariff") };
+    let found = publication.hash;
+    publication.hash.0[0] ^= 1;
+    proposal.proposer = Party::Supplier;
+    let signed = |party: Party, text: &str| exec(party).sign(text).unwrap().signature().try_into().unwrap();
+    let party = proposal.proposer;
+    let own = Attestation { party, signature: signed(party, &proposal.attest_text()) };
+    let dissent = |party| {
+        let (input, command) = (Some(found), block.proposal.command.clone());
+        let signature = signed(party, &dissent_text(&proposal.id(), input, &command));
+        (party, OtherResult { input, command, signature })
+    };
+    let others = vec![dissent(Party::Grid), dissent(Party::Bank)];
+    let dispute = Dispute::new(proposal.clone(), vec![own], others).unwrap();
+    let (first, leaf) = town.blocks[0].clone();
+    WrongResult::new(first, leaf, dispute, town.proof(0, &Party::ALL.map(witness)))
 }
 
 /// The sound files: target, name, bytes.
@@ -140,6 +190,14 @@ pub fn check(target: &str, bytes: &[u8]) {
             }),
             bytes,
         ),
+        "evidence" if bytes.starts_with(WRONG_RESULT_MARK.as_bytes()) => {
+            let evidence = WrongResult::parse(bytes).ok();
+            if let Some(shown) = evidence.as_ref().and_then(|evidence| evidence.check(&known.policy).ok()) {
+                assert_eq!(shown.dispute, &known.dispute, "nobody signed anything else");
+                assert_eq!(shown.judgement, Judgement::Contradicted(Party::Supplier));
+            }
+            same(evidence.map(|evidence| evidence.encode().into_bytes()), bytes);
+        }
         "evidence" => {
             let evidence = DoubleSignature::parse(bytes).ok();
             if let Some((heads, signers)) = evidence
@@ -155,6 +213,8 @@ pub fn check(target: &str, bytes: &[u8]) {
             }
             same(evidence.map(|evidence| evidence.encode().into_bytes()), bytes);
         }
+        "request" => same(Request::decode(bytes).ok().map(|request| request.encode()), bytes),
+        "reply" => same(Reply::decode(bytes).ok().map(|reply| reply.encode()), bytes),
         "log-leaf" => same(LogLeaf::decode(bytes).ok().map(|leaf| leaf.encode()), bytes),
         "checkpoint" => {
             let head = text.and_then(|text| Checkpoint::parse(text).ok());

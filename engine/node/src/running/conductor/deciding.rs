@@ -7,21 +7,20 @@ use std::time::Instant;
 
 use tallywatt_consensus::machine::Event;
 use tallywatt_consensus::members::Signer;
+use tallywatt_consensus::message::{FileGiven, INLINE_SIZE_MAX, Request};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::attesters::CommandKind;
-use tallywatt_ledger::block::Proposal;
+use tallywatt_ledger::block::{Attestation, Proposal};
 use tallywatt_ledger::command::Command;
 
 use super::{AGAIN, Conductor};
 use crate::books::Books;
 use crate::consortium::refused_text;
 use crate::node::NodeError;
+use crate::node_folder::has_input_file;
 use crate::order::OrderError;
-use crate::peers::limits::INLINE_SIZE_MAX;
-use crate::peers::message::{FileGiven, Request};
 use crate::running::RunError;
-use crate::running::files::has_input_file;
 use crate::running::proposing::{
     AWAY_WAIT, COMPUTE_WAIT, Current, Proposed, THIRD_WAIT, TRIES_MAX, WANTED_COUNT_MAX, Wanted,
 };
@@ -120,7 +119,7 @@ impl Conductor {
     }
 
     /// Tells those who are to attest a proposal of it, and nobody else.
-    pub(super) fn announce(&mut self, proposal: &Proposal) {
+    pub(super) fn announce(&mut self, proposal: &Proposal, attestation: Attestation) {
         let (id, command) = (proposal.id(), &proposal.command);
         let held = self.held.get(&id).and_then(Option::as_ref).filter(|_| has_input_file(command));
         let file = match held {
@@ -130,7 +129,7 @@ impl Conductor {
         };
         let asked = self.attesters().of_command(command);
         for (peer, outbox) in self.parts.outboxes.iter().filter(|(peer, _)| asked.contains(**peer)) {
-            let request = Request::Announce(proposal.clone(), file.clone());
+            let request = Request::Announce(proposal.clone(), attestation, file.clone());
             if !outbox.announce(request, id)
                 && let Some(current) = &mut self.current
             {

@@ -3,17 +3,17 @@
 use std::time::{Duration, Instant};
 
 use tallywatt_consensus::machine::{Cosignature, Event, MemberError};
-use tallywatt_consensus::members::Signer;
+use tallywatt_consensus::members::{Signer, Standing};
+use tallywatt_consensus::message::{FileGiven, Reply, Request};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::attesters::CommandKind;
-use tallywatt_ledger::block::Proposal;
+use tallywatt_ledger::block::{Attestation, Proposal};
 use tallywatt_ledger::command::Command;
 
 use super::Conductor;
 use crate::node::NodeError;
 use crate::peers::limits::{PROPOSALS_OF_PARTY_MAX, SMALL_PROPOSALS_OF_PARTY_MAX};
-use crate::peers::message::{FileGiven, Reply, Request};
 use crate::running::RunError;
 use crate::running::proposing::Current;
 use crate::running::witnessing::{Head, Witnessed};
@@ -28,7 +28,9 @@ const LOOKED_AGAIN: Duration = Duration::from_secs(60);
 impl Conductor {
     pub(super) fn peer(&mut self, from: Party, request: Request) -> Result<(), RunError> {
         match request {
-            Request::Announce(proposal, file) => return self.announced(from, proposal, file),
+            Request::Announce(proposal, attestation, file) => {
+                return self.announced(from, proposal, attestation, file);
+            }
             Request::Attest(attestation) if attestation.party == from => {
                 if let Some(current) = self.current.as_mut().filter(|current| current.asked.contains(from)) {
                     current.answered.insert(from);
@@ -65,6 +67,7 @@ impl Conductor {
         &mut self,
         from: Party,
         proposal: Proposal,
+        attestation: Attestation,
         file: FileGiven,
     ) -> Result<(), RunError> {
         if self.looked_since.elapsed() >= LOOKED_AGAIN {
@@ -81,7 +84,7 @@ impl Conductor {
             return Ok(());
         }
         if proposal.parent != self.tip {
-            self.early.push_back((from, proposal, file));
+            self.early.push_back((from, proposal, attestation, file));
             if self.early.len() > PROPOSALS_OF_PARTY_MAX * (Party::ALL.len() - 1) {
                 self.early.pop_front();
             }
@@ -98,7 +101,7 @@ impl Conductor {
                 self.named.insert(id, name);
             }
         }
-        self.step(Event::Announced(proposal))
+        self.step(Event::Announced(proposal, attestation))
     }
 
     /// Makes the file of a proposal durable: who attests it must be able to give it to the others.
@@ -153,7 +156,7 @@ impl Conductor {
         let (Some(witnessing), member) = (&self.parts.witnessing, self.parts.node.member()) else {
             return Ok(());
         };
-        let newest = member.newest_final_size().filter(|size| *size > self.witness_asked);
+        let newest = member.newest_head(Standing::Final).filter(|size| *size > self.witness_asked);
         let Some(size) = newest else { return Ok(()) };
         if !member.cosigners(size).contains(&Signer::Witness) {
             let party = self.party;

@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use tallywatt_consensus::machine::{Event, NotComputed};
+use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::block::Proposal;
 use tallywatt_ledger::command::Command;
+use tallywatt_ledger::digest;
 
+use super::comparing::Differing;
 use super::{AGAIN, Conductor, Told, Wait};
+use crate::derivation;
 use crate::node::NodeError;
-use crate::node_folder;
+use crate::node_folder::{self, has_input_file};
 use crate::order::Ordered;
 use crate::running::RunError;
-use crate::running::files::{Sources, Wanted, has_input_file};
+use crate::running::files::{Sources, Wanted};
 
 impl Conductor {
     pub(super) fn ordered(&mut self, ordered: Ordered) -> Result<(), RunError> {
@@ -87,7 +91,7 @@ impl Conductor {
             (Ok(bytes), _) => bytes,
             (Err(reason), Wait::Announced(proposal)) => {
                 let own = Err(NotComputed::Waits(format!("its file does not come: {reason}")));
-                return self.recomputed(proposal.clone(), own);
+                return self.recomputed(proposal.clone(), own, None);
             }
             (Err(reason), _) => {
                 self.log(&format!(
@@ -112,7 +116,7 @@ impl Conductor {
             Wait::Disputed(proposal, own) => {
                 self.held.insert(id, Some(bytes));
                 self.dissented.remove(&id);
-                self.recomputed(proposal, own)?;
+                self.recomputed(proposal, own, None)?;
             }
             Wait::Entry(index, entry) => {
                 self.held.insert(id, Some(bytes));
@@ -143,7 +147,7 @@ impl Conductor {
             && **genesis != self.parts.genesis
         {
             let fails = NotComputed::Fails("it is not the genesis in this node's folder".to_owned());
-            return self.recomputed(proposal, Err(fails));
+            return self.recomputed(proposal, Err(fails), None);
         }
         let has_input = has_input_file(&proposal.command);
         let mut input = None;
@@ -155,7 +159,10 @@ impl Conductor {
                 return Ok(());
             }
         }
+        let input_hash = input.as_deref().map(digest::content_hash);
         let own = self.parts.node.recompute_with_file(&proposal, input.as_deref());
+        // Of one that was announced and comes out otherwise people are told where, after the answer.
+        let (mut own_file, mut theirs) = (None, None);
         let own = match own {
             Ok(computed) if computed.command == proposal.command => {
                 self.held.insert(id, computed.file);
@@ -168,7 +175,13 @@ impl Conductor {
                 return Ok(());
             }
             other => {
-                let own = other.map(|computed| computed.command);
+                let own = other.map(|computed| {
+                    own_file = computed.file;
+                    computed.command
+                });
+                if derivation::is_comparable(&proposal.command) {
+                    theirs.clone_from(&input);
+                }
                 if has_input {
                     self.held.insert(id, input);
                 } else if is_waiting && node_folder::file_of(&proposal.command).is_some() {
@@ -180,15 +193,19 @@ impl Conductor {
                 own
             }
         };
-        self.recomputed(proposal, own)
+        let differing =
+            own_file.filter(|_| !is_waiting).map(|own| Differing { proposal: proposal.clone(), own });
+        self.recomputed(proposal, own, input_hash)?;
+        differing.map_or(Ok(()), |differing| self.compare(differing, theirs))
     }
 
     pub(super) fn recomputed(
         &mut self,
         proposal: Proposal,
         own: Result<Command, NotComputed>,
+        input: Option<ContentHash>,
     ) -> Result<(), RunError> {
         let now_unix_s = (self.parts.clock)();
-        self.step(Event::Recomputed { proposal, own, now_unix_s })
+        self.step(Event::Recomputed { proposal, own, input, now_unix_s })
     }
 }

@@ -2,22 +2,26 @@
 //!
 //! Who sends is not in a message: the certificate of the connection says it.
 
-use tallywatt_consensus::machine::{Abstention, Cosignature, Dissent};
-use tallywatt_consensus::members::Signer;
-use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
-use tallywatt_ledger::block::{Attestation, BLOCK_SIZE_MAX, Block, Proposal};
+use tallywatt_ledger::block::{Attestation, BLOCK_SIZE_MAX, Block, OtherResult, Proposal};
 use tallywatt_ledger::codec::{CodecError, Reader, Writer};
+use tallywatt_ledger::command::Command;
 use tallywatt_ledger::key::KeyId;
 use tallywatt_ledger::log::LogHash;
 use tallywatt_ledger::note::SignatureLine;
 
-use crate::peers::limits::{CHUNK_SIZE_MAX, INLINE_SIZE_MAX};
+use crate::machine::{Abstention, Cosignature, Dissent};
+use crate::members::Signer;
+use crate::order::Entry;
 
 const REQUEST_KIND: u8 = 0x60;
 const REPLY_KIND: u8 = 0x61;
 const VERSION: u8 = 1;
+/// The largest piece of a file in one message.
+pub const CHUNK_SIZE_MAX: usize = 1 << 20;
+/// The largest file that travels with its announcement, and in the order; larger ones are fetched.
+pub const INLINE_SIZE_MAX: usize = 64 << 10;
 /// The longest text in a message: a reason, a first difference.
 pub const TEXT_SIZE_MAX: usize = 4 << 10;
 const SIGNATURE_SIZE: usize = 64;
@@ -70,8 +74,8 @@ pub enum Request {
     Append(Entry, Vec<u8>),
     /// Up to which index is the order agreed? The answerer leads it.
     ReadIndex,
-    /// Look at this proposal.
-    Announce(Proposal, FileGiven),
+    /// Look at this proposal, which its proposer attests.
+    Announce(Proposal, Attestation, FileGiven),
     /// An answer to the asked party's proposal: it computed the same.
     Attest(Attestation),
     /// It computed something else.
@@ -126,8 +130,9 @@ impl Request {
             Self::Order(kind, bytes) => writer.u8(if *kind == OrderKind::Append { 1 } else { 2 }).raw(bytes),
             Self::Append(entry, file) => writer.u8(3).bytes(&encode_entry(entry)).bytes(file),
             Self::ReadIndex => writer.u8(4),
-            Self::Announce(proposal, file) => {
-                writer.u8(5).bytes(&encode_proposal(proposal));
+            Self::Announce(proposal, attestation, file) => {
+                let (proposal, attestations) = (proposal.clone(), vec![*attestation]);
+                writer.u8(5).bytes(&encode_entry(&Entry { proposal, attestations }));
                 match file {
                     FileGiven::None => writer.u8(0),
                     FileGiven::Inline(bytes) => writer.u8(1).bytes(bytes),
@@ -141,7 +146,7 @@ impl Request {
                 writer.u8(7).u8(dissent.party.code()).hash(&dissent.proposal);
                 match &dissent.computed {
                     None => writer.u8(0),
-                    Some(hash) => writer.u8(1).hash(hash),
+                    Some(other) => write_other(&mut writer, other),
                 };
                 writer.text(cut(&dissent.detail))
             }
@@ -174,7 +179,7 @@ impl Request {
             }
             4 => Self::ReadIndex,
             5 => {
-                let proposal = decode_proposal(reader.bytes("proposal")?)?;
+                let (proposal, attestation) = decode_proposal(reader.bytes("proposal")?)?;
                 let at = reader.at();
                 let file = match reader.u8("file")? {
                     0 => FileGiven::None,
@@ -182,21 +187,18 @@ impl Request {
                     2 => FileGiven::Named(read_name(&mut reader)?),
                     _ => return Err(reader.refuse("file", at)),
                 };
-                Self::Announce(proposal, file)
+                Self::Announce(proposal, attestation, file)
             }
             6 => {
                 let party = read_party(&mut reader)?;
-                let at = reader.at();
-                let signature = reader.raw("signature", SIGNATURE_SIZE)?.try_into();
-                let signature = signature.map_err(|_| CodecError::Truncated { field: "signature", at })?;
-                Self::Attest(Attestation { party, signature })
+                Self::Attest(Attestation { party, signature: read_signature(&mut reader)? })
             }
             7 => {
                 let (party, proposal) = (read_party(&mut reader)?, reader.hash("proposal")?);
                 let at = reader.at();
                 let computed = match reader.u8("computed")? {
                     0 => None,
-                    1 => Some(reader.hash("computed")?),
+                    code @ 1..=2 => Some(Box::new(read_other(&mut reader, code == 2)?)),
                     _ => return Err(reader.refuse("computed", at)),
                 };
                 Self::Dissent(Dissent { party, proposal, computed, detail: text(&mut reader, "detail")? })
@@ -309,17 +311,34 @@ pub fn decode_entry(bytes: &[u8]) -> Result<Entry, CodecError> {
     Ok(Entry { proposal, attestations })
 }
 
-fn encode_proposal(proposal: &Proposal) -> Vec<u8> {
-    encode_entry(&Entry { proposal: proposal.clone(), attestations: Vec::new() })
+/// A proposal with the attestation of its proposer, and no other.
+fn decode_proposal(bytes: &[u8]) -> Result<(Proposal, Attestation), CodecError> {
+    let Entry { proposal, attestations } = decode_entry(bytes)?;
+    match attestations[..] {
+        [own] if own.party == proposal.proposer => Ok((proposal, own)),
+        _ => Err(CodecError::Value { field: "attestations", at: bytes.len().min(BLOCK_SIZE_MAX) }),
+    }
 }
 
-fn decode_proposal(bytes: &[u8]) -> Result<Proposal, CodecError> {
-    let Entry { proposal, attestations } = decode_entry(bytes)?;
-    if attestations.is_empty() {
-        Ok(proposal)
-    } else {
-        Err(CodecError::Value { field: "attestations", at: bytes.len().min(BLOCK_SIZE_MAX) })
-    }
+/// 1, or 2 and the hash of the file it is computed from; the command; the signature.
+fn write_other<'w>(writer: &'w mut Writer, other: &OtherResult) -> &'w mut Writer {
+    match &other.input {
+        None => writer.u8(1),
+        Some(hash) => writer.u8(2).hash(hash),
+    };
+    writer.bytes(&other.command.encode()).raw(&other.signature)
+}
+
+fn read_other(reader: &mut Reader<'_>, has_input: bool) -> Result<OtherResult, CodecError> {
+    let input = if has_input { Some(reader.hash("input")?) } else { None };
+    let command = Command::decode(limited(reader, "computed", BLOCK_SIZE_MAX)?)?;
+    Ok(OtherResult { input, command, signature: read_signature(reader)? })
+}
+
+fn read_signature(reader: &mut Reader<'_>) -> Result<[u8; SIGNATURE_SIZE], CodecError> {
+    let at = reader.at();
+    let signature = reader.raw("signature", SIGNATURE_SIZE)?.try_into();
+    signature.map_err(|_| CodecError::Truncated { field: "signature", at })
 }
 
 fn write_name<'w>(writer: &'w mut Writer, name: &FileName) -> &'w mut Writer {
@@ -384,7 +403,6 @@ fn cut(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tallywatt_ledger::command::Command;
     use tallywatt_ledger::tree::Root;
 
     fn cosignature() -> Cosignature {
@@ -403,7 +421,11 @@ mod tests {
             time_unix_s: 1_774_000_000,
             command: Command::Contracts(Root { hash, count: 2 }),
         };
-        let attestation = Attestation { party: Party::Grid, signature: [9; SIGNATURE_SIZE] };
+        let attestation = Attestation { party: Party::Supplier, signature: [9; SIGNATURE_SIZE] };
+        let other = |input| {
+            let command = Command::Contracts(Root { hash, count: 3 });
+            Some(Box::new(OtherResult { input, command, signature: [8; SIGNATURE_SIZE] }))
+        };
         let entry = Entry { proposal: proposal.clone(), attestations: vec![attestation] };
         let name = FileName { hash, size: 70_000 };
         let (party, detail) = (Party::Bank, "bill 3: total 4 instead of 5".to_owned());
@@ -413,12 +435,23 @@ mod tests {
             Request::Append(entry.clone(), Vec::new()),
             Request::Append(entry, vec![3; 50]),
             Request::ReadIndex,
-            Request::Announce(proposal.clone(), FileGiven::None),
-            Request::Announce(proposal.clone(), FileGiven::Inline(vec![8; 100])),
-            Request::Announce(proposal, FileGiven::Named(name)),
+            Request::Announce(proposal.clone(), attestation, FileGiven::None),
+            Request::Announce(proposal.clone(), attestation, FileGiven::Inline(vec![8; 100])),
+            Request::Announce(proposal, attestation, FileGiven::Named(name)),
             Request::Attest(attestation),
             Request::Dissent(Dissent { party, proposal: hash, computed: None, detail: detail.clone() }),
-            Request::Dissent(Dissent { party, proposal: hash, computed: Some(hash), detail: detail.clone() }),
+            Request::Dissent(Dissent {
+                party,
+                proposal: hash,
+                computed: other(None),
+                detail: detail.clone(),
+            }),
+            Request::Dissent(Dissent {
+                party,
+                proposal: hash,
+                computed: other(Some(hash)),
+                detail: detail.clone(),
+            }),
             Request::Abstain(Abstention { party, proposal: hash, reason: detail }),
             Request::Cosign(cosignature()),
             Request::FileOf(hash),
@@ -472,6 +505,23 @@ mod tests {
         }
         for reply in replies() {
             check(&reply, &reply.encode(), Reply::decode, Reply::encode);
+        }
+    }
+
+    /// An announcement is signed by its proposer, and by nobody else.
+    #[test]
+    fn no_announcement_in_the_name_of_another() {
+        let announced = requests().into_iter().find_map(|request| match request {
+            Request::Announce(proposal, attestation, FileGiven::None) => Some((proposal, attestation)),
+            _ => None,
+        });
+        let (proposal, own) = announced.expect("there is one");
+        let mut writer = Writer::record(VERSION, REQUEST_KIND);
+        let attestations = vec![Attestation { party: Party::Grid, ..own }, own];
+        writer.u8(5).bytes(&encode_entry(&Entry { proposal: proposal.clone(), attestations })).u8(0);
+        let foreign = Attestation { party: Party::Grid, ..own };
+        for bytes in [writer.finish(), Request::Announce(proposal, foreign, FileGiven::None).encode()] {
+            assert!(Request::decode(&bytes).is_err());
         }
     }
 
