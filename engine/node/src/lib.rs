@@ -21,6 +21,7 @@ pub mod compare;
 pub mod completeness;
 pub mod consortium;
 pub mod exceptions;
+pub mod governing;
 pub mod intake;
 pub mod ledger;
 pub mod ledger_folder;

@@ -126,14 +126,14 @@ impl World {
         let now_unix_s = self.unix_s(party);
         let way = self.random.next();
         let Some(member) = &mut self.nodes.get_mut(&party).unwrap().member else { return false };
-        let command = truth::bent(&truth::next_command(party, member.state()), way);
+        let command = truth::bent(&truth::next_command(party, member.state(), false), way);
         self.announce_own(party, command, now_unix_s)
     }
 
     fn date_ahead(&mut self, party: Party) -> bool {
         let now_unix_s = self.unix_s(party) + 100_000;
         let Some(member) = &self.nodes[&party].member else { return false };
-        let command = truth::next_command(party, member.state());
+        let command = truth::next_command(party, member.state(), false);
         self.announce_own(party, command, now_unix_s)
     }
 
@@ -167,7 +167,7 @@ impl World {
             proposer: party,
             number: state.next_number(party),
             time_unix_s: last_s.max(self.unix_s(party)) + later_s,
-            command: truth::next_command(party, state),
+            command: truth::next_command(party, state, false),
         })
     }
 
@@ -226,7 +226,7 @@ impl World {
     fn use_twin(&mut self, party: Party, from: Party, attestation: &Attestation) {
         let directory = truth::directory();
         let liar = self.plan_liar.as_mut().unwrap();
-        let is_its = |twin: &Twin| twin.victim == from && directory.attests(&twin.proposal, attestation);
+        let is_its = |twin: &Twin| twin.victim == from && directory.attests(&twin.proposal, attestation, 0);
         let Some(at) = liar.twins.iter().position(is_its) else { return };
         let Twin { victim, proposal } = liar.twins.remove(at);
         let own = members::attest(&truth::keys(party), party, &proposal);

@@ -2,7 +2,7 @@
 //! back from old copies, clocks that are wrong, and one liar. One seed, one trace; the invariants are checked at every step.
 //!
 //! ```text
-//!   plan(seed) ─▶ world: virtual time, a queue of deliveries and disk operations ─▶ monitor: I1 … I8 after each event
+//!   plan(seed) ─▶ world: virtual time, a queue of deliveries and disk operations ─▶ monitor: I1 … I10 after each event
 //! ```
 #![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
 
@@ -21,6 +21,9 @@ use world::{Plan, Run, simulate};
 const SEED_COUNT: u64 = 250;
 /// How many with a witness, whose signatures cost their time.
 const WITNESS_SEED_COUNT: u64 = 100;
+
+/// How many in which the keys of a party change.
+const ROTATED_SEED_COUNT: u64 = 60;
 
 fn check(seed: u64, plan: &Plan) -> Run {
     let run = simulate(seed, plan);
@@ -51,6 +54,18 @@ fn one_liar_is_never_signed_and_never_stops_the_others() {
     // The runs must reach what they are for: two histories that two parties each signed, and the liar named.
     assert!(forks >= 10, "{forks} runs with two final histories");
     assert!(named >= SEED_COUNT / 4, "the liar is named in {named} runs");
+}
+
+/// The keys of a party change under way, whatever the network and the machines do.
+#[test]
+fn keys_change_and_nobody_stops() {
+    let mut changed = 0;
+    for seed in 0..ROTATED_SEED_COUNT {
+        let run = check(seed, &Plan::with_other_keys(seed));
+        assert!(run.sealed_size >= 3, "seed {seed}: only {} blocks are sealed in the end", run.sealed_size);
+        changed += u64::from(run.is_changed);
+    }
+    assert!(changed >= ROTATED_SEED_COUNT / 2, "keys changed in {changed} runs");
 }
 
 #[test]
