@@ -19,6 +19,7 @@ use tallywatt_node::governing::make_key_set;
 use tallywatt_node::ledger_folder::{HeldFolder, LedgerError};
 use tallywatt_node::node::{Node, NodeError};
 use tallywatt_node::node_folder::NodeFolder;
+use tallywatt_node::running::founding::read_card;
 use tallywatt_shards::durable;
 
 use crate::args::Arguments;
@@ -41,14 +42,28 @@ pub fn run_keys(asked: &Keys, arguments: &Arguments) -> Result<Report, Failure> 
 /// Motions.
 pub fn run(asked: &Govern, arguments: &Arguments) -> Result<Report, Failure> {
     match &asked.action {
-        GovernAction::Draft { note, keys, witness, no_witness: _, from, party } => {
-            let what = if *keys { None } else { Some(witness.clone()) };
-            draft(note, what, *from, party.as_deref(), arguments)
+        GovernAction::Draft { note, keys, card, witness, no_witness: _, from, party } => {
+            let what = match card {
+                _ if *keys => Drafted::Own,
+                Some(card) => Drafted::Card(card),
+                None => Drafted::Witness(witness.clone()),
+            };
+            draft(note, &what, *from, party.as_deref(), arguments)
         }
         GovernAction::Sign { note, party } => sign(note, party.as_deref(), arguments),
         GovernAction::Apply { note } => apply(note, arguments),
         GovernAction::List => list(arguments),
     }
+}
+
+/// What a motion is drafted for.
+enum Drafted<'a> {
+    /// The newest key set of who drafts it.
+    Own,
+    /// The keys in a card.
+    Card(&'a Path),
+    /// A witness, or none.
+    Witness(Option<String>),
 }
 
 /// As whom a command speaks: whose node the folder holds, or who is named where it holds all three.
@@ -101,7 +116,7 @@ fn refused(error: &GovernanceError) -> Failure {
 
 fn draft(
     path: &Path,
-    witness: Option<Option<String>>,
+    what: &Drafted<'_>,
     from: u64,
     party: Option<&str>,
     arguments: &Arguments,
@@ -114,11 +129,15 @@ fn draft(
     let party = speaker(&opened.folder, party)?;
     let node = opened.consortium.node(party);
     let keys = keys_of(node)?;
-    let motion = match witness {
-        Some(witness) => Motion::Witness(witness),
-        None => {
+    let motion = match what {
+        Drafted::Witness(witness) => Motion::Witness(witness.clone()),
+        Drafted::Own => {
             let newest = node.folder().newest_keys(keys.origin()).map_err(LedgerError::from)?;
             Motion::Keys { party, keys: newest }
+        }
+        Drafted::Card(path) => {
+            let card = read_card(path)?;
+            Motion::Keys { party: card.party, keys: card.keys }
         }
     };
     let number = keys.motion_count() + 1;

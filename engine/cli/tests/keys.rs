@@ -96,6 +96,42 @@ fn a_month_goes_on_under_other_keys_and_its_receipts_say_so() {
     place.expect(0, "tallywatt tariff publish next.toml");
 }
 
+/// Another bank takes the bank's seat: its keys come by its card, and the old ones go.
+#[test]
+fn another_organisation_takes_a_seat() {
+    let place = ledger();
+    place.expect(
+        0,
+        "tallywatt -C newcomer init --origin tallywatt.example/pilot --party bank --address 127.0.0.1:7001",
+    );
+    place.expect(
+        0,
+        "tallywatt -C stranger init --origin tallywatt.example/other --party bank --address 127.0.0.1:7001",
+    );
+    let from = next_block(&place, "tallywatt-data") + 1;
+    let stranger =
+        format!("tallywatt govern draft no.note --card stranger/party.card --party grid --from {from}");
+    assert!(place.expect(2, &stranger).err.contains("is not named after the log tallywatt.example/pilot"));
+    place.expect(
+        0,
+        &format!("tallywatt govern draft seat.note --card newcomer/party.card --party grid --from {from}"),
+    );
+    let signed = place.json("tallywatt govern sign seat.note --party bank");
+    assert!(signed["notes"].to_string().contains("signs nothing for the bank"), "{signed}");
+    place.expect(0, "tallywatt govern sign seat.note --party supplier");
+    place.expect(0, "tallywatt govern apply seat.note");
+    // Of three two go on; nothing is sealed before the newcomer is there.
+    let waiting = place.sh("tallywatt bill run 2026-03");
+    assert_eq!(waiting.code, 13, "{waiting:?}");
+    let bank = place.path().join("tallywatt-data/bank");
+    std::fs::rename(bank.join("keys.seeds"), place.path().join("old.seeds")).unwrap();
+    std::fs::copy(place.path().join("newcomer/bank/keys.seeds"), bank.join("keys.seeds")).unwrap();
+    place.expect(0, "tallywatt prove bill A-1 2026-03 --output newcomer.receipt");
+    place.expect(0, "tallywatt verify newcomer.receipt");
+    let audit = place.expect(0, "tallywatt chain audit");
+    assert!(audit.out.ends_with("SOUND  0 findings\n"), "{}", audit.out);
+}
+
 /// Three processes. The bank's keys change under way; then it loses its sign lock, and goes on with a third set.
 #[test]
 fn a_running_node_takes_other_keys_and_a_lost_lock_is_no_end() {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 /// A party's keys.
 #[derive(Debug, Args)]
@@ -50,18 +50,23 @@ pub struct Govern {
 /// What to do with motions.
 #[derive(Debug, Subcommand)]
 pub enum GovernAction {
-    /// Write a motion, signed by the party that drafts it, into a new file: the next key set of a party, or another witness.
+    /// Write a motion, signed by the party that drafts it, into a new file: the next key set of a party, those of an
+    /// organisation that takes its seat, or another witness.
+    #[command(group(ArgGroup::new("what").required(true)))]
     Draft {
         /// The note to write.
         note: PathBuf,
         /// The newest key set in the folder of --party takes the place of its keys.
-        #[arg(long, conflicts_with_all = ["witness", "no_witness"], required_unless_present_any = ["witness", "no_witness"])]
+        #[arg(long, group = "what")]
         keys: bool,
+        /// Another organisation takes a party's seat: the keys in its card (`init --party`) take the place of that party's.
+        #[arg(long, group = "what", value_name = "CARD")]
+        card: Option<PathBuf>,
         /// This verifier key is the witness's, in place of another or of none.
-        #[arg(long, value_name = "KEY", conflicts_with = "no_witness")]
+        #[arg(long, group = "what", value_name = "KEY")]
         witness: Option<String>,
         /// There is no witness any more.
-        #[arg(long)]
+        #[arg(long, group = "what")]
         no_witness: bool,
         /// The first block that the new keys attest, and whose head they sign.
         #[arg(long, value_name = "HEIGHT")]

@@ -2,10 +2,13 @@
 
 use super::*;
 use crate::attesters::Attesters;
+use crate::checkpoint::Checkpoint;
 use crate::codec::Reader;
 use crate::command::Genesis;
-use crate::key::{Cosigner, LogSigner};
+use crate::key::{Cosigner, LogSigner, VerifierKey};
+use crate::log::LogHash;
 use crate::note::Note;
+use crate::witness::WatchedLog;
 
 const ORIGIN: &str = "tallywatt.test/governance";
 
@@ -38,16 +41,19 @@ fn regulator(seed: u8) -> String {
     Cosigner::from_seed("regulator.test", &[seed; 32]).unwrap().verifier_key().to_string()
 }
 
-fn history() -> KeyHistory {
-    KeyHistory::of(&Genesis {
+fn genesis() -> Genesis {
+    Genesis {
         origin: ORIGIN.into(),
         currency: "RUB".parse().unwrap(),
         tzdb: "2026a".into(),
         parties: Party::ALL.map(|party| keys(party, 0)),
         witness: Some(regulator(0x77)),
         attesters: Attesters::default(),
-    })
-    .unwrap()
+    }
+}
+
+fn history() -> KeyHistory {
+    KeyHistory::of(&genesis()).unwrap()
 }
 
 /// The motion, as each party signs it with the key of a generation; of no generation it does not sign.
@@ -242,5 +248,33 @@ fn bytes_and_values_are_one_to_one() {
             assert_ne!(other, value, "bit {bit}");
             assert!(history().check(&other, 5).is_err(), "bit {bit}");
         }
+    }
+}
+
+/// A witness sees heads alone: by the notes of the motions it knows whose signatures each of them must carry.
+#[test]
+fn a_witness_follows_the_notes() {
+    let head = |size: u64, generation: u8| {
+        let text = Checkpoint::new(ORIGIN, size, LogHash::from_bytes([1; 32])).unwrap().to_text();
+        let (grid, bank) = (own(Party::Grid, 0), own(Party::Bank, generation));
+        let lines = [
+            bank.log.sign(&text),
+            grid.witness.sign_cosignature(&text, 5),
+            bank.witness.sign_cosignature(&text, 5),
+        ];
+        Note::new(&text, lines.map(Result::unwrap).to_vec()).unwrap()
+    };
+    let first = note(ORIGIN, 1, &bank(1), 8, ALL);
+    let second = note(ORIGIN, 2, &Motion::Witness(Some(regulator(0x78))), 12, [Some(0), Some(1), Some(0)]);
+    let watched = WatchedLog::of_genesis(&genesis(), &[first.clone(), second.clone()]).unwrap();
+    let knowing_nothing = WatchedLog::of_genesis(&genesis(), &[]).unwrap();
+    for (size, generation, is_signed) in [(8, 0, true), (8, 1, false), (9, 0, false), (9, 1, true)] {
+        assert_eq!(watched.check_signed(&head(size, generation)).is_ok(), is_signed, "{size} {generation}");
+        assert_eq!(knowing_nothing.check_signed(&head(size, generation)).is_ok(), generation == 0);
+    }
+    let key = |seed| VerifierKey::parse(&regulator(seed)).unwrap();
+    assert!(watched.names(&key(0x77)) && watched.names(&key(0x78)) && !watched.names(&key(0x79)));
+    for notes in [vec![second.clone()], vec![second, first.clone()], vec![first.clone(), first]] {
+        assert!(WatchedLog::of_genesis(&genesis(), &notes).is_err());
     }
 }
