@@ -256,21 +256,29 @@ fn a_retired_key_signs_and_attests_nothing() {
         assert!(matches!(&passed[..], [Action::Pass(_)]), "{party}: {passed:?}");
         assert!(net.members[&party].takes(&Entry { proposal: proposal.clone(), attestations: new.clone() }));
     }
-    // A signature that came ahead, by the key in force as far as was known then, is dropped when the motion is.
-    let mut behind = fresh(Party::Supplier, &[0], None);
-    let blocks = net.stored[&Party::Supplier].clone();
-    behind.restore(&blocks[0].0, &blocks[0].1).unwrap();
-    behind.step(Event::Cosigned(signature(Party::Bank, 0, 5, root))).unwrap();
-    for (block, _) in &blocks[1..] {
-        let Block { proposal, attestations, .. } = block.clone();
-        let entry = Entry { proposal: proposal.clone(), attestations };
-        let actions = behind.step(Event::Ordered(entry)).unwrap();
-        if matches!(&actions[..], [Action::Recompute(_)]) {
-            let own = Ok(proposal.command.clone());
-            behind.step(Event::Recomputed { proposal, own, now_unix_s: NOW }).unwrap();
+    // Signatures that came ahead: the old key's, in force there as far as was known, is dropped when the motion is known; it is
+    // no second signature of the new one.
+    for is_told_later in [false, true] {
+        let mut behind = fresh(Party::Supplier, &[0], None);
+        let blocks = net.stored[&Party::Supplier].clone();
+        behind.restore(&blocks[0].0, &blocks[0].1).unwrap();
+        behind.step(Event::Cosigned(signature(Party::Bank, 0, 5, other_root(5)))).unwrap();
+        for (block, _) in &blocks[1..] {
+            if is_told_later && block.height == 4 {
+                let told = behind.step(Event::Cosigned(signature(Party::Bank, 1, 5, root))).unwrap();
+                assert!(told.is_empty(), "{told:?}");
+            }
+            let Block { proposal, attestations, .. } = block.clone();
+            let entry = Entry { proposal: proposal.clone(), attestations };
+            let actions = behind.step(Event::Ordered(entry)).unwrap();
+            if matches!(&actions[..], [Action::Recompute(_)]) {
+                let own = Ok(proposal.command.clone());
+                behind.step(Event::Recomputed { proposal, own, now_unix_s: NOW }).unwrap();
+            }
         }
+        let signers = if is_told_later { vec![Party::Bank.into()] } else { Vec::new() };
+        assert_eq!((behind.size(), behind.cosigners(5)), (5, signers));
     }
-    assert_eq!((behind.size(), behind.cosigners(5)), (5, Vec::new()));
 }
 
 #[test]

@@ -288,7 +288,10 @@ impl Member {
     fn keep_ahead(&mut self, cosignature: Cosignature) -> Vec<Action> {
         let key = (cosignature.size, cosignature.signer);
         match self.heads.ahead.get(&key) {
-            Some(known) if known.root != cosignature.root => {
+            // Of two keys only one is in force there, and which one the blocks between have told by now.
+            Some(known)
+                if known.root != cosignature.root && known.line.key_id() == cosignature.line.key_id() =>
+            {
                 let (own_root, other_root) = (Box::new(known.clone()), Box::new(cosignature));
                 vec![Action::Report(Report::DoubleSigned { own_root, other_root })]
             }
