@@ -125,9 +125,8 @@ fn activate(file: &Path, arguments: &Arguments) -> Result<Report, Failure> {
     let mut opened = open(arguments)?;
     let proposer = agreement.body.remainder;
     let books = opened.consortium.node(proposer).books();
-    let genesis =
-        books.genesis().ok_or_else(|| Failure::usage("there is no first block", "make a new folder"))?;
-    let activation = Activation::of_note(&note, &agreement, genesis);
+    let (keys, now) = (books.keys()?, books.keys_now()?);
+    let activation = Activation::of_note(&note, &agreement, keys.origin(), now);
     let activation =
         activation.map_err(|error| Failure::usage(format!("{}: {error}", path.display()), SIGN))?;
     let from = activation.from.max(books.height());

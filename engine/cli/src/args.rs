@@ -11,6 +11,7 @@ use crate::agreements::options::Agreement;
 use crate::arrears::options::Arrears;
 use crate::bill_correct::options::CorrectOptions;
 use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, RegistersOptions};
+use crate::governing::options::{Govern, Keys};
 use crate::joining::options::Join;
 use crate::pay::options::Pay;
 use crate::readings_share::ShareOptions;
@@ -94,6 +95,10 @@ pub enum Command {
     Tariff(Tariff),
     /// Agreements: sign as each party, activate, list.
     Agreement(Agreement),
+    /// A party's keys: make the next set, list which are in force.
+    Keys(Keys),
+    /// Motions for other keys, or another witness: draft, sign as each party, apply, list.
+    Govern(Govern),
     /// Contracts: publish, list.
     Contract(Contract),
     /// Bills: plan, run, correct, show, explain, why, match, qr, list, arrears.

@@ -39,7 +39,11 @@ fn status(arguments: &Arguments) -> Result<Report, Failure> {
     for node in opened.consortium.nodes() {
         let member = node.member();
         let signers: Vec<&str> = member.cosigners(member.size()).iter().map(|party| party.name()).collect();
-        let state = member.frozen().map_or("signing", |_| "frozen");
+        let state = match (member.frozen(), member.is_keyless()) {
+            (Some(_), _) => "frozen",
+            (None, true) => "without keys",
+            (None, false) => "signing",
+        };
         table.row(vec![
             json!(node.party().name()),
             json!(member.size()),
@@ -55,6 +59,7 @@ fn status(arguments: &Arguments) -> Result<Report, Failure> {
     if let Some(genesis) = opened.consortium.node(Party::Grid).books().genesis() {
         report.fact("recomputed by", genesis.attesters.words());
     }
+    report.fact("keys", opened.consortium.node(Party::Grid).books().keys_words());
     report.fact("billed", member.state().billed().to_string());
     report.fact("received", member.state().received().to_string());
     let findings = opened.consortium.node(Party::Grid).store().findings();

@@ -36,6 +36,10 @@ pub mod code {
     pub const INTERRUPTED: u8 = 130;
 }
 
+/// What a party does whose key must not be used any more.
+const OTHER_KEYS: &str = "make other keys with `tallywatt keys next`, start the node, and have all three sign a motion for them: \
+                          `tallywatt govern draft`; once it holds, start it again";
+
 /// A failed command.
 #[derive(Debug)]
 pub struct Failure {
@@ -99,6 +103,9 @@ impl From<LedgerError> for Failure {
                 Self::with_code(code::CONFIG, what, "mend the line, then run `tallywatt config check`")
             }
             LedgerError::Node(error) => error.into(),
+            LedgerError::Folder(error @ FolderError::LockLost(_)) => {
+                Self::with_code(code::KEY, error, OTHER_KEYS)
+            }
             LedgerError::Folder(error) => {
                 Self::with_code(code::KEY, error, "restore the file from where secrets are kept")
             }
@@ -127,6 +134,9 @@ impl From<NodeError> for Failure {
             NodeError::Books { source, .. } => source.into(),
             NodeError::Folder { source: FolderError::Malformed { .. } | FolderError::Key(_), .. } => {
                 Self::with_code(code::KEY, what, "restore the file from where secrets are kept")
+            }
+            NodeError::Folder { source: FolderError::LockLost(_), .. } => {
+                Self::with_code(code::KEY, what, OTHER_KEYS)
             }
             NodeError::Folder { source: FolderError::Disk(error), .. } => error.into(),
             NodeError::Running { is_quorum: true, .. } => {

@@ -25,6 +25,7 @@ mod exceptions;
 mod export;
 mod failure;
 mod gaps;
+mod governing;
 mod history;
 mod ingest;
 mod instant;
@@ -106,6 +107,8 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
         Command::Losses(losses) => losses::run(losses, arguments),
         Command::Tariff(tariff) => documents::run_tariff(tariff, arguments),
         Command::Agreement(agreement) => agreements::run(agreement, arguments),
+        Command::Keys(keys) => governing::run_keys(keys, arguments),
+        Command::Govern(govern) => governing::run(govern, arguments),
         Command::Contract(contract) => documents::run_contract(contract, arguments),
         Command::Bill(bill) => bill::run(bill, arguments),
         Command::Arrears(arrears) => arrears::run(arrears, arguments),

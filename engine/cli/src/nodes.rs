@@ -168,7 +168,20 @@ pub fn status(arguments: &Arguments) -> Result<Report, Failure> {
     };
     report.fact("recomputes", names(&mut recomputes.into_iter()));
     report.fact("keeps no", names(&mut attesters.kept_from(party)));
-    report.fact("state", if status.frozen.is_some() { "frozen" } else { "signing" });
+    report.fact("keys", status.keys);
+    report.fact(
+        "state",
+        match (&status.frozen, status.is_keyless) {
+            (Some(_), _) => "frozen",
+            (None, true) => "without keys",
+            (None, false) => "signing",
+        },
+    );
+    if status.is_keyless {
+        report
+            .notes
+            .push("it signs nothing: none of its key sets is in force, see `tallywatt keys list`".into());
+    }
     let mut table = Table::new(&["peer", "state", "signed"]);
     for (peer, seen) in &status.peers {
         let state = if seen.is_up { "there" } else { "away" };

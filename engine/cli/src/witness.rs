@@ -12,6 +12,7 @@ use tallywatt_node::witness::server::{self, Service, Watch};
 
 use crate::args::Arguments;
 use crate::failure::{Failure, code};
+use crate::governing;
 use crate::nodes;
 use crate::open::{data_option, now_unix_s};
 use crate::output::Report;
@@ -45,6 +46,9 @@ pub struct ServeOptions {
     /// Watch the log of this genesis file: heads that two of its parties cosigned.
     #[arg(long, value_name = "FILE")]
     pub genesis: Vec<PathBuf>,
+    /// With one --genesis: the notes of all motions since, in order, so that it knows the keys they brought.
+    #[arg(long, value_name = "NOTE", requires = "genesis")]
+    pub motion: Vec<PathBuf>,
     /// Watch the log of this verifier key: heads that it signed. Keys of one name are of one log.
     #[arg(long, value_name = "KEY")]
     pub log: Vec<String>,
@@ -76,8 +80,13 @@ fn make(init: &InitOptions, arguments: &Arguments) -> Result<Report, Failure> {
 
 fn serve(serve: &ServeOptions, arguments: &Arguments) -> Result<Report, Failure> {
     let mut logs = Vec::new();
+    if serve.genesis.len() > 1 && !serve.motion.is_empty() {
+        let what = "motions are of one ledger, and there are more";
+        return Err(Failure::usage(what, "serve each ledger from a witness of its own"));
+    }
     for path in &serve.genesis {
-        logs.push(Watch::Genesis(Box::new(founding::read_genesis_file(path)?)));
+        let motions = serve.motion.iter().map(|path| governing::read_note(path)).collect::<Result<_, _>>()?;
+        logs.push(Watch::Genesis(Box::new(founding::read_genesis_file(path)?), motions));
     }
     logs.extend(logs_of(&serve.log)?.into_iter().map(Watch::Log));
     if logs.is_empty() {

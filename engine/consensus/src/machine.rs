@@ -21,7 +21,7 @@
 //! Invariants: nothing is signed that is not stored; nothing is attested or signed that was not recomputed here, on the
 //! block it follows, where this member is to recompute it; a signature follows its lock; an applied entry is never taken
 //! back; after a dissent of its own, or a root of its own that others contradict, a member never signs again: it is frozen
-//! and says why.
+//! and says why. Which key signs is for the chain to say, block by block: a member that does not hold it signs nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,12 +29,13 @@ use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::attesters::PartySet;
 use tallywatt_ledger::block::{Attestation, Block, LogLeaf, Proposal};
-use tallywatt_ledger::command::{Command, Genesis};
+use tallywatt_ledger::command::Command;
+use tallywatt_ledger::key::LogSigner;
 use tallywatt_ledger::log::{Log, LogHash};
 use tallywatt_ledger::wrong_result::Dispute;
 
 use crate::lock::SignLock;
-use crate::members::{self, Directory, FINAL_COUNT, Keys};
+use crate::members::{self, Directory, FINAL_COUNT, KeyRing};
 use crate::order::Entry;
 use crate::state::{Change, State};
 
@@ -72,7 +73,7 @@ struct Tip {
 /// One party's view of the chain.
 pub struct Member {
     party: Party,
-    keys: Keys,
+    keys: KeyRing,
     origin: String,
     directory: Option<Directory>,
     state: State,
@@ -95,6 +96,8 @@ pub struct Member {
     /// An ordered entry that is still to be recomputed.
     waiting: Option<Entry>,
     frozen: Option<String>,
+    /// Told people that it lacks the keys in force from this block on.
+    keyless_from: Option<u64>,
     fault: Option<Fault>,
 }
 
@@ -102,11 +105,11 @@ impl Member {
     /// A member with an empty chain. It signs nothing before it heard what its peers hold of its signatures: one of them if
     /// it has a lock of its own, all if it has none or was put back from a copy.
     #[must_use]
-    pub fn new(party: Party, keys: Keys, origin: String, lock: Option<SignLock>) -> Self {
+    pub fn new(party: Party, keys: impl Into<KeyRing>, origin: String, lock: Option<SignLock>) -> Self {
         let none = LogHash::from_bytes([0; 32]);
         Self {
             party,
-            keys,
+            keys: keys.into(),
             origin,
             directory: None,
             state: State::default(),
@@ -123,6 +126,7 @@ impl Member {
             claims: Claims::default(),
             waiting: None,
             frozen: None,
+            keyless_from: None,
             fault: None,
         }
     }
@@ -135,6 +139,17 @@ impl Member {
     /// Says that chain and lock were put back from a copy: all peers must say what they hold before it signs.
     pub const fn set_restored(&mut self) {
         self.is_restored = true;
+    }
+
+    /// Takes the key sets that its node holds now: of a key that the chain names only later, or that was missing.
+    pub fn set_keys(&mut self, keys: impl Into<KeyRing>) {
+        self.keys = keys.into();
+        self.keyless_from = None;
+    }
+
+    /// Says that it must not sign any more, and why, until it is made anew.
+    pub fn stop_signing(&mut self, reason: String) {
+        self.freeze(reason);
     }
 
     /// Who it is.
@@ -179,7 +194,7 @@ impl Member {
         self.waiting.as_ref()
     }
 
-    /// The public keys of all parties, once there is a genesis.
+    /// The public keys of all parties by height, once there is a genesis.
     #[must_use]
     pub const fn directory(&self) -> Option<&Directory> {
         self.directory.as_ref()
@@ -245,15 +260,43 @@ impl Member {
             return Err(what("its height or the block before it"));
         }
         let hash = block.hash();
-        let own_directory = directory_of(&block.proposal.command);
         self.state.apply(&block.proposal, hash)?;
         if *leaf != (LogLeaf { height, block: hash, parent: self.tip.leaf, state: leaf.state }) {
             return Err(what("its hash or parent leaf"));
         }
         self.log.append(leaf.hash())?;
         self.tip = Tip { block: hash, leaf: leaf.hash(), time_unix_s: block.proposal.time_unix_s };
-        self.directory = own_directory.or_else(|| self.directory.take());
+        self.take_keys(&block.proposal.command, height)
+    }
+
+    /// Takes the keys that a command names: the genesis, or a motion.
+    fn take_keys(&mut self, command: &Command, height: u64) -> Result<(), MemberError> {
+        match (command, &mut self.directory) {
+            (Command::Genesis(_), _) => self.directory = directory_of(command),
+            (Command::Govern(governance), Some(directory)) => directory.apply(governance, height)?,
+            _ => {}
+        }
         Ok(())
+    }
+
+    /// Whether a motion has the consents of all, and may stand in the next block; of other commands nothing is said.
+    fn check_motion(&self, command: &Command) -> Result<(), MemberError> {
+        match (command, &self.directory) {
+            (Command::Govern(governance), Some(directory)) => {
+                Ok(directory.keys().check(governance, self.size())?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The key by which this party attests the next block, if its node holds it.
+    fn exec_key(&self, command: &Command) -> Result<&LogSigner, MemberError> {
+        // The first block is attested by the keys in it.
+        let own_directory = directory_of(command);
+        let directory = own_directory.as_ref().or(self.directory.as_ref());
+        let (party, height) = (self.party, self.size());
+        let held = directory.and_then(|directory| self.keys.exec(directory.exec_key(party, height)));
+        held.ok_or(MemberError::Keyless { party, height })
     }
 
     fn propose(&mut self, command: Command, now_unix_s: u64) -> Result<Vec<Action>, MemberError> {
@@ -273,8 +316,9 @@ impl Member {
             command,
         };
         self.state.check(&proposal)?;
+        self.check_motion(&proposal.command)?;
         let id = proposal.id();
-        let attestation = self.attest(&proposal, id);
+        let attestation = self.attest(&proposal, id)?;
         let attestations = BTreeMap::from([(self.party, attestation)]);
         let (dissenters, abstainers) = (BTreeSet::new(), BTreeSet::new());
         self.in_flight =
@@ -285,11 +329,11 @@ impl Member {
         Ok([Action::Announce(proposal, attestation)].into_iter().chain(reports).collect())
     }
 
-    /// This member's own attestation.
-    fn attest(&mut self, proposal: &Proposal, id: ContentHash) -> Attestation {
-        let attestation = members::attest(&self.keys, self.party, proposal);
+    /// This member's own attestation, if its node holds the key.
+    fn attest(&mut self, proposal: &Proposal, id: ContentHash) -> Result<Attestation, MemberError> {
+        let attestation = members::attest_by(self.exec_key(&proposal.command)?, self.party, proposal);
         self.verified.insert((id, attestation.party, attestation.signature));
-        attestation
+        Ok(attestation)
     }
 
     /// Whether this member is to recompute a command.
@@ -323,6 +367,7 @@ impl Member {
         if attestation.party != proposer || !self.is_attested(&proposal, &attestation) {
             return Err(MemberError::Unsigned { proposer, number });
         }
+        self.check_motion(&proposal.command)?;
         if self.judged.len() >= JUDGED_COUNT_MAX {
             return Err(MemberError::Flood);
         }
@@ -336,7 +381,7 @@ impl Member {
     fn is_attested(&self, proposal: &Proposal, attestation: &Attestation) -> bool {
         let own_directory = directory_of(&proposal.command);
         let directory = own_directory.as_ref().or(self.directory.as_ref());
-        directory.is_some_and(|directory| directory.attests(proposal, attestation))
+        directory.is_some_and(|directory| directory.attests(proposal, attestation, self.size()))
     }
 
     /// Whether a proposal is on the last block, and not before its time.
@@ -403,18 +448,21 @@ impl Member {
             Ok(command) if command == proposal.command => {
                 self.judged.insert(id, true);
                 let ahead_s = proposal.time_unix_s.saturating_sub(now_unix_s);
-                return match &self.frozen {
-                    Some(reason) => abstain(format!("it signs nothing any more: {reason}")),
-                    None if ahead_s > AHEAD_S_MAX => {
-                        abstain(format!("it is dated {ahead_s} s ahead, at most {AHEAD_S_MAX}"))
-                    }
-                    None => Action::SendAttestation(self.attest(proposal, id)),
+                if let Some(reason) = &self.frozen {
+                    return abstain(format!("it signs nothing any more: {reason}"));
+                }
+                if ahead_s > AHEAD_S_MAX {
+                    return abstain(format!("it is dated {ahead_s} s ahead, at most {AHEAD_S_MAX}"));
+                }
+                return match self.attest(proposal, id) {
+                    Ok(attestation) => Action::SendAttestation(attestation),
+                    Err(lack) => abstain(lack.to_string()),
                 };
             }
             Ok(command) => {
                 let detail = proposal.command.difference(&command);
-                let signs = self.frozen.is_none();
-                let signed = signs.then(|| Box::new(members::dissent(&self.keys, &id, input, command)));
+                let exec = self.exec_key(&proposal.command).ok().filter(|_| self.frozen.is_none());
+                let signed = exec.map(|exec| Box::new(members::dissent_by(exec, &id, input, command)));
                 (signed, detail)
             }
             Err(NotComputed::Fails(detail)) => (None, detail),
@@ -554,7 +602,7 @@ impl Member {
             if self.verified.contains(&(id, attestation.party, attestation.signature)) {
                 return true;
             }
-            directory.is_some_and(|directory| directory.attests(&entry.proposal, attestation))
+            directory.is_some_and(|directory| directory.attests(&entry.proposal, attestation, height))
         };
         let count = entry.attestations.iter().filter(is_valid).count();
         let proposer = entry.proposal.proposer;
@@ -564,6 +612,7 @@ impl Member {
         if count < FINAL_COUNT || count != entry.attestations.len() || !has_proposer || !is_ordered {
             return Err(MemberError::Attestations { height, count });
         }
+        self.check_motion(&entry.proposal.command)?;
         // What is stored must be readable again: limits are checked where bytes are read.
         let (proposal, attestations) = (entry.proposal.clone(), entry.attestations.clone());
         Block::decode(&Block { height, proposal, attestations }.encode())?;
@@ -574,7 +623,6 @@ impl Member {
     /// why, if it computed otherwise.
     fn extend(&mut self, entry: Entry) -> Result<(Block, LogLeaf, Vec<Change>, Option<String>), MemberError> {
         let height = self.size();
-        let own_directory = directory_of(&entry.proposal.command);
         let Entry { proposal, attestations } = entry;
         let block = Block { height, proposal, attestations };
         let block_hash = block.hash();
@@ -586,9 +634,7 @@ impl Member {
         let leaf = LogLeaf { height, block: block_hash, parent: self.tip.leaf, state };
         self.log.append(leaf.hash())?;
         self.tip = Tip { block: block_hash, leaf: leaf.hash(), time_unix_s: block.proposal.time_unix_s };
-        if let Some(directory) = own_directory {
-            self.directory = Some(directory);
-        }
+        self.take_keys(&block.proposal.command, height)?;
         let is_same = self.judged.get(&block.proposal.id()).copied();
         self.judged.clear();
         self.verified.clear();
@@ -616,6 +662,5 @@ fn contradiction(dispute: Dispute) -> Action {
 
 fn directory_of(command: &Command) -> Option<Directory> {
     let Command::Genesis(genesis) = command else { return None };
-    let genesis: &Genesis = genesis;
     Directory::of(genesis).ok()
 }

@@ -1,5 +1,5 @@
-//! Who the parties are, and the witness if there is one, by their keys: taken from the genesis, and used to check every
-//! signature.
+//! Who the parties are, and the witness if there is one, by their keys: taken from the genesis and the motions since, and used
+//! to check every signature.
 
 use std::fmt;
 
@@ -8,7 +8,9 @@ use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::attesters::{Attesters, PartySet};
 use tallywatt_ledger::block::{Attestation, OtherResult, Proposal, dissent_text};
 use tallywatt_ledger::command::{Command, Genesis, PartyKeys};
-use tallywatt_ledger::key::{Cosigner, KeyKind, LogSigner, VerifierKey};
+use tallywatt_ledger::governance::{Governance, GovernanceError};
+use tallywatt_ledger::key::{Cosigner, LogSigner, VerifierKey};
+use tallywatt_ledger::key_history::{KeyHistory, KeysError};
 use tallywatt_ledger::note::NoteError;
 
 /// What people call the witness, in policies and messages: it is the regulator's.
@@ -150,102 +152,88 @@ impl Keys {
     }
 }
 
-/// Why a genesis does not list keys that can be relied on.
-#[derive(Debug, thiserror::Error)]
-pub enum DirectoryError {
-    /// A text is no C2SP verifier key.
-    #[error(transparent)]
-    Key(#[from] NoteError),
-    /// A key is of the wrong kind for its use.
-    #[error("the {use_} key of {party} is of the wrong kind")]
-    Kind {
-        /// Whose.
-        party: Party,
-        /// For what.
-        use_: &'static str,
-    },
-    /// A key stands twice.
-    #[error("the {use_} key of {party} is another party's, or its own for another use")]
-    Shared {
-        /// Whose.
-        party: Party,
-        /// For what.
-        use_: &'static str,
-    },
-    /// The key of the witness is of the wrong kind, or a party's, or has the name of one.
-    #[error("the witness key {0} is no cosigner key, or stands for a party too")]
-    Witness(String),
+/// The key sets that one party's node holds: which of them signs is for the chain to say. No debug output: they are secrets.
+pub struct KeyRing(Vec<Keys>);
+
+impl From<Keys> for KeyRing {
+    fn from(keys: Keys) -> Self {
+        Self(vec![keys])
+    }
 }
 
-/// The public keys of all parties and of the witness, and who attests what.
+impl From<Vec<Keys>> for KeyRing {
+    fn from(sets: Vec<Keys>) -> Self {
+        Self(sets)
+    }
+}
+
+impl KeyRing {
+    /// The log key with this public side, if it is held.
+    #[must_use]
+    pub fn log(&self, named: &VerifierKey) -> Option<&LogSigner> {
+        self.0.iter().map(|keys| &keys.log).find(|key| key.verifier_key() == named)
+    }
+
+    /// The witness key with this public side, if it is held.
+    #[must_use]
+    pub fn witness(&self, named: &VerifierKey) -> Option<&Cosigner> {
+        self.witnesses().find(|key| key.verifier_key() == named)
+    }
+
+    /// The exec key with this public side, if it is held.
+    #[must_use]
+    pub fn exec(&self, named: &VerifierKey) -> Option<&LogSigner> {
+        self.0.iter().map(|keys| &keys.exec).find(|key| key.verifier_key() == named)
+    }
+
+    /// All witness keys that are held.
+    pub fn witnesses(&self) -> impl Iterator<Item = &Cosigner> {
+        self.0.iter().map(|keys| &keys.witness)
+    }
+}
+
+/// The public keys of all parties and of the witness by height, and who attests what.
 #[derive(Debug, Clone)]
 pub struct Directory {
-    entries: Vec<(Party, VerifierKey, VerifierKey, VerifierKey)>,
-    witness: Option<VerifierKey>,
+    keys: KeyHistory,
     attesters: Attesters,
 }
 
 impl Directory {
-    /// Reads the keys a genesis lists: nine different ones, each of the kind its use asks for, and that of the witness, which
-    /// is none of them.
+    /// Reads the keys a genesis lists.
     ///
     /// # Errors
-    /// [`DirectoryError`]: a shared key would let one signer count as two.
-    pub fn of(genesis: &Genesis) -> Result<Self, DirectoryError> {
-        let mut entries = Vec::new();
-        let mut seen: Vec<[u8; 32]> = Vec::new();
-        for (party, keys) in Party::ALL.into_iter().zip(&genesis.parties) {
-            let mut key = |text: &str, use_: &'static str, kind: KeyKind| {
-                let key = VerifierKey::parse(text)?;
-                if key.kind() != kind {
-                    return Err(DirectoryError::Kind { party, use_ });
-                }
-                if seen.contains(key.public_key()) {
-                    return Err(DirectoryError::Shared { party, use_ });
-                }
-                seen.push(*key.public_key());
-                Ok(key)
-            };
-            let log = key(&keys.log, "log", KeyKind::Log)?;
-            let witness = key(&keys.witness, "witness", KeyKind::Cosigner)?;
-            entries.push((party, log, witness, key(&keys.exec, "exec", KeyKind::Log)?));
-        }
-        let witness = genesis.witness.as_deref().map(VerifierKey::parse).transpose()?;
-        if let Some(key) = &witness {
-            let has_its_name = |(_, log, witness, exec): &(Party, VerifierKey, VerifierKey, VerifierKey)| {
-                [log, witness, exec].iter().any(|other| other.name() == key.name())
-            };
-            let is_shared = seen.contains(key.public_key()) || entries.iter().any(has_its_name);
-            if key.kind() != KeyKind::Cosigner || is_shared {
-                return Err(DirectoryError::Witness(key.key()));
-            }
-        }
-        Ok(Self { entries, witness, attesters: genesis.attesters.clone() })
+    /// [`KeysError`]: a shared key would let one signer count as two.
+    pub fn of(genesis: &Genesis) -> Result<Self, KeysError> {
+        Ok(Self { keys: KeyHistory::of(genesis)?, attesters: genesis.attesters.clone() })
     }
 
-    fn entry(&self, party: Party) -> &(Party, VerifierKey, VerifierKey, VerifierKey) {
-        self.entries.iter().find(|entry| entry.0 == party).expect("a directory lists every party")
-    }
-
-    /// The key that signs heads for `party`.
+    /// The keys of all, by height.
     #[must_use]
-    pub fn log_key(&self, party: Party) -> &VerifierKey {
-        &self.entry(party).1
+    pub const fn keys(&self) -> &KeyHistory {
+        &self.keys
     }
 
-    /// The key that cosigns heads for `party`.
+    /// The key that signs heads of this size as the log, for `party`.
     #[must_use]
-    pub fn witness_key(&self, party: Party) -> &VerifierKey {
-        &self.entry(party).2
+    pub fn log_key(&self, party: Party, size: u64) -> &VerifierKey {
+        &self.keys.of_head(size).of(party).log
     }
 
-    /// The key that cosigns heads for a signer; `None` for a witness where there is none.
+    /// The key that cosigns heads of this size for a signer; `None` for a witness where there is none.
     #[must_use]
-    pub fn cosigner_key(&self, signer: Signer) -> Option<&VerifierKey> {
+    pub fn cosigner_key(&self, signer: Signer, size: u64) -> Option<&VerifierKey> {
+        let keys = self.keys.of_head(size);
         match signer {
-            Signer::Party(party) => Some(self.witness_key(party)),
-            Signer::Witness => self.witness.as_ref(),
+            Signer::Party(party) => Some(&keys.of(party).witness),
+            Signer::Witness => keys.witness(),
         }
+    }
+
+    /// The key by which a party attests the block of this height.
+    #[must_use]
+    pub fn exec_key(&self, party: Party, height: u64) -> &VerifierKey {
+        &self.keys.at(height).of(party).exec
     }
 
     /// Who recomputes a command and attests it.
@@ -254,50 +242,67 @@ impl Directory {
         self.attesters.of_command(command)
     }
 
-    /// Whether `attestation` is its party's signature under the proposal, and that party's to give.
+    /// Whether `attestation` is its party's signature under the proposal for the block of this height, and that party's to
+    /// give.
     #[must_use]
-    pub fn attests(&self, proposal: &Proposal, attestation: &Attestation) -> bool {
-        if !self.attesters(&proposal.command).contains(attestation.party) {
-            return false;
-        }
-        self.entry(attestation.party).3.has_signed(&proposal.attest_text(), &attestation.signature)
+    pub fn attests(&self, proposal: &Proposal, attestation: &Attestation, height: u64) -> bool {
+        let Attestation { party, signature } = attestation;
+        let text = proposal.attest_text();
+        self.attesters(&proposal.command).contains(*party)
+            && self.keys.at(height).check_exec(*party, &text, signature).is_ok()
     }
 
-    /// Whether `other` is what a party signed instead of the proposal: another result of the same kind, and that party's to give.
+    /// Whether `other` is what a party signed instead of the proposal for the block of this height: another result of the same
+    /// kind, and that party's to give.
     #[must_use]
-    pub fn dissents(&self, proposal: &Proposal, party: Party, other: &OtherResult) -> bool {
+    pub fn dissents(&self, proposal: &Proposal, party: Party, other: &OtherResult, height: u64) -> bool {
         let is_other = other.command != proposal.command && other.command.name() == proposal.command.name();
         let text = dissent_text(&proposal.id(), other.input, &other.command);
-        let is_asked = self.attesters(&proposal.command).contains(party);
-        is_asked && is_other && self.entry(party).3.has_signed(&text, &other.signature)
+        self.attesters(&proposal.command).contains(party)
+            && is_other
+            && self.keys.at(height).check_exec(party, &text, &other.signature).is_ok()
+    }
+
+    /// Takes the motion in the block of this height.
+    ///
+    /// # Errors
+    /// [`GovernanceError`]; nothing has changed then.
+    pub fn apply(&mut self, governance: &Governance, height: u64) -> Result<(), GovernanceError> {
+        self.keys.apply(governance, height)
     }
 }
 
 /// Attests a proposal: signs its text with the exec key.
+#[must_use]
+pub fn attest(keys: &Keys, party: Party, proposal: &Proposal) -> Attestation {
+    attest_by(&keys.exec, party, proposal)
+}
+
+/// Attests a proposal with this exec key.
 ///
 /// # Panics
 /// Never: the text is well-formed and an Ed25519 signature has 64 bytes.
 #[must_use]
-pub fn attest(keys: &Keys, party: Party, proposal: &Proposal) -> Attestation {
-    Attestation { party, signature: sign(keys, &proposal.attest_text()) }
+pub fn attest_by(exec: &LogSigner, party: Party, proposal: &Proposal) -> Attestation {
+    Attestation { party, signature: sign(exec, &proposal.attest_text()) }
 }
 
-/// Says what came out instead of the proposal of this id, and from which file: signs the text of it with the exec key.
+/// Says what came out instead of the proposal of this id, and from which file: signs the text of it with an exec key.
 ///
 /// # Panics
-/// Never: as [`attest`].
+/// Never: as [`attest_by`].
 #[must_use]
-pub fn dissent(
-    keys: &Keys,
+pub fn dissent_by(
+    exec: &LogSigner,
     proposal: &ContentHash,
     input: Option<ContentHash>,
     command: Command,
 ) -> OtherResult {
-    let signature = sign(keys, &dissent_text(proposal, input, &command));
+    let signature = sign(exec, &dissent_text(proposal, input, &command));
     OtherResult { input, command, signature }
 }
 
-fn sign(keys: &Keys, text: &str) -> [u8; 64] {
-    let line = keys.exec.sign(text).expect("lines of words and numbers are a well-formed note text");
+fn sign(exec: &LogSigner, text: &str) -> [u8; 64] {
+    let line = exec.sign(text).expect("lines of words and numbers are a well-formed note text");
     line.signature().try_into().expect("an Ed25519 signature has 64 bytes")
 }

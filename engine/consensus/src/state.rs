@@ -9,6 +9,8 @@
 //! | `number/<party>` | how many proposals of the party are in the chain |
 //! | `document/<kind>/<hash>` | name and validity of a published tariff, agreement or rule pack |
 //! | `active/<agreement>` | height from which on an agreement holds that both its parties signed |
+//! | `motions` | number of motions that changed keys |
+//! | `motion/<number>` | height from which on it holds, and hash of the command |
 //! | `contracts` | root of the contract list |
 //! | `batches` | number of batches |
 //! | `batch/<sequence>` | the batch's file and root |
@@ -184,6 +186,12 @@ impl State {
         self.u64_at(b"corrections")
     }
 
+    /// How many motions changed keys.
+    #[must_use]
+    pub fn motion_count(&self) -> u64 {
+        self.u64_at(b"motions")
+    }
+
     /// The contract list's root, once there is one.
     #[must_use]
     pub fn contracts(&self) -> Option<Root> {
@@ -311,6 +319,14 @@ impl State {
             Command::Settlement(settlement) => changes.extend(self.settle(settlement)?),
             Command::Corrections(corrections) => changes.extend(self.correct(corrections)?),
             Command::Activate(activation) => changes.push(self.activate(activation)?),
+            // Consents and keys are checked by the member, which knows the keys of each height.
+            Command::Govern(governance) => {
+                follows("motion", governance.number, self.motion_count())?;
+                let mut value = Writer::default();
+                value.u64(governance.from).hash(&command.digest());
+                changes.push((b"motions".to_vec(), governance.number.to_le_bytes().to_vec()));
+                changes.push((key("motion", &governance.number.to_be_bytes()), value.finish()));
+            }
         }
         Ok(changes)
     }

@@ -12,7 +12,8 @@
 //!
 //! - A note of it stands beside the agreement's file, with one signature line a party, in any order.
 //! - An agreement counts from its activation on: with the signatures of its payee and its remainder taker, and no other.
-//! - Whoever reads an activation checks the signatures again; that parties attested its block is not enough.
+//! - The keys are those in force at the activation's block. Whoever reads an activation checks the signatures again; that
+//!   parties attested its block is not enough.
 //!
 //! Also in `FORMAT.md` §4.
 
@@ -22,9 +23,8 @@ use tallywatt_core::label::Label;
 
 use crate::block::Attestation;
 use crate::codec::{CodecError, Reader, Writer};
-use crate::command::Genesis;
-use crate::key::{KeyKind, VerifierKey};
-use crate::note::{Note, NoteError, SignatureLine};
+use crate::key_history::KeysInForce;
+use crate::note::Note;
 
 const FIRST_LINE: &str = "tallywatt/agreement/v1";
 const FROM: &str = "from block ";
@@ -90,14 +90,6 @@ pub enum ActivationError {
         /// Whose.
         party: Party,
     },
-    /// The genesis names a key that is none.
-    #[error("the key of {party}: {source}")]
-    Genesis {
-        /// Whose.
-        party: Party,
-        /// Why.
-        source: NoteError,
-    },
 }
 
 /// The text that both parties sign.
@@ -111,59 +103,45 @@ fn height_in(text: &str) -> Option<u64> {
     text.lines().last()?.strip_prefix(FROM)?.parse().ok()
 }
 
-/// The key by which a party consents: the one with which it attests.
-///
-/// # Errors
-/// [`ActivationError::Genesis`].
-pub fn consent_key(genesis: &Genesis, party: Party) -> Result<VerifierKey, ActivationError> {
-    let at = usize::from(party.code()) - 1;
-    let key = VerifierKey::parse(&genesis.parties[at].exec);
-    let key = key.map_err(|source| ActivationError::Genesis { party, source })?;
-    if key.kind() == KeyKind::Log {
-        return Ok(key);
-    }
-    let source = NoteError::WrongKind { key: key.key(), found: key.kind(), expected: KeyKind::Log };
-    Err(ActivationError::Genesis { party, source })
-}
-
 impl Activation {
-    /// The activation of an agreement whose note both parties signed.
+    /// The activation of an agreement whose note both parties signed, by the keys in force at the block it is to stand in.
     ///
     /// # Errors
     /// [`ActivationError`] names what is missing, or whose signature it should not be.
     pub fn of_note(
         note: &Note,
         agreement: &Published<Agreement>,
-        genesis: &Genesis,
+        origin: &str,
+        keys: &KeysInForce,
     ) -> Result<Self, ActivationError> {
         let (id, hash) = (agreement.body.id, agreement.hash);
-        let is_ours = |from: &u64| note.text() == consent_text(&genesis.origin, &id, &hash, *from);
+        let is_ours = |from: &u64| note.text() == consent_text(origin, &id, &hash, *from);
         let from = height_in(note.text()).filter(is_ours).ok_or(ActivationError::Text { id, hash })?;
         let mut consents: Vec<Attestation> = Vec::new();
         for line in note.signatures() {
-            let mut signer = None;
-            for party in Party::ALL {
-                if consent_key(genesis, party)?.is_named_by(line) {
-                    signer = Some(party);
-                }
-            }
+            let signer = keys.exec_party(line);
             let party = signer.ok_or_else(|| ActivationError::Key { id, key: line.key() })?;
             let signature = line.signature().try_into();
             let signature = signature.map_err(|_| ActivationError::Signature { id, hash, party })?;
             consents.push(Attestation { party, signature });
         }
         consents.sort_by_key(|consent| consent.party);
-        check(&consents, from, agreement, genesis)?;
+        check(&consents, from, agreement, origin, keys)?;
         let consents = consents.try_into().expect("both parties have signed, and nobody else");
         Ok(Self { agreement: hash, from, consents })
     }
 
-    /// Checks the signatures against the agreement that the activation names, and the keys of the genesis.
+    /// Checks the signatures against the agreement that the activation names, and the keys in force at its block.
     ///
     /// # Errors
     /// [`ActivationError`].
-    pub fn check(&self, agreement: &Published<Agreement>, genesis: &Genesis) -> Result<(), ActivationError> {
-        check(&self.consents, self.from, agreement, genesis)
+    pub fn check(
+        &self,
+        agreement: &Published<Agreement>,
+        origin: &str,
+        keys: &KeysInForce,
+    ) -> Result<(), ActivationError> {
+        check(&self.consents, self.from, agreement, origin, keys)
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
@@ -198,20 +176,19 @@ fn check(
     consents: &[Attestation],
     from: u64,
     agreement: &Published<Agreement>,
-    genesis: &Genesis,
+    origin: &str,
+    keys: &KeysInForce,
 ) -> Result<(), ActivationError> {
     let Agreement { id, payee, remainder, .. } = agreement.body;
     let hash = agreement.hash;
-    let text = consent_text(&genesis.origin, &id, &hash, from);
+    let text = consent_text(origin, &id, &hash, from);
     for Attestation { party, signature } in consents {
         let party = *party;
         if ![payee, remainder].contains(&party) {
             return Err(ActivationError::Party { id, party, payee, remainder });
         }
-        let key = consent_key(genesis, party)?;
-        SignatureLine::new(key.name(), key.key_id(), signature.to_vec())
-            .and_then(|line| key.verify_signature(&text, &line))
-            .map_err(|_| ActivationError::Signature { id, hash, party })?;
+        let checked = keys.check_exec(party, &text, signature);
+        checked.map_err(|_| ActivationError::Signature { id, hash, party })?;
     }
     let has_signed = |party: &Party| consents.iter().any(|consent| consent.party == *party);
     match [payee, remainder].into_iter().find(|party| !has_signed(party)) {
@@ -225,8 +202,9 @@ mod tests {
     use super::*;
     use crate::agreement_bytes::publish_agreement;
     use crate::codec::Reader;
-    use crate::command::PartyKeys;
-    use crate::key::LogSigner;
+    use crate::command::{Genesis, PartyKeys};
+    use crate::key::{Cosigner, LogSigner};
+    use crate::key_history::KeyHistory;
     use tallywatt_core::agreement::SplitRule;
     use tallywatt_core::payment_terms::PaymentTerms;
     use tallywatt_core::validity::Validity;
@@ -237,20 +215,21 @@ mod tests {
         LogSigner::from_seed(&format!("{origin}/{party}/exec"), &[party.code(); 32]).unwrap()
     }
 
-    fn genesis() -> Genesis {
-        let keys = |party| PartyKeys {
-            log: String::new(),
-            witness: String::new(),
+    fn keys() -> KeysInForce {
+        let keys = |party: Party| PartyKeys {
+            log: LogSigner::from_seed(ORIGIN, &[party.code() + 16; 32]).unwrap().verifier_key().to_string(),
+            witness: Cosigner::from_seed("w", &[party.code() + 32; 32]).unwrap().verifier_key().to_string(),
             exec: signer(party, ORIGIN).verifier_key().to_string(),
         };
-        Genesis {
+        let genesis = Genesis {
             origin: ORIGIN.into(),
             currency: "RUB".parse().unwrap(),
             tzdb: "2026a".into(),
             parties: Party::ALL.map(keys),
             witness: None,
             attesters: crate::attesters::Attesters::default(),
-        }
+        };
+        KeyHistory::of(&genesis).unwrap().at(0).clone()
     }
 
     fn agreement(title: &str) -> Published<Agreement> {
@@ -302,18 +281,21 @@ mod tests {
             ("grid supplier", "A", "tallywatt.test/other", &other),
         ];
         for (signers, title, origin, want) in table {
-            let got = Activation::of_note(&note(signers, title, origin), &agreement("A"), &genesis());
+            let got = Activation::of_note(&note(signers, title, origin), &agreement("A"), ORIGIN, &keys());
             let told = got.as_ref().map_or_else(ToString::to_string, |_| "ok".into());
             assert_eq!(told, want, "{signers} {title} {origin}");
             if let Ok(activation) = got {
-                assert_eq!((activation.from, activation.check(&agreement("A"), &genesis())), (5, Ok(())));
+                assert_eq!(
+                    (activation.from, activation.check(&agreement("A"), ORIGIN, &keys())),
+                    (5, Ok(()))
+                );
                 let sooner = Activation { from: 4, ..activation.clone() };
-                assert!(sooner.check(&agreement("A"), &genesis()).is_err());
-                let moved = activation.check(&agreement("B"), &genesis()).unwrap_err().to_string();
+                assert!(sooner.check(&agreement("A"), ORIGIN, &keys()).is_err());
+                let moved = activation.check(&agreement("B"), ORIGIN, &keys()).unwrap_err().to_string();
                 assert!(moved.starts_with("the signature of grid is not its own under agreement"), "{moved}");
             }
         }
-        let nobody = Activation::of_note(&note("grid x", "A", ORIGIN), &agreement("A"), &genesis());
+        let nobody = Activation::of_note(&note("grid x", "A", ORIGIN), &agreement("A"), ORIGIN, &keys());
         assert!(nobody.unwrap_err().to_string().ends_with(", which is no party's"));
     }
 
@@ -321,7 +303,7 @@ mod tests {
     #[test]
     fn bytes_and_values_are_one_to_one() {
         let signed = note("grid supplier", "A", ORIGIN);
-        let value = Activation::of_note(&signed, &agreement("A"), &genesis()).unwrap();
+        let value = Activation::of_note(&signed, &agreement("A"), ORIGIN, &keys()).unwrap();
         let mut writer = Writer::default();
         value.write(&mut writer);
         let bytes = writer.finish();
@@ -340,7 +322,7 @@ mod tests {
             let Ok(other) = read(&bent) else { continue };
             assert_ne!(other, value, "bit {bit}");
             let is_of_other = other.agreement != value.agreement;
-            assert!(is_of_other || other.check(&agreement("A"), &genesis()).is_err(), "bit {bit}");
+            assert!(is_of_other || other.check(&agreement("A"), ORIGIN, &keys()).is_err(), "bit {bit}");
         }
         let swapped = Activation { consents: [value.consents[1], value.consents[0]], ..value };
         let mut writer = Writer::default();

@@ -40,11 +40,13 @@ pub enum CommandKind {
     Settlement,
     /// Both parties' consent to an agreement.
     Activate,
+    /// Other keys from a block on.
+    Govern,
 }
 
 impl CommandKind {
     /// All kinds, in the order of their codes.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Genesis,
         Self::Publish(DocumentKind::Tariff),
         Self::Publish(DocumentKind::Agreement),
@@ -61,6 +63,7 @@ impl CommandKind {
         Self::Corrections,
         Self::Settlement,
         Self::Activate,
+        Self::Govern,
     ];
 
     /// Of a command.
@@ -76,6 +79,7 @@ impl CommandKind {
             Command::Settlement(_) => Self::Settlement,
             Command::Corrections(_) => Self::Corrections,
             Command::Activate(_) => Self::Activate,
+            Command::Govern(_) => Self::Govern,
         }
     }
 
@@ -91,6 +95,7 @@ impl CommandKind {
             Self::Corrections => [10, 0],
             Self::Settlement => [11, 0],
             Self::Activate => [12, 0],
+            Self::Govern => [13, 0],
         }
     }
 
@@ -114,6 +119,7 @@ impl CommandKind {
             Self::Corrections => "corrections",
             Self::Settlement => "settlements",
             Self::Activate => "activations",
+            Self::Govern => "motions",
         }
     }
 
@@ -126,6 +132,8 @@ impl CommandKind {
             Self::Settlement => &[Party::Bank],
             // The bank is no party of an agreement.
             Self::Activate => &[Party::Grid, Party::Supplier],
+            // So all three attest it.
+            Self::Govern => &Party::ALL,
         }
     }
 
@@ -364,7 +372,7 @@ mod tests {
         assert!(decoded(&with([11, 0], 0b110)).is_ok(), "the bank and one payee may do");
         // A kind that is none, one twice, one left out.
         let mut unknown = encoded(&Attesters::default());
-        unknown[4] = 13;
+        unknown[4] = 14;
         assert_eq!(refused(&unknown), "attested kind");
         let mut twice = encoded(&Attesters::default());
         twice.copy_within(4..7, 7);

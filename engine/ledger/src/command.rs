@@ -17,6 +17,7 @@ use crate::attesters::Attesters;
 use crate::codec::{CodecError, Reader, Writer};
 use crate::digest;
 use crate::document::read_day;
+use crate::governance::Governance;
 use crate::legs::{read_legs, write_legs};
 use crate::seal::{Sealed, Totals};
 use crate::tree::Root;
@@ -25,7 +26,7 @@ use crate::tree::Root;
 const COMMAND_KIND: u8 = 0x40;
 /// The most agreements one settlement may touch.
 pub const RUNNING_COUNT_MAX: u32 = 1_024;
-/// Longest key or version text in a genesis.
+/// Longest key or version text in a genesis, and key in a motion.
 const GENESIS_TEXT_MAX: usize = 512;
 
 /// The keys by which one party is known, as C2SP verifier keys.
@@ -224,6 +225,8 @@ pub enum Command {
     Corrections(CorrectionsCommit),
     /// Both parties' consent to a published agreement.
     Activate(Activation),
+    /// Other keys from a block on, with the consent of all parties.
+    Govern(Box<Governance>),
 }
 
 impl Command {
@@ -240,6 +243,7 @@ impl Command {
             Self::Settlement(_) => "settlement",
             Self::Corrections(_) => "corrections",
             Self::Activate(_) => "activation",
+            Self::Govern(_) => "motion",
         }
     }
 
@@ -264,6 +268,7 @@ impl Command {
             Self::Settlement(settlement) => write_settlement(writer.u8(11), settlement),
             Self::Corrections(corrections) => write_corrections(writer.u8(10), corrections),
             Self::Activate(activation) => activation.write(writer.u8(12)),
+            Self::Govern(governance) => governance.write(writer.u8(13)),
         }
         writer.finish()
     }
@@ -294,6 +299,7 @@ impl Command {
             10 => Self::Corrections(read_corrections(&mut reader)?),
             11 => Self::Settlement(read_settlement(&mut reader)?),
             12 => Self::Activate(Activation::read(&mut reader)?),
+            13 => Self::Govern(Box::new(Governance::read(&mut reader)?)),
             _ => return Err(reader.refuse("command", at)),
         };
         reader.finish()?;
@@ -375,6 +381,13 @@ impl Command {
                 ("agreement", activation.agreement.to_string()),
                 ("from", activation.from.to_string()),
                 ("consents", format!("{:?}", activation.consents)),
+            ],
+            Self::Govern(governance) => vec![
+                ("number", governance.number.to_string()),
+                ("motion", governance.motion.to_string()),
+                ("from", governance.from.to_string()),
+                ("keys", format!("{:?}", governance.motion)),
+                ("consents", format!("{:?}", governance.consents)),
             ],
             Self::Settlement(settlement) => {
                 let mut figures = vec![("sequence", settlement.sequence.to_string())];
@@ -481,7 +494,8 @@ fn read_genesis(reader: &mut Reader<'_>) -> Result<Genesis, CodecError> {
     Ok(Genesis { origin, currency, tzdb, parties, witness, attesters: Attesters::read(reader)? })
 }
 
-fn short_text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, CodecError> {
+/// A text of at most [`GENESIS_TEXT_MAX`] bytes.
+pub(crate) fn short_text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, CodecError> {
     let at = reader.at();
     let text = reader.text(field)?;
     if text.len() > GENESIS_TEXT_MAX {

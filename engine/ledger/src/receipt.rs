@@ -16,6 +16,7 @@
 //! partition <record> <path>                summary, up to the sealed root
 //! leaf <record> <index> <path>             day leaf, up to its partition's root
 //! block <record> <log leaf> <path>         genesis, publications, activation, the bills of the month before; up to the checkpoint's root
+//! motion <record> <log leaf> <path>        each block of a motion, of all there are: none or more, by height
 //! sealed-by <record> <log leaf>            the block that commits the subject
 //!
 //! c2sp.org/tlog-proof@v1                   the sealing block's place in the log, and the signed checkpoint
@@ -44,6 +45,7 @@ use tallywatt_core::label::{AccountId, UsagePointId};
 use tallywatt_core::register::Register;
 
 use crate::block::BLOCK_SIZE_MAX;
+use crate::governance::MOTION_COUNT_MAX;
 use crate::log::{LogHash, PATH_COUNT_MAX};
 use crate::tlog_proof::{TlogProof, TlogProofError};
 use crate::tree::PATH_LENGTH_MAX;
@@ -64,7 +66,10 @@ pub const PARTITION_COUNT_MAX: usize = 256;
 pub const LEAF_COUNT_MAX: usize = CONTRACT_COUNT_MAX * 31;
 /// Most supporting blocks: the genesis, one publication a document, the agreement's activation, and the bills of the month before.
 pub const BLOCK_COUNT_MAX: usize = TARIFF_COUNT_MAX + MARKET_RECORD_COUNT_MAX + 4;
+/// Most blocks of motions: as many as a ledger may have.
+pub const MOTION_BLOCK_COUNT_MAX: usize = 256;
 
+const _: () = assert!(MOTION_BLOCK_COUNT_MAX as u64 == MOTION_COUNT_MAX);
 const _: () = assert!(TARIFF_COUNT_MAX == VERSION_COUNT_MAX as usize);
 const _: () = assert!(MARKET_RECORD_COUNT_MAX == MARKET_COUNT_MAX as usize);
 // A block, its log leaf and a path fit one line.
@@ -280,6 +285,8 @@ pub struct Receipt {
     pub leaves: Vec<Placed>,
     /// The genesis, publications, the bills of the month before, by height.
     pub blocks: Vec<PlacedBlock>,
+    /// Every block of a motion, by height, also behind the one that commits the subject: whose keys signed the head.
+    pub motions: Vec<PlacedBlock>,
     /// The block that commits the subject.
     pub sealed_by: LoggedBlock,
     /// That block's place in the log, and the signed checkpoint.
@@ -332,6 +339,9 @@ impl Receipt {
         }
         for block in &self.blocks {
             write_block(&mut text, "block", block);
+        }
+        for block in &self.motions {
+            write_block(&mut text, "motion", block);
         }
         let LoggedBlock { record, log_leaf } = &self.sealed_by;
         write_line(&mut text, "sealed-by", &[&code(record), &code(log_leaf)]);

@@ -13,7 +13,7 @@
 //! - It needs no reading, no bill and no key of a party. With three parties and a witness, three of four signatures still
 //!   leave no two histories that are both sealed, and one party may be down. That the figures are right it does not say.
 //! - A log that is known by its genesis has parties: what fewer than two of them cosigned is refused, so that one party
-//!   alone cannot lead the witness to where no honest head follows. Of a log that is known by its keys it asks the log's
+//!   alone cannot lead the witness to where no honest head follows. It is shown the notes of motions that change their keys. Of a log that is known by its keys it asks the log's
 //!   signature, as the standard does.
 //! - Nothing here stores or serves: [`Witness::check`] gives what is to be stored, and [`Witness::cosign`] is called after.
 //!
@@ -22,9 +22,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use tallywatt_core::agreement::Party;
+
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::command::Genesis;
+use crate::governance::{Governance, GovernanceError};
 use crate::key::{Cosigner, KeyKind, VerifierKey};
+use crate::key_history::{KeyHistory, KeysError};
 use crate::log::{self, CONSISTENCY_COUNT_MAX, LogError, LogHash};
 use crate::note::{NOTE_SIZE_MAX, Note, NoteError, SignatureLine};
 
@@ -76,6 +80,12 @@ pub enum WitnessError {
     /// A text that is no checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A genesis whose keys cannot be relied on.
+    #[error("the keys of the genesis: {0}")]
+    Keys(#[from] KeysError),
+    /// A motion that does not follow from the genesis and those before it.
+    #[error(transparent)]
+    Motion(#[from] GovernanceError),
     /// A log that this witness does not watch.
     #[error("no log {origin} is watched here")]
     UnknownLog {
@@ -158,6 +168,8 @@ impl WitnessError {
             | Self::TooLong { .. }
             | Self::Note(_)
             | Self::Checkpoint(_)
+            | Self::Keys(_)
+            | Self::Motion(_)
             | Self::Logs(_)
             | Self::Smaller { .. } => 400,
         }
@@ -227,9 +239,15 @@ impl AddCheckpoint {
 #[derive(Debug, Clone)]
 pub struct WatchedLog {
     origin: String,
-    keys: Vec<VerifierKey>,
-    /// Cosigner keys of its parties, of whom two must have signed; none if the log is known by its own keys alone.
-    parties: Vec<VerifierKey>,
+    signers: Signers,
+}
+
+#[derive(Debug, Clone)]
+enum Signers {
+    /// The log's own keys, of which one must have signed.
+    Keys(Vec<VerifierKey>),
+    /// A ledger's: one of the log keys in force for a head, and two of the parties' witness keys.
+    Parties(Box<KeyHistory>),
 }
 
 impl WatchedLog {
@@ -244,28 +262,34 @@ impl WatchedLog {
         if let Some(other) = keys.iter().find(|key| key.name() != origin) {
             return Err(WitnessError::Logs(format!("{} is no key of log {origin}", other.key())));
         }
-        Ok(Self { origin, keys, parties: Vec::new() })
+        Ok(Self { origin, signers: Signers::Keys(keys) })
     }
 
-    /// The log that a genesis founds, with its parties.
+    /// The log that a genesis founds, with its parties; their keys as the notes of all motions since change them, in order.
     ///
     /// # Errors
-    /// As [`WatchedLog::of_keys`].
-    pub fn of_genesis(genesis: &Genesis) -> Result<Self, WitnessError> {
-        let of = |texts: [&String; 3]| -> Result<Vec<VerifierKey>, NoteError> {
-            texts.into_iter().map(|text| VerifierKey::parse(text)).collect()
-        };
-        let keys = of(genesis.parties.each_ref().map(|keys| &keys.log))?;
-        let parties = of(genesis.parties.each_ref().map(|keys| &keys.witness))?;
-        check_keys(&parties, KeyKind::Cosigner)?;
-        let log = Self::of_keys(keys)?;
-        if log.origin != genesis.origin {
-            return Err(WitnessError::Logs(format!(
-                "the genesis of {} names keys of {}",
-                genesis.origin, log.origin
-            )));
+    /// [`WitnessError::Keys`], [`WitnessError::Motion`], and [`WitnessError::Logs`] for keys of another log.
+    pub fn of_genesis(genesis: &Genesis, motions: &[Note]) -> Result<Self, WitnessError> {
+        let mut history = KeyHistory::of(genesis)?;
+        let named = history.newest().of(Party::Grid).log.name();
+        if named != genesis.origin {
+            let origin = &genesis.origin;
+            return Err(WitnessError::Logs(format!("the genesis of {origin} names keys of {named}")));
         }
-        Ok(Self { parties, ..log })
+        for note in motions {
+            let governance = Governance::of_note(note, &history)?;
+            history.follow(&governance)?;
+        }
+        Ok(Self { origin: genesis.origin.clone(), signers: Signers::Parties(Box::new(history)) })
+    }
+
+    /// Whether its parties name, or named, this witness; of a log that is known by its keys nothing is said.
+    #[must_use]
+    pub fn names(&self, witness: &VerifierKey) -> bool {
+        match &self.signers {
+            Signers::Keys(_) => true,
+            Signers::Parties(history) => history.all().any(|keys| keys.witness() == Some(witness)),
+        }
     }
 
     /// Its name.
@@ -284,15 +308,26 @@ impl WatchedLog {
         if origin != self.origin {
             return Err(WitnessError::UnknownLog { origin });
         }
-        let is_by_log = |line| self.keys.iter().any(|key| key.verify_signature(note.text(), line).is_ok());
-        if !note.signatures().iter().any(is_by_log) {
+        let signs = |key: &VerifierKey| {
+            note.signatures().iter().any(|line| key.verify_signature(note.text(), line).is_ok())
+        };
+        let (is_by_log, keys) = match &self.signers {
+            Signers::Keys(keys) => (keys.iter().any(signs), None),
+            Signers::Parties(history) => {
+                let keys = history.of_head(size);
+                (Party::ALL.into_iter().any(|party| signs(&keys.of(party).log)), Some(keys))
+            }
+        };
+        if !is_by_log {
             return Err(WitnessError::Unsigned { origin, size });
         }
-        let has_signed = |key: &&VerifierKey| {
+        let Some(keys) = keys else { return Ok(head) };
+        let has_signed = |party: &Party| {
+            let key = &keys.of(*party).witness;
             note.signatures().iter().any(|line| key.verify_cosignature(note.text(), line).is_ok())
         };
-        let count = self.parties.iter().filter(has_signed).count();
-        if !self.parties.is_empty() && count < COSIGNED_COUNT_MIN {
+        let count = Party::ALL.iter().filter(|party| has_signed(party)).count();
+        if count < COSIGNED_COUNT_MIN {
             return Err(WitnessError::Uncosigned { origin, size, count });
         }
         Ok(head)
@@ -530,7 +565,7 @@ mod tests {
         let keys = |seed: u8| PartyKeys {
             log: log_key(seed).verifier_key().to_string(),
             witness: cosigner(seed + 10).verifier_key().to_string(),
-            exec: String::new(),
+            exec: log_key(seed + 20).verifier_key().to_string(),
         };
         let genesis = Genesis {
             origin: ORIGIN.into(),
@@ -542,7 +577,7 @@ mod tests {
         };
         let log = log(9, 9);
         let mut witness = Witness::new(Cosigner::from_seed("regulator.test", &[7; 32]).unwrap());
-        witness.watch(WatchedLog::of_genesis(&genesis).unwrap(), None).unwrap();
+        witness.watch(WatchedLog::of_genesis(&genesis, &[]).unwrap(), None).unwrap();
         let table: [(&[u8], Option<usize>); 6] = [
             (&[], Some(0)),
             (&[11], Some(1)),
@@ -567,9 +602,10 @@ mod tests {
             }
         }
         let elsewhere = Genesis { origin: "another.test".into(), ..genesis.clone() };
-        let error = WatchedLog::of_genesis(&elsewhere).unwrap_err().to_string();
+        let error = WatchedLog::of_genesis(&elsewhere, &[]).unwrap_err().to_string();
         assert_eq!(error, "the genesis of another.test names keys of tallywatt.test/witness");
-        let again = witness.watch(WatchedLog::of_genesis(&genesis).unwrap(), None).unwrap_err().to_string();
+        let again =
+            witness.watch(WatchedLog::of_genesis(&genesis, &[]).unwrap(), None).unwrap_err().to_string();
         assert_eq!(again, "log tallywatt.test/witness is watched already");
     }
 

@@ -219,7 +219,8 @@ pub const fn input_named(command: &Command) -> Option<ContentHash> {
         | Command::Period(_)
         | Command::Bills(_)
         | Command::Corrections(_)
-        | Command::Activate(_) => None,
+        | Command::Activate(_)
+        | Command::Govern(_) => None,
     }
 }
 

@@ -49,6 +49,7 @@ fn receipt(subject: Subject) -> Receipt {
         partitions: vec![PlacedPartition { record: vec![10; 9], path: Vec::new() }],
         leaves: vec![placed(11, 0), placed(12, 10)],
         blocks: vec![PlacedBlock { logged: logged.clone(), path }],
+        motions: Vec::new(),
         sealed_by: logged,
         proof: proof(None),
     }
@@ -81,6 +82,18 @@ fn text_and_back() {
         for end in 0..bytes.len() {
             assert!(Receipt::parse(&bytes[..end]).is_err(), "cut to {end}");
         }
+        // Of a ledger whose keys changed there are the motions, in front of the sealing block.
+        let moved = Receipt { motions: vec![plain.blocks[0].clone(); 2], ..plain };
+        let text = String::from_utf8(moved.encode()).unwrap();
+        assert_eq!(Receipt::parse(text.as_bytes()), Ok(moved.clone()));
+        assert!(
+            text.contains("\nmotion ") && !String::from_utf8(bytes.clone()).unwrap().contains("\nmotion ")
+        );
+        let line = text.lines().find(|line| line.starts_with("motion ")).unwrap();
+        let more = text.replacen(line, &vec![line; 256].join("\n"), 1);
+        assert!(
+            Receipt::parse(more.as_bytes()).unwrap_err().to_string().contains("more than 256 motion lines")
+        );
         // A bill stands on one bill, or on none.
         let text = String::from_utf8(bytes).unwrap();
         if let Some(line) = text.lines().find(|line| line.starts_with("previous ")) {

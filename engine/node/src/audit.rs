@@ -20,11 +20,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use tallywatt_core::agreement::Party;
+use tallywatt_ledger::block::Block;
+use tallywatt_ledger::command::Command;
+use tallywatt_ledger::key_history::KeyHistory;
 use tallywatt_shards::durable;
 use tallywatt_shards::intake_record::IntakeRecord;
 use tallywatt_shards::threads::Threads;
 use tallywatt_shards::write_ahead::{WriteAheadError, look_through, segment};
 
+use crate::governing::policy_of;
 use crate::ledger_folder::{HeldFolder, POLICY_NAME};
 use crate::node_folder::NodeFolder;
 use crate::store::ChainStore;
@@ -76,7 +80,8 @@ pub fn audit(folder: &HeldFolder, threads: &Threads) -> AuditReport {
         chains.extend(blocks.map(|blocks| (party, blocks)));
     }
     compare_chains(&chains, &mut report);
-    merge(&mut report, audit_beside(folder));
+    let longest = chains.iter().map(|(_, blocks)| blocks.as_slice()).max_by_key(|blocks| blocks.len());
+    merge(&mut report, audit_beside(folder, longest.unwrap_or_default()));
     report.not_checked.push("that the meters measured right".into());
     report
         .not_checked
@@ -113,12 +118,12 @@ pub fn audit_values(party: Party, store: &ChainStore) -> AuditReport {
     guarded(party, |report| files::read_tables(party, store, report)).0
 }
 
-/// What belongs to no party: the write-ahead log and the trust policy.
+/// What belongs to no party: the write-ahead log and the trust policy, which lists keys that the blocks of a chain name.
 #[must_use]
-pub fn audit_beside(folder: &HeldFolder) -> AuditReport {
+pub fn audit_beside(folder: &HeldFolder, chain: &[Vec<u8>]) -> AuditReport {
     let mut report = AuditReport::default();
     audit_intake(folder.path(), &mut report);
-    audit_policy(folder, &mut report);
+    audit_policy(folder, chain, &mut report);
     report
 }
 
@@ -195,13 +200,30 @@ fn place_in_intake(path: &Path) -> String {
     format!("{INTAKE_PLACE}/{}", name.unwrap_or_default())
 }
 
-/// The trust policy beside the data lists the keys of the first block.
-fn audit_policy(held: &HeldFolder, report: &mut AuditReport) {
+/// The trust policy beside the data lists the keys of the first block, or of a motion: which of them are in force shows a node
+/// when it is opened, and writes it anew.
+fn audit_policy(held: &HeldFolder, chain: &[Vec<u8>], report: &mut AuditReport) {
     let path = held.path().join(POLICY_NAME);
-    let expected = held.policy().map(|policy| policy.to_string());
+    let expected = policies_of(chain).or_else(|| held.policy().ok().map(|policy| vec![policy.to_string()]));
     match (durable::read_limited(&path, 1 << 20), expected) {
-        (Ok(bytes), Ok(text)) if bytes == text.as_bytes() => report.count("trust policies", 1),
+        (Ok(bytes), Some(texts)) if texts.iter().any(|text| bytes == text.as_bytes()) => {
+            report.count("trust policies", 1);
+        }
         (Err(error), _) => report.find(POLICY_NAME, error.to_string()),
         _ => report.find(POLICY_NAME, "it does not list exactly the parties' keys"),
     }
+}
+
+/// The policy of each set of keys that a chain names; none of a chain that cannot be read.
+fn policies_of(chain: &[Vec<u8>]) -> Option<Vec<String>> {
+    let mut keys: Option<KeyHistory> = None;
+    for bytes in chain {
+        let block = Block::decode(bytes).ok()?;
+        match (&block.proposal.command, &mut keys) {
+            (Command::Genesis(genesis), None) => keys = KeyHistory::of(genesis).ok(),
+            (Command::Govern(governance), Some(keys)) => keys.apply(governance, block.height).ok()?,
+            _ => {}
+        }
+    }
+    keys?.all().map(|keys| Some(policy_of(keys).ok()?.to_string())).collect()
 }

@@ -20,9 +20,11 @@ mod correcting;
 mod counted;
 mod eligibility;
 mod kept;
+mod keys;
 mod market;
 mod penalties;
 mod previous;
+mod published;
 mod register_only;
 mod rule_packs;
 mod sealed_readings;
@@ -59,13 +61,13 @@ use tallywatt_ledger::activation::{Activation, ActivationError};
 use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::codec::CodecError;
-use tallywatt_ledger::command::{Command, DocumentKind, Genesis};
+use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_ledger::day_leaf::DayLeaf;
+use tallywatt_ledger::document;
+use tallywatt_ledger::governance::{Governance, GovernanceError};
+use tallywatt_ledger::key_history::{KeyHistory, KeysError};
 use tallywatt_ledger::seal::{SealError, SealKind, SealedTree};
 use tallywatt_ledger::tree::Root;
-use tallywatt_ledger::{
-    agreement_bytes, document, penalty_bytes, rule_pack_bytes, sharing_bytes, tariff_bytes,
-};
 use tallywatt_shards::accepted::AcceptedSet;
 use tallywatt_shards::batch_file::{BatchFile, BatchFileError};
 use tallywatt_shards::threads::Threads;
@@ -96,6 +98,8 @@ pub enum Input {
     Bills(Period),
     /// Both parties' signatures under a published agreement.
     Activation(Box<Activation>),
+    /// Other keys, with the signatures of all parties.
+    Motion(Box<Governance>),
     /// New payments and reversals, in any order; without any, what is parked is released to bills.
     Payments(Vec<Entry>),
     /// The corrections of a period's bills on a day.
@@ -169,6 +173,12 @@ pub enum BooksError {
     /// An agreement is not signed by both its parties.
     #[error(transparent)]
     Activation(#[from] ActivationError),
+    /// A motion does not count.
+    #[error(transparent)]
+    Motion(#[from] GovernanceError),
+    /// Keys that the first block names cannot be relied on.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// This party does not compute it: it is not to have what it follows from.
     #[error("the {party}'s node computes no {what} and keeps nothing they follow from: {keepers} do")]
     NotKept {
@@ -205,6 +215,8 @@ pub struct Books {
     contracts: Arc<Vec<Contract>>,
     /// The first block's contents, once there is one.
     genesis: Option<Box<Genesis>>,
+    /// The keys of all by height, once there is a first block.
+    keys: Option<KeyHistory>,
     /// How many blocks these books have absorbed: the height of the next.
     height: u64,
     /// Agreements that both parties signed, and from which height on they hold.
@@ -255,6 +267,7 @@ impl Books {
             sharing_groups: Vec::new(),
             contracts: Arc::default(),
             genesis: None,
+            keys: None,
             height: 0,
             active: BTreeMap::new(),
             contracts_by_period: BTreeMap::new(),
@@ -522,6 +535,7 @@ impl Books {
             Command::Period(commit) => Input::Period(commit.period),
             Command::Bills(commit) => Input::Bills(commit.period),
             Command::Activate(activation) => Input::Activation(Box::new(activation.clone())),
+            Command::Govern(governance) => Input::Motion(governance.clone()),
             Command::Settlement(_) => {
                 let settled = read_settled(&given()?)?;
                 Input::Payments(settled.iter().filter_map(Settled::entry).collect())
@@ -554,6 +568,10 @@ impl Books {
                 self.check_activation(&activation)?;
                 plain(Command::Activate(*activation), None)
             }
+            Input::Motion(governance) => {
+                self.check_motion(&governance)?;
+                plain(Command::Govern(governance), None)
+            }
             Input::Payments(payments) => self.settle(payments),
             Input::Corrections(period, day) => self.correct(period, day),
         }
@@ -574,14 +592,16 @@ impl Books {
             self.check_taken(command, file)?;
         }
         let file = match (command, file) {
-            (Command::Genesis(_) | Command::Activate(_), _) => &[][..],
+            (Command::Genesis(_) | Command::Activate(_) | Command::Govern(_), _) => &[][..],
             (_, Some(file)) => file,
             (_, None) => {
                 return Err(BooksError::Nothing(format!("the file of the {} is missing", command.name())));
             }
         };
+        self.take_keys(command)?;
         match command {
             Command::Genesis(genesis) => self.genesis = Some(genesis.clone()),
+            Command::Govern(_) => {}
             Command::Activate(activation) => {
                 self.active.insert(activation.agreement, activation.from.max(self.height));
             }
@@ -625,46 +645,6 @@ impl Books {
         }
         self.height += 1;
         Ok(())
-    }
-
-    fn absorb_document(&mut self, kind: DocumentKind, bytes: &[u8]) -> Result<(), BooksError> {
-        match kind {
-            DocumentKind::Tariff => {
-                let tariff = tariff_bytes::decode_tariff(bytes)
-                    .map_err(|source| BooksError::Codec { what: "tariff", source })?;
-                self.tariffs
-                    .publish(tariff_bytes::publish_tariff(tariff))
-                    .map_err(|error| BooksError::Conflict(error.to_string()))
-            }
-            DocumentKind::Agreement => {
-                let agreement = agreement_bytes::decode_agreement(bytes)
-                    .map_err(|source| BooksError::Codec { what: "agreement", source })?;
-                self.agreements.push(agreement_bytes::publish_agreement(agreement));
-                self.agreements.sort_by_key(|known| (known.body.id, known.body.validity));
-                Ok(())
-            }
-            DocumentKind::RulePack => {
-                let pack = rule_pack_bytes::decode_rule_pack(bytes)
-                    .map_err(|source| BooksError::Codec { what: "rule pack", source })?;
-                self.rule_packs.push(rule_pack_bytes::publish_rule_pack(pack));
-                Ok(())
-            }
-            DocumentKind::PenaltyTable => {
-                let table = penalty_bytes::decode_penalty_table(bytes)
-                    .map_err(|source| BooksError::Codec { what: "penalty table", source })?;
-                self.penalty_tables.push(penalty_bytes::publish_penalty_table(table));
-                Ok(())
-            }
-            DocumentKind::SharingGroup => {
-                let group = sharing_bytes::decode_sharing_group(bytes)
-                    .map_err(|source| BooksError::Codec { what: "sharing group", source })?;
-                self.sharing_groups.push(sharing_bytes::publish_sharing_group(group));
-                Ok(())
-            }
-            DocumentKind::PriceSeries | DocumentKind::HourList | DocumentKind::PlanSeries => {
-                market::publish(&mut self.market, kind, bytes)
-            }
-        }
     }
 
     /// The sealed tree of a closed period, to prove leaves of it.

@@ -79,6 +79,11 @@ pub(crate) fn refused_text(height: u64, proposer: Party, missing: &[Party]) -> S
     }
 }
 
+/// That a party's node signs nothing for want of keys.
+pub(crate) fn keyless_text(party: Party, from: u64) -> String {
+    format!("{party} signs nothing: its node does not hold the keys that are in force from block {from} on")
+}
+
 /// The activation of a published agreement, signed as both of its parties, and who proposes it. Their keys must both be here.
 pub(crate) fn activation_by<'n>(
     node: impl Fn(Party) -> &'n Node,
@@ -93,12 +98,10 @@ pub(crate) fn activation_by<'n>(
     let party = agreement.body.remainder;
     let books = |source: BooksError| NodeError::Books { party, source };
     let own = node(party).books();
-    let Some(genesis) = own.genesis() else {
-        return Err(books(BooksError::Nothing("there is no first block with keys".into())));
-    };
-    let text = activation::consent_text(&genesis.origin, &agreement.body.id, &agreement.hash, from);
+    let (keys, now) = (own.keys().map_err(books)?, own.keys_now().map_err(books)?);
+    let text = activation::consent_text(keys.origin(), &agreement.body.id, &agreement.hash, from);
     let signed = Note::new(&text, lines).expect("two parties sign a well-formed text with two keys");
-    let activation = Activation::of_note(&signed, agreement, genesis);
+    let activation = Activation::of_note(&signed, agreement, keys.origin(), now);
     Ok((party, activation.map_err(|error| books(error.into()))?))
 }
 
@@ -355,6 +358,7 @@ impl Consortium {
                 .filter(|_| named == *signer)
             }
             Report::Frozen(reason) => Some(format!("{by} signs nothing any more: {reason}")),
+            Report::Keyless { from } => Some(keyless_text(by, *from)),
         }
     }
 }

@@ -12,19 +12,20 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use tallywatt_consensus::members::{Directory, SEALED_COUNT, Signer};
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::tzdb_version;
 use tallywatt_core::tariff::Currency;
 use tallywatt_ledger::attesters::{Attesters, CommandKind};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::command::Genesis;
+use tallywatt_ledger::key_history::KeyHistory;
 use tallywatt_ledger::policy::Policy;
 use tallywatt_shards::durable::{self, DurableError};
 use tallywatt_shards::threads::{Threads, ThreadsError};
 
 use crate::books::Input;
 use crate::consortium::Consortium;
+use crate::governing::{keep_policy, policy_of};
 use crate::node::{Node, NodeError};
 use crate::node_folder::{FolderError, NodeFolder};
 use crate::peers::certificates::CertificateError;
@@ -41,8 +42,6 @@ pub const CONFIG_NAME: &str = "tallywatt.toml";
 const LOCK_NAME: &str = "LOCK";
 /// Held by one command at a time, beside a node that runs.
 const OPERATOR_LOCK_NAME: &str = "OPERATOR";
-/// The group of a trust policy that holds parties and witness: who says that there is one history.
-const HISTORY: &str = "history";
 /// The name of the trust policy.
 pub const POLICY_NAME: &str = "trust.policy";
 
@@ -330,9 +329,9 @@ impl HeldFolder {
         if consortium.node(Party::Grid).member().size() == 0 {
             consortium.propose(Party::Grid, Input::Genesis(Box::new(self.genesis()?)))?;
         }
-        let policy = self.path.join(POLICY_NAME);
-        if !policy.exists() {
-            durable::write_durably(&policy, self.policy()?.to_string().as_bytes())?;
+        let member = consortium.node(Party::Grid).member();
+        if let Some(directory) = member.directory() {
+            keep_policy(&self.path, directory.keys(), member.size())?;
         }
         Ok(consortium)
     }
@@ -355,28 +354,14 @@ impl HeldFolder {
         Ok(Genesis { origin, currency, tzdb, parties, witness: None, attesters: Attesters::default() })
     }
 
-    /// Whose signatures count: every party's witness key, all three.
+    /// Whose signatures count by the first block: every party's witness key, all three.
     ///
     /// # Errors
     /// [`LedgerError::Policy`].
     pub fn policy(&self) -> Result<Policy, LedgerError> {
-        policy_of(&self.genesis()?)
+        let keys = KeyHistory::of(&self.genesis()?);
+        policy_of(keys.map_err(|error| LedgerError::Policy(error.to_string()))?.newest())
     }
-}
-
-/// Whose signatures count by a genesis: all three parties' witness keys, or three of these and the witness's.
-pub(crate) fn policy_of(genesis: &Genesis) -> Result<Policy, LedgerError> {
-    let directory = Directory::of(genesis).map_err(|error| LedgerError::Policy(error.to_string()))?;
-    let logs: Vec<_> = Party::ALL.iter().map(|party| directory.log_key(*party).clone()).collect();
-    let signers = Signer::ALL.into_iter();
-    let witnesses: Vec<_> = signers
-        .filter_map(|signer| Some((signer.name().to_owned(), directory.cosigner_key(signer)?.clone())))
-        .collect();
-    let policy = match genesis.witness {
-        None => Policy::parties(&logs, &witnesses, SEALED_COUNT),
-        Some(_) => Policy::group(HISTORY, &logs, &witnesses, SEALED_COUNT),
-    };
-    policy.map_err(|error| LedgerError::Policy(error.to_string()))
 }
 
 /// What a folder without settings is, if not empty: the settings are written before the first store, so a store

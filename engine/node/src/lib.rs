@@ -22,6 +22,7 @@ pub mod completeness;
 pub mod consortium;
 pub mod derivation;
 pub mod exceptions;
+pub mod governing;
 pub mod intake;
 pub mod ledger;
 pub mod ledger_folder;

@@ -10,15 +10,16 @@ use std::collections::BTreeMap;
 
 use tallywatt_consensus::lock::SignLock;
 use tallywatt_consensus::machine::{Action, Cosignature, Event, Member, MemberError, NotComputed};
-use tallywatt_consensus::members::Signer;
+use tallywatt_consensus::members::{KeyRing, Signer};
 use tallywatt_consensus::state::Change;
 use tallywatt_core::agreement::{Agreement, Party};
 use tallywatt_core::hash::{ContentHash, Published};
 use tallywatt_ledger::activation;
 use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::block::{Block, LogLeaf, Proposal};
-use tallywatt_ledger::command::{Command, PartyKeys};
+use tallywatt_ledger::command::Command;
 use tallywatt_ledger::digest;
+use tallywatt_ledger::key_history::KeysInForce;
 use tallywatt_ledger::note::{Note, SignatureLine};
 use tallywatt_shards::threads::Threads;
 
@@ -152,20 +153,19 @@ impl Node {
         order: Option<&mut ChainWalk<'_>>,
     ) -> Result<Self, NodeError> {
         let disk = |source| NodeError::Folder { party, source };
-        let keys = folder.keys(origin).map_err(disk)?;
+        let keys = folder.key_sets(origin).map_err(disk)?;
         let lock = folder.sign_lock().map_err(disk)?;
         folder.make_room().map_err(disk)?;
         let books = empty_books(&folder, party, threads)?;
         let store = ChainStore::open(&folder.path().join("chain.redb"))
             .map_err(|source| NodeError::Store { party, source })?;
-        let public = keys.public();
         let mut member = Member::new(party, keys, origin.to_owned(), lock);
         if folder.is_restored() {
             member.set_restored();
         }
         let sealed_files = Vec::new();
         let mut node = Self { party, folder, store, member, books, lie: None, sealed_files };
-        node.replay(&public, order)?;
+        node.replay(order)?;
         Ok(node)
     }
 
@@ -175,7 +175,7 @@ impl Node {
     /// [`NodeError`].
     pub fn view(folder: NodeFolder, party: Party, origin: &str, threads: Threads) -> Result<Self, NodeError> {
         let disk = |source| NodeError::Folder { party, source };
-        let keys = folder.keys(origin).map_err(disk)?;
+        let keys = folder.key_sets(origin).map_err(disk)?;
         let books = empty_books(&folder, party, threads)?;
         let store = ChainStore::in_memory(&folder.path().join("chain.redb"))
             .map_err(|source| NodeError::Store { party, source })?;
@@ -294,12 +294,22 @@ impl Node {
     /// # Errors
     /// [`NodeError`].
     pub fn consent(&self, agreement: &Published<Agreement>, from: u64) -> Result<SignatureLine, NodeError> {
+        let origin = self.books.genesis().map_or("", |genesis| genesis.origin.as_str());
+        self.consent_to(&activation::consent_text(origin, &agreement.body.id, &agreement.hash, from))
+    }
+
+    /// Signs a text that this party consents to, with the exec key in force at the next block.
+    ///
+    /// # Errors
+    /// [`NodeError`], also if the folder does not hold that key.
+    pub fn consent_to(&self, text: &str) -> Result<SignatureLine, NodeError> {
         let party = self.party;
         let failed = |source| NodeError::Folder { party, source };
-        let origin = self.books.genesis().map_or("", |genesis| genesis.origin.as_str());
-        let keys = self.folder.keys(origin).map_err(failed)?;
-        let text = activation::consent_text(origin, &agreement.body.id, &agreement.hash, from);
-        keys.exec.sign(&text).map_err(|error| failed(error.into()))
+        let keys = self.books.keys().map_err(|source| NodeError::Books { party, source })?;
+        let held = KeyRing::from(self.folder.key_sets(keys.origin()).map_err(failed)?);
+        let exec = held.exec(&keys.at(self.books.height()).of(party).exec);
+        let exec = exec.ok_or_else(|| failed(self.folder.lacking_keys()))?;
+        exec.sign(text).map_err(|error| failed(error.into()))
     }
 
     /// Its books.
@@ -433,7 +443,13 @@ impl Node {
             false => self.store.store_block_soon(block, leaf, changes, recorded),
         };
         stored.map_err(|source| NodeError::Store { party, source })?;
-        self.absorb(command, file)
+        self.absorb(command, file)?;
+        // The set that a motion names lies in the folder since it was drafted.
+        if let (Command::Govern(_), Ok(keys)) = (command, self.books.keys()) {
+            let sets = self.folder.key_sets(keys.origin());
+            self.member.set_keys(sets.map_err(|source| NodeError::Folder { party, source })?);
+        }
+        Ok(())
     }
 
     /// Stores the newest head with all signatures known, and publishes it.
@@ -457,8 +473,9 @@ impl Node {
         if size == 0 {
             return Ok(());
         }
-        let note =
-            self.member.head_note(size).map_err(|source| NodeError::Member { party, source })?.encode();
+        let note = self.member.head_note(size).map_err(|source| NodeError::Member { party, source })?;
+        // Without the keys in force, and before anybody else has signed, there is none.
+        let Some(note) = note.map(|note| note.encode()) else { return Ok(()) };
         let stored = match is_durable {
             true => self.store.store_head(size, &note),
             false => self.store.store_head_soon(size, &note),
@@ -476,18 +493,14 @@ impl Node {
         if size == 0 {
             return Ok(true);
         }
-        let note =
-            self.member.head_note(size).map_err(|source| NodeError::Member { party, source })?.encode();
+        let note = self.member.head_note(size).map_err(|source| NodeError::Member { party, source })?;
+        let Some(note) = note.map(|note| note.encode()) else { return Ok(true) };
         let heads = self.store.newest_heads(1).map_err(|source| NodeError::Store { party, source })?;
         let published = self.folder.published_head().map_err(|source| NodeError::Folder { party, source })?;
         Ok(heads.first() == Some(&(size, note.clone())) && published == Some(note))
     }
 
-    fn replay(
-        &mut self,
-        own_keys: &PartyKeys,
-        mut order: Option<&mut ChainWalk<'_>>,
-    ) -> Result<(), NodeError> {
+    fn replay(&mut self, mut order: Option<&mut ChainWalk<'_>>) -> Result<(), NodeError> {
         let party = self.party;
         let fail = |source| NodeError::Store { party, source };
         let files = self.stored_files().map_err(fail)?;
@@ -514,18 +527,13 @@ impl Node {
                 false => self.member.restore(&stored.block, &stored.leaf),
             };
             restored.map_err(|source| NodeError::Member { party, source })?;
-            // What a key of nobody signs counts for nothing, and would only be seen at the next block.
-            if let Command::Genesis(genesis) = command
-                && genesis.parties[usize::from(party.code()) - 1] != *own_keys
-            {
-                return Err(NodeError::Folder { party, source: self.folder.foreign_keys() });
-            }
             self.absorb(command, file.as_deref())?;
             if let Some((path, value)) = path.zip(value.cloned()) {
                 let (proposal, kind) = (stored.block.proposal.id(), CommandKind::of(command));
                 self.sealed_files.push(SealedFile { proposal, kind, path, value });
             }
         }
+        self.check_keys()?;
         let stored = self.store.values(TableName::State).map_err(fail)?;
         let own: Values =
             self.member.state().entries().map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -539,10 +547,21 @@ impl Node {
         self.check_lock(lock)
     }
 
+    /// What a key of nobody signs counts for nothing, and would only be seen at the next block. Who held a seat once may follow
+    /// the chain, and signs nothing.
+    fn check_keys(&self) -> Result<(), NodeError> {
+        let party = self.party;
+        let failed = |source| NodeError::Folder { party, source };
+        let Ok(keys) = self.books.keys() else { return Ok(()) };
+        let held = self.folder.key_sets(keys.origin()).map_err(failed)?;
+        let is_named = |named: &KeysInForce| held.iter().any(|held| held.public() == named.of(party).texts());
+        if keys.all().any(is_named) { Ok(()) } else { Err(failed(self.folder.foreign_keys())) }
+    }
+
     /// The chain must hold the head this key signed last. If it is shorter, the store was rolled back, to a
     /// backup perhaps, and anything signed now could contradict what was signed before. A node that is being recovered
     /// signs nothing before its chain is there again.
-    fn check_lock(&self, lock: Option<SignLock>) -> Result<(), NodeError> {
+    fn check_lock(&mut self, lock: Option<SignLock>) -> Result<(), NodeError> {
         let party = self.party;
         let damaged = |what: &str| NodeError::Damaged { party, place: "signlock".into(), what: what.into() };
         let size = self.member.size();
@@ -551,11 +570,32 @@ impl Node {
             Some(lock) if self.member.log().root_at(lock.size).ok() != Some(lock.root) => Err(damaged(
                 "this key has signed a head that the stored chain does not hold: it was rolled back",
             )),
-            None if self.member.cosigners(size).contains(&party.into()) => {
-                Err(damaged("it is missing, but this key has signed heads"))
+            None if self.has_signed_with_key_in_force() => {
+                let has_next = self.books.keys().is_ok_and(|keys| {
+                    let sets = self.folder.key_sets(keys.origin()).unwrap_or_default();
+                    sets.iter().any(|set| !keys.knows(set.witness.verifier_key()))
+                });
+                if !has_next {
+                    return Err(NodeError::Folder { party, source: self.folder.lock_lost() });
+                }
+                // It follows the chain to where the motion takes effect, and is started again then.
+                self.member.stop_signing(
+                    "its sign lock is lost: it goes on with other keys, once a motion for them \
+                                          has taken effect and it is started again"
+                        .to_owned(),
+                );
+                Ok(())
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the key that signs the next head has signed one.
+    fn has_signed_with_key_in_force(&self) -> bool {
+        let (signer, size) = (self.party.into(), self.member.size());
+        let Some(directory) = self.member.directory() else { return false };
+        let named = |size| directory.cosigner_key(signer, size);
+        self.member.cosigners(size).contains(&signer) && named(size) == named(size + 1)
     }
 
     /// The sealed file of a command as it was recorded. One that came with the order is written again from there if it is
@@ -622,7 +662,7 @@ impl Node {
             let Some(directory) = self.member.directory() else { continue };
             let mut cosignatures = Vec::new();
             for signer in Signer::ALL {
-                let Some(key) = directory.cosigner_key(signer) else { continue };
+                let Some(key) = directory.cosigner_key(signer, *size) else { continue };
                 for line in note.signatures().iter().filter(|line| key.is_named_by(line)) {
                     let root =
                         self.member.log().root_at(*size).map_err(|error| damaged(error.to_string()))?;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <node>/keys.seeds         three seeds, hex, a line each: log, witness, exec      secret
+//!        keys-1.seeds       those of the next set, and so on                       secret; `node_folder/key_sets.rs`
 //!        blinding.secret    the ledger's blinding secret, hex                      secret; none where no readings are kept
 //!        chain.redb         blocks, leaves, state, heads                           store.rs
 //!        signlock           the largest head signed: size and root                 never restored from a backup
@@ -13,11 +14,12 @@
 //!
 //! The bytes of the lock and of sealed files are in `FORMAT.md` §7.
 
+mod key_sets;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tallywatt_consensus::lock::SignLock;
-use tallywatt_consensus::members::Keys;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::blinding::BlindingSecret;
@@ -58,6 +60,9 @@ pub enum FolderError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// What the key has signed is not known any more.
+    #[error("{}: the sign lock is lost: the key is not to be used any more", .0.display())]
+    LockLost(PathBuf),
     /// A seed gives no key, or the origin no name.
     #[error(transparent)]
     Key(#[from] NoteError),
@@ -138,38 +143,18 @@ impl NodeFolder {
         write_secret(&self.path.join("blinding.secret"), &secret_text(blinding))
     }
 
-    /// Its private keys.
-    ///
-    /// # Errors
-    /// [`FolderError`].
-    pub fn keys(&self, origin: &str) -> Result<Keys, FolderError> {
-        let path = self.path.join("keys.seeds");
-        let malformed = || FolderError::Malformed { path: path.clone(), what: "not three seeds in hex" };
-        let text = self.small_text("keys.seeds")?;
-        let seeds: Vec<[u8; 32]> = text
-            .lines()
-            .map(|line| line.parse::<ContentHash>().map(|hash| hash.0).map_err(|_| malformed()))
-            .collect::<Result<_, _>>()?;
-        let seeds: [[u8; 32]; 3] = seeds.try_into().map_err(|_| malformed())?;
-        if text != seeds_text(&seeds) {
-            return Err(malformed());
-        }
-        Ok(Keys::from_seeds(origin, self.party, &seeds)?)
-    }
-
-    /// Its keys are sound, and not those that the first block names.
-    #[must_use]
-    pub fn foreign_keys(&self) -> FolderError {
-        let what = "not the keys that the first block names";
-        FolderError::Malformed { path: self.path.join("keys.seeds"), what }
-    }
-
     /// The ledger's blinding secret.
     ///
     /// # Errors
     /// [`FolderError`].
     pub fn blinding_secret(&self) -> Result<BlindingSecret, FolderError> {
         read_blinding_secret(&self.path.join("blinding.secret"))
+    }
+
+    /// That the sign lock is not there, though the key has signed.
+    #[must_use]
+    pub fn lock_lost(&self) -> FolderError {
+        FolderError::LockLost(self.path.join("signlock"))
     }
 
     /// The sign lock; `None` before the first signature.
@@ -357,7 +342,7 @@ pub fn read_blinding_secret(path: &Path) -> Result<BlindingSecret, FolderError> 
 #[must_use]
 pub fn file_of(command: &Command) -> Option<String> {
     Some(match command {
-        Command::Genesis(_) | Command::Activate(_) => return None,
+        Command::Genesis(_) | Command::Activate(_) | Command::Govern(_) => return None,
         Command::Publish(publication) => format!("documents/{}.twd", publication.hash),
         Command::Contracts(root) => format!("contracts/{}.twl", root.hash),
         Command::Batch(batch) => format!("batches/{:06}.twb", batch.sequence),
@@ -387,7 +372,11 @@ pub fn file_hash_of(command: &Command) -> Option<ContentHash> {
         Command::Bills(bills) => Some(bills.file),
         Command::Settlement(settlement) => Some(settlement.file),
         Command::Corrections(corrections) => Some(corrections.file),
-        Command::Genesis(_) | Command::Contracts(_) | Command::Period(_) | Command::Activate(_) => None,
+        Command::Genesis(_)
+        | Command::Contracts(_)
+        | Command::Period(_)
+        | Command::Activate(_)
+        | Command::Govern(_) => None,
     }
 }
 
@@ -395,7 +384,7 @@ fn secret_text(secret: &BlindingSecret) -> String {
     format!("{}\n", ContentHash(*secret.as_bytes()))
 }
 
-fn seeds_text(seeds: &[[u8; 32]; 3]) -> String {
+pub(crate) fn seeds_text(seeds: &[[u8; 32]; 3]) -> String {
     seeds.iter().map(|seed| format!("{}\n", ContentHash(*seed))).collect()
 }
 

@@ -95,11 +95,19 @@ impl<'a> Chain<'a> {
         Ok(PlacedBlock { logged: logged(block, leaf), path })
     }
 
+    /// Every block of a motion: by them a verifier comes from the keys of the genesis to those that signed the head.
+    fn motions(&self) -> Result<Vec<PlacedBlock>, ProveError> {
+        let is_motion = |(block, _): &&(Block, LogLeaf)| matches!(block.proposal.command, Command::Govern(_));
+        self.blocks.iter().filter(is_motion).map(|block| self.placed(block)).collect()
+    }
+
     fn proof(&self, height: u64) -> Result<TlogProof, ProveError> {
         let damaged = |error: String| ProveError::Damaged(error);
         let path = self.node.member().log().prove_inclusion(height, self.size);
         let path = path.map_err(|error| damaged(error.to_string()))?;
         let note = self.node.member().head_note(self.size).map_err(|error| damaged(error.to_string()))?;
+        let note =
+            note.ok_or_else(|| damaged(format!("nobody has signed the head of size {}", self.size)))?;
         TlogProof::new(None, height, path, note).map_err(|error| damaged(error.to_string()))
     }
 }
@@ -226,6 +234,7 @@ pub fn bill_receipt_of(
         partitions,
         leaves,
         blocks: blocks.into_iter().map(|block| chain.placed(block)).collect::<Result<_, _>>()?,
+        motions: chain.motions()?,
         sealed_by: logged(&sealed_by.0, &sealed_by.1),
         proof: chain.proof(sealed_by.0.height)?,
     })
@@ -379,6 +388,7 @@ pub fn day_receipt(node: &Node, key: BlockKey) -> Result<Receipt, ProveError> {
             partitions: vec![partition],
             leaves: vec![placed],
             blocks: vec![chain.placed(&chain.blocks[0])?],
+            motions: chain.motions()?,
             sealed_by: logged(&sealed_by.0, &sealed_by.1),
             proof: chain.proof(sealed_by.0.height)?,
         });

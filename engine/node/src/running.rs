@@ -31,7 +31,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use tallywatt_consensus::members::{Directory, Signer};
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::command::Genesis;
 use tallywatt_shards::threads::Threads;
@@ -179,7 +178,7 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
         Outbox::open(Link::new(identity.clone(), peer, address), teller.clone(), Arc::clone(&reach))
     };
     let outboxes = settings.peers.iter().map(|(peer, address)| (*peer, outbox(*peer, *address))).collect();
-    let witnessing = witnessing(start, &teller)?;
+    let witnessing = witnessing(start, &teller);
     let (state, states) = watch::channel(status::Status::default());
     let token =
         control::publish(start.data, &control).map_err(RunError::system("publish the control port"))?;
@@ -196,6 +195,7 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
     let listened = tokio::spawn(listener::listen(listener, identity.clone(), Arc::new(doorman)));
     let learned = tokio::spawn(learn(order.clone(), party, start.log));
     let conductor = Conductor::new(conductor::Parts {
+        data: start.data.to_owned(),
         node,
         genesis: start.genesis.clone(),
         order: order.clone(),
@@ -249,14 +249,10 @@ async fn learn(order: RaftOrder, party: Party, log: fn(&str)) {
     }
 }
 
-/// Who asks the witness, if the genesis names one and the settings say where it is.
-fn witnessing(start: &Start<'_>, teller: &mpsc::Sender<Told>) -> Result<Option<Witnessing>, RunError> {
-    let Some(address) = &start.settings.witness else { return Ok(None) };
-    let directory = Directory::of(&start.genesis).map_err(|error| RunError::Frozen(error.to_string()))?;
-    match directory.cosigner_key(Signer::Witness) {
-        Some(key) => Ok(Some(Witnessing::open(address.clone(), key.clone(), teller.clone()))),
-        None => Err(RunError::Frozen("the settings name a witness, the genesis none".to_owned())),
-    }
+/// Who asks the witness, if the settings say where it is: of a head for which the chain names one.
+fn witnessing(start: &Start<'_>, teller: &mpsc::Sender<Told>) -> Option<Witnessing> {
+    let address = start.settings.witness.as_ref()?;
+    Some(Witnessing::open(address.clone(), teller.clone()))
 }
 
 /// Waits for Ctrl-C, or what a service manager sends.

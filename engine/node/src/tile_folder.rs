@@ -87,6 +87,7 @@ pub fn write(node: &Node, folder: &Path) -> Result<WrittenTiles, TileFolderError
     }
     let damaged = |error: String| TileFolderError::Damaged(error);
     let note = member.head_note(size).map_err(|error| damaged(error.to_string()))?;
+    let note = note.ok_or_else(|| damaged(format!("nobody has signed the head of size {size}")))?;
     let head = Checkpoint::parse(note.text()).map_err(|error| damaged(error.to_string()))?;
     let leaves: Vec<Vec<u8>> = node.store().blocks()?.iter().map(|stored| stored.leaf.encode()).collect();
     let head_path = folder.join(CHECKPOINT_NAME);

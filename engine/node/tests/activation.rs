@@ -45,7 +45,8 @@ fn signed(ledger: &Ledger, from: u64) -> Activation {
     let text = consent_text(&genesis.origin, &agreement.body.id, &agreement.hash, from);
     let lines = [Party::Grid, Party::Supplier].map(|party| node(party).consent(&agreement, from).unwrap());
     let note = Note::new(&text, lines.to_vec()).unwrap();
-    Activation::of_note(&note, &agreement, genesis).unwrap()
+    let keys = node(Party::Grid).books().keys_now().unwrap();
+    Activation::of_note(&note, &agreement, &genesis.origin, keys).unwrap()
 }
 
 fn refused(ledger: &mut Ledger, input: Input) -> String {

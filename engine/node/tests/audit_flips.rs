@@ -138,7 +138,7 @@ fn every_byte_of_every_sealed_file_is_named() {
 #[test]
 fn every_byte_of_keys_lock_head_policy_and_write_ahead_log_is_named() {
     let built = built();
-    let beside = || audit_beside(&built.held);
+    let beside = || audit_beside(&built.held, &[]);
     let mut flip_count = 0;
     // The bank has no secret that blinds readings.
     let (bank, supplier) = (Party::Bank, Party::Supplier);

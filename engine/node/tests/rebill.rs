@@ -28,7 +28,7 @@ use tallywatt_ledger::activation::{Activation, consent_text};
 use tallywatt_ledger::attesters::Attesters;
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::command::{Command, Genesis, PartyKeys};
-use tallywatt_ledger::key::LogSigner;
+use tallywatt_ledger::key::{Cosigner, LogSigner};
 use tallywatt_ledger::note::Note;
 use tallywatt_node::books::records::{contracts_file, document_bytes, read_corrections};
 use tallywatt_node::books::{Books, Computed, Input};
@@ -105,8 +105,14 @@ impl World {
             currency: "RUB".parse().unwrap(),
             tzdb: String::new(),
             parties: Party::ALL.map(|party| PartyKeys {
-                log: String::new(),
-                witness: String::new(),
+                log: LogSigner::from_seed(ORIGIN, &[party.code() + 16; 32])
+                    .unwrap()
+                    .verifier_key()
+                    .to_string(),
+                witness: Cosigner::from_seed("w", &[party.code() + 32; 32])
+                    .unwrap()
+                    .verifier_key()
+                    .to_string(),
                 exec: signer(party).verifier_key().to_string(),
             }),
             witness: None,
@@ -153,8 +159,8 @@ impl World {
             let lines = [agreement.body.payee, agreement.body.remainder]
                 .map(|party| signer(party).sign(&text).unwrap());
             let note = Note::new(&text, lines.to_vec()).unwrap();
-            let genesis = self.books.genesis().unwrap();
-            let activation = Activation::of_note(&note, &agreement, genesis).unwrap();
+            let keys = self.books.keys_now().unwrap();
+            let activation = Activation::of_note(&note, &agreement, ORIGIN, keys).unwrap();
             self.apply(Input::Activation(Box::new(activation))).unwrap();
             self.signed.insert(agreement.hash);
         }

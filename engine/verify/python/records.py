@@ -91,7 +91,7 @@ class Block:
         parties = [party for party, _ in self.attestations]
         need(parties == sorted(set(parties)) and {self.proposer, *parties} <= {1, 2, 3}, f"parties of block {self.height}")
         self.hash, self.leaf, self.path = blake3(record, BLOCK, KEYED), leaf, path
-        party = ("grid", "bank", "supplier")[self.proposer - 1]
+        party = PARTIES[self.proposer - 1]
         words = ("tallywatt/attest/v2", self.chain.hex(), self.parent.hex(), f"{party} {own} {time}", blake3(command).hex(), "")
         self.attest_text = "\n".join(words)
         self.command = Reader(command, (1, 0x40))
@@ -102,11 +102,12 @@ class Block:
         need(len(leaf) == 106, "a log leaf has 106 bytes")
 
 
-GENESIS, PUBLISH, BATCH_COMMIT, BILLS_COMMIT, CORRECTIONS_COMMIT, ACTIVATION = 1, 2, 4, 6, 10, 12
+GENESIS, PUBLISH, BATCH_COMMIT, BILLS_COMMIT, CORRECTIONS_COMMIT, ACTIVATION, MOTION = 1, 2, 4, 6, 10, 12, 13
 GRID, BANK, SUPPLIER = 1, 2, 3
+PARTIES = ("grid", "bank", "supplier")
 # Who may propose what, so must be able to attest it: by command, and by document of a publication.
 PROPOSERS = {(1, 0): {GRID}, **{(PUBLISH, document): {SUPPLIER} for document in range(1, 9)}, (3, 0): {SUPPLIER}, (4, 0): {GRID}}
-PROPOSERS |= {(6, 0): {SUPPLIER}, (9, 0): {GRID}, (10, 0): {SUPPLIER}, (11, 0): {BANK}, (12, 0): {GRID, SUPPLIER}}
+PROPOSERS |= {(6, 0): {SUPPLIER}, (9, 0): {GRID}, (10, 0): {SUPPLIER}, (11, 0): {BANK}, (12, 0): {GRID, SUPPLIER}, (13, 0): {GRID, BANK, SUPPLIER}}
 
 
 def attesters_of(r: Reader) -> dict[tuple[int, int], set[int]]:
@@ -249,6 +250,7 @@ class Receipt:
         self.partitions = lines.many("partition", "partition", 1, 256)
         self.leaves = [Leaf(*row) for row in lines.many("leaf", "placed", 1, 4096 * 31)]
         self.blocks = [Block(*row) for row in lines.many("block", "block", 1, 64 + 128 + 4)]
+        self.motions = [Block(*row) for row in lines.many("motion", "block", 0, 256)]
         sealed_by = lines.one("sealed-by", "sealed-by")
         need(lines.at == len(others), f"line {lines.at + 3} does not belong here")
         self.proof = Proof.parse(proof)

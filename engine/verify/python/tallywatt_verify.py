@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True  # this folder stays as it was handed over
 from blake3 import blake3
 from c2sp import LOG_KEY, WITNESS_KEY, Head, Invalid, Key, Policy, Proof, Unable, check_openssl, in_log, is_signed, need
 from records import (
-    ACTIVATION, BATCH, BATCH_COMMIT, BATCH_PARTITION, BILLS_COMMIT, CONTRACTS, CORRECTIONS_COMMIT, ESTIMATED, GENESIS, PERIOD,
+    ACTIVATION, BATCH, BATCH_COMMIT, BATCH_PARTITION, BILLS_COMMIT, CONTRACTS, CORRECTIONS_COMMIT, ESTIMATED, GENESIS, MOTION, PARTIES, PERIOD,
     PERIOD_PARTITION, PUBLISH, Bill, Block, Commit, Reader, Receipt, Root, attesters_of, day_of, days_of, document_of, in_tree, log_leaf, month_of,
 )
 
@@ -35,11 +35,11 @@ class Checks:
 
     def inclusion(self) -> str:
         blocks = [*self.of.blocks, self.of.sealed_by]
-        for block in blocks + (self.of.before_block if self.of.is_bill else []):
+        for block in blocks + self.of.motions + (self.of.before_block if self.of.is_bill else []):
             need(block.leaf_height == block.height and block.leaf_block == block.hash, f"block {block.height}: its log leaf names another")
             in_log(block.leaf, block.height, self.head.size, block.path, self.head.root)
-            need(block in blocks or block.height < blocks[-1].height, f"block {block.height} is to stand before the sealing one")
-        for one, two in zip(blocks, blocks[1:]):
+            need(block in blocks + self.of.motions or block.height < blocks[-1].height, f"block {block.height} is to stand before the sealing one")
+        for one, two in [*zip(blocks, blocks[1:]), *zip(self.of.motions, self.of.motions[1:])]:
             need(one.height < two.height, f"block {two.height} stands behind block {one.height}")
             linked = two.parent == one.hash and two.leaf_parent == log_leaf(one.leaf)
             need(two.height > one.height + 1 or linked, f"block {two.height} does not name the one before it")
@@ -54,20 +54,24 @@ class Checks:
         self.origin, self.currency = r.text(), r.take(3)
         need(self.origin == self.head.origin, f"the genesis is of {self.origin}")
         r.text()
-        named = [(Key.parse(r.text(), LOG_KEY), Key.parse(r.text(), WITNESS_KEY), Key.parse(r.text(), LOG_KEY)) for _ in range(3)]
-        witness = r.text()
+        named = [[Key.parse(r.text(), LOG_KEY), Key.parse(r.text(), WITNESS_KEY), Key.parse(r.text(), LOG_KEY)] for _ in range(3)]
+        text = r.text()
+        witness = Key.parse(text, WITNESS_KEY) if text else None
         asked = attesters_of(r)
         r.end()
-        known = {key for log, witness, _ in named for key in (log, witness)}
-        known |= {Key.parse(witness, WITNESS_KEY)} if witness else set()
-        need(known.issuperset(self.policy.logs + self.policy.witnesses), "the genesis does not name a key of the policy")
-        self.exec_keys = [exec_key.public for _, _, exec_key in named]
-        need(len(set(self.exec_keys)) == 3, "two parties have one exec key")
+        self.tenures, self.seen = [(0, named, witness)], set()
+        self.take_new([key for keys in named for key in keys] + [witness] * (witness is not None))
+        need(witness is None or witness.name not in {key.name for keys in named for key in keys}, "the witness has a party's name")
+        for block in self.of.motions:
+            self.follow(block)
+        _, named, witness = self.in_force(self.head.size - 1)
+        known = {key for log, cosigner, _ in named for key in (log, cosigner)} | {witness}
+        need(known.issuperset(self.policy.logs + self.policy.witnesses), "a key of the policy is not in force at the head")
         before = self.of.before_block if self.of.is_bill else []
-        for block in [first, *others, self.of.sealed_by, *before]:
+        for block in [first, *others, *self.of.motions, self.of.sealed_by, *before]:
             need(block.height == 0 or block.chain == first.hash, f"block {block.height} is of another chain")
             for party, signature in block.attestations:
-                signed = is_signed(self.exec_keys[party - 1], block.attest_text.encode(), signature)
+                signed = is_signed(self.exec_key(party, block.height), block.attest_text.encode(), signature)
                 need(signed, f"block {block.height}: party {party} did not attest it")
             parties = {party for party, _ in block.attestations}
             need(len(parties) >= 2 and block.proposer in parties, f"block {block.height} is not attested by its proposer and another")
@@ -81,7 +85,55 @@ class Checks:
             need(kind == BATCH_COMMIT and not others, "a day is sealed by a batch, and needs the genesis alone")
             sealed.command.take(40)
             self.readings_root = sealed.command.root()
+        if self.of.motions:
+            self.not_checked.append("that no later motion took these keys away")
         return f"chain {first.hash.hex()[:8]}, each block attested by two or more of those who recompute its kind"
+
+    def in_force(self, height: int) -> tuple[int, list[list[Key]], Key | None]:
+        """The keys in force at a block: of the last motion that holds there."""
+        return [tenure for tenure in self.tenures if tenure[0] <= height][-1]
+
+    def exec_key(self, party: int, height: int) -> bytes:
+        return self.in_force(height)[1][party - 1][2].public
+
+    def take_new(self, keys: list[Key]) -> None:
+        publics = [key.public for key in keys]
+        need(len(set(publics)) == len(publics) and self.seen.isdisjoint(publics), "a key that is somebody's, or was")
+        self.seen |= set(publics)
+
+    def follow(self, block: Block) -> None:
+        """A motion: its number, its height, keys that nobody had, and the consents of all by the keys in force before it."""
+        need(block.kind == MOTION, f"block {block.height} is no motion")
+        r = block.command
+        count, start, kind = r.int(8), r.int(8), r.int(1)
+        since, named, witness = self.tenures[-1]
+        need(count == len(self.tenures) <= 256, f"motion {count} is not the next")
+        need(since <= block.height < start <= block.height + 1024, f"motion {count} takes effect from block {start}")
+        if kind == 1:
+            party = r.int(1)
+            need(1 <= party <= 3, "keys of nobody")
+            texts, old = [r.text() for _ in range(3)], named[party - 1]
+            keys = [Key.parse(text, key.kind) for text, key in zip(texts, old)]
+            new = [key for key, before in zip(keys, old) if key != before]
+            need(new != [], "a motion that changes nothing")
+            need(keys[0] == old[0] or keys[0].name == self.origin, "a log key that is not named after the log")
+            need(witness is None or witness.name not in {key.name for key in new}, "a party's key has the name of the witness")
+            what = "keys of {}\nlog {}\nwitness {}\nexec {}".format(PARTIES[party - 1], *texts)
+            after = ([*named[: party - 1], keys, *named[party:]], witness)
+        else:
+            need(kind == 2, "a motion of another kind")
+            text = r.text()
+            other = Key.parse(text, WITNESS_KEY) if text else None
+            need(other != witness, "a motion that changes nothing")
+            need(other is None or other.name not in {key.name for keys in named for key in keys}, "the witness has a party's name")
+            new, what, after = [other] * (other is not None), f"witness {text or 'none'}", (named, other)
+        consents = [r.take(64) for _ in range(3)]
+        r.end()
+        self.take_new(new)
+        text = f"tallywatt/governance/v1\n{self.origin}\nmotion {count}\n{what}\nfrom block {start}\n".encode()
+        for keys, signature in zip(named, consents):
+            need(is_signed(keys[2].public, text, signature), f"motion {count} has not the consent of all")
+        self.tenures.append((start, *after))
 
     def supporting(self, blocks: list[Block]) -> None:
         """What stands between genesis and sealing block."""
@@ -119,7 +171,7 @@ class Checks:
         text = f"tallywatt/agreement/v1\n{self.origin}\n{self.agreement} {agreement.hex()}\nfrom block {start}\n".encode()
         need(agreement == bill.agreement and [party for party, _ in consents] == parties, "the activation is of another agreement")
         for party, signature in consents:
-            need(is_signed(self.exec_keys[party - 1], text, signature), f"party {party} did not sign the agreement")
+            need(is_signed(self.exec_key(party, height), text, signature), f"party {party} did not sign the agreement")
         need(max(start, height) <= self.of.sealed_by.height, "the agreement did not hold yet")
         self.days = days_of(bill.period)
         need(start_day <= self.days[0] and (end_day == -1 or self.days[0] < end_day), "the agreement does not hold in the month")

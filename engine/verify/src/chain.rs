@@ -1,7 +1,5 @@
 //! Signatures, inclusion, chain: that the sealing block is one the parties agreed on, in the log the policy knows.
 
-use std::collections::BTreeMap;
-
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::{Day, Period, tzdb_version};
 use tallywatt_core::hash::ContentHash;
@@ -9,10 +7,10 @@ use tallywatt_ledger::activation::Activation;
 use tallywatt_ledger::attesters::Attesters;
 use tallywatt_ledger::block::Block;
 use tallywatt_ledger::checkpoint::Checkpoint;
-use tallywatt_ledger::command::{BatchCommit, BillsCommit, Command, Genesis, PartyKeys, Publication};
-use tallywatt_ledger::key::{KeyKind, VerifierKey};
+use tallywatt_ledger::command::{BatchCommit, BillsCommit, Command, Genesis, Publication};
+use tallywatt_ledger::key::VerifierKey;
+use tallywatt_ledger::key_history::{KeyHistory, KeySet, KeysInForce};
 use tallywatt_ledger::log::{LogHash, verify_inclusion};
-use tallywatt_ledger::note::SignatureLine;
 use tallywatt_ledger::policy::Policy;
 use tallywatt_ledger::tlog_proof::TlogProof;
 use tallywatt_ledger::tree::{Root, TreeKind};
@@ -71,6 +69,8 @@ impl BillCommit {
 /// What the chain says, once it is believed.
 pub(crate) struct Trusted<'a> {
     pub genesis: &'a Genesis,
+    /// Whose keys were in force when.
+    pub keys: KeyHistory,
     pub publications: Vec<&'a Publication>,
     /// The bills or corrections of the month before, if the receipt has one of it.
     pub previous: Option<BillCommit>,
@@ -130,6 +130,15 @@ pub(crate) fn inclusion(evidence: &Evidence, head: &Checkpoint) -> Step<()> {
         last = Some(opened);
     }
     let sealed_by = &evidence.sealed_by;
+    let mut last: Option<&OpenedBlock> = None;
+    for motion in &evidence.motions {
+        let height = motion.block.height;
+        check_logged(motion, head).map_err(|error| format!("block {height}: {error}"))?;
+        if let Some(last) = last {
+            check_order(last, motion)?;
+        }
+        last = Some(motion);
+    }
     if let Some(before) = evidence.before() {
         let height = before.sealed_by.block.height;
         check_logged(&before.sealed_by, head).map_err(|error| format!("block {height}: {error}"))?;
@@ -178,28 +187,36 @@ fn check_order(last: &OpenedBlock, next: &OpenedBlock) -> Result<(), String> {
     Ok(())
 }
 
-/// **chain**: all blocks are of one chain, whose genesis names the policy's keys, and each was attested.
+/// **chain**: all blocks are of one chain, whose genesis and motions name the policy's keys, and each was attested by the keys in
+/// force when it was made.
 ///
 /// Without it a block of another network, or one that a single party made up, could seal the subject.
 pub(crate) fn chain<'a>(evidence: &'a Evidence, head: &Checkpoint, policy: &Policy) -> Step<Trusted<'a>> {
     let (first, publications) = evidence.blocks.split_first().ok_or("no genesis block".to_owned())?;
     let genesis = check_genesis(first, head)?;
-    check_keys(genesis, policy)?;
-    let exec_keys = exec_keys(genesis)?;
+    let keys = follow_motions(genesis, &evidence.motions)?;
+    check_keys(&keys, head, policy)?;
     let chain = first.block.hash();
     let before = evidence.before().map(|before| &before.sealed_by);
-    for OpenedBlock { block, .. } in evidence.blocks.iter().chain([&evidence.sealed_by]).chain(before) {
+    let blocks = evidence.blocks.iter().chain(&evidence.motions).chain([&evidence.sealed_by]).chain(before);
+    for OpenedBlock { block, .. } in blocks {
         if block.height > 0 && block.proposal.chain != chain {
             return Err(format!("block {} is of another chain than the genesis", block.height).into());
         }
-        check_attestations(block, &exec_keys, &genesis.attesters)
+        check_attestations(block, keys.at(block.height), &genesis.attesters)
             .map_err(|error| format!("block {}: {error}", block.height))?;
     }
     let Supporting { publications, activations, previous } = supporting(evidence, publications)?;
-    let trusted = Trusted { genesis, publications, activations, previous, commit: commit_of(evidence)? };
+    let changes = match keys.motion_count() {
+        0 => String::new(),
+        count => format!("; keys as {count} motions of all parties left them"),
+    };
+    let later = (keys.motion_count() > 0).then(|| "that no later motion took these keys away".to_owned());
+    let trusted =
+        Trusted { genesis, keys, publications, activations, previous, commit: commit_of(evidence)? };
     let detail = format!(
-        "{} blocks of chain {}, each attested by {ATTESTATION_COUNT_MIN} or more of those who recompute its kind",
-        evidence.blocks.len() + 1 + usize::from(before.is_some()),
+        "{} blocks of chain {}, each attested by {ATTESTATION_COUNT_MIN} or more of those who recompute its kind{changes}",
+        evidence.blocks.len() + evidence.motions.len() + 1 + usize::from(before.is_some()),
         chain.short()
     );
     let ours = tzdb_version();
@@ -209,7 +226,7 @@ pub(crate) fn chain<'a>(evidence: &'a Evidence, head: &Checkpoint, policy: &Poli
             trusted.genesis.tzdb
         )
     });
-    Ok(Passed::new(trusted, detail).but_not(other_tzdb))
+    Ok(Passed::new(trusted, detail).but_not(other_tzdb).but_not(later))
 }
 
 /// What the blocks between genesis and sealing block say.
@@ -261,47 +278,55 @@ fn check_genesis<'a>(first: &'a OpenedBlock, head: &Checkpoint) -> Result<&'a Ge
     Ok(genesis)
 }
 
-/// Every key of the policy is one that the genesis names for the same use: else the policy is of another network.
-fn check_keys(genesis: &Genesis, policy: &Policy) -> Result<(), String> {
-    let names = |key: &VerifierKey, of: fn(&PartyKeys) -> &str| {
-        let text = key.to_string();
-        genesis.parties.iter().any(|keys| of(keys) == text)
-    };
-    let logs = policy.logs().iter().map(|key| (key, names(key, |keys| &keys.log)));
-    let is_witness = |key: &VerifierKey| genesis.witness.as_ref() == Some(&key.to_string());
-    let witnesses =
-        policy.witnesses().map(|(_, key)| (key, is_witness(key) || names(key, |keys| &keys.witness)));
-    match logs.chain(witnesses).find(|(_, is_named)| !is_named) {
-        Some((key, _)) => {
-            Err(format!("the genesis does not name the policy's {} key {}", key.kind(), key.key()))
-        }
-        None => Ok(()),
-    }
-}
-
-/// The keys by which parties attest; no key in two hands, or one party could speak for two.
-fn exec_keys(genesis: &Genesis) -> Result<BTreeMap<Party, VerifierKey>, String> {
-    let mut keys: BTreeMap<Party, VerifierKey> = BTreeMap::new();
-    for (party, texts) in Party::ALL.into_iter().zip(&genesis.parties) {
-        let key = VerifierKey::parse(&texts.exec).map_err(|error| format!("exec key of {party}: {error}"))?;
-        if key.kind() != KeyKind::Log {
-            return Err(format!("exec key of {party} is a {} key", key.kind()));
-        }
-        if let Some((other, _)) = keys.iter().find(|(_, other)| other.public_key() == key.public_key()) {
-            return Err(format!("{other} and {party} have one exec key"));
-        }
-        keys.insert(party, key);
+/// The keys of the genesis, and what each motion made of them: all parties consented by the keys then in force, no number is
+/// left out, and no key comes back.
+fn follow_motions(genesis: &Genesis, motions: &[OpenedBlock]) -> Result<KeyHistory, String> {
+    let mut keys = KeyHistory::of(genesis).map_err(|error| format!("the genesis: {error}"))?;
+    for OpenedBlock { block, .. } in motions {
+        let (height, command) = (block.height, &block.proposal.command);
+        let Command::Govern(governance) = command else {
+            return Err(format!("block {height} is a {}, expected a motion", command.name()));
+        };
+        keys.apply(governance, height).map_err(|error| format!("block {height}: {error}"))?;
     }
     Ok(keys)
 }
 
+/// Every key of the policy is in force for the same use under the head: else the policy is of another network, or of another
+/// time.
+fn check_keys(keys: &KeyHistory, head: &Checkpoint, policy: &Policy) -> Result<(), String> {
+    let is_log = |now: &KeysInForce, key: &VerifierKey| names(now, key, |keys| &keys.log);
+    let is_witness = |now: &KeysInForce, key: &VerifierKey| {
+        now.witness() == Some(key) || names(now, key, |keys| &keys.witness)
+    };
+    let logs = policy.logs().iter().map(|key| (key, is_log as fn(&KeysInForce, &VerifierKey) -> bool));
+    let witnesses =
+        policy.witnesses().map(|(_, key)| (key, is_witness as fn(&KeysInForce, &VerifierKey) -> bool));
+    let now = keys.of_head(head.size());
+    let Some((key, named)) = logs.chain(witnesses).find(|(key, named)| !named(now, key)) else {
+        return Ok(());
+    };
+    let (kind, name) = (key.kind(), key.key());
+    match keys.all().any(|earlier| named(earlier, key)) {
+        true => Err(format!(
+            "the policy's {kind} key {name} is not in force at the head of size {}: a motion replaced it",
+            head.size()
+        )),
+        false if keys.motion_count() == 0 => {
+            Err(format!("the genesis does not name the policy's {kind} key {name}"))
+        }
+        false => Err(format!("neither genesis nor motions name the policy's {kind} key {name}")),
+    }
+}
+
+/// Whether a key is a party's for this use.
+fn names(now: &KeysInForce, key: &VerifierKey, of: fn(&KeySet) -> &VerifierKey) -> bool {
+    Party::ALL.into_iter().any(|party| of(now.of(party)) == key)
+}
+
 /// The proposer and at least one other party signed what the block says, and only parties that the genesis has recompute its
 /// kind: where it names two, both. No signature in it is false.
-fn check_attestations(
-    block: &Block,
-    keys: &BTreeMap<Party, VerifierKey>,
-    attesters: &Attesters,
-) -> Result<(), String> {
+fn check_attestations(block: &Block, keys: &KeysInForce, attesters: &Attesters) -> Result<(), String> {
     let text = block.proposal.attest_text();
     let asked = attesters.of_command(&block.proposal.command);
     for attestation in &block.attestations {
@@ -310,9 +335,7 @@ fn check_attestations(
             let name = block.proposal.command.name();
             return Err(format!("attested by {party}, a block of {name} is recomputed by {asked}"));
         }
-        let key = keys.get(&party).ok_or_else(|| format!("{party} has no exec key"))?;
-        SignatureLine::new(key.name(), key.key_id(), attestation.signature.to_vec())
-            .and_then(|line| key.verify_signature(&text, &line))
+        keys.check_exec(party, &text, &attestation.signature)
             .map_err(|error| format!("attestation of {party}: {error}"))?;
     }
     let proposer = block.proposal.proposer;

@@ -114,7 +114,8 @@ fn check_activation(evidence: &Evidence, claim: &BillClaim, trusted: &Trusted<'_
         let (found, expected) = (activation.agreement.short(), claim.agreement.hash.short());
         return Err(format!("the activation is of agreement {found}, the bill of {expected}"));
     }
-    activation.check(&claim.agreement, trusted.genesis).map_err(|error| error.to_string())?;
+    let keys = trusted.keys.at(height);
+    activation.check(&claim.agreement, &trusted.genesis.origin, keys).map_err(|error| error.to_string())?;
     let (from, sealed) = (activation.from.max(height), evidence.sealed_by.block.height);
     if from > sealed {
         return Err(format!("agreement {id} holds from block {from} on, the bills are of block {sealed}"));

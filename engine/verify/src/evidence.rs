@@ -111,6 +111,8 @@ pub(crate) struct Evidence {
     pub partitions: Vec<Opened<PartitionSummary>>,
     pub leaves: Vec<Opened<DayLeaf>>,
     pub blocks: Vec<OpenedBlock>,
+    /// The motions that changed keys, wherever they stand.
+    pub motions: Vec<OpenedBlock>,
     pub sealed_by: OpenedBlock,
     pub proof: TlogProof,
 }
@@ -137,7 +139,7 @@ pub(crate) fn open(bytes: &[u8]) -> Step<Evidence> {
         ReceiptError::Version { .. } => Refusal::Unable(error.to_string()),
         _ => Refusal::Broken(error.to_string()),
     })?;
-    let (leaves, blocks) = (receipt.leaves.len(), receipt.blocks.len() + 1);
+    let (leaves, blocks) = (receipt.leaves.len(), receipt.blocks.len() + receipt.motions.len() + 1);
     let detail = format!("receipt of {} bytes with {leaves} day leaves and {blocks} blocks", bytes.len());
     Ok(Passed::new(decode(receipt)?, detail))
 }
@@ -155,12 +157,14 @@ fn decode(receipt: Receipt) -> Result<Evidence, Refusal> {
     });
     let leaf = |placed| opened("leaf", placed, DayLeaf::decode, |leaf| leaf.bytes().to_vec());
     let blocks = receipt.blocks.into_iter().map(|placed| decode_block(&placed.logged, placed.path));
+    let motions = receipt.motions.into_iter().map(|placed| decode_block(&placed.logged, placed.path));
     Ok(Evidence {
         subject: receipt.subject,
         claim,
         partitions: partitions.collect::<Result<_, Refusal>>()?,
         leaves: receipt.leaves.into_iter().map(leaf).collect::<Result<_, _>>()?,
         blocks: blocks.collect::<Result<_, _>>()?,
+        motions: motions.collect::<Result<_, _>>()?,
         sealed_by: decode_block(&receipt.sealed_by, receipt.proof.path().to_vec())?,
         proof: receipt.proof,
     })

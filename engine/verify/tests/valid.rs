@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "f6fff5c841251d8c35a32ccb16f14a9d1717fe8f5cc4f430d8ad6dfb3474376e";
-const GOLDEN_DAY_RECEIPT: &str = "f55590fe5d6eed87c36fb6a48439276765b67518f4a25328bde07e99bf022ff1";
+const GOLDEN_BILL_RECEIPT: &str = "ebbe8b2d04b81d58e26dafa9a86de348c02fb1f4ad9f8b0b068a33c4be8aeec5";
+const GOLDEN_DAY_RECEIPT: &str = "6e8749743ef19df07275356d2fd3a910c309aad1493ef811ff5cb8d58e1edfac";
 
 #[test]
 fn golden() {

@@ -34,6 +34,8 @@ pub(super) struct Claims {
 
 struct Claim {
     proposal: Proposal,
+    /// Of the block that it would be.
+    height: u64,
     attestations: BTreeMap<Party, Attestation>,
     others: BTreeMap<Party, OtherResult>,
 }
@@ -92,7 +94,8 @@ impl Member {
             return None;
         }
         let attestations = BTreeMap::from([(attestation.party, attestation)]);
-        let claim = Claim { proposal: proposal.clone(), attestations, others: BTreeMap::new() };
+        let claim =
+            Claim { proposal: proposal.clone(), height: self.size(), attestations, others: BTreeMap::new() };
         self.claims.by_proposal.insert(id, claim);
         let mut dispute = None;
         for (party, early) in std::mem::take(&mut self.claims.early) {
@@ -120,7 +123,7 @@ impl Member {
 
     fn hear_other(&mut self, id: &ContentHash, party: Party, other: OtherResult) -> Option<Dispute> {
         let (claim, directory) = (self.claims.by_proposal.get(id)?, self.directory.as_ref()?);
-        if !directory.dissents(&claim.proposal, party, &other) {
+        if !directory.dissents(&claim.proposal, party, &other, claim.height) {
             return None;
         }
         self.claims.dissent(id, party, other)

@@ -6,6 +6,7 @@ use tallywatt_ledger::block::{Attestation, Block, LogLeaf, OtherResult, Proposal
 use tallywatt_ledger::checkpoint::CheckpointError;
 use tallywatt_ledger::codec::CodecError;
 use tallywatt_ledger::command::Command;
+use tallywatt_ledger::governance::GovernanceError;
 use tallywatt_ledger::log::{LogError, LogHash};
 use tallywatt_ledger::note::{NoteError, SignatureLine};
 use tallywatt_ledger::wrong_result::Dispute;
@@ -227,6 +228,11 @@ pub enum Report {
     },
     /// This member signs nothing any more, and why.
     Frozen(String),
+    /// It does not hold the keys that the chain names for its party, and signs nothing until it does.
+    Keyless {
+        /// The first block that they are in force at.
+        from: u64,
+    },
 }
 
 /// Why an event cannot be taken.
@@ -304,8 +310,19 @@ pub enum MemberError {
     /// The head cannot be written as a checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A signature in the name of a witness, where the genesis names none.
-    #[error("a witness's signature under a head of size {0}, the genesis names no witness")]
+    /// A motion that does not count.
+    #[error("cannot change keys: {0}")]
+    Governance(#[from] GovernanceError),
+    /// The key in force is not among those that this node holds.
+    #[error("this node does not hold the keys of {party} that are in force at block {height}")]
+    Keyless {
+        /// Whose.
+        party: Party,
+        /// At which block.
+        height: u64,
+    },
+    /// A signature in the name of a witness, where there is none.
+    #[error("a witness's signature under a head of size {0}, the chain names no witness for it")]
     NoWitness(u64),
     /// A signature under a head that is too far ahead to be kept.
     #[error("a signature under a head of size {size}, this chain has {own}")]

@@ -10,11 +10,15 @@
 //!
 //! A member that starts again asks its peers for its own newest signature before it signs: its folder may have been put back
 //! from a copy that is older than what the key has signed since.
+//!
+//! A head of size n is signed by the keys in force at its last block. Keys that a motion replaced count for nothing under later
+//! heads; the lock goes on across the change, so sizes stay monotone whichever key signs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::checkpoint::Checkpoint;
+use tallywatt_ledger::key::{Cosigner, VerifierKey};
 use tallywatt_ledger::log::LogHash;
 use tallywatt_ledger::note::Note;
 
@@ -91,17 +95,51 @@ impl Member {
         }
     }
 
-    /// The head of this size as a C2SP note: this party's log signature, then every cosignature, by signer.
+    /// The head of this size as a C2SP note: this party's log signature if it holds the key in force, then every cosignature, by
+    /// signer; nothing if nobody has signed it.
     ///
     /// # Errors
     /// [`MemberError`] if no such head is known.
-    pub fn head_note(&self, size: u64) -> Result<Note, MemberError> {
+    pub fn head_note(&self, size: u64) -> Result<Option<Note>, MemberError> {
         let text = self.checkpoint(size, self.log.root_at(size)?)?.to_text();
-        let mut lines = vec![self.keys.log.sign(&text)?];
+        let named = self.directory.as_ref().map(|directory| directory.log_key(self.party, size));
+        let log = named.and_then(|named| self.keys.log(named));
+        let mut lines: Vec<_> = log.map(|log| log.sign(&text)).transpose()?.into_iter().collect();
         if let Some(head) = self.heads.own_root.get(&size) {
             lines.extend(head.values().map(|cosignature| cosignature.line.clone()));
         }
-        Ok(Note::new(&text, lines)?)
+        Ok(if lines.is_empty() { None } else { Some(Note::new(&text, lines)?) })
+    }
+
+    /// The key that the chain names for this party under a head of this size.
+    fn named_key(&self, size: u64) -> Option<&VerifierKey> {
+        self.directory.as_ref().and_then(|directory| directory.cosigner_key(self.party.into(), size))
+    }
+
+    /// The key that signs a head of this size here, if this node holds it.
+    fn cosigner(&self, size: u64) -> Result<&Cosigner, MemberError> {
+        let lack = MemberError::Keyless { party: self.party, height: size.saturating_sub(1) };
+        self.named_key(size).and_then(|named| self.keys.witness(named)).ok_or(lack)
+    }
+
+    /// Whether this node lacks a key that the chain names for its party at the next block: then it signs nothing.
+    #[must_use]
+    pub fn is_keyless(&self) -> bool {
+        let Some(directory) = &self.directory else { return false };
+        let keys = directory.keys().at(self.size()).of(self.party);
+        self.keys.exec(&keys.exec).is_none()
+            || self.keys.witness(&keys.witness).is_none()
+            || self.keys.log(&keys.log).is_none()
+    }
+
+    /// Tells people, once for each set of keys, that this node lacks them.
+    fn keyless(&mut self, size: u64) -> Vec<Action> {
+        let Some(directory) = &self.directory else { return Vec::new() };
+        let from = directory.keys().of_head(size).from();
+        match self.keyless_from.replace(from) == Some(from) {
+            true => Vec::new(),
+            false => vec![Action::Report(Report::Keyless { from })],
+        }
     }
 
     /// Puts a signature back that was stored with a head.
@@ -130,6 +168,9 @@ impl Member {
         let is_early = size < self.floor || !self.has_heard();
         if self.frozen.is_some() || size != self.size() || is_signed || is_early {
             return Ok(Vec::new());
+        }
+        if self.cosigner(size).is_err() {
+            return Ok(self.keyless(size));
         }
         let root = self.log.root_at(size)?;
         if self.fault == Some(Fault::NoLock) {
@@ -171,9 +212,16 @@ impl Member {
         if from == self.party || self.fault == Some(Fault::NoLock) {
             return Ok(Vec::new());
         }
+        // Of a key that was replaced since, it says how far the party has signed, and nothing of the key in force.
+        let mut is_of_retired = false;
         if let Some(Cosignature { size, root, line, .. }) = &own {
             let text = self.checkpoint(*size, *root)?.to_text();
-            self.keys.witness.verifier_key().verify_cosignature(&text, line)?;
+            let held = self.keys.witnesses().map(Cosigner::verifier_key);
+            let key = held.chain(self.named_key(*size)).find(|key| key.is_named_by(line));
+            let key =
+                key.ok_or(MemberError::Keyless { party: self.party, height: size.saturating_sub(1) })?;
+            key.verify_cosignature(&text, line)?;
+            is_of_retired = self.named_key(self.size()).is_some_and(|named| named != key);
         }
         if !self.has_own_lock() && !self.heard.contains(&from) {
             self.floor = self.floor.max(ordered_size);
@@ -188,9 +236,10 @@ impl Member {
             return Ok(self.stop(format!("{from} holds its signature under another head of size {size}")));
         }
         match self.lock {
-            None if self.size() > 0 && !self.is_restored => {
-                Ok(self.stop("its sign lock is lost: the key is not to be used any more".to_owned()))
-            }
+            None if self.size() > 0 && !self.is_restored && !is_of_retired => Ok(self.stop(
+                "its sign lock is lost: the key is not to be used any more, a motion may replace it"
+                    .to_owned(),
+            )),
             Some(lock) if lock.size >= size => {
                 self.heard.insert(from);
                 self.resume()
@@ -219,7 +268,7 @@ impl Member {
         }
         self.lock = Some(lock);
         let checkpoint = self.checkpoint(lock.size, lock.root)?;
-        let line = self.keys.witness.sign_cosignature(&checkpoint.to_text(), now_unix_s)?;
+        let line = self.cosigner(lock.size)?.sign_cosignature(&checkpoint.to_text(), now_unix_s)?;
         let cosignature = Cosignature { signer: self.party.into(), size: lock.size, root: lock.root, line };
         let mut actions = vec![Action::SendCosignature(cosignature.clone())];
         // Just made: it verifies.
@@ -234,7 +283,7 @@ impl Member {
         }
         let Some(directory) = &self.directory else { return Ok(Vec::new()) };
         let text = self.checkpoint(size, root)?.to_text();
-        let key = directory.cosigner_key(signer).ok_or(MemberError::NoWitness(size))?;
+        let key = directory.cosigner_key(signer, size).ok_or(MemberError::NoWitness(size))?;
         key.verify_cosignature(&text, &cosignature.line)?;
         let own_size = self.size();
         if size > own_size && size - own_size > AHEAD_COUNT_MAX {
@@ -257,7 +306,10 @@ impl Member {
     fn keep_ahead(&mut self, cosignature: Cosignature) -> Vec<Action> {
         let key = (cosignature.size, cosignature.signer);
         match self.heads.ahead.get(&key) {
-            Some(known) if known.root != cosignature.root => {
+            // Of two keys only one is in force there, and which one the blocks between have told by now.
+            Some(known)
+                if known.root != cosignature.root && known.line.key_id() == cosignature.line.key_id() =>
+            {
                 let (own_root, other_root) = (Box::new(known.clone()), Box::new(cosignature));
                 vec![Action::Report(Report::DoubleSigned { own_root, other_root })]
             }
@@ -268,13 +320,17 @@ impl Member {
         }
     }
 
-    /// Signatures that came before the block they are under.
+    /// Signatures that came before the block they are under. One whose key a block between has replaced counts for nothing.
     pub(super) fn take_ahead(&mut self) -> Result<Vec<Action>, MemberError> {
         let size = self.size();
         let mut actions = Vec::new();
         for signer in Signer::ALL {
             if let Some(cosignature) = self.heads.ahead.remove(&(size, signer)) {
-                actions.extend(self.place(cosignature)?);
+                match self.cosigned(cosignature) {
+                    Ok(taken) => actions.extend(taken),
+                    Err(MemberError::Note(_) | MemberError::NoWitness(_)) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(actions)

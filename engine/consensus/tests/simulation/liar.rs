@@ -146,14 +146,14 @@ impl World {
         let now_unix_s = self.unix_s(party);
         let way = self.random.next();
         let Some(member) = &mut self.nodes.get_mut(&party).unwrap().member else { return false };
-        let command = truth::bent(&truth::next_command(party, member.state()), way);
+        let command = truth::bent(&truth::next_command(party, member.state(), false), way);
         self.announce_own(party, command, now_unix_s)
     }
 
     fn date_ahead(&mut self, party: Party) -> bool {
         let now_unix_s = self.unix_s(party) + 100_000;
         let Some(member) = &self.nodes[&party].member else { return false };
-        let command = truth::next_command(party, member.state());
+        let command = truth::next_command(party, member.state(), false);
         self.announce_own(party, command, now_unix_s)
     }
 
@@ -188,7 +188,7 @@ impl World {
             proposer: party,
             number: state.next_number(party),
             time_unix_s: last_s.max(self.unix_s(party)) + later_s,
-            command: truth::next_command(party, state),
+            command: truth::next_command(party, state, false),
         })
     }
 
@@ -241,7 +241,7 @@ impl World {
     fn contradict(&mut self, party: Party, proposal: &Proposal) {
         let command = truth::bent(&proposal.command, self.random.next());
         let input = input_named(&proposal.command).filter(|_| self.random.chance(800));
-        let computed = members::dissent(&truth::keys(party), &proposal.id(), input, command);
+        let computed = members::dissent_by(&truth::keys(party).exec, &proposal.id(), input, command);
         let (proposal, detail) = (proposal.id(), "so it says".to_owned());
         let dissent = Dissent { party, proposal, computed: Some(Box::new(computed)), detail };
         others(party).into_iter().for_each(|to| self.send(party, to, Message::Dissent(dissent.clone())));
@@ -259,7 +259,7 @@ impl World {
     fn use_twin(&mut self, party: Party, from: Party, attestation: &Attestation) {
         let directory = truth::directory();
         let liar = self.plan_liar.as_mut().unwrap();
-        let is_its = |twin: &Twin| twin.victim == from && directory.attests(&twin.proposal, attestation);
+        let is_its = |twin: &Twin| twin.victim == from && directory.attests(&twin.proposal, attestation, 0);
         let Some(at) = liar.twins.iter().position(is_its) else { return };
         let Twin { victim, proposal } = liar.twins.remove(at);
         let own = members::attest(&truth::keys(party), party, &proposal);

@@ -2,7 +2,7 @@
 //! back from old copies, clocks that are wrong, and one liar. One seed, one trace; the invariants are checked at every step.
 //!
 //! ```text
-//!   plan(seed) ─▶ world: virtual time, a queue of deliveries and disk operations ─▶ monitor: I1 … I10 after each event
+//!   plan(seed) ─▶ world: virtual time, a queue of deliveries and disk operations ─▶ monitor: I1 … I11 after each event
 //! ```
 #![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap is the failure")]
 
@@ -23,6 +23,9 @@ const SEED_COUNT: u64 = 250;
 const WITNESS_SEED_COUNT: u64 = 100;
 /// How many with a liar that signs what it says.
 const CONVICTION_SEED_COUNT: u64 = 60;
+
+/// How many in which the keys of a party change.
+const ROTATED_SEED_COUNT: u64 = 60;
 
 fn check(seed: u64, plan: &Plan) -> Run {
     let run = simulate(seed, plan);
@@ -63,6 +66,18 @@ fn a_liar_is_convicted_by_what_was_signed() {
         .sum();
     // Of what only two recompute nobody is; the grid company proposes nothing else.
     assert!(convicted >= CONVICTION_SEED_COUNT / 2, "the liar is convicted in {convicted} runs");
+}
+
+/// The keys of a party change under way, whatever the network and the machines do.
+#[test]
+fn keys_change_and_nobody_stops() {
+    let mut changed = 0;
+    for seed in 0..ROTATED_SEED_COUNT {
+        let run = check(seed, &Plan::with_other_keys(seed));
+        assert!(run.sealed_size >= 3, "seed {seed}: only {} blocks are sealed in the end", run.sealed_size);
+        changed += u64::from(run.is_changed);
+    }
+    assert!(changed >= ROTATED_SEED_COUNT / 2, "keys changed in {changed} runs");
 }
 
 #[test]

@@ -12,15 +12,17 @@
 //! | I8 | what the parties got is what came in |
 //! | I9 | a block has the valid attestations that its kind needs, and no other; nobody recomputes what is not theirs |
 //! | I10 | evidence of a wrong result holds by its signatures, and convicts the liar or nobody |
+//! | I11 | an attestation is by the exec key in force at its block, a signature by the witness key in force at the head's last block |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tallywatt_consensus::machine::{Cosignature, Report};
-use tallywatt_consensus::members::{Directory, Signer, Standing};
+use tallywatt_consensus::members::{self, Signer, Standing};
 use tallywatt_consensus::order::Entry;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::hash::ContentHash;
 use tallywatt_ledger::block::{Block, Proposal};
+use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::log::LogHash;
 use tallywatt_ledger::wrong_result::{Dispute, Judgement};
@@ -49,7 +51,9 @@ pub struct Monitor {
     leaves: BTreeMap<ContentHash, LogHash>,
     /// Blocks whose attestations were looked at.
     attested: BTreeSet<ContentHash>,
-    directory: Directory,
+    /// From which block on the keys of a party are others, as each node has stored it.
+    changed_from: BTreeMap<Party, u64>,
+    is_changed: bool,
     checked: BTreeMap<Party, usize>,
     put_back: BTreeSet<Party>,
     is_named: bool,
@@ -70,7 +74,8 @@ impl Monitor {
             stored: BTreeMap::new(),
             leaves: BTreeMap::new(),
             attested: BTreeSet::new(),
-            directory: truth::directory(),
+            changed_from: BTreeMap::new(),
+            is_changed: false,
             checked: BTreeMap::new(),
             put_back: BTreeSet::new(),
             is_named: false,
@@ -105,6 +110,10 @@ impl Monitor {
             return;
         }
         self.check_attestations(party, block);
+        if let Command::Govern(governance) = &block.proposal.command {
+            self.changed_from.insert(party, governance.from);
+        }
+        self.is_changed |= self.changed_from.get(&party).is_some_and(|from| *from <= block.height);
         let hash = block.hash();
         let before = self.stored.insert((party, block.height), hash);
         // A node that was put back may be shown another history by a liar: it must not sign it, but cannot know.
@@ -127,8 +136,10 @@ impl Monitor {
         }
         let Block { height, proposal, attestations } = block;
         let sound = attestations.iter().filter(|attestation| {
+            let keys = truth::keys_at(attestation.party, *height, self.changed_from.get(&party).copied());
+            // A signature of Ed25519 is the same each time.
             truth::is_attester(attestation.party, &proposal.command)
-                && self.directory.attests(proposal, attestation)
+                && members::attest(&keys, attestation.party, proposal) == **attestation
         });
         let parties: BTreeSet<Party> = sound.map(|attestation| attestation.party).collect();
         if parties.len() != attestations.len() || parties.len() < 2 || !parties.contains(&proposal.proposer) {
@@ -136,6 +147,11 @@ impl Monitor {
             let by: Vec<Party> = attestations.iter().map(|attestation| attestation.party).collect();
             self.breach(format!("I9: {party} stored block {height}, a {of} attested by {by:?}"));
         }
+    }
+
+    /// Whether a block stands at a height from which on keys are others.
+    pub fn is_changed(&self) -> bool {
+        self.is_changed
     }
 
     /// An honest member sends a signature, or the liar one it made up.
@@ -146,6 +162,11 @@ impl Monitor {
             return self.liar_signed(*party, *size, *root);
         }
         self.honest_signed(*signer, *size, *root);
+        let keys = truth::keys_at(*party, size - 1, self.changed_from.get(party).copied());
+        let text = Checkpoint::new(truth::ORIGIN, *size, *root).unwrap().to_text();
+        if keys.witness.verifier_key().verify_cosignature(&text, &cosignature.line).is_err() {
+            self.breach(format!("I11: {party} signed size {size} with a key that is not in force"));
+        }
         if disk.blocks.len() as u64 != *size || disk.lock.is_none_or(|lock| lock.size != *size) {
             self.breach(format!("I2: {party} signed size {size}, its disk has {}", disk.blocks.len()));
         }
@@ -188,6 +209,7 @@ impl Monitor {
                     | Report::DoubleSigned { .. }
                     | Report::Contradiction(_)
                     | Report::Frozen(_)
+                    | Report::Keyless { .. }
             ) {
                 self.breach(format!("I4: {by} reports {report:?}, and nobody lies"));
             }
@@ -212,6 +234,7 @@ impl Monitor {
             | Report::Overtaken { .. }
             | Report::Diverged { .. }
             | Report::Frozen(_)
+            | Report::Keyless { .. }
             | Report::Final(_)
             | Report::Sealed(_) => {}
         }

@@ -10,6 +10,7 @@ use tallywatt_core::split::{Leg, LegKind};
 use tallywatt_core::validity::Validity;
 use tallywatt_ledger::attesters::Attesters;
 use tallywatt_ledger::command::{BatchCommit, Command, DocumentKind, Genesis, Publication, SettlementCommit};
+use tallywatt_ledger::governance::{Governance, Motion, motion_text};
 use tallywatt_ledger::key::Cosigner;
 use tallywatt_ledger::seal::{Sealed, Totals};
 use tallywatt_ledger::tree::Root;
@@ -19,6 +20,32 @@ pub const ORIGIN: &str = "tallywatt.test/simulation";
 pub fn keys(party: Party) -> Keys {
     let seed = |use_: u8| [party.code() * 16 + use_; 32];
     Keys::from_seeds(ORIGIN, party, &[seed(1), seed(2), seed(3)]).unwrap()
+}
+
+/// The keys that take the place of the first of the party whose keys change.
+pub fn next_keys(party: Party) -> Keys {
+    let seed = |use_: u8| [party.code() * 16 + 8 + use_; 32];
+    Keys::from_seeds(ORIGIN, party, &[seed(1), seed(2), seed(3)]).unwrap()
+}
+
+/// Whose keys change, in runs in which they do.
+pub const CHANGES: Party = Party::Bank;
+
+/// The keys of a party at a height, where they change from a height on.
+pub fn keys_at(party: Party, height: u64, changed_from: Option<u64>) -> Keys {
+    let is_changed = party == CHANGES && changed_from.is_some_and(|from| from <= height);
+    if is_changed { next_keys(party) } else { keys(party) }
+}
+
+/// The next motion, with the consents of all: other keys, a few blocks after it.
+fn motion(state: &State) -> Command {
+    let height: u64 = Party::ALL.iter().map(|party| state.next_number(*party) - 1).sum();
+    let (number, from) = (state.motion_count() + 1, height + 3);
+    let motion = Motion::Keys { party: CHANGES, keys: next_keys(CHANGES).public() };
+    let text = motion_text(ORIGIN, number, &motion, from);
+    let consents =
+        Party::ALL.map(|party| keys(party).exec.sign(&text).unwrap().signature().try_into().unwrap());
+    Command::Govern(Box::new(Governance { number, from, motion, consents }))
 }
 
 pub fn witness_key() -> Cosigner {
@@ -91,9 +118,12 @@ fn settlement(sequence: u64) -> Command {
     })
 }
 
-/// What `party` would propose next.
-pub fn next_command(party: Party, state: &State) -> Command {
+/// What `party` would propose next; where keys change, the supplier proposes it.
+pub fn next_command(party: Party, state: &State, rotates: bool) -> Command {
     match party {
+        Party::Supplier if rotates && state.motion_count() == 0 && state.next_number(party) == 2 => {
+            motion(state)
+        }
         Party::Grid if state.chain().is_none() => genesis(),
         Party::Grid => batch(state.batch_count() + 1),
         Party::Supplier => document(state.next_number(Party::Supplier)),
@@ -108,6 +138,7 @@ pub fn computed(command: &Command, proposer: Party, state: &State) -> Result<Com
         Command::Batch(_) => batch(state.batch_count() + 1),
         Command::Publish(_) => document(state.next_number(proposer)),
         Command::Settlement(_) => settlement(state.settlement_count() + 1),
+        Command::Govern(_) => motion(state),
         Command::Contracts(_)
         | Command::Period(_)
         | Command::Bills(_)
@@ -145,7 +176,8 @@ pub fn bent(command: &Command, way: u64) -> Command {
         | Command::Period(_)
         | Command::Bills(_)
         | Command::Corrections(_)
-        | Command::Activate(_) => {}
+        | Command::Activate(_)
+        | Command::Govern(_) => {}
     }
     bent
 }

@@ -43,7 +43,7 @@ impl WitnessNode {
 fn started(last: Option<Checkpoint>) -> Witness {
     let Command::Genesis(genesis) = truth::genesis() else { unreachable!("it is the genesis") };
     let mut witness = Witness::new(truth::witness_key());
-    witness.watch(WatchedLog::of_genesis(&genesis).unwrap(), last).unwrap();
+    witness.watch(WatchedLog::of_genesis(&genesis, &[]).unwrap(), last).unwrap();
     witness
 }
 
@@ -59,7 +59,7 @@ impl World {
         }
         let proof =
             if old_size == 0 { Ok(Vec::new()) } else { member.log().prove_consistency(old_size, size) };
-        let (proof, note) = (proof.unwrap(), member.head_note(size).unwrap());
+        let (proof, note) = (proof.unwrap(), member.head_note(size).unwrap().unwrap());
         let request = AddCheckpoint { old_size, proof, note }.encode();
         self.pass_to_witness(at, |_| Happening::WitnessAsked { from: at, request });
     }

@@ -37,6 +37,8 @@ pub struct Plan {
     pub witness: Option<WitnessPlan>,
     /// Goes down for good.
     pub lost: Option<Party>,
+    /// The keys of one party change under way.
+    rotates: bool,
     loss_permille: u64,
     duplicate_permille: u64,
     crash_count: u64,
@@ -59,6 +61,7 @@ impl Plan {
             faults: [None; 3],
             witness: None,
             lost: None,
+            rotates: false,
             loss_permille: [0, 50, 300][random.at(3)],
             duplicate_permille: [0, 100][random.at(2)],
             crash_count: random.below(5),
@@ -66,6 +69,11 @@ impl Plan {
             copies: random.below(3) == 0,
             clock_errors_s,
         }
+    }
+
+    /// The same, and the keys of one party change under way.
+    pub fn with_other_keys(seed: u64) -> Self {
+        Self { rotates: true, ..Self::honest(seed) }
     }
 
     /// The same with a witness, and one party goes down for good.
@@ -100,6 +108,8 @@ pub struct Run {
     pub is_liar_named: bool,
     /// What the parties signed convicts the liar.
     pub is_liar_convicted: bool,
+    /// A block stands that the keys of a motion attest.
+    pub is_changed: bool,
     pub trace: ContentHash,
 }
 
@@ -199,6 +209,7 @@ pub struct World {
     pub monitor: Monitor,
     pub witness: Option<WitnessNode>,
     lost: Option<Party>,
+    rotates: bool,
     plan_loss: u64,
     plan_duplicate: u64,
     clock_errors_s: [i64; 3],
@@ -240,6 +251,7 @@ pub fn simulate(seed: u64, plan: &Plan) -> Run {
         sealed_conflicts,
         is_liar_named: world.monitor.is_liar_named(),
         is_liar_convicted: world.monitor.is_liar_convicted(),
+        is_changed: world.monitor.is_changed(),
         trace: digest::content_hash(&world.trace),
     }
 }
@@ -268,6 +280,7 @@ impl World {
             monitor: Monitor::new(plan.liar.as_ref().map(|(party, _)| *party), plan.lost),
             witness: plan.witness.map(WitnessNode::new),
             lost: plan.lost,
+            rotates: plan.rotates,
             plan_loss: plan.loss_permille,
             plan_duplicate: plan.duplicate_permille,
             clock_errors_s: plan.clock_errors_s,
@@ -568,7 +581,7 @@ impl World {
         }
         let now_unix_s = self.unix_s(at);
         let Some(member) = &self.nodes[&at].member else { return };
-        let command = truth::next_command(at, member.state());
+        let command = truth::next_command(at, member.state(), self.rotates);
         self.step(at, Event::Propose { command, now_unix_s });
         if let Some(proposal) = self.nodes[&at].member.as_ref().and_then(Member::in_flight) {
             self.monitor.recomputed(at, proposal);
@@ -631,7 +644,10 @@ impl World {
         if node.member.is_some() || is_lost {
             return;
         }
-        let (keys, origin) = (truth::keys(at), truth::ORIGIN.to_owned());
+        let (mut keys, origin) = (vec![truth::keys(at)], truth::ORIGIN.to_owned());
+        if at == truth::CHANGES {
+            keys.push(truth::next_keys(at));
+        }
         let mut member = Member::new(at, keys, origin, node.disk.lock);
         if node.is_restored {
             member.set_restored();

@@ -86,7 +86,7 @@ fn corrections_and_revisions_one_to_one() {
                 assert!(!command.difference(&other).is_empty(), "bit {bit}");
             }
         }
-        for code in [5, 7, 8, 13] {
+        for code in [5, 7, 8, 14] {
             let mut other = bytes.clone();
             other[2] = code;
             assert_eq!(Command::decode(&other), Err(CodecError::Value { field: "command", at: 2 }));

@@ -7,8 +7,9 @@ use tallywatt_core::register::Register;
 
 use super::{
     BLOCK_COUNT_MAX, Before, BillPart, CONTRACT_COUNT_MAX, CorrectionPart, FIRST_LINE, LEAF_COUNT_MAX,
-    LINE_SIZE_MAX, LineError, LoggedBlock, MARKET_RECORD_COUNT_MAX, NO_PATH, PARTITION_COUNT_MAX, Placed,
-    PlacedBlock, PlacedPartition, RECEIPT_SIZE_MAX, Receipt, ReceiptError, Subject, TARIFF_COUNT_MAX,
+    LINE_SIZE_MAX, LineError, LoggedBlock, MARKET_RECORD_COUNT_MAX, MOTION_BLOCK_COUNT_MAX, NO_PATH,
+    PARTITION_COUNT_MAX, Placed, PlacedBlock, PlacedPartition, RECEIPT_SIZE_MAX, Receipt, ReceiptError,
+    Subject, TARIFF_COUNT_MAX,
 };
 use crate::checkpoint::{parse_decimal, shortened};
 use crate::log::LogHash;
@@ -39,6 +40,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
         partitions: lines.many("partition", PARTITION_COUNT_MAX, parse_partition)?,
         leaves: lines.many("leaf", LEAF_COUNT_MAX, parse_placed)?,
         blocks: lines.many("block", BLOCK_COUNT_MAX, parse_block)?,
+        motions: lines.any("motion", MOTION_BLOCK_COUNT_MAX, parse_block)?,
         sealed_by: lines.one("sealed-by", |words| {
             let [record, log_leaf] = exactly(words, "a block and its log leaf")?;
             Ok(LoggedBlock { record: parse_record(record)?, log_leaf: parse_record(log_leaf)? })

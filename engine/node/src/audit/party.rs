@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use tallywatt_consensus::machine::Member;
-use tallywatt_consensus::members::{Directory, Signer};
+use tallywatt_consensus::members::{Directory, Keys, Signer};
 use tallywatt_core::agreement::Party;
 use tallywatt_ledger::attesters::CommandKind;
 use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::checkpoint::Checkpoint;
-use tallywatt_ledger::command::{Command, Genesis, PartyKeys};
+use tallywatt_ledger::command::{Command, PartyKeys};
+use tallywatt_ledger::key_history::KeysInForce;
 use tallywatt_ledger::note::Note;
 use tallywatt_shards::threads::Threads;
 
@@ -95,7 +96,7 @@ fn audit_chain(
 ) {
     let lock =
         folder.stored_lock().inspect_err(|error| report.find(format!("{party}/signlock"), error.to_string()));
-    let keys = match folder.keys(origin) {
+    let keys = match folder.key_sets(origin) {
         Ok(keys) => keys,
         Err(error) => {
             report.find(format!("{party}/keys.seeds"), error.to_string());
@@ -103,7 +104,7 @@ fn audit_chain(
             return;
         }
     };
-    let public = keys.public();
+    let public: Vec<PartyKeys> = keys.iter().map(Keys::public).collect();
     let mut member = Member::new(party, keys, origin.to_owned(), None);
     for (block, leaf) in chain {
         if let Err(error) = member.restore(block, leaf) {
@@ -114,10 +115,8 @@ fn audit_chain(
                 .push(format!("{party}: state, heads and lock, after a block that does not follow"));
             return;
         }
-        if let Command::Genesis(genesis) = &block.proposal.command {
-            audit_genesis(party, genesis, &public, report);
-        }
     }
+    audit_keys(party, &member, &public, report);
     audit_state(party, &member, &tables["state"].values, report);
     let signed = audit_heads(party, folder, &member, &tables["heads"].values, report);
     if let Ok(lock) = lock {
@@ -125,9 +124,14 @@ fn audit_chain(
     }
 }
 
-fn audit_genesis(party: Party, genesis: &Genesis, public: &PartyKeys, report: &mut AuditReport) {
-    if genesis.parties[usize::from(party.code()) - 1] != *public {
+/// The node holds keys that the chain names, or named, for its party.
+fn audit_keys(party: Party, member: &Member, held: &[PartyKeys], report: &mut AuditReport) {
+    let Some(directory) = member.directory() else { return };
+    let is_named = |keys: &KeysInForce| held.contains(&keys.of(party).texts());
+    if !directory.keys().all().any(is_named) {
         report.find(format!("{party}/keys.seeds"), "these keys are not the ones in the first block");
+    } else if member.is_keyless() {
+        report.not_checked.push(format!("{party}: its keys in force, which its node does not hold"));
     }
 }
 
@@ -234,9 +238,9 @@ fn check_head(size: u64, text: &[u8], member: &Member, directory: &Directory) ->
     for line in note.signatures() {
         let mut verified = false;
         for signer in Signer::ALL {
-            let log = signer.party().map(|party| directory.log_key(party));
+            let log = signer.party().map(|party| directory.log_key(party, size));
             verified |= log.is_some_and(|log| log.verify_signature(note.text(), line).is_ok());
-            let key = directory.cosigner_key(signer);
+            let key = directory.cosigner_key(signer, size);
             if key.is_some_and(|key| key.verify_cosignature(note.text(), line).is_ok()) {
                 verified = true;
                 cosigners.push(signer);

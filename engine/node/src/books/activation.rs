@@ -48,9 +48,7 @@ impl Books {
             let id = agreement.body.id;
             return Err(BooksError::Conflict(format!("agreement {id} {} is active already", hash.short())));
         }
-        let genesis = self.genesis();
-        let genesis =
-            genesis.ok_or_else(|| BooksError::Nothing("there is no first block with keys".into()))?;
-        Ok(activation.check(agreement, genesis)?)
+        let keys = self.keys()?;
+        Ok(activation.check(agreement, keys.origin(), keys.at(self.height))?)
     }
 }

@@ -83,6 +83,7 @@ impl Books {
             Input::Period(_) => CommandKind::Period,
             Input::Bills(_) => CommandKind::Bills,
             Input::Activation(_) => CommandKind::Activate,
+            Input::Motion(_) => CommandKind::Govern,
             Input::Payments(_) => CommandKind::Settlement,
             Input::Corrections(..) => CommandKind::Corrections,
         };

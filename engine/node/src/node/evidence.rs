@@ -28,8 +28,9 @@ impl Node {
             proposal.number,
             judged(dispute.judgement(), proposal.proposer, dispute)
         );
-        let Some(evidence) = self.evidence_of(dispute)? else {
-            return Ok(format!("{what}; no evidence of it: no head is final yet"));
+        let evidence = match self.evidence_of(dispute)? {
+            Ok(evidence) => evidence,
+            Err(lack) => return Ok(format!("{what}; no evidence of it: {lack}")),
         };
         let name = format!("wrong-result-{}.evidence", &proposal.id().to_string()[..16]);
         self.keep(what, &name, &evidence.encode())
@@ -67,18 +68,26 @@ impl Node {
     }
 
     /// The dispute with the first block, and that block's place in the log under the newest head that is sealed, or at least
-    /// final.
-    fn evidence_of(&self, dispute: &Dispute) -> Result<Option<WrongResult>, NodeError> {
+    /// final; or what is missing. It is believed by the keys of the first block: who signs by keys that a motion named cannot be
+    /// convicted so.
+    fn evidence_of(&self, dispute: &Dispute) -> Result<Result<WrongResult, &'static str>, NodeError> {
         let (party, member) = (self.party, &self.member);
         let newest = member.newest_head(Standing::Sealed).or_else(|| member.newest_head(Standing::Final));
         let fail = |source| NodeError::Store { party, source };
-        let (Some(size), Some(first)) = (newest, self.store.block(0).map_err(fail)?) else { return Ok(None) };
+        let no_head = "no head is final yet";
+        let (Some(size), Some(first)) = (newest, self.store.block(0).map_err(fail)?) else {
+            return Ok(Err(no_head));
+        };
+        if self.books.genesis().is_none_or(|genesis| dispute.check(genesis).is_err()) {
+            return Ok(Err("a party signed it by a key that the first block does not name"));
+        }
         let note = member.head_note(size).map_err(|source| NodeError::Member { party, source })?;
+        let Some(note) = note else { return Ok(Err(no_head)) };
         let path = member.log().prove_inclusion(0, size);
         let path = path.map_err(|error| NodeError::Member { party, source: error.into() })?;
         let damaged = |what: String| NodeError::Damaged { party, place: format!("head {size}"), what };
         let proof = TlogProof::new(None, 0, path, note).map_err(|error| damaged(error.to_string()))?;
-        Ok(Some(WrongResult::new(first.block, first.leaf, dispute.clone(), proof)))
+        Ok(Ok(WrongResult::new(first.block, first.leaf, dispute.clone(), proof)))
     }
 }
 

@@ -7,6 +7,7 @@ mod taking;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_ledger::log::{LogError, LogHash};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::consortium::keyless_text;
+use crate::governing;
 use crate::node::{Node, NodeError};
 use crate::order::{Ordered, RaftOrder};
 use crate::peers::tls::Identity;
@@ -106,6 +109,8 @@ impl Wait {
 
 /// What a conductor is made of.
 pub(super) struct Parts {
+    /// The data folder.
+    pub(super) data: PathBuf,
     pub(super) node: Node,
     pub(super) genesis: Genesis,
     pub(super) order: RaftOrder,
@@ -170,6 +175,8 @@ pub(super) struct Conductor {
     finishing: Vec<Finishing>,
     findings: Vec<String>,
     is_head_stale: bool,
+    /// The first block of the keys that the trust policy was looked at for.
+    policy_from: Option<u64>,
     /// The newest head is stored, and not durable yet.
     is_head_soft: bool,
     /// Size of the chain when its head was stored last.
@@ -215,6 +222,7 @@ impl Conductor {
             finishing: Vec::new(),
             findings: Vec::new(),
             is_head_stale: false,
+            policy_from: None,
             is_head_soft: false,
             head_size: 0,
             unsigned: None,
@@ -336,7 +344,10 @@ impl Conductor {
         }
         let head = match size {
             0 => String::new(),
-            size => node.member().head_note(size).map_err(|error| error.to_string())?.encode(),
+            size => {
+                let note = node.member().head_note(size).map_err(|error| error.to_string())?;
+                note.map_or_else(String::new, |note| note.encode())
+            }
         };
         Ok(Given { blocks, size, head })
     }
@@ -524,6 +535,7 @@ impl Conductor {
                 true,
             ),
             Report::Frozen(reason) => (format!("{} signs nothing any more: {reason}", self.party), true),
+            Report::Keyless { from } => (keyless_text(self.party, *from), true),
         };
         self.find(line, is_kept)
     }
@@ -570,6 +582,7 @@ impl Conductor {
         }
         self.answer_askers();
         self.store_head()?;
+        self.keep_policy();
         self.publish();
         self.propose_next()
     }
@@ -608,10 +621,27 @@ impl Conductor {
         Ok(())
     }
 
+    /// Writes the trust policy anew when other keys sign heads. Without it only what is given out of this folder by name is old.
+    fn keep_policy(&mut self) {
+        let member = self.parts.node.member();
+        let Some(directory) = member.directory() else { return };
+        let from = directory.keys().of_head(member.size()).from();
+        if self.policy_from.replace(from) != Some(from)
+            && let Err(error) = governing::keep_policy(&self.parts.data, directory.keys(), member.size())
+        {
+            self.log(&format!("the trust policy is not written: {error}"));
+        }
+    }
+
     fn publish(&self) {
         let (member, order) = (self.parts.node.member(), &self.parts.order);
         let signed = |signer: Signer| self.signed.get(&signer).copied().unwrap_or(0);
-        let witness = self.parts.genesis.witness.as_ref().map(|_| WitnessStatus {
+        let books = self.parts.node.books();
+        let is_witnessed = match books.keys_now() {
+            Ok(keys) => keys.witness().is_some(),
+            Err(_) => self.parts.genesis.witness.is_some(),
+        };
+        let witness = is_witnessed.then(|| WitnessStatus {
             problem: self.witness_problem.clone(),
             signed: signed(Signer::Witness),
         });
@@ -630,6 +660,8 @@ impl Conductor {
             term: order.position().term,
             applied: self.parts.applied,
             frozen: member.frozen().map(str::to_owned),
+            keys: books.keys_words(),
+            is_keyless: member.is_keyless(),
             peers: peers.collect(),
             witness,
             findings: self.findings.clone(),

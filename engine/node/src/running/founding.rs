@@ -17,7 +17,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::ops::Range;
 use std::path::Path;
 
-use tallywatt_consensus::members::Directory;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::calendar::tzdb_version;
 use tallywatt_core::hash::ContentHash;
@@ -26,9 +25,11 @@ use tallywatt_ledger::attesters::{Attesters, CommandKind};
 use tallywatt_ledger::blinding::BlindingSecret;
 use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_ledger::digest;
+use tallywatt_ledger::key_history::KeyHistory;
 use tallywatt_shards::durable;
 
-use crate::ledger_folder::{CONFIG_NAME, Config, LedgerError, POLICY_NAME, Secrets, policy_of, secret};
+use crate::governing::policy_of;
+use crate::ledger_folder::{CONFIG_NAME, Config, LedgerError, POLICY_NAME, Secrets, secret};
 use crate::node_folder::NodeFolder;
 use crate::peers::certificates::{Certificate, write_authority};
 use crate::running::card::{CARD_NAME, CARD_SIZE_MAX, Card, blinding_hash};
@@ -125,7 +126,8 @@ impl Joining<'_> {
             return Err(LedgerError::Card(format!("the card of the {party} is not the one in this folder")));
         }
         let genesis = genesis_of(&cards, self.witness)?;
-        let policy = policy_of(&genesis)?.to_string();
+        let keys = KeyHistory::of(&genesis).map_err(|error| LedgerError::Card(error.to_string()))?;
+        let policy = policy_of(keys.newest())?.to_string();
         let node = NodeFolder::below(data, party);
         self.keep_blinding(&node, cards[&Party::Grid])?;
         for (other, card) in &cards {
@@ -245,7 +247,7 @@ fn genesis_of(
         witness: witness.map(|witness| witness.key.to_owned()),
         attesters: Attesters::default(),
     };
-    Directory::of(&genesis).map_err(|error| LedgerError::Card(error.to_string()))?;
+    KeyHistory::of(&genesis).map_err(|error| LedgerError::Card(error.to_string()))?;
     Ok(genesis)
 }
 

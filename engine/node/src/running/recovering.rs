@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use tallywatt_core::agreement::Party;
 
 use crate::ledger_folder::{HeldFolder, LedgerError};
-use crate::node_folder::{FolderError, NodeFolder};
+use crate::node_folder::NodeFolder;
 use crate::peers::tls::Identity;
 
 /// Sets aside what a node has of the chain; gives the folder it lies in. Keys, certificates, first block and lock must be
@@ -23,14 +23,15 @@ use crate::peers::tls::Identity;
 pub fn recover(folder: &HeldFolder, party: Party) -> Result<PathBuf, LedgerError> {
     let node = NodeFolder::below(folder.path(), party);
     let (origin, genesis) = (&folder.config().origin, folder.genesis()?);
+    // Those of a motion are compared when the chain is there again.
     let place = usize::from(party.code()) - 1;
-    if node.keys(origin)?.public() != genesis.parties[place] {
+    let sets = node.key_sets(origin)?;
+    if sets.len() == 1 && sets[0].public() != genesis.parties[place] {
         return Err(node.foreign_keys().into());
     }
     Identity::read(node.path(), origin, party)?;
     if node.sign_lock()?.is_none() && node.path().join("chain.redb").exists() {
-        let what = "the sign lock is lost: the key is not to be used any more";
-        return Err(FolderError::Malformed { path: node.path().join("signlock"), what }.into());
+        return Err(node.lock_lost().into());
     }
     node.set_restored()?;
     Ok(node.set_aside()?)

@@ -45,9 +45,13 @@ pub struct Status {
     pub applied: u64,
     /// Why it signs nothing any more, if so.
     pub frozen: Option<String>,
+    /// Which keys are in force at the next block, in words.
+    pub keys: String,
+    /// Whether this node lacks its own of them, and so signs nothing.
+    pub is_keyless: bool,
     /// The peers.
     pub peers: BTreeMap<String, PeerStatus>,
-    /// The witness, if the genesis names one.
+    /// The witness, if the chain names one.
     pub witness: Option<WitnessStatus>,
     /// What was found of disputes.
     pub findings: Vec<String>,

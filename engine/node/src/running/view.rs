@@ -187,7 +187,7 @@ impl RunningNodes {
                     node.follow(stored)?;
                 }
                 if node.member().size() >= size || blocks.is_empty() {
-                    if size > 0 && node.member().size() == size {
+                    if size > 0 && node.member().size() == size && !head.is_empty() {
                         node.see_head(size, &head)?;
                     }
                     break;

@@ -35,6 +35,8 @@ pub(super) struct Head {
     pub(super) root: LogHash,
     /// Signed by this party as the log, and cosigned by two.
     pub(super) note: Note,
+    /// The witness's key in force for it.
+    pub(super) key: VerifierKey,
 }
 
 /// What the witness said.
@@ -52,9 +54,9 @@ pub(super) struct Witnessing {
 
 impl Witnessing {
     /// Begins to ask the witness at an address, until it is dropped.
-    pub(super) fn open(address: String, key: VerifierKey, teller: mpsc::Sender<Told>) -> Self {
+    pub(super) fn open(address: String, teller: mpsc::Sender<Told>) -> Self {
         let (heads, wanted) = watch::channel(None);
-        tokio::spawn(ask(Asking { address, key, teller, known: 0 }, wanted));
+        tokio::spawn(ask(Asking { address, teller, known: 0 }, wanted));
         Self { heads }
     }
 
@@ -66,7 +68,6 @@ impl Witnessing {
 
 struct Asking {
     address: String,
-    key: VerifierKey,
     teller: mpsc::Sender<Told>,
     /// Where the witness stands, as far as is known.
     known: u64,
@@ -112,7 +113,7 @@ impl Asking {
                 _ => self.proof(old_size, head.size).await?,
             };
             let request = AddCheckpoint { old_size, proof, note: head.note.clone() };
-            match client::add_checkpoint(&self.address, &self.key, &request).await? {
+            match client::add_checkpoint(&self.address, &head.key, &request).await? {
                 Answered::Signed(line) => {
                     self.known = head.size;
                     return Ok(line);

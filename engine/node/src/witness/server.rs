@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tallywatt_ledger::command::Genesis;
+use tallywatt_ledger::note::Note;
 use tallywatt_ledger::witness::{AddCheckpoint, WITNESS_REQUEST_SIZE_MAX, WatchedLog, Witness, WitnessError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -37,8 +38,8 @@ const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 /// Which logs to watch.
 #[derive(Debug)]
 pub enum Watch {
-    /// That of a genesis, which must name this witness.
-    Genesis(Box<Genesis>),
+    /// That of a genesis and the notes of all motions since, which must name this witness.
+    Genesis(Box<Genesis>, Vec<Note>),
     /// One that is known by its keys.
     Log(WatchedLog),
 }
@@ -83,12 +84,13 @@ impl Service {
         for watch in logs {
             let watched = match watch {
                 Watch::Log(watched) => watched,
-                Watch::Genesis(genesis) => {
-                    let own = witness.verifier_key().to_string();
-                    if genesis.witness.as_ref() != Some(&own) {
+                Watch::Genesis(genesis, motions) => {
+                    let watched = WatchedLog::of_genesis(&genesis, &motions)?;
+                    if !watched.names(witness.verifier_key()) {
+                        let own = witness.verifier_key().to_string();
                         return Err(WitnessStartError::NotNamed { origin: genesis.origin, own });
                     }
-                    WatchedLog::of_genesis(&genesis)?
+                    watched
                 }
             };
             let last = folder.last(&watched)?;

@@ -207,6 +207,7 @@ impl Corrected {
             partitions: partitions.into_iter().take(1).collect(),
             leaves,
             blocks: heights.map(|height| self.town.placed_block(height)).collect(),
+            motions: self.town.motions(),
             sealed_by: self.town.logged(run.height),
             proof: self.town.proof(run.height, &Party::ALL.map(witness)),
         }

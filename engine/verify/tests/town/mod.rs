@@ -42,6 +42,7 @@ use tallywatt_ledger::command::{
 use tallywatt_ledger::day_leaf::DayLeaf;
 use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::document::{contracts_tree, encode_contract};
+use tallywatt_ledger::governance::{Governance, Motion, motion_text};
 use tallywatt_ledger::key::{Cosigner, LogSigner};
 use tallywatt_ledger::log::{Log, LogHash};
 use tallywatt_ledger::note::Note;
@@ -85,6 +86,12 @@ pub struct Plan {
     pub edit_bill: fn(&mut Bill),
     /// Whether the newer tariff version prices its nights by a series.
     pub is_hourly: bool,
+    /// A party whose keys change by a motion in front of the contracts, from the block after it on.
+    pub rotates: Option<Party>,
+    /// Changes a motion before it is proposed.
+    pub edit_motion: fn(&mut Governance),
+    /// Parties that attest with their first keys whatever the motions say.
+    pub is_stubborn: bool,
 }
 
 impl Default for Plan {
@@ -103,6 +110,9 @@ impl Default for Plan {
             contract_agreement: "grid-2026",
             edit_bill: |_| {},
             is_hourly: false,
+            rotates: None,
+            edit_motion: |_| {},
+            is_stubborn: false,
         }
     }
 }
@@ -120,6 +130,9 @@ pub struct Town {
     pub period: SealedTree,
     pub batch: SealedTree,
     pub leaves: Vec<DayLeaf>,
+    /// From which block on a party signs with the next generation of its keys.
+    pub changes: Vec<(u64, Party)>,
+    pub motion_heights: Vec<usize>,
     secret: BlindingSecret,
 }
 
@@ -135,16 +148,42 @@ fn seed(party: Party, role: u8) -> [u8; 32] {
     [party.code() * 16 + role; 32]
 }
 
+/// What a party signs with: its first keys in generation 0, others in each generation after it.
+pub struct Own {
+    pub log: LogSigner,
+    pub witness: Cosigner,
+    pub exec: LogSigner,
+}
+
+impl Own {
+    pub fn of(origin: &str, party: Party, generation: u8) -> Self {
+        let seed = |role| seed(party, role + 4 * generation);
+        Self {
+            log: LogSigner::from_seed(origin, &seed(1)).unwrap(),
+            witness: Cosigner::from_seed(&format!("{party}.example"), &seed(2)).unwrap(),
+            exec: LogSigner::from_seed(&format!("{party}.example/exec"), &seed(3)).unwrap(),
+        }
+    }
+
+    pub fn public(&self) -> PartyKeys {
+        PartyKeys {
+            log: self.log.verifier_key().to_string(),
+            witness: self.witness.verifier_key().to_string(),
+            exec: self.exec.verifier_key().to_string(),
+        }
+    }
+}
+
 pub fn log_signer(origin: &str, party: Party) -> LogSigner {
-    LogSigner::from_seed(origin, &seed(party, 1)).unwrap()
+    Own::of(origin, party, 0).log
 }
 
 pub fn witness(party: Party) -> Cosigner {
-    Cosigner::from_seed(&format!("{party}.example"), &seed(party, 2)).unwrap()
+    Own::of(ORIGIN, party, 0).witness
 }
 
 pub fn exec(party: Party) -> LogSigner {
-    LogSigner::from_seed(&format!("{party}.example/exec"), &seed(party, 3)).unwrap()
+    Own::of(ORIGIN, party, 0).exec
 }
 
 /// The log keys of all parties, and `threshold` of their witnesses.
@@ -339,6 +378,8 @@ impl Town {
             period,
             batch,
             leaves,
+            changes: Vec::new(),
+            motion_heights: Vec::new(),
             secret,
         };
         town.bills = town.compute_bills();
@@ -376,11 +417,7 @@ impl Town {
     }
 
     fn commit_all(&mut self) {
-        let keys = |party: Party| PartyKeys {
-            log: log_signer(self.plan.origin, party).verifier_key().to_string(),
-            witness: witness(party).verifier_key().to_string(),
-            exec: exec(party).verifier_key().to_string(),
-        };
+        let keys = |party: Party| Own::of(self.plan.origin, party, 0).public();
         let mut genesis = Genesis {
             origin: self.plan.origin.to_owned(),
             currency: "RUB".parse().unwrap(),
@@ -409,6 +446,9 @@ impl Town {
         for series in self.market.clone() {
             let parts = series.body.parts();
             self.publish(DocumentKind::PriceSeries, parts.id, series.hash, parts.validity);
+        }
+        if let Some(party) = self.plan.rotates {
+            self.rotate(party, self.height() + 1);
         }
         let contracts = self.contracts_tree().root();
         self.commit(Command::Contracts(contracts));
@@ -440,8 +480,82 @@ impl Town {
         self.commit(Command::Publish(Publication { kind, id, hash, validity }));
     }
 
-    fn commit(&mut self, command: Command) {
-        let height = u64::try_from(self.blocks.len()).unwrap();
+    /// The height of the next block.
+    pub fn height(&self) -> u64 {
+        u64::try_from(self.blocks.len()).unwrap()
+    }
+
+    /// What a party signs a block of this height with.
+    pub fn own(&self, party: Party, height: u64) -> Own {
+        let changes = self.changes.iter().filter(|(from, of)| *from <= height && *of == party).count();
+        Own::of(
+            self.plan.origin,
+            party,
+            if self.plan.is_stubborn { 0 } else { u8::try_from(changes).unwrap() },
+        )
+    }
+
+    /// Who signs the head of the whole log: the keys in force at its last block.
+    pub fn cosigners(&self) -> Vec<Cosigner> {
+        Party::ALL.map(|party| self.own(party, self.height() - 1).witness).into()
+    }
+
+    /// The log and witness keys in force for the head, three of three.
+    pub fn policy(&self) -> Policy {
+        let own = Party::ALL.map(|party| (party, self.own(party, self.height() - 1)));
+        let logs = own.each_ref().map(|(_, own)| own.log.verifier_key().clone());
+        let witnesses =
+            own.each_ref().map(|(party, own)| (party.name().to_owned(), own.witness.verifier_key().clone()));
+        Policy::parties(&logs, &witnesses, 3).unwrap()
+    }
+
+    /// A motion for a party's next keys, which all sign and attest.
+    pub fn rotate(&mut self, party: Party, from: u64) {
+        let height = self.height();
+        let generation = 1 + self.changes.iter().filter(|(_, of)| *of == party).count();
+        let keys = Own::of(self.plan.origin, party, u8::try_from(generation).unwrap()).public();
+        self.govern(Motion::Keys { party, keys }, from);
+        assert_eq!(self.height(), height + 1);
+        self.changes.push((from, party));
+    }
+
+    /// A motion, which all sign and attest.
+    pub fn govern(&mut self, motion: Motion, from: u64) {
+        let height = self.height();
+        let number = u64::try_from(self.motion_heights.len()).unwrap() + 1;
+        let text = motion_text(self.plan.origin, number, &motion, from);
+        let consents = Party::ALL
+            .map(|party| self.own(party, height).exec.sign(&text).unwrap().signature().try_into().unwrap());
+        let mut governance = Governance { number, from, motion, consents };
+        (self.plan.edit_motion)(&mut governance);
+        self.motion_heights.push(self.blocks.len());
+        self.commit(Command::Govern(Box::new(governance)));
+    }
+
+    /// The note that all parties signed of the first motion.
+    pub fn motion_note(&self) -> Note {
+        let height = self.motion_heights[0];
+        let Command::Govern(governance) = &self.blocks[height].0.proposal.command else {
+            unreachable!("it is a motion")
+        };
+        let text = governance.text(self.plan.origin);
+        let lines =
+            Party::ALL.map(|party| self.own(party, u64::try_from(height).unwrap()).exec.sign(&text).unwrap());
+        Note::new(&text, lines.to_vec()).unwrap()
+    }
+
+    /// The blocks of all motions.
+    pub fn motions(&self) -> Vec<PlacedBlock> {
+        self.motion_heights.iter().map(|height| self.placed_block(*height)).collect()
+    }
+
+    /// How many blocks stand in front of the contracts that other towns have not.
+    fn shift(&self) -> usize {
+        self.market.len() + usize::from(self.plan.rotates.is_some())
+    }
+
+    pub fn commit(&mut self, command: Command) {
+        let height = self.height();
         let chain = self.blocks.first().map(|(genesis, _)| genesis.hash()).unwrap_or_default();
         let parent = self.blocks.last().map(|(block, _)| block.hash()).unwrap_or_default();
         let parent_leaf = self.blocks.last().map_or(LogHash::from_bytes([0; 32]), |(_, leaf)| leaf.hash());
@@ -450,7 +564,8 @@ impl Town {
         (self.plan.edit_proposal)(height, &mut proposal);
         let text = proposal.attest_text();
         let sign = |party: Party| {
-            let signature = exec(party).sign(&text).unwrap().signature().try_into().unwrap();
+            let exec = self.own(party, height).exec;
+            let signature = exec.sign(&text).unwrap().signature().try_into().unwrap();
             Attestation { party, signature }
         };
         // Who is not to recompute it does not attest it.
@@ -481,7 +596,7 @@ impl Town {
 
     pub fn note(&self, cosigners: &[Cosigner]) -> Note {
         let text = self.checkpoint_text();
-        let mut lines = vec![log_signer(self.plan.origin, Party::Grid).sign(&text).unwrap()];
+        let mut lines = vec![self.own(Party::Grid, self.height() - 1).log.sign(&text).unwrap()];
         lines.extend(
             cosigners
                 .iter()
@@ -561,15 +676,16 @@ impl Town {
         let heights =
             [0].into_iter().chain(used.iter().map(|version| version + 1)).chain([3, ACTIVATION_HEIGHT]);
         let heights = heights.chain(self.used(bill).map(|series| SERIES_HEIGHT + series));
-        let sealed = BILLS_HEIGHT + self.market.len();
+        let sealed = BILLS_HEIGHT + self.shift();
         Receipt {
             subject: Subject::Bill { period: month(), account: bill.account },
             bill: Some(part),
             partitions: vec![partition],
             leaves,
             blocks: heights.map(|height| self.placed_block(height)).collect(),
+            motions: self.motions(),
             sealed_by: self.logged(sealed),
-            proof: self.proof(sealed, &Party::ALL.map(witness)),
+            proof: self.proof(sealed, &self.cosigners()),
         }
     }
 
@@ -584,7 +700,7 @@ impl Town {
             self.contracts.iter().find(|contract| contract.usage_point.as_str() == usage_point).unwrap();
         let leaf = DayLeaf::batch(block(contract, day(date)), 2, &self.secret);
         let (leaf, partition) = self.leaf(usage_point, day(date), &self.batch, &leaf);
-        let sealed = BATCH_HEIGHT + self.market.len();
+        let sealed = BATCH_HEIGHT + self.shift();
         Receipt {
             subject: Subject::Day {
                 day: day(date),
@@ -595,8 +711,9 @@ impl Town {
             partitions: vec![partition],
             leaves: vec![leaf],
             blocks: vec![self.placed_block(0)],
+            motions: self.motions(),
             sealed_by: self.logged(sealed),
-            proof: self.proof(sealed, &Party::ALL.map(witness)),
+            proof: self.proof(sealed, &self.cosigners()),
         }
     }
 }

@@ -11,6 +11,7 @@ use tallywatt_ledger::block::{Attestation, Block, LogLeaf, OtherResult, dissent_
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::Command;
 use tallywatt_ledger::double_signature::DoubleSignature;
+use tallywatt_ledger::governance::{motion_text, parse_motion_text};
 use tallywatt_ledger::key::Cosigner;
 use tallywatt_ledger::log::leaf_hash;
 use tallywatt_ledger::note::Note;
@@ -22,7 +23,7 @@ use tallywatt_ledger::wrong_result::{Dispute, Judgement, WRONG_RESULT_MARK, Wron
 use tallywatt_verify::report::Verdict;
 use tallywatt_verify::verify;
 
-use super::town::{Plan, Town, exec, policy, witness};
+use super::town::{ORIGIN, Plan, Town, exec, policy, witness};
 
 /// Each has a file of its name in `fuzz_targets`. A command is what the parties announce, a block and its leaf what they agree
 /// on, requests and replies are what their nodes send each other, a witness is asked to add a checkpoint, and evidence is of a
@@ -77,7 +78,7 @@ fn known() -> &'static Known {
         let head =
             |size: u64| Checkpoint::new(&genesis.origin, size, town.log.root_at(size).unwrap()).unwrap();
         let mut asked = Witness::new(Cosigner::from_seed("regulator.example", &[99; 32]).unwrap());
-        asked.watch(WatchedLog::of_genesis(genesis).unwrap(), Some(head(OLD_SIZE))).unwrap();
+        asked.watch(WatchedLog::of_genesis(genesis, &[]).unwrap(), Some(head(OLD_SIZE))).unwrap();
         let path = town.log.prove_consistency(OLD_SIZE, town.log.size()).unwrap();
         // The bank signs the head that the others sign, and another of its size.
         let bank = witness(Party::Bank);
@@ -124,6 +125,15 @@ fn known() -> &'static Known {
         for (name, reply) in messages::replies(&town) {
             sound.push(("reply", name, reply.encode()));
         }
+        let rotated = Town::planned(Plan {
+            tzdb: "2026a".to_owned(),
+            rotates: Some(Party::Supplier),
+            ..Plan::default()
+        });
+        let (motion, _) = &rotated.blocks[rotated.motion_heights[0]];
+        sound.push(("block", "motion", motion.encode()));
+        sound.push(("command", "motion", motion.proposal.command.encode()));
+        sound.push(("note", "motion", rotated.motion_note().encode().into_bytes()));
         let leaf = town.blocks[6].1.encode();
         Known {
             policy,
@@ -225,6 +235,10 @@ pub fn check(target: &str, bytes: &[u8]) {
             let accepted = note.as_ref().and_then(|note| known.policy.evaluate(note).ok());
             if accepted.is_some_and(|verdict| verdict.accepted().is_some()) {
                 assert_eq!(note.as_ref().map(Note::text), Some(known.note.text()), "nobody signed this head");
+            }
+            let text = note.as_ref().map_or("", Note::text);
+            if let Ok((number, motion, from)) = parse_motion_text(ORIGIN, text) {
+                assert_eq!(motion_text(ORIGIN, number, &motion, from), text, "a second spelling of a motion");
             }
             same(note.map(|note| note.encode().into_bytes()), bytes);
         }

@@ -162,7 +162,10 @@ impl Conductor {
             let party = self.party;
             let fail = |source: MemberError| NodeError::Member { party, source };
             let root = member.log().root_at(size).map_err(|error| fail(error.into()))?;
-            witnessing.ask(Head { size, root, note: member.head_note(size).map_err(fail)? });
+            let key = member.directory().and_then(|directory| directory.cosigner_key(Signer::Witness, size));
+            if let Some((key, note)) = key.zip(member.head_note(size).map_err(fail)?) {
+                witnessing.ask(Head { size, root, note, key: key.clone() });
+            }
         }
         self.witness_asked = size;
         Ok(())
