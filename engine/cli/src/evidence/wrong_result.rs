@@ -90,8 +90,8 @@ fn told(shown: &Shown<'_>) -> Report {
 /// Who said what of the proposal, by party: the first figure that differs, where one does.
 fn said(dispute: &Dispute) -> Vec<(Party, &'static str, String)> {
     let proposal = dispute.proposal();
-    let proposed = format!("the proposal {}", proposal.id().short());
-    let of = |party: Party| if party == proposal.proposer { "proposed" } else { "computed" };
+    let proposed = proposal.id().short();
+    let of = |party: Party| if party == proposal.proposer { "proposes" } else { "computes" };
     let mut said: Vec<(Party, &'static str, String)> = dispute
         .attestations()
         .iter()
