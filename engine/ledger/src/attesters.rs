@@ -44,7 +44,7 @@ pub enum CommandKind {
 
 impl CommandKind {
     /// All kinds, in the order of their codes.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Genesis,
         Self::Publish(DocumentKind::Tariff),
         Self::Publish(DocumentKind::Agreement),
@@ -54,6 +54,7 @@ impl CommandKind {
         Self::Publish(DocumentKind::HourList),
         Self::Publish(DocumentKind::SharingGroup),
         Self::Publish(DocumentKind::PlanSeries),
+        Self::Publish(DocumentKind::Access),
         Self::Contracts,
         Self::Batch,
         Self::Bills,
@@ -107,6 +108,7 @@ impl CommandKind {
             Self::Publish(DocumentKind::HourList) => "hour lists",
             Self::Publish(DocumentKind::SharingGroup) => "sharing groups",
             Self::Publish(DocumentKind::PlanSeries) => "plans",
+            Self::Publish(DocumentKind::Access) => "access lists",
             Self::Contracts => "contracts",
             Self::Batch => "batches of readings",
             Self::Period => "closed periods",
@@ -122,6 +124,8 @@ impl CommandKind {
     pub const fn proposers(self) -> &'static [Party] {
         match self {
             Self::Genesis | Self::Batch | Self::Period => &[Party::Grid],
+            // Each its own.
+            Self::Publish(DocumentKind::Access) => &Party::ALL,
             Self::Publish(_) | Self::Contracts | Self::Bills | Self::Corrections => &[Party::Supplier],
             Self::Settlement => &[Party::Bank],
             // The bank is no party of an agreement.

@@ -12,6 +12,7 @@
 
 pub mod records;
 
+mod access;
 mod activation;
 mod billing;
 mod closed_period;
@@ -31,6 +32,7 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tallywatt_core::access::AccessBook;
 use tallywatt_core::account::{AccountState, Entry};
 use tallywatt_core::agreement::{Agreement, Party};
 use tallywatt_core::bill::Bill;
@@ -202,6 +204,7 @@ pub struct Books {
     penalty_tables: Vec<Published<PenaltyTable>>,
     /// In the order of the chain.
     sharing_groups: Vec<Published<SharingGroup>>,
+    access: Arc<AccessBook>,
     contracts: Arc<Vec<Contract>>,
     /// The first block's contents, once there is one.
     genesis: Option<Box<Genesis>>,
@@ -253,6 +256,7 @@ impl Books {
             builtin_pack: rule_packs::builtin(),
             penalty_tables: Vec::new(),
             sharing_groups: Vec::new(),
+            access: Arc::default(),
             contracts: Arc::default(),
             genesis: None,
             height: 0,
@@ -541,6 +545,7 @@ impl Books {
             Input::Genesis(genesis) => plain(Command::Genesis(genesis), None),
             Input::Document(bytes) => {
                 market::check(&self.market, &bytes)?;
+                self.check_access(&bytes)?;
                 plain(Command::Publish(publication_of(&bytes)?), Some(bytes))
             }
             Input::Contracts(bytes) => {
@@ -661,6 +666,7 @@ impl Books {
                 self.sharing_groups.push(sharing_bytes::publish_sharing_group(group));
                 Ok(())
             }
+            DocumentKind::Access => self.absorb_access(bytes),
             DocumentKind::PriceSeries | DocumentKind::HourList | DocumentKind::PlanSeries => {
                 market::publish(&mut self.market, kind, bytes)
             }

@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "f6fff5c841251d8c35a32ccb16f14a9d1717fe8f5cc4f430d8ad6dfb3474376e";
-const GOLDEN_DAY_RECEIPT: &str = "f55590fe5d6eed87c36fb6a48439276765b67518f4a25328bde07e99bf022ff1";
+const GOLDEN_BILL_RECEIPT: &str = "f647cb79954a206295e7309752a75b3f1659a95827791250b297e66ff2c65fc5";
+const GOLDEN_DAY_RECEIPT: &str = "133844646b16bb160dd93f1dc2377a1955a3bbaed188bbf3d54a046116ba5cad";
 
 #[test]
 fn golden() {

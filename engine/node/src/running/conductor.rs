@@ -1,6 +1,7 @@
 //! One thread that owns the node: takes events one at a time, does what the member asks for, in that order.
 
 mod deciding;
+mod denying;
 mod hearing;
 mod taking;
 
@@ -21,6 +22,7 @@ use tallywatt_ledger::command::{Command, Genesis};
 use tallywatt_ledger::log::{LogError, LogHash};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::desk::DeskView;
 use crate::node::{Node, NodeError};
 use crate::order::{Ordered, RaftOrder};
 use crate::peers::message::{FileGiven, FileName, Reply, Request};
@@ -31,7 +33,7 @@ use crate::running::outbox::Outbox;
 use crate::running::proposing::{Current, Finishing, ORDER_WAIT, Proposed, Until, Wanted};
 use crate::running::status::{PeerStatus, Status, WitnessStatus};
 use crate::running::witnessing::{Witnessed, Witnessing};
-use crate::store::StoredBlock;
+use crate::store::{Denied, StoredBlock};
 
 /// How often what waits is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -74,6 +76,10 @@ pub enum Told {
     Proof(u64, u64, oneshot::Sender<Result<Vec<LogHash>, LogError>>),
     /// The witness signed a head, or did not.
     Witnessed(Witnessed),
+    /// Something was not permitted; who is told once that is stored.
+    Denied(Denied, Option<oneshot::Sender<()>>),
+    /// What was denied so far?
+    Denials(oneshot::Sender<Result<Vec<Denied>, String>>),
     /// It is enough.
     Stop,
 }
@@ -113,6 +119,7 @@ pub(super) struct Parts {
     pub(super) files: Arc<Files>,
     pub(super) teller: mpsc::Sender<Told>,
     pub(super) state: watch::Sender<Status>,
+    pub(super) desk: Option<watch::Sender<DeskView>>,
     pub(super) clock: fn() -> u64,
     pub(super) log: fn(&str),
 }
@@ -163,6 +170,7 @@ pub(super) struct Conductor {
     current: Option<Current>,
     finishing: Vec<Finishing>,
     findings: Vec<String>,
+    denied: Vec<denying::Waiting>,
     is_head_stale: bool,
     /// The newest head is stored, and not durable yet.
     is_head_soft: bool,
@@ -207,6 +215,7 @@ impl Conductor {
             current: None,
             finishing: Vec::new(),
             findings: Vec::new(),
+            denied: Vec::new(),
             is_head_stale: false,
             is_head_soft: false,
             head_size: 0,
@@ -258,6 +267,7 @@ impl Conductor {
         if std::mem::take(&mut self.is_head_stale) {
             self.parts.node.store_head()?;
         }
+        self.store_denied();
         self.parts.node.flush()?;
         Ok(())
     }
@@ -315,6 +325,15 @@ impl Conductor {
                 Ok(())
             }
             Told::Witnessed(witnessed) => self.witnessed(witnessed),
+            Told::Denied(denied, stored) => {
+                self.denied(denied, stored);
+                Ok(())
+            }
+            Told::Denials(reply) => {
+                // Who asked may be gone.
+                let _ = reply.send(self.denials());
+                Ok(())
+            }
             Told::Stop => Ok(()),
         }
     }
@@ -338,6 +357,10 @@ impl Conductor {
             Event::Recomputed { proposal, .. } => Some(proposal.proposer),
             _ => None,
         };
+        let announced = match &event {
+            Event::Announced(proposal) => Some((proposal.proposer, proposal.command.name())),
+            _ => None,
+        };
         let is_of_peer = matches!(
             event,
             Event::Announced(_)
@@ -349,7 +372,11 @@ impl Conductor {
         let actions = match self.parts.node.step(event) {
             Ok(actions) => actions,
             // What a peer sends may be anything; what this node does itself may not fail.
-            Err(NodeError::Member { source, .. }) if is_of_peer => {
+            Err(error @ NodeError::Member { .. }) if is_of_peer => {
+                if let Some((proposer, command)) = announced {
+                    self.deny_proposal(&denying::node_of(proposer), command, &error);
+                }
+                let NodeError::Member { source, .. } = error else { return Ok(()) };
                 if !matches!(source, MemberError::Parent { .. }) {
                     self.log(&format!("refused: {source}"));
                 }
@@ -552,6 +579,7 @@ impl Conductor {
             }
         }
         self.answer_askers();
+        self.store_denied();
         self.store_head()?;
         self.publish();
         self.propose_next()
@@ -592,6 +620,7 @@ impl Conductor {
     }
 
     fn publish(&self) {
+        self.show_desk();
         let (member, order) = (self.parts.node.member(), &self.parts.order);
         let signed = |signer: Signer| self.signed.get(&signer).copied().unwrap_or(0);
         let witness = self.parts.genesis.witness.as_ref().map(|_| WitnessStatus {
