@@ -193,14 +193,19 @@ fn rules(town: &Town, denials: &dyn Fn(&Town) -> Vec<String>) {
     let address = listen.trim_end_matches('"').parse().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut link = Link::new(identity, Party::Supplier, address);
+    let in_anothers_name = Proposal { proposer: Party::Grid, ..proposal.clone() };
+    let announced = Request::Announce(in_anothers_name, FileGiven::None);
+    let reply = runtime.block_on(link.call(&announced, ANSWER_WAIT)).unwrap();
+    assert!(matches!(reply, Reply::Not(_)), "{reply:?}");
     let announced = Request::Announce(proposal, FileGiven::Inline(bytes));
     let reply = runtime.block_on(link.call(&announced, ANSWER_WAIT)).unwrap();
     assert!(matches!(reply, Reply::Taken(_)), "{reply:?}");
     let wanted = [
         "an operator of supplier propose: publish: supplier may not propose the access list of grid",
+        "the bank's node to propose: bank speaks in the name of another",
         "the bank's node propose: publish: bank may not propose the access list of grid",
     ];
-    town.nodes.wait("both denials are kept", |_| {
+    town.nodes.wait("all these denials are kept", |_| {
         let kept = denials(town);
         wanted.iter().all(|want| kept.iter().any(|line| line.contains(want)))
     });

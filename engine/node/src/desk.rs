@@ -33,7 +33,7 @@ pub const INBOX_NAME: &str = "inbox";
 pub const READINGS_SIZE_MAX: usize = 16 << 20;
 
 /// What the conductor shows the desk.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct DeskView {
     /// Every party's access lists.
     pub(crate) access: Arc<AccessBook>,

@@ -199,7 +199,9 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
     let (desk, asked) = match asked_at {
         None => (None, None),
         Some(listener) => {
-            let (desk, view) = watch::channel(DeskView::default());
+            // What the chain grants is known before the first request is taken.
+            let access = Arc::clone(node.books().access());
+            let (desk, view) = watch::channel(DeskView { access, sealed: None });
             (Some(desk), Some(open_desk(start, listener, view, &teller)?))
         }
     };

@@ -498,6 +498,8 @@ impl Conductor {
         } else if let Some(current) = self.current.take() {
             self.again(current);
         }
+        // Who is revoked by this block asks in vain from now on.
+        self.show_desk();
         self.unsigned = Some(block.height + 1);
         self.unsigned_count += 1;
         for signer in Signer::ALL {

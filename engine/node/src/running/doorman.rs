@@ -69,10 +69,6 @@ impl Service for Doorman {
                 }
             }
             Request::Newest(is_exact) => self.newest(from, is_exact).await,
-            // A party speaks for itself only; its signatures others may pass on, they prove themselves.
-            Request::Announce(proposal, _) if proposal.proposer != from => not_own(from),
-            Request::Dissent(dissent) if dissent.party != from => not_own(from),
-            Request::Abstain(abstention) if abstention.party != from => not_own(from),
             request => match self.teller.send(Told::Peer(from, request)).await {
                 Ok(()) => Reply::Taken(0),
                 Err(_) => Reply::Not("the node is stopping".into()),
@@ -80,8 +76,9 @@ impl Service for Doorman {
         }
     }
 
-    /// No file goes to a party that is not to have it, nor into the order, which everybody reads; and what others recompute is
-    /// not even looked at here, with what came along.
+    /// A party speaks for itself only; its signatures others may pass on, they prove themselves. No file goes to a party that is
+    /// not to have it, nor into the order, which everybody reads; and what others recompute is not even looked at here, with what
+    /// came along.
     fn refuses(&self, from: Party, request: &Request) -> Option<String> {
         let (asked, why) = self.denies(from, request)?;
         let denied = Denied::new(Asker::Party, (self.clock)(), &format!("the {from}'s node"), asked, &why);
@@ -98,7 +95,11 @@ impl Service for Doorman {
 impl Doorman {
     /// What a request asks that is not its sender's to ask, and why it is not.
     fn denies(&self, from: Party, request: &Request) -> Option<(&'static str, String)> {
+        let not_own = |asked| Some((asked, format!("{from} speaks in the name of another")));
         match request {
+            Request::Announce(proposal, _) if proposal.proposer != from => not_own("to propose"),
+            Request::Dissent(dissent) if dissent.party != from => not_own("to dissent"),
+            Request::Abstain(abstention) if abstention.party != from => not_own("to abstain"),
             Request::Append(entry, file) if !file.is_empty() => {
                 let kind = CommandKind::of(&entry.proposal.command);
                 let is_for_all = self.attesters.all_hold(kind);
@@ -134,8 +135,4 @@ impl Doorman {
             _ => Reply::Not("the node is busy".into()),
         }
     }
-}
-
-fn not_own(from: Party) -> Reply {
-    Reply::Not(format!("{from} speaks in the name of another"))
 }
