@@ -9,10 +9,12 @@ use tallywatt_core::label::Label;
 
 use crate::agreements::options::Agreement;
 use crate::arrears::options::Arrears;
+use crate::ask::AskOptions;
 use crate::bill_correct::options::CorrectOptions;
 use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, RegistersOptions};
 use crate::governing::options::{Govern, Keys};
 use crate::joining::options::Join;
+use crate::nodes::StartOptions;
 use crate::pay::options::Pay;
 use crate::readings_share::ShareOptions;
 use crate::witness::WitnessOptions;
@@ -77,7 +79,9 @@ pub enum Command {
     /// A regulator's witness, which cosigns heads and needs no ledger: make its key, serve.
     Witness(WitnessOptions),
     /// Run the node of one party until it is stopped.
-    Start,
+    Start(StartOptions),
+    /// Ask the desk of a running node, as the holder of a granted key: receipt, checkpoint, readings, denials, new-key.
+    Ask(AskOptions),
     /// Stop the node that runs on the data folder.
     Stop,
     /// How the node that runs on the data folder is: its chain, who leads, its peers.
@@ -91,7 +95,7 @@ pub enum Command {
     Readings(Readings),
     /// Balance feeders: what their heads gave against what their meters took.
     Losses(Losses),
-    /// Tariffs, agreements, rule packs, penalty tables, price series, hour lists and plans: check, publish, list.
+    /// Tariffs, agreements, rule packs, penalty tables, price series, hour lists, plans, access lists: check, publish, list.
     Tariff(Tariff),
     /// Agreements: sign as each party, activate, list.
     Agreement(Agreement),

@@ -15,8 +15,8 @@ use tallywatt_core::validity::Validity;
 use tallywatt_ingest::documents::{
     Document, UrdbOptions, parse_contracts, parse_document, render_own_prices,
 };
-use tallywatt_ledger::agreement_bytes;
 use tallywatt_ledger::command::{DocumentKind, Publication};
+use tallywatt_ledger::{access_bytes, agreement_bytes};
 use tallywatt_ledger::{document, tariff_bytes};
 use tallywatt_node::books::Input;
 use tallywatt_node::books::records::{contracts_file, document_bytes, publication_of};
@@ -128,6 +128,17 @@ pub fn run_tariff(tariff: &Tariff, arguments: &Arguments) -> Result<Report, Fail
                     json!(validity),
                     json!(parts.title),
                     json!(known.hash.short()),
+                ]);
+            }
+            for list in Party::ALL.into_iter().flat_map(|party| books.access().of(party)) {
+                let parts = list.parts();
+                let hash = access_bytes::publish_access_list(list.clone()).hash;
+                table.row(vec![
+                    json!("access list"),
+                    json!(parts.party.name()),
+                    json!(format!("from {}", parts.from)),
+                    json!(format!("list {}, {} grants", parts.number, parts.grants.len())),
+                    json!(hash.short()),
                 ]);
             }
             for known in books.market().series() {
@@ -248,7 +259,7 @@ fn read_documents(files: &[PathBuf]) -> Result<(Vec<Vec<u8>>, Table), Failure> {
                 }
                 versions.push((kind, id, validity));
             }
-            Document::Agreement(_) => {}
+            Document::Agreement(_) | Document::Access(_) => {}
         }
         table.row(vec![json!(name), json!(kind.name()), json!(id.to_string()), json!(validity.to_string())]);
     }
@@ -287,10 +298,18 @@ fn publish(opened: &mut Opened, documents: &[Vec<u8>]) -> Result<Report, Failure
             known += 1;
             continue;
         }
-        let outcome = opened.consortium.propose(Party::Supplier, Input::Document(bytes.clone()));
+        // A party's access list is its own to propose; all else is the supplier's.
+        let own =
+            (publication.kind == DocumentKind::Access).then(|| Party::from_name(publication.id.as_str()));
+        let proposer = own.flatten().unwrap_or(Party::Supplier);
+        let outcome = opened.consortium.propose(proposer, Input::Document(bytes.clone()));
         let outcome = outcome.map_err(|error| {
             let text = format!("{} {}: {error}", publication.id, publication.validity);
-            Failure::usage(text, "set valid_to of the older version, or valid_from of the newer")
+            let next_step = match own {
+                Some(_) => "number the lists of a party without gaps, and publish them at its own node",
+                None => "set valid_to of the older version, or valid_from of the newer",
+            };
+            Failure::usage(text, next_step)
         })?;
         report.notes.extend(outcome.findings.iter().cloned());
         if !outcome.is_sealed() {

@@ -7,6 +7,7 @@
 mod agreements;
 mod args;
 mod arrears;
+mod ask;
 mod bench;
 mod bill;
 mod bill_correct;
@@ -99,7 +100,8 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Report, Failure> {
         Command::Join(join) => joining::join(join, arguments),
         Command::Recover => joining::recover(arguments),
         Command::Witness(options) => witness::run(options, arguments),
-        Command::Start => nodes::start(arguments),
+        Command::Start(options) => nodes::start(options, arguments),
+        Command::Ask(options) => ask::run(options, arguments),
         Command::Stop => nodes::stop(arguments),
         Command::Status => nodes::status(arguments),
         Command::Ingest(ingest) => ingest::run(ingest, arguments, output),

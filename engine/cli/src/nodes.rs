@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use serde_json::json;
 use tallywatt_core::agreement::Party;
 use tallywatt_core::tariff::Currency;
@@ -29,6 +30,15 @@ use crate::output::{Report, Table, word};
 const HEARTBEAT_MS: u64 = 150;
 /// How long children may take until they are a consortium.
 const CHILDREN_WAIT: Duration = Duration::from_secs(60);
+
+/// How a node is started.
+#[derive(Debug, Args)]
+pub struct StartOptions {
+    /// Also listen here for holders of granted keys, who ask for receipts and hand in readings (`tallywatt ask`). The
+    /// connection is not encrypted: keep it in the house, or behind a proxy that speaks TLS.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub desk: Option<SocketAddr>,
+}
 
 /// Makes three data folders that know one another.
 pub fn found(init: &Init, currency: Currency, arguments: &Arguments) -> Result<Report, Failure> {
@@ -91,7 +101,7 @@ pub fn named_witness<'a>(
 }
 
 /// Runs the node of the data folder until it is stopped.
-pub fn start(arguments: &Arguments) -> Result<Report, Failure> {
+pub fn start(options: &StartOptions, arguments: &Arguments) -> Result<Report, Failure> {
     let folder = HeldFolder::hold(&arguments.data)?;
     let settings = settings(&folder)?;
     let threads = folder.config().pool(arguments.threads)?;
@@ -103,6 +113,7 @@ pub fn start(arguments: &Arguments) -> Result<Report, Failure> {
         settings: &settings,
         genesis: folder.genesis()?,
         threads,
+        desk: options.desk,
         lie,
         clock,
         log,

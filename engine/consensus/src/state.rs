@@ -57,6 +57,14 @@ pub enum Invalid {
         /// What.
         command: &'static str,
     },
+    /// A party's access list is for that party to propose.
+    #[error("{proposer} may not propose the access list of {id}")]
+    NotOwn {
+        /// Who.
+        proposer: Party,
+        /// Whose list.
+        id: String,
+    },
     /// The proposer's number is not its next.
     #[error("{proposer} numbers its proposal {number}, its next is {next}")]
     Number {
@@ -129,6 +137,14 @@ pub enum Invalid {
     /// Sums do not fit what was paid out before.
     #[error("running splits do not follow from the chain's and the legs")]
     Running,
+}
+
+impl Invalid {
+    /// Whether the proposer lacks the right, whatever it proposed and when.
+    #[must_use]
+    pub const fn is_denial(&self) -> bool {
+        matches!(self, Self::Proposer { .. } | Self::NotOwn { .. })
+    }
 }
 
 /// A root's hash and count.
@@ -294,6 +310,11 @@ impl State {
         if !CommandKind::of(command).proposers().contains(proposer) {
             return Err(Invalid::Proposer { proposer: *proposer, command: command.name() });
         }
+        if let Command::Publish(Publication { kind: DocumentKind::Access, id, .. }) = command
+            && id.as_str() != proposer.name()
+        {
+            return Err(Invalid::NotOwn { proposer: *proposer, id: id.to_string() });
+        }
         let next = self.next_number(*proposer);
         if *number != next {
             return Err(Invalid::Number { proposer: *proposer, number: *number, next });
@@ -338,7 +359,9 @@ impl State {
             return Err(Invalid::Published(*hash));
         }
         let versions = self.versions.get(&(*kind as u8, *id));
-        if versions.into_iter().flatten().any(|known| known.overlaps(*validity)) {
+        // Each access list replaces the one before, from its first day on: they have no end, and follow by number.
+        let is_replaced = *kind == DocumentKind::Access;
+        if !is_replaced && versions.into_iter().flatten().any(|known| known.overlaps(*validity)) {
             return Err(Invalid::Overlap { id: id.to_string(), validity: *validity });
         }
         let mut value = Writer::default();

@@ -144,3 +144,32 @@ fn sums_never_fall_below_zero() {
     below.running[0].1.due = ExactAmount::from_e11(-1);
     assert_eq!(apply(&mut state, Party::Bank, Command::Settlement(below)), Err(Invalid::Running));
 }
+
+/// Each party proposes its own access list, and each version replaces the one before.
+#[test]
+fn access_lists_are_each_partys_own() {
+    let mut state = settled();
+    let list = |id: &str, hash: u8, from: &str| {
+        Command::Publish(Publication {
+            kind: DocumentKind::Access,
+            id: id.parse().unwrap(),
+            hash: ContentHash([hash; 32]),
+            validity: Validity::new(from.parse().unwrap(), None).unwrap(),
+        })
+    };
+    for (at, party) in (20..).zip(Party::ALL) {
+        for other in Party::ALL.into_iter().filter(|other| *other != party) {
+            let refused = apply(&mut state, other, list(party.name(), at, "2026-01-01")).unwrap_err();
+            assert!(refused.is_denial(), "{refused}");
+            assert_eq!(refused.to_string(), format!("{other} may not propose the access list of {party}"));
+        }
+        apply(&mut state, party, list(party.name(), at, "2026-01-01")).unwrap();
+        let twice = apply(&mut state, party, list(party.name(), at, "2026-01-01"));
+        assert_eq!(twice, Err(Invalid::Published(ContentHash([at; 32]))));
+        // Another one from an earlier day on: no version of another document could.
+        apply(&mut state, party, list(party.name(), at + 10, "2025-06-01")).unwrap();
+    }
+    let nobodys = apply(&mut state, Party::Grid, list("city", 50, "2026-01-01")).unwrap_err();
+    assert!(nobodys.is_denial(), "{nobodys}");
+    assert!(!Invalid::Published(AGREEMENT).is_denial());
+}

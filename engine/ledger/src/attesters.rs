@@ -46,7 +46,7 @@ pub enum CommandKind {
 
 impl CommandKind {
     /// All kinds, in the order of their codes.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Genesis,
         Self::Publish(DocumentKind::Tariff),
         Self::Publish(DocumentKind::Agreement),
@@ -56,6 +56,7 @@ impl CommandKind {
         Self::Publish(DocumentKind::HourList),
         Self::Publish(DocumentKind::SharingGroup),
         Self::Publish(DocumentKind::PlanSeries),
+        Self::Publish(DocumentKind::Access),
         Self::Contracts,
         Self::Batch,
         Self::Bills,
@@ -112,6 +113,7 @@ impl CommandKind {
             Self::Publish(DocumentKind::HourList) => "hour lists",
             Self::Publish(DocumentKind::SharingGroup) => "sharing groups",
             Self::Publish(DocumentKind::PlanSeries) => "plans",
+            Self::Publish(DocumentKind::Access) => "access lists",
             Self::Contracts => "contracts",
             Self::Batch => "batches of readings",
             Self::Period => "closed periods",
@@ -128,6 +130,8 @@ impl CommandKind {
     pub const fn proposers(self) -> &'static [Party] {
         match self {
             Self::Genesis | Self::Batch | Self::Period => &[Party::Grid],
+            // Each its own.
+            Self::Publish(DocumentKind::Access) => &Party::ALL,
             Self::Publish(_) | Self::Contracts | Self::Bills | Self::Corrections => &[Party::Supplier],
             Self::Settlement => &[Party::Bank],
             // The bank is no party of an agreement.

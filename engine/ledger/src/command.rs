@@ -77,6 +77,8 @@ pub enum DocumentKind {
     SharingGroup = 7,
     /// What a usage point is to take, hour by hour.
     PlanSeries = 8,
+    /// Whom a party grants what.
+    Access = 9,
 }
 
 impl DocumentKind {
@@ -92,6 +94,7 @@ impl DocumentKind {
             Self::HourList => "hour list",
             Self::SharingGroup => "sharing group",
             Self::PlanSeries => "plan",
+            Self::Access => "access list",
         }
     }
 }
@@ -521,6 +524,7 @@ fn read_publication(reader: &mut Reader<'_>) -> Result<Publication, CodecError> 
         6 => DocumentKind::HourList,
         7 => DocumentKind::SharingGroup,
         8 => DocumentKind::PlanSeries,
+        9 => DocumentKind::Access,
         _ => return Err(reader.refuse("document kind", at)),
     };
     let (id, hash) = (reader.label("document id")?, reader.hash("document hash")?);

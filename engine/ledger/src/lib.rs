@@ -2,6 +2,7 @@
 //!
 //! Floor 2 of the house. The bytes are drawn in `engine/ledger/FORMAT.md`; the page and the code name each other.
 
+pub mod access_bytes;
 pub mod activation;
 pub mod agreement_bytes;
 pub mod attesters;
@@ -35,6 +36,7 @@ pub mod plan_series_bytes;
 pub mod policy;
 pub mod price_series_bytes;
 pub mod receipt;
+pub mod request;
 pub mod rule_pack_bytes;
 pub mod seal;
 pub mod settled_bytes;

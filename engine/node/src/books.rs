@@ -12,6 +12,7 @@
 
 pub mod records;
 
+mod access;
 mod activation;
 mod billing;
 mod closed_period;
@@ -33,6 +34,7 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tallywatt_core::access::AccessBook;
 use tallywatt_core::account::{AccountState, Entry};
 use tallywatt_core::agreement::{Agreement, Party};
 use tallywatt_core::bill::Bill;
@@ -212,6 +214,7 @@ pub struct Books {
     penalty_tables: Vec<Published<PenaltyTable>>,
     /// In the order of the chain.
     sharing_groups: Vec<Published<SharingGroup>>,
+    access: Arc<AccessBook>,
     contracts: Arc<Vec<Contract>>,
     /// The first block's contents, once there is one.
     genesis: Option<Box<Genesis>>,
@@ -265,6 +268,7 @@ impl Books {
             builtin_pack: rule_packs::builtin(),
             penalty_tables: Vec::new(),
             sharing_groups: Vec::new(),
+            access: Arc::default(),
             contracts: Arc::default(),
             genesis: None,
             keys: None,
@@ -555,6 +559,7 @@ impl Books {
             Input::Genesis(genesis) => plain(Command::Genesis(genesis), None),
             Input::Document(bytes) => {
                 market::check(&self.market, &bytes)?;
+                self.check_access(&bytes)?;
                 plain(Command::Publish(publication_of(&bytes)?), Some(bytes))
             }
             Input::Contracts(bytes) => {

@@ -9,6 +9,7 @@
 //!   losses          what feeders gave against what their meters took
 //!   arrears         who owes what for how long, and what the penalty table makes of it
 //!   prove           receipts
+//!   desk            what holders of granted keys ask of a running node, and the asking
 //!   witness         the regulator's: cosigns heads that follow one another, and the asking of it
 //!   audit           re-reads, re-hashes and recomputes everything stored
 //! ```
@@ -21,8 +22,10 @@ pub mod compare;
 pub mod completeness;
 pub mod consortium;
 pub mod derivation;
+pub mod desk;
 pub mod exceptions;
 pub mod governing;
+mod http;
 pub mod intake;
 pub mod ledger;
 pub mod ledger_folder;

@@ -13,7 +13,7 @@
 //! log; a file that is fetched and named by no block is removed with the next block.
 
 pub mod card;
-mod conductor;
+pub(crate) mod conductor;
 pub mod control;
 mod doorman;
 mod files;
@@ -36,7 +36,12 @@ use tallywatt_ledger::command::Genesis;
 use tallywatt_shards::threads::Threads;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
+use crate::desk::DeskView;
+use crate::desk::proving::Original;
+use crate::desk::server::Desk;
+use crate::http;
 use crate::node::{Lie, Node, NodeError};
 use crate::node_folder::NodeFolder;
 use crate::order::learning::Learning;
@@ -110,6 +115,8 @@ pub struct Start<'a> {
     pub genesis: Genesis,
     /// Threads to compute with.
     pub threads: Threads,
+    /// Where holders of granted keys may ask it, if they may.
+    pub desk: Option<SocketAddr>,
     /// A test switch: it computes something else than it should.
     pub lie: Option<Lie>,
     /// UTC seconds.
@@ -179,10 +186,24 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
     };
     let outboxes = settings.peers.iter().map(|(peer, address)| (*peer, outbox(*peer, *address))).collect();
     let witnessing = witnessing(start, &teller);
+    let asked_at = match start.desk {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let (state, states) = watch::channel(status::Status::default());
     let token =
         control::publish(start.data, &control).map_err(RunError::system("publish the control port"))?;
     let served = tokio::spawn(control::listen(control, token, teller.clone(), states));
+    // Behind the operator's door, by which its copy of the books follows.
+    let (desk, asked) = match asked_at {
+        None => (None, None),
+        Some(listener) => {
+            // What the chain grants is known before the first request is taken.
+            let access = Arc::clone(node.books().access());
+            let (desk, view) = watch::channel(DeskView { access, sealed: None });
+            (Some(desk), Some(open_desk(start, listener, view, &teller)?))
+        }
+    };
     let doorman = Doorman {
         order: order.clone(),
         teller: teller.clone(),
@@ -190,6 +211,7 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
         reach,
         party,
         attesters: start.genesis.attesters.clone(),
+        clock: start.clock,
         log: start.log,
     };
     let listened = tokio::spawn(listener::listen(listener, identity.clone(), Arc::new(doorman)));
@@ -207,6 +229,7 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
         files,
         teller: teller.clone(),
         state,
+        desk,
         clock: start.clock,
         log: start.log,
     });
@@ -231,6 +254,9 @@ async fn serve(start: &Start<'_>, opened: Opened) -> Result<(), RunError> {
     learned.abort();
     listened.abort();
     served.abort();
+    if let Some(asked) = asked {
+        asked.abort();
+    }
     // It has sent its result: nothing is left to wait for.
     let _ = thread.join();
     control::withdraw(start.data);
@@ -247,6 +273,26 @@ async fn learn(order: RaftOrder, party: Party, log: fn(&str)) {
     if let Err(error) = learned {
         log(&format!("{party} votes for nobody: {error}"));
     }
+}
+
+/// Lets holders of granted keys ask.
+fn open_desk(
+    start: &Start<'_>,
+    listener: TcpListener,
+    view: watch::Receiver<DeskView>,
+    teller: &mpsc::Sender<Told>,
+) -> Result<JoinHandle<()>, RunError> {
+    let original = Original {
+        data: start.data.to_owned(),
+        party: start.settings.party,
+        origin: start.origin.to_owned(),
+        threads: start.threads.clone(),
+    };
+    let desk = Desk::open(original, view, teller.clone(), start.clock, start.log);
+    let desk = desk.map_err(RunError::system("start the desk"))?;
+    let address = listener.local_addr().map_err(RunError::system("listen for the desk"))?;
+    (start.log)(&format!("the desk listens on {address}"));
+    Ok(tokio::spawn(http::listen(listener, Arc::new(desk))))
 }
 
 /// Who asks the witness, if the settings say where it is: of a head for which the chain names one.

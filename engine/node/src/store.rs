@@ -8,9 +8,12 @@
 //! | `heads` | size | the head as a C2SP note |
 //! | `files` | path in the node's folder | size and BLAKE3 of a sealed file |
 //! | `findings` | height, then the text's hash | who computed or signed something else |
+//! | `denials` | kind of asker, then a number | what was asked and not permitted |
 //!
 //! Every value carries a version and its own hash, bound to its table and key, so that a value changed or
 //! moved is found whatever the store believes of its pages. Bytes in `FORMAT.md` §6.
+
+mod denials;
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +27,8 @@ use tallywatt_ledger::block::{Block, LogLeaf};
 use tallywatt_ledger::codec::{CodecError, Writer};
 use tallywatt_ledger::digest;
 use tallywatt_shards::durable::{self, DurableError};
+
+pub use denials::{Asker, DENIAL_TEXT_SIZE_MAX, Denied};
 
 const VALUE_VERSION: u8 = 1;
 const HASH_SIZE: usize = 32;
@@ -50,12 +55,14 @@ pub enum TableName {
     Files,
     /// Disputes and divergences by height.
     Findings,
+    /// What was asked and not permitted.
+    Denials,
 }
 
 impl TableName {
     /// All tables.
-    pub const ALL: [Self; 6] =
-        [Self::Blocks, Self::Leaves, Self::State, Self::Heads, Self::Files, Self::Findings];
+    pub const ALL: [Self; 7] =
+        [Self::Blocks, Self::Leaves, Self::State, Self::Heads, Self::Files, Self::Findings, Self::Denials];
 
     /// Its name in the store and in messages.
     #[must_use]
@@ -67,6 +74,7 @@ impl TableName {
             Self::Heads => "heads",
             Self::Files => "files",
             Self::Findings => "findings",
+            Self::Denials => "denials",
         }
     }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Feeds the readers of receipts, proofs, notes, heads, requests to witnesses, policies, blocks, commands and the messages between nodes whatever
-# bytes reach new code.
+# Feeds the readers of receipts, proofs, notes, heads, requests to witnesses and desks, access lists, policies, blocks, commands and the
+# messages between nodes whatever bytes reach new code.
 #
 #   engine/verify/fuzz/run.sh                      every target, 60 seconds each
 #   engine/verify/fuzz/run.sh 600 receipt note     these targets, 600 seconds each

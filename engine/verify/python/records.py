@@ -106,8 +106,9 @@ GENESIS, PUBLISH, BATCH_COMMIT, BILLS_COMMIT, CORRECTIONS_COMMIT, ACTIVATION, MO
 GRID, BANK, SUPPLIER = 1, 2, 3
 PARTIES = ("grid", "bank", "supplier")
 # Who may propose what, so must be able to attest it: by command, and by document of a publication.
-PROPOSERS = {(1, 0): {GRID}, **{(PUBLISH, document): {SUPPLIER} for document in range(1, 9)}, (3, 0): {SUPPLIER}, (4, 0): {GRID}}
-PROPOSERS |= {(6, 0): {SUPPLIER}, (9, 0): {GRID}, (10, 0): {SUPPLIER}, (11, 0): {BANK}, (12, 0): {GRID, SUPPLIER}, (13, 0): {GRID, BANK, SUPPLIER}}
+PROPOSERS = {(1, 0): {GRID}, **{(PUBLISH, document): {SUPPLIER} for document in range(1, 9)}, (PUBLISH, 9): {GRID, BANK, SUPPLIER}}
+PROPOSERS |= {(3, 0): {SUPPLIER}, (4, 0): {GRID}, (6, 0): {SUPPLIER}, (9, 0): {GRID}, (10, 0): {SUPPLIER}, (11, 0): {BANK}, (12, 0): {GRID, SUPPLIER}}
+PROPOSERS |= {(MOTION, 0): {GRID, BANK, SUPPLIER}}
 
 
 def attesters_of(r: Reader) -> dict[tuple[int, int], set[int]]:

@@ -1,5 +1,5 @@
 //! Documents and tables that people and banks write: tariffs, agreements, rule packs, penalty tables, price series, hour lists,
-//! plans, price caps, contracts, payment registries.
+//! plans, price caps, contracts, access lists, payment registries.
 //!
 //! ```text
 //! tariff, agreement, rule pack or penalty, TOML ─▶ parse_document  ─▶ Document          one version a file
@@ -23,6 +23,7 @@
 //! assert_eq!(error.to_string(), "flat.toml:1: missing field `title`");
 //! ```
 
+mod access_file;
 pub mod agreement_file;
 pub mod contract_file;
 mod deviation_table;
@@ -55,6 +56,7 @@ mod urdb_prosumer;
 mod windows;
 
 use serde::Deserialize;
+use tallywatt_core::access::AccessList;
 use tallywatt_core::agreement::Agreement;
 use tallywatt_core::hour_list::HourList;
 use tallywatt_core::penalty::PenaltyTable;
@@ -109,6 +111,8 @@ pub enum Document {
     PlanSeries(Box<PlanSeries>),
     /// A version of a sharing group.
     SharingGroup(SharingGroup),
+    /// A party's access list.
+    Access(AccessList),
 }
 
 /// Only the field that says what the rest is.
@@ -137,10 +141,11 @@ pub fn parse_document(file: &str, text: &str) -> Result<Document, DocumentError>
         "rule-pack" => rule_pack_file::parse(&source).map(|pack| Document::RulePack(Box::new(pack))),
         "penalty" => penalty_file::parse(&source).map(|table| Document::PenaltyTable(Box::new(table))),
         "sharing-group" => sharing_file::parse(&source).map(Document::SharingGroup),
+        "access" => access_file::parse(&source).map(Document::Access),
         other => {
             let problem = format!("kind {other:?} is not known");
-            let next_step =
-                "write kind = \"tariff\", \"agreement\", \"rule-pack\", \"penalty\" or \"sharing-group\"";
+            let next_step = "write kind = \"tariff\", \"agreement\", \"rule-pack\", \"penalty\", \"sharing-group\" \
+                             or \"access\"";
             Err(source.fail(&kind.span(), problem, next_step))
         }
     }

@@ -190,6 +190,7 @@ impl<'a> Inputs<'a> {
                     Document::RulePack(_)
                     | Document::PenaltyTable(_)
                     | Document::SharingGroup(_)
+                    | Document::Access(_)
                     | Document::PriceSeries(_)
                     | Document::PlanSeries(_)
                     | Document::HourList(_) => {}

@@ -108,6 +108,13 @@ impl Nodes {
         self.spawn(party, command);
     }
 
+    /// Starts it with a desk at an address.
+    pub fn start_with_desk(&mut self, party: Party, desk: SocketAddr) {
+        let mut command = Command::new(BINARY);
+        command.arg("-C").arg(self.data(party)).args(["start", "--desk", &desk.to_string()]);
+        self.spawn(party, command);
+    }
+
     /// Starts it in a shell that lets its process write no file past so many blocks of 512 bytes.
     pub fn start_with_files_below(&mut self, party: Party, block_count: u32) {
         let mut command = Command::new("sh");

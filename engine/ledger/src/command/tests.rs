@@ -15,7 +15,7 @@ fn publication(kind: DocumentKind) -> Command {
 #[test]
 fn every_kind_of_document_has_one_code() {
     use DocumentKind::{
-        Agreement, HourList, PenaltyTable, PlanSeries, PriceSeries, RulePack, SharingGroup, Tariff,
+        Access, Agreement, HourList, PenaltyTable, PlanSeries, PriceSeries, RulePack, SharingGroup, Tariff,
     };
     // Version, kind and command stand before the document's code.
     let code_at = 3;
@@ -28,12 +28,13 @@ fn every_kind_of_document_has_one_code() {
         (6, HourList, "hour list"),
         (7, SharingGroup, "sharing group"),
         (8, PlanSeries, "plan"),
+        (9, Access, "access list"),
     ] {
         let bytes = publication(kind).encode();
         assert_eq!((bytes[code_at], kind.name()), (code, name));
         assert_eq!(Command::decode(&bytes), Ok(publication(kind)));
     }
-    for code in [0, 9, 255] {
+    for code in [0, 10, 255] {
         let mut bytes = publication(RulePack).encode();
         bytes[code_at] = code;
         let refused = CodecError::Value { field: "document kind", at: code_at };

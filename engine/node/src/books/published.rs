@@ -41,6 +41,7 @@ impl Books {
                 self.sharing_groups.push(sharing_bytes::publish_sharing_group(group));
                 Ok(())
             }
+            DocumentKind::Access => self.absorb_access(bytes),
             DocumentKind::PriceSeries | DocumentKind::HourList | DocumentKind::PlanSeries => {
                 market::publish(&mut self.market, kind, bytes)
             }

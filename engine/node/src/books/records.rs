@@ -1,16 +1,19 @@
 //! The canonical records in sealed files, read and written.
 
+use tallywatt_core::access::AccessParts;
 use tallywatt_core::bill::Bill;
 use tallywatt_core::contract;
 use tallywatt_core::contract::Contract;
 use tallywatt_core::correction::Correction;
 use tallywatt_core::split::Settled;
+use tallywatt_core::validity::Validity;
 use tallywatt_ingest::documents::Document;
 use tallywatt_ledger::command::{DocumentKind, Publication};
 use tallywatt_ledger::tree::{Tree, TreeKind};
 use tallywatt_ledger::{
-    agreement_bytes, bill_bytes, correction_bytes, digest, document, hour_list_bytes, penalty_bytes,
-    plan_series_bytes, price_series_bytes, rule_pack_bytes, settled_bytes, sharing_bytes, tariff_bytes,
+    access_bytes, agreement_bytes, bill_bytes, correction_bytes, digest, document, hour_list_bytes,
+    penalty_bytes, plan_series_bytes, price_series_bytes, rule_pack_bytes, settled_bytes, sharing_bytes,
+    tariff_bytes,
 };
 
 use crate::books::BooksError;
@@ -42,6 +45,7 @@ pub fn document_bytes(document: &Document) -> Vec<u8> {
         Document::HourList(hours) => hour_list_bytes::encode_hour_list(hours),
         Document::PlanSeries(plan) => plan_series_bytes::encode_plan_series(plan),
         Document::SharingGroup(group) => sharing_bytes::encode_sharing_group(group),
+        Document::Access(list) => access_bytes::encode_access_list(list),
     }
 }
 
@@ -87,6 +91,14 @@ pub fn publication_of(bytes: &[u8]) -> Result<Publication, BooksError> {
             let published = plan_series_bytes::publish_plan_series(plan);
             let (id, validity) = (published.body.parts().usage_point, published.body.parts().validity);
             Ok(Publication { kind: DocumentKind::PlanSeries, id, hash: published.hash, validity })
+        }
+        Some(&access_bytes::ACCESS_KIND) => {
+            let list = access_bytes::decode_access_list(bytes).map_err(codec("access list"))?;
+            let AccessParts { party, from, .. } = *list.parts();
+            let id = party.name().parse().expect("the name of a party is a name");
+            let validity = Validity::new(from, None).expect("what has no end is not before it begins");
+            let hash = access_bytes::publish_access_list(list).hash;
+            Ok(Publication { kind: DocumentKind::Access, id, hash, validity })
         }
         Some(&sharing_bytes::SHARING_KIND) => {
             let group = sharing_bytes::decode_sharing_group(bytes).map_err(codec("sharing group"))?;

@@ -136,18 +136,19 @@ impl Drop for Held<'_> {
 }
 
 /// Logs so many refusals a minute and counts the rest: a stranger must not fill the disk.
-struct Refusals {
+pub(crate) struct Refusals {
     since: Instant,
     logged: u32,
     unlogged: u64,
 }
 
 impl Refusals {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { since: Instant::now(), logged: 0, unlogged: 0 }
     }
 
-    fn next(&mut self, line: &str) -> Option<String> {
+    /// The line to log, if it is.
+    pub(crate) fn next(&mut self, line: &str) -> Option<String> {
         let mut line = line.to_owned();
         if self.since.elapsed() >= Duration::from_secs(60) {
             if self.unlogged > 0 {

@@ -2,6 +2,7 @@
 
 mod comparing;
 mod deciding;
+mod denying;
 mod hearing;
 mod taking;
 
@@ -25,6 +26,7 @@ use tallywatt_ledger::log::{LogError, LogHash};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::consortium::keyless_text;
+use crate::desk::DeskView;
 use crate::governing;
 use crate::node::{Node, NodeError};
 use crate::order::{Ordered, RaftOrder};
@@ -36,7 +38,7 @@ use crate::running::outbox::Outbox;
 use crate::running::proposing::{Current, Finishing, ORDER_WAIT, Proposed, Until, Wanted};
 use crate::running::status::{PeerStatus, Status, WitnessStatus};
 use crate::running::witnessing::{Witnessed, Witnessing};
-use crate::store::StoredBlock;
+use crate::store::{Denied, StoredBlock};
 
 /// How often what waits is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -81,6 +83,10 @@ pub enum Told {
     Proof(u64, u64, oneshot::Sender<Result<Vec<LogHash>, LogError>>),
     /// The witness signed a head, or did not.
     Witnessed(Witnessed),
+    /// Something was not permitted; who is told once that is stored.
+    Denied(Denied, Option<oneshot::Sender<()>>),
+    /// What was denied so far?
+    Denials(oneshot::Sender<Result<Vec<Denied>, String>>),
     /// It is enough.
     Stop,
 }
@@ -122,6 +128,7 @@ pub(super) struct Parts {
     pub(super) files: Arc<Files>,
     pub(super) teller: mpsc::Sender<Told>,
     pub(super) state: watch::Sender<Status>,
+    pub(super) desk: Option<watch::Sender<DeskView>>,
     pub(super) clock: fn() -> u64,
     pub(super) log: fn(&str),
 }
@@ -174,6 +181,7 @@ pub(super) struct Conductor {
     current: Option<Current>,
     finishing: Vec<Finishing>,
     findings: Vec<String>,
+    denied: Vec<denying::Waiting>,
     is_head_stale: bool,
     /// The first block of the keys that the trust policy was looked at for.
     policy_from: Option<u64>,
@@ -221,6 +229,7 @@ impl Conductor {
             current: None,
             finishing: Vec::new(),
             findings: Vec::new(),
+            denied: Vec::new(),
             is_head_stale: false,
             policy_from: None,
             is_head_soft: false,
@@ -273,6 +282,7 @@ impl Conductor {
         if std::mem::take(&mut self.is_head_stale) {
             self.parts.node.store_head()?;
         }
+        self.store_denied();
         self.parts.node.flush()?;
         Ok(())
     }
@@ -331,6 +341,15 @@ impl Conductor {
                 Ok(())
             }
             Told::Witnessed(witnessed) => self.witnessed(witnessed),
+            Told::Denied(denied, stored) => {
+                self.denied(denied, stored);
+                Ok(())
+            }
+            Told::Denials(reply) => {
+                // Who asked may be gone.
+                let _ = reply.send(self.denials());
+                Ok(())
+            }
             Told::Stop => Ok(()),
         }
     }
@@ -357,6 +376,10 @@ impl Conductor {
             Event::Recomputed { proposal, .. } => Some(proposal.proposer),
             _ => None,
         };
+        let announced = match &event {
+            Event::Announced(proposal, _) => Some((proposal.proposer, proposal.command.name())),
+            _ => None,
+        };
         let is_of_peer = matches!(
             event,
             Event::Announced(..)
@@ -368,7 +391,11 @@ impl Conductor {
         let actions = match self.parts.node.step(event) {
             Ok(actions) => actions,
             // What a peer sends may be anything; what this node does itself may not fail.
-            Err(NodeError::Member { source, .. }) if is_of_peer => {
+            Err(error @ NodeError::Member { .. }) if is_of_peer => {
+                if let Some((proposer, command)) = announced {
+                    self.deny_proposal(&denying::node_of(proposer), command, &error);
+                }
+                let NodeError::Member { source, .. } = error else { return Ok(()) };
                 if !matches!(source, MemberError::Parent { .. }) {
                     self.log(&format!("refused: {source}"));
                 }
@@ -500,6 +527,8 @@ impl Conductor {
         } else if let Some(current) = self.current.take() {
             self.again(current);
         }
+        // Who is revoked by this block asks in vain from now on.
+        self.show_desk();
         self.unsigned = Some(block.height + 1);
         self.unsigned_count += 1;
         for signer in Signer::ALL {
@@ -581,6 +610,7 @@ impl Conductor {
             }
         }
         self.answer_askers();
+        self.store_denied();
         self.store_head()?;
         self.keep_policy();
         self.publish();
@@ -634,6 +664,7 @@ impl Conductor {
     }
 
     fn publish(&self) {
+        self.show_desk();
         let (member, order) = (self.parts.node.member(), &self.parts.order);
         let signed = |signer: Signer| self.signed.get(&signer).copied().unwrap_or(0);
         let books = self.parts.node.books();

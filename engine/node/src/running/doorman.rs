@@ -15,6 +15,7 @@ use crate::peers::listener::Service;
 use crate::running::conductor::Told;
 use crate::running::files::Files;
 use crate::running::reach::Reach;
+use crate::store::{Asker, Denied};
 
 /// How long the conductor may be busy before a peer is told so: less than a peer waits, which would think it gone.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
@@ -28,6 +29,7 @@ pub(super) struct Doorman {
     pub(super) reach: Arc<Reach>,
     pub(super) party: Party,
     pub(super) attesters: Attesters,
+    pub(super) clock: fn() -> u64,
     pub(super) log: fn(&str),
 }
 
@@ -67,10 +69,6 @@ impl Service for Doorman {
                 }
             }
             Request::Newest(is_exact) => self.newest(from, is_exact).await,
-            // A party speaks for itself only; its signatures others may pass on, they prove themselves.
-            Request::Announce(proposal, ..) if proposal.proposer != from => not_own(from),
-            Request::Dissent(dissent) if dissent.party != from => not_own(from),
-            Request::Abstain(abstention) if abstention.party != from => not_own(from),
             request => match self.teller.send(Told::Peer(from, Box::new(request))).await {
                 Ok(()) => Reply::Taken(0),
                 Err(_) => Reply::Not("the node is stopping".into()),
@@ -78,26 +76,15 @@ impl Service for Doorman {
         }
     }
 
-    /// No file goes to a party that is not to have it, nor into the order, which everybody reads; and what others recompute is
-    /// not even looked at here, with what came along.
+    /// A party speaks for itself only; its signatures others may pass on, they prove themselves. No file goes to a party that is
+    /// not to have it, nor into the order, which everybody reads; and what others recompute is not even looked at here, with what
+    /// came along.
     fn refuses(&self, from: Party, request: &Request) -> Option<String> {
-        match request {
-            Request::Append(entry, file) if !file.is_empty() => {
-                let kind = CommandKind::of(&entry.proposal.command);
-                let is_for_all = self.attesters.all_hold(kind);
-                (!is_for_all).then(|| format!("the order carries no {}", kind.name()))
-            }
-            Request::Announce(proposal, ..) => {
-                let kind = CommandKind::of(&proposal.command);
-                let is_own = self.attesters.of(kind).contains(self.party);
-                (!is_own).then(|| format!("{} are not recomputed here", kind.name()))
-            }
-            request => {
-                let kind = self.files.kind_asked(request)?;
-                let is_its = self.attesters.holds(from, kind);
-                (!is_its).then(|| format!("{} are not for {from}", kind.name()))
-            }
-        }
+        let (asked, why) = self.denies(from, request)?;
+        let denied = Denied::new(Asker::Party, (self.clock)(), &format!("the {from}'s node"), asked, &why);
+        // It is logged too: what a busy conductor does not take is not lost.
+        let _ = self.teller.try_send(Told::Denied(denied, None));
+        Some(why)
     }
 
     fn log(&self, line: &str) {
@@ -106,6 +93,31 @@ impl Service for Doorman {
 }
 
 impl Doorman {
+    /// What a request asks that is not its sender's to ask, and why it is not.
+    fn denies(&self, from: Party, request: &Request) -> Option<(&'static str, String)> {
+        let not_own = |asked| Some((asked, format!("{from} speaks in the name of another")));
+        match request {
+            Request::Announce(proposal, ..) if proposal.proposer != from => not_own("to propose"),
+            Request::Dissent(dissent) if dissent.party != from => not_own("to dissent"),
+            Request::Abstain(abstention) if abstention.party != from => not_own("to abstain"),
+            Request::Append(entry, file) if !file.is_empty() => {
+                let kind = CommandKind::of(&entry.proposal.command);
+                let is_for_all = self.attesters.all_hold(kind);
+                (!is_for_all).then(|| ("to order a file", format!("the order carries no {}", kind.name())))
+            }
+            Request::Announce(proposal, ..) => {
+                let kind = CommandKind::of(&proposal.command);
+                let is_own = self.attesters.of(kind).contains(self.party);
+                (!is_own).then(|| ("to recompute", format!("{} are not recomputed here", kind.name())))
+            }
+            request => {
+                let kind = self.files.kind_asked(request)?;
+                let is_its = self.attesters.holds(from, kind);
+                (!is_its).then(|| ("for a file", format!("{} are not for {from}", kind.name())))
+            }
+        }
+    }
+
     async fn newest(&self, from: Party, is_exact: bool) -> Reply {
         let at_least = match is_exact {
             false => 0,
@@ -123,8 +135,4 @@ impl Doorman {
             _ => Reply::Not("the node is busy".into()),
         }
     }
-}
-
-fn not_own(from: Party) -> Reply {
-    Reply::Not(format!("{from} speaks in the name of another"))
 }

@@ -4,36 +4,21 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::body::Incoming;
+use hyper::{Method, Request};
 use tallywatt_ledger::command::Genesis;
 use tallywatt_ledger::note::Note;
 use tallywatt_ledger::witness::{AddCheckpoint, WITNESS_REQUEST_SIZE_MAX, WatchedLog, Witness, WitnessError};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::net::TcpListener;
 
+use crate::http::{self, TEXT_TYPE};
 use crate::witness::folder::{WitnessFolder, WitnessFolderError, WitnessStartError};
 
 /// Where a witness is asked.
 pub const ADD_CHECKPOINT_PATH: &str = "/add-checkpoint";
-/// Connections at one time; more wait.
-pub const CONNECTION_COUNT_MAX: usize = 64;
-/// How long the head of a request may take, and then its body.
-pub const REQUEST_WAIT: Duration = Duration::from_secs(5);
-/// How long a connection may last: who asks often begins another.
-pub const CONNECTION_WAIT: Duration = Duration::from_secs(60);
-/// The most bytes of a request's head.
-const HEADER_SIZE_MAX: usize = 16 * 1024;
 /// The content type of a size.
 pub(super) const SIZE_TYPE: &str = "text/x.tlog.size";
-const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 
 /// Which logs to watch.
 #[derive(Debug)]
@@ -164,66 +149,26 @@ impl Service {
     }
 }
 
-/// Takes connections until the task is dropped.
-pub async fn listen(listener: TcpListener, service: Arc<Service>) {
-    let room = Arc::new(Semaphore::new(CONNECTION_COUNT_MAX));
-    loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let service = Arc::clone(&service);
-        tokio::spawn(async move {
-            // Whatever a connection does, it ends.
-            let _ = timeout(CONNECTION_WAIT, serve(stream, service)).await;
-            drop(permit);
-        });
-    }
-}
-
-async fn serve(stream: TcpStream, service: Arc<Service>) {
-    let answer = service_fn(|request| {
-        let service = Arc::clone(&service);
-        async move { answer(request, service).await }
-    });
-    let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_WAIT)
-        .max_buf_size(HEADER_SIZE_MAX)
-        .serve_connection(TokioIo::new(stream), answer);
-    // A peer that breaks off is no fault of this side.
-    let _ = served.await;
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    service: Arc<Service>,
-) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
-    let answer = match (request.method(), request.uri().path()) {
-        (&Method::POST, ADD_CHECKPOINT_PATH) => {
-            let body = Limited::new(request.into_body(), WITNESS_REQUEST_SIZE_MAX).collect();
-            match timeout(REQUEST_WAIT, body).await {
-                Err(_) => Answer::refused(408, "the request does not come"),
-                Ok(Err(_)) => Answer::refused(
-                    413,
-                    format!("the request breaks off, or has more than {WITNESS_REQUEST_SIZE_MAX} bytes"),
-                ),
-                Ok(Ok(body)) => {
-                    let body = body.to_bytes();
-                    // It waits for the disk.
-                    let answered = tokio::task::spawn_blocking(move || service.add_checkpoint(&body)).await;
-                    answered.unwrap_or_else(|_| Answer::refused(500, "the witness broke off"))
+impl http::Service for Service {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> http::Answer {
+        match (request.method(), request.uri().path()) {
+            (&Method::POST, ADD_CHECKPOINT_PATH) => {}
+            (_, ADD_CHECKPOINT_PATH) => return http::Answer::refused(405, "only POST"),
+            _ => return http::Answer::refused(404, format!("only {ADD_CHECKPOINT_PATH} is served here")),
+        }
+        match http::small_body(request.into_body(), WITNESS_REQUEST_SIZE_MAX).await {
+            Err(refused) => refused,
+            Ok(body) => {
+                // It waits for the disk.
+                match tokio::task::spawn_blocking(move || self.add_checkpoint(&body)).await {
+                    Ok(Answer { status, content_type, body }) => {
+                        http::Answer { status, content_type, body: body.into_bytes() }
+                    }
+                    Err(_) => http::Answer::refused(500, "the witness broke off"),
                 }
             }
         }
-        (_, ADD_CHECKPOINT_PATH) => Answer::refused(405, "only POST"),
-        _ => Answer::refused(404, format!("only {ADD_CHECKPOINT_PATH} is served here")),
-    };
-    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
-    Ok(response)
+    }
 }
 
 /// Serves until Ctrl-C, or a request to end.
@@ -236,7 +181,7 @@ pub fn run(listen_on: SocketAddr, service: Service) -> std::io::Result<()> {
     runtime.block_on(async {
         let listener = TcpListener::bind(listen_on).await?;
         log(&format!("witness listens on {}", listener.local_addr()?));
-        let listening = tokio::spawn(listen(listener, Arc::new(service)));
+        let listening = tokio::spawn(http::listen(listener, Arc::new(service)));
         crate::running::asked_to_end().await;
         listening.abort();
         log("witness has stopped");

@@ -6,17 +6,22 @@ mod messages;
 use std::sync::OnceLock;
 
 use tallywatt_consensus::message::{Reply, Request};
+use tallywatt_core::access::{AccessList, AccessParts, Grant, Role};
 use tallywatt_core::agreement::Party;
+use tallywatt_core::validity::Validity;
+use tallywatt_ledger::access_bytes::{decode_access_list, encode_access_list};
 use tallywatt_ledger::block::{Attestation, Block, LogLeaf, OtherResult, dissent_text};
 use tallywatt_ledger::checkpoint::Checkpoint;
 use tallywatt_ledger::command::Command;
+use tallywatt_ledger::digest::content_hash;
 use tallywatt_ledger::double_signature::DoubleSignature;
 use tallywatt_ledger::governance::{motion_text, parse_motion_text};
-use tallywatt_ledger::key::Cosigner;
+use tallywatt_ledger::key::{Cosigner, LogSigner};
 use tallywatt_ledger::log::leaf_hash;
 use tallywatt_ledger::note::Note;
 use tallywatt_ledger::policy::Policy;
 use tallywatt_ledger::receipt::Receipt;
+use tallywatt_ledger::request::{self, Asked, end_of_note};
 use tallywatt_ledger::tlog_proof::TlogProof;
 use tallywatt_ledger::witness::{AddCheckpoint, WatchedLog, Witness};
 use tallywatt_ledger::wrong_result::{Dispute, Judgement, WRONG_RESULT_MARK, WrongResult};
@@ -26,13 +31,15 @@ use tallywatt_verify::verify;
 use super::town::{ORIGIN, Plan, Town, exec, policy, witness};
 
 /// Each has a file of its name in `fuzz_targets`. A command is what the parties announce, a block and its leaf what they agree
-/// on, requests and replies are what their nodes send each other, a witness is asked to add a checkpoint, and evidence is of a
-/// key that signed two histories, or of a result that two parties contradict.
-pub const TARGETS: [&str; 12] = [
+/// on, requests and replies are what their nodes send each other, a witness is asked to add a checkpoint, a desk for what an
+/// access list grants, and evidence is of a key that signed two histories, or of a result that two parties contradict.
+pub const TARGETS: [&str; 14] = [
+    "access-list",
     "add-checkpoint",
     "block",
     "checkpoint",
     "command",
+    "desk-request",
     "evidence",
     "log-leaf",
     "note",
@@ -91,7 +98,10 @@ fn known() -> &'static Known {
         let wrong = wrong_result(&town);
         let dispute = wrong.dispute().clone();
         let request = AddCheckpoint { old_size: OLD_SIZE, proof: path, note: proof.note().clone() };
+        let (access_list, asked_note) = granted();
         let mut sound = vec![
+            ("access-list", "supplier", encode_access_list(&access_list)),
+            ("desk-request", "receipt", asked_note.into_bytes()),
             ("add-checkpoint", "follows", request.encode().into_bytes()),
             ("evidence", "bank", evidence.encode().into_bytes()),
             ("evidence", "wrong-result", wrong.encode().into_bytes()),
@@ -170,6 +180,27 @@ fn wrong_result(town: &Town) -> WrongResult {
     WrongResult::new(first, leaf, dispute, town.proof(0, &Party::ALL.map(witness)))
 }
 
+/// A consumer's grant, and what it signs.
+fn granted() -> (AccessList, String) {
+    let anna = LogSigner::from_seed("anna.example", &[98; 32]).unwrap();
+    let (key, account) = (*anna.verifier_key().public_key(), "A-000017".parse().unwrap());
+    let from = "2026-01-01".parse().unwrap();
+    let validity = Validity::new(from, None).unwrap();
+    let holder = "anna.example".parse().unwrap();
+    let grants = vec![Grant { holder, role: Role::Consumer, key, validity, scope: vec![account] }];
+    let list = AccessList::new(AccessParts { party: Party::Supplier, number: 1, from, grants }).unwrap();
+    let request = request::Request {
+        origin: "tallywatt.example/town".to_owned(),
+        holder,
+        asked: Asked::Receipt { account, period: "2026-03".parse().unwrap() },
+        time_unix_s: 1_795_000_000,
+        body: content_hash(b""),
+    };
+    let text = request.text();
+    let note = Note::new(&text, vec![anna.sign(&text).unwrap()]).unwrap();
+    (list, note.encode())
+}
+
 /// The sound files: target, name, bytes.
 pub fn seeds() -> impl Iterator<Item = (&'static str, &'static str, Vec<u8>)> {
     known().sound.iter().cloned()
@@ -183,6 +214,7 @@ pub fn check(target: &str, bytes: &[u8]) {
     let known = known();
     let text = std::str::from_utf8(bytes).ok();
     match target {
+        "access-list" => same(decode_access_list(bytes).ok().map(|list| encode_access_list(&list)), bytes),
         "add-checkpoint" => {
             let request = text.and_then(|text| AddCheckpoint::parse(text).ok());
             if let Some(request) = &request
@@ -247,6 +279,23 @@ pub fn check(target: &str, bytes: &[u8]) {
                 assert_eq!(Policy::parse(&policy.to_string()), Ok(policy.clone()));
                 // Whatever it says of the note, it says it.
                 let _ = policy.evaluate(&known.note);
+            }
+        }
+        "desk-request" => {
+            let (_, good) = granted();
+            let note = text.and_then(|text| Note::parse(text).ok());
+            let request =
+                note.as_ref().and_then(|note| Some((request::Request::parse(note.text()).ok()?, note)));
+            if let Some((request, note)) = request {
+                let anna = LogSigner::from_seed("anna.example", &[98; 32]).unwrap();
+                let holds = |line| anna.verifier_key().verify_signature(note.text(), line).is_ok();
+                let is_hers = note.signatures().iter().any(holds);
+                let text = Note::parse(&good).unwrap().text().to_owned();
+                assert!(!is_hers || note.text() == text, "she asked for nothing else");
+                same(Some(request.text().into_bytes()), note.text().as_bytes());
+            }
+            if let Some(end) = end_of_note(bytes) {
+                assert!(bytes[..=end].ends_with(b"\n\n"), "an empty line is where it is said to be");
             }
         }
         "tlog-proof" => {

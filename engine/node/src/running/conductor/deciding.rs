@@ -69,7 +69,10 @@ impl Conductor {
         let (command, now_unix_s) = (computed.command.clone(), (self.parts.clock)());
         let actions = match self.parts.node.step(Event::Propose { command, now_unix_s }) {
             Ok(actions) => actions,
-            Err(NodeError::Member { source, .. }) => {
+            Err(error @ NodeError::Member { .. }) => {
+                let who = format!("an operator of {}", self.party);
+                self.deny_proposal(&who, computed.command.name(), &error);
+                let NodeError::Member { source, .. } = error else { return Ok(()) };
                 // As above.
                 let _ = wanted.reply.send(Proposed::Failed(source.to_string()));
                 return Ok(());
