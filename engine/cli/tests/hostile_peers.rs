@@ -19,6 +19,7 @@ use tallywatt_node::peers::limits::{
 };
 use tallywatt_node::peers::link::Link;
 use tallywatt_node::peers::tls::Identity;
+use tallywatt_node::running::founding::free_addresses;
 use tallywatt_node::running::view::{Proposed, Until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -69,6 +70,12 @@ fn framed(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn strangers_and_a_bad_party_are_refused_and_the_node_stays_up() {
     let mut nodes = Nodes::running();
+    // One of them has a desk for holders of granted keys, which is a port like the others.
+    let desk = free_addresses().unwrap()[0];
+    nodes.stop(Party::Grid);
+    nodes.start_with_desk(Party::Grid, desk);
+    nodes.wait("the desk listens", |_| std::net::TcpStream::connect(desk).is_ok());
+    nodes.wait_sealed(1);
     // The bank's node is gone, its keys are not.
     nodes.stop(Party::Bank);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -79,6 +86,8 @@ fn strangers_and_a_bad_party_are_refused_and_the_node_stays_up() {
             tokio::join!(
                 strangers(address),
                 strangers(control_of(&nodes, to)),
+                strangers(desk),
+                silent_strangers(desk),
                 silent_strangers(address),
                 bad_frames(&identity, to, address),
                 slow_frames(&identity, to, address),

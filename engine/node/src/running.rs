@@ -3,7 +3,8 @@
 //! ```text
 //!   peers ──▶ listener ──▶ doorman ──┐
 //!   order ──▶ relay ─────────────────┼──▶ conductor: one thread, one node, one event at a time ──▶ outboxes ──▶ peers
-//!   operator ─▶ control ─────────────┘            └──▶ disk
+//!   operator ─▶ control ─────────────┤            └──▶ disk
+//!   holder ───▶ desk ── denials ─────┘
 //! ```
 //!
 //! The conductor does for one node what a consortium in one process does for three, by the same [`crate::node::Node`] and
