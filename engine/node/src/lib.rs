@@ -9,6 +9,7 @@
 //!   losses          what feeders gave against what their meters took
 //!   arrears         who owes what for how long, and what the penalty table makes of it
 //!   prove           receipts
+//!   governing       keys that change, as a folder sees it: the next key set, the trust policy
 //!   witness         the regulator's: cosigns heads that follow one another, and the asking of it
 //!   audit           re-reads, re-hashes and recomputes everything stored
 //! ```
