@@ -11,6 +11,8 @@ use tallywatt_shards::durable;
 use crate::ledger_folder::{LedgerError, POLICY_NAME, Secrets, secret};
 use crate::node_folder::NodeFolder;
 
+/// How the names of earlier trust policies begin.
+const BEFORE: &str = "trust-before-";
 /// The group of a trust policy that holds parties and witness: who says that there is one history.
 const HISTORY: &str = "history";
 
@@ -68,7 +70,14 @@ pub(crate) fn keep_policy(data: &Path, keys: &KeyHistory, size: u64) -> Result<(
         if found == text.as_bytes() || !is_earlier {
             return Ok(());
         }
-        durable::write_durably(&data.join(format!("trust-before-{}.policy", now.from())), &found)?;
+        durable::write_durably(&data.join(format!("{BEFORE}{}.policy", now.from())), &found)?;
     }
     Ok(durable::write_durably(&path, text.as_bytes())?)
+}
+
+/// Whether keys of this folder's ledger have changed, as far as the folder knows without its chain: then those of the first
+/// block may be gone.
+pub(crate) fn has_changed(data: &Path) -> bool {
+    let names = std::fs::read_dir(data).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.into_iter().any(|name| name.to_string_lossy().starts_with(BEFORE))
 }

@@ -10,6 +10,7 @@
 //!   arrears         who owes what for how long, and what the penalty table makes of it
 //!   prove           receipts
 //!   desk            what holders of granted keys ask of a running node, and the asking
+//!   governing       keys that change, as a folder sees it: the next key set, the trust policy
 //!   witness         the regulator's: cosigns heads that follow one another, and the asking of it
 //!   audit           re-reads, re-hashes and recomputes everything stored
 //! ```

@@ -13,8 +13,8 @@ use tallywatt_verify::{Proven, verify};
 use town::{Plan, Town, policy};
 
 /// A changed hash is a changed format: a decision, in a commit of its own.
-const GOLDEN_BILL_RECEIPT: &str = "ebbe8b2d04b81d58e26dafa9a86de348c02fb1f4ad9f8b0b068a33c4be8aeec5";
-const GOLDEN_DAY_RECEIPT: &str = "6e8749743ef19df07275356d2fd3a910c309aad1493ef811ff5cb8d58e1edfac";
+const GOLDEN_BILL_RECEIPT: &str = "d6e57c05531d2239f63163aca2d1df73bd5d1edafaea4036874d7be296400bd3";
+const GOLDEN_DAY_RECEIPT: &str = "209b8f3f7b1241ed00ba05bae0c53fe206287371075c702ec0519f51770d170e";
 
 #[test]
 fn golden() {
