@@ -12,6 +12,7 @@ use crate::arrears::options::Arrears;
 use crate::ask::AskOptions;
 use crate::bill_correct::options::CorrectOptions;
 use crate::by_hand::options::{ApproveOptions, EditOptions, ExchangeOptions, RegistersOptions};
+use crate::decode_parquet::DecodeParquet;
 use crate::governing::options::{Govern, Keys};
 use crate::joining::options::Join;
 use crate::nodes::StartOptions;
@@ -127,44 +128,6 @@ pub enum Command {
     /// Write a stranger's Parquet out as rows, within limits: what `ingest` starts for each such file.
     #[command(hide = true)]
     DecodeParquet(DecodeParquet),
-}
-
-/// How a helper reads a Parquet file from its standard input, and what it may use.
-#[derive(Debug, Args)]
-pub struct DecodeParquet {
-    /// Column of usage points.
-    #[arg(long)]
-    pub usage_point: Option<String>,
-    /// Column of registers.
-    #[arg(long)]
-    pub obis: Option<String>,
-    /// Column of stamps.
-    #[arg(long)]
-    pub start: String,
-    /// Column of values.
-    #[arg(long)]
-    pub value: String,
-    /// Column of qualities.
-    #[arg(long)]
-    pub quality: Option<String>,
-    /// A column that is not read.
-    #[arg(long)]
-    pub ignore: Vec<String>,
-    /// Stamps are a wall clock's.
-    #[arg(long)]
-    pub local: bool,
-    /// Binary floats are taken.
-    #[arg(long)]
-    pub floats: bool,
-    /// Memory, bytes.
-    #[arg(long)]
-    pub memory_size: u64,
-    /// Time on a processor, seconds.
-    #[arg(long)]
-    pub cpu_seconds: u64,
-    /// Rows, bytes.
-    #[arg(long)]
-    pub rows_size: u64,
 }
 
 #[derive(Debug, Args)]

@@ -8,14 +8,52 @@ use std::io::{self, BufWriter};
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
+use clap::Args;
 use tallywatt_shards::foreign::{ForeignColumns, ForeignRules, write_rows};
 use tallywatt_shards::own_limits::OwnLimits;
 
-use crate::args::DecodeParquet;
 use crate::failure::code;
 
 /// Bytes that are written at a time.
 const BUFFER_SIZE: usize = 256 << 10;
+
+/// How a helper reads a Parquet file from its standard input, and what it may use.
+#[derive(Debug, Args)]
+pub struct DecodeParquet {
+    /// Column of usage points.
+    #[arg(long)]
+    pub usage_point: Option<String>,
+    /// Column of registers.
+    #[arg(long)]
+    pub obis: Option<String>,
+    /// Column of stamps.
+    #[arg(long)]
+    pub start: String,
+    /// Column of values.
+    #[arg(long)]
+    pub value: String,
+    /// Column of qualities.
+    #[arg(long)]
+    pub quality: Option<String>,
+    /// A column that is not read.
+    #[arg(long)]
+    pub ignore: Vec<String>,
+    /// Stamps are a wall clock's.
+    #[arg(long)]
+    pub local: bool,
+    /// Binary floats are taken.
+    #[arg(long)]
+    pub floats: bool,
+    /// Memory, bytes.
+    #[arg(long)]
+    pub memory_size: u64,
+    /// Time on a processor, seconds.
+    #[arg(long)]
+    pub cpu_seconds: u64,
+    /// Rows, bytes.
+    #[arg(long)]
+    pub rows_size: u64,
+}
 
 /// Reads the file, and writes its rows.
 pub fn run(file: &DecodeParquet) -> ExitCode {

@@ -11,8 +11,9 @@ use tallywatt_ledger::command::Command;
 use tallywatt_ledger::log::LogHash;
 use tallywatt_ledger::wrong_result::input_named;
 
+use crate::random::Random;
 use crate::truth;
-use crate::world::{Message, Random, World};
+use crate::world::{Message, World};
 
 /// The ways it lies in this run.
 #[derive(Debug, Clone, Copy)]

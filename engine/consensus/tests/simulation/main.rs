@@ -8,6 +8,7 @@
 
 mod liar;
 mod monitor;
+mod random;
 mod truth;
 mod witness;
 mod world;

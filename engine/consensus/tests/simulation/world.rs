@@ -16,6 +16,7 @@ use tallywatt_ledger::wrong_result::input_named;
 
 use crate::liar::{Liar, Lies};
 use crate::monitor::Monitor;
+use crate::random::Random;
 use crate::truth;
 use crate::witness::{WitnessAnswer, WitnessNode, WitnessPlan};
 
@@ -111,30 +112,6 @@ pub struct Run {
     /// A block stands that the keys of a motion attest.
     pub is_changed: bool,
     pub trace: ContentHash,
-}
-
-/// Numbers from a seed.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    pub fn at(&mut self, len: usize) -> usize {
-        usize::try_from(self.below(len as u64)).unwrap()
-    }
-
-    pub fn chance(&mut self, permille: u64) -> bool {
-        self.below(1_000) < permille
-    }
 }
 
 /// What crosses the network.
