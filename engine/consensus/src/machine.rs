@@ -52,6 +52,8 @@ use heads::Heads;
 pub const AHEAD_S_MAX: u64 = 600;
 /// How many proposals on one block a member judges: nobody needs more, and a flood is refused.
 pub const JUDGED_COUNT_MAX: usize = 256;
+/// How many attestations on one block are remembered as verified; what is past that is verified again.
+const VERIFIED_COUNT_MAX: usize = 4 * JUDGED_COUNT_MAX;
 
 /// This member's own proposal, and who answered it.
 struct InFlight {
@@ -332,8 +334,15 @@ impl Member {
     /// This member's own attestation, if its node holds the key.
     fn attest(&mut self, proposal: &Proposal, id: ContentHash) -> Result<Attestation, MemberError> {
         let attestation = members::attest_by(self.exec_key(&proposal.command)?, self.party, proposal);
-        self.verified.insert((id, attestation.party, attestation.signature));
+        self.remember(id, &attestation);
         Ok(attestation)
+    }
+
+    /// An attestation that needs no second look; of a party that signs one proposal again and again not every one is kept.
+    fn remember(&mut self, id: ContentHash, attestation: &Attestation) {
+        if self.verified.len() < VERIFIED_COUNT_MAX {
+            self.verified.insert((id, attestation.party, attestation.signature));
+        }
     }
 
     /// Whether this member is to recompute a command.
@@ -371,7 +380,7 @@ impl Member {
         if self.judged.len() >= JUDGED_COUNT_MAX {
             return Err(MemberError::Flood);
         }
-        self.verified.insert((proposal.id(), attestation.party, attestation.signature));
+        self.remember(proposal.id(), &attestation);
         let dispute = self.claim(&proposal, attestation);
         Ok(dispute.map(contradiction).into_iter().chain([Action::Recompute(proposal)]).collect())
     }
@@ -478,12 +487,10 @@ impl Member {
         let mut actions = Vec::new();
         if self.is_attested(proposal, &attestation) {
             actions.extend(self.claims.attest(&id, attestation).map(contradiction));
-            // One a party: who signs again and again fills nobody's memory.
-            if let Some(in_flight) = &mut self.in_flight
-                && in_flight.attestations.insert(attestation.party, attestation).is_none()
-            {
-                self.verified.insert((id, attestation.party, attestation.signature));
+            if let Some(in_flight) = &mut self.in_flight {
+                in_flight.attestations.insert(attestation.party, attestation);
             }
+            self.remember(id, &attestation);
         }
         actions.extend(self.decide(false));
         actions

@@ -1,4 +1,5 @@
-//! What the small HTTP/1.1 servers of this crate share: connections one room wide, heads, bodies and times within limits.
+//! What the small HTTP/1.1 servers of this crate share, and those who ask them: connections one room wide, heads, bodies and
+//! times within limits.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -47,6 +48,50 @@ impl Answer {
 pub trait Service: Send + Sync + 'static {
     /// The answer to a request, whose body is still to be read. It never fails: what cannot be done is said.
     fn answer(self: Arc<Self>, request: Request<Incoming>) -> impl Future<Output = Answer> + Send;
+}
+
+/// What a server answered: status, type of the body, body.
+pub struct Posted {
+    /// The HTTP status.
+    pub status: u16,
+    /// Of the body; empty if it does not say.
+    pub content_type: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Posts one body to `address`, host and port, over a connection of its own, and takes an answer of at most `size_max` bytes. How
+/// long it may take is for the caller.
+///
+/// # Errors
+/// Why there is no answer.
+pub async fn post(
+    address: &str,
+    path: &str,
+    content_type: &str,
+    body: Vec<u8>,
+    size_max: usize,
+) -> Result<Posted, String> {
+    fn told(error: impl std::fmt::Display) -> String {
+        error.to_string()
+    }
+    let stream = TcpStream::connect(address).await.map_err(told)?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
+    // It ends with this request, however that ends.
+    let mut carried = tokio::task::JoinSet::new();
+    carried.spawn(connection);
+    let request = Request::post(path)
+        .header(HOST, address)
+        .header(CONTENT_TYPE, content_type)
+        .body(Full::new(Bytes::from(body)))
+        .map_err(told)?;
+    let response = sender.send_request(request).await.map_err(told)?;
+    let status = response.status().as_u16();
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default().to_owned();
+    let body = Limited::new(response.into_body(), size_max).collect().await.map_err(told)?.to_bytes();
+    Ok(Posted { status, content_type, body: body.to_vec() })
 }
 
 /// Takes connections until the task is dropped.

@@ -2,17 +2,12 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::Request;
-use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HOST};
-use hyper_util::rt::TokioIo;
 use tallywatt_ledger::note::Note;
 use tallywatt_ledger::receipt::RECEIPT_SIZE_MAX;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::desk::REQUEST_PATH;
+use crate::http;
 
 /// How long a desk may take, from the dialling to the end of its answer.
 pub const DESK_WAIT: Duration = Duration::from_secs(60);
@@ -49,22 +44,7 @@ pub fn ask(address: &str, request: Vec<u8>) -> Result<Answered, String> {
 }
 
 async fn exchange(address: &str, request: Vec<u8>) -> Result<Answered, String> {
-    fn told(error: impl std::fmt::Display) -> String {
-        error.to_string()
-    }
-    let stream = TcpStream::connect(address).await.map_err(told)?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
-    // It ends with this request, however that ends.
-    let mut carried = tokio::task::JoinSet::new();
-    carried.spawn(connection);
-    let request = Request::post(REQUEST_PATH)
-        .header(HOST, address)
-        .header(CONTENT_TYPE, "application/octet-stream")
-        .body(Full::new(Bytes::from(request)))
-        .map_err(told)?;
-    let response = sender.send_request(request).await.map_err(told)?;
-    let status = response.status().as_u16();
-    let body = Limited::new(response.into_body(), RECEIPT_SIZE_MAX).collect().await.map_err(told)?.to_bytes();
-    Ok(Answered { status, body: body.to_vec() })
+    let answer =
+        http::post(address, REQUEST_PATH, "application/octet-stream", request, RECEIPT_SIZE_MAX).await?;
+    Ok(Answered { status: answer.status, body: answer.body })
 }

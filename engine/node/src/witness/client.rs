@@ -2,17 +2,12 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::Request;
-use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HOST};
-use hyper_util::rt::TokioIo;
 use tallywatt_ledger::key::VerifierKey;
 use tallywatt_ledger::note::{NOTE_SIZE_MAX, Note, SignatureLine};
 use tallywatt_ledger::witness::AddCheckpoint;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::http::{self, TEXT_TYPE};
 use crate::witness::server::{ADD_CHECKPOINT_PATH, SIZE_TYPE};
 
 /// How long a witness may take, from the dialling to the end of its answer.
@@ -79,27 +74,10 @@ fn read(
 }
 
 async fn exchange(address: &str, body: String) -> Result<(u16, String, String), String> {
-    fn told(error: impl std::fmt::Display) -> String {
-        error.to_string()
-    }
-    let stream = TcpStream::connect(address).await.map_err(told)?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
-    // It ends with this request, however that ends.
-    let mut carried = tokio::task::JoinSet::new();
-    carried.spawn(connection);
-    let request = Request::post(ADD_CHECKPOINT_PATH)
-        .header(HOST, address)
-        .header(CONTENT_TYPE, "text/plain; charset=utf-8")
-        .body(Full::new(Bytes::from(body)))
-        .map_err(told)?;
-    let response = sender.send_request(request).await.map_err(told)?;
-    let status = response.status().as_u16();
-    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type = content_type.unwrap_or_default().to_owned();
-    let body = Limited::new(response.into_body(), NOTE_SIZE_MAX).collect().await.map_err(told)?.to_bytes();
-    let body = String::from_utf8(body.to_vec()).map_err(|_| "its answer is not text".to_owned())?;
-    Ok((status, content_type, body))
+    let answer =
+        http::post(address, ADD_CHECKPOINT_PATH, TEXT_TYPE, body.into_bytes(), NOTE_SIZE_MAX).await?;
+    let body = String::from_utf8(answer.body).map_err(|_| "its answer is not text".to_owned())?;
+    Ok((answer.status, answer.content_type, body))
 }
 
 #[cfg(test)]
